@@ -1,0 +1,48 @@
+# One Model, Many Tasks. `make help` lists the targets.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+SITE := _build/html
+
+.DEFAULT_GOAL := help
+.PHONY: help book serve test unit lint notebooks bench set-repo clean
+
+help:  ## List the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
+
+$(READY): requirements.txt pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --requirement requirements.txt
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	@touch $(READY)
+
+book: $(READY)  ## Build the website from the stored outputs, warnings as errors
+	$(BIN)/jupyter-book build . --warningiserror --nitpick --keep-going
+	@echo "The book is at $(SITE)/index.html"
+
+serve: book  ## Build the website and serve it on http://127.0.0.1:8000
+	$(BIN)/python -m http.server 8000 --bind 127.0.0.1 --directory $(SITE)
+
+test: lint book  ## Run every check: lint, types, unit tests, notebooks, website
+	$(BIN)/python -m pytest
+
+unit: $(READY)  ## Run the unit tests alone
+	$(BIN)/python -m pytest --ignore=tests/notebooks --ignore=tests/site
+
+lint: $(READY)  ## Check style and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+notebooks: $(READY)  ## Execute notebooks in place, store clean outputs (CHAPTER=02 for one)
+	$(BIN)/python book/tools/execute.py $(CHAPTER)
+
+bench: $(READY)  ## Run the benchmarks: ratios measured side by side
+	$(BIN)/python -m pytest tests/benchmarks --benchmark-only -s
+
+set-repo:  ## Name the repository everywhere: make set-repo REPO=owner/name
+	@$(PYTHON) book/tools/set_repository.py "$(REPO)"
+
+clean:  ## Remove the built website
+	rm -rf _build book/api/generated
