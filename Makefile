@@ -25,10 +25,10 @@ serve: book  ## Build the website and serve it on http://127.0.0.1:8000
 	$(BIN)/python -m http.server 8000 --bind 127.0.0.1 --directory $(SITE)
 
 test: lint book  ## Run every check: lint, types, unit tests, notebooks, website
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --ignore=tests/benchmarks
 
 unit: $(READY)  ## Run the unit tests alone
-	$(BIN)/python -m pytest --ignore=tests/notebooks --ignore=tests/site
+	$(BIN)/python -m pytest --ignore=tests/benchmarks --ignore=tests/notebooks --ignore=tests/site
 
 lint: $(READY)  ## Check style and types
 	$(BIN)/ruff check .
