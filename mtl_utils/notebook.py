@@ -1,0 +1,256 @@
+"""What every notebook of the book leans on: set-up, source display and shape checks."""
+
+import ast
+import inspect
+import os
+import random
+import re
+import textwrap
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol, TypeVar
+
+import datasets
+import numpy as np
+import torch
+from IPython.display import display
+
+from mtl_utils import plots
+
+__all__ = ["CPU_THREADS", "SETUP_CELL", "check_shape", "setup", "show", "source"]
+
+SETUP_CELL = """\
+# Setup, the same in every chapter: installs what is missing, then sets seed, device and plot style.
+# On Colab, the torch, numpy and IPython that are already there stay as they are.
+import importlib.metadata
+import importlib.util
+import subprocess
+import sys
+
+REPOSITORY = "OWNER/REPOSITORY"  # owner/name on GitHub, written by `make set-repo`
+
+if importlib.util.find_spec("mtl_utils") is None:
+    if REPOSITORY == "OWNER" + "/REPOSITORY":
+        raise RuntimeError(
+            "This copy of the book does not know its repository, so it cannot fetch mtl_utils. "
+            "Write the owner/name that this notebook comes from into REPOSITORY above and run the "
+            "cell again, or run `pip install -e .` in a clone of the book and restart the kernel."
+        )
+    present = {distribution.name for distribution in importlib.metadata.distributions()}
+    keep = [name for name in ("torch", "numpy", "ipython") if name in present]
+    keep = [f"{name}=={importlib.metadata.version(name)}" for name in keep]
+    package = f"mtl_utils @ git+https://github.com/{REPOSITORY}"
+    subprocess.run([sys.executable, "-m", "pip", "install", "--quiet", package, *keep], check=True)
+    importlib.invalidate_caches()
+
+from mtl_utils import notebook
+
+device = notebook.setup(seed=0)"""
+"""The first code cell of every chapter, character for character (a test compares them)."""
+
+CPU_THREADS = 2
+"""Threads that PyTorch uses on a CPU, so that sums are taken in the same order everywhere."""
+
+# Said once by a library and of no use to a reader; anything else stays visible.
+_QUIET_WARNINGS = (
+    r"IProgress not found",
+    r"[\s\S]*The secret `HF_TOKEN` does not exist",
+    r"[\s\S]*unauthenticated requests to the HF Hub",
+)
+
+
+class HasShape(Protocol):
+    """Anything with a shape: a tensor, an array, a data frame."""
+
+    @property
+    def shape(self) -> Sequence[int]:
+        """Sizes, one a dimension."""
+        ...
+
+
+Shaped = TypeVar("Shaped", bound=HasShape)
+
+
+def setup(seed: int = 0) -> torch.device:
+    """Prepare a notebook: seeds, plot style, quiet libraries, device.
+
+    Seeds Python's, NumPy's and PyTorch's global generators, applies
+    :func:`mtl_utils.plots.use_style`, and hides the progress bars of ``datasets``, which differ
+    from run to run. Prints nothing.
+
+    On a CPU, PyTorch gets :data:`CPU_THREADS` threads unless ``OMP_NUM_THREADS`` says otherwise:
+    a sum over more threads is taken in another order and ends in other digits.
+
+    Args:
+        seed: Seed of all three generators, at least 0 and below 2**32 (NumPy's limit).
+
+    Returns:
+        The first CUDA device where there is one, the CPU otherwise.
+
+    Raises:
+        ValueError: If ``seed`` is out of range.
+    """
+    if not 0 <= seed < 2**32:
+        raise ValueError(f"seed is {seed}, but NumPy takes whole numbers from 0 to {2**32 - 1}.")
+    random.seed(seed)
+    np.random.seed(seed)
+    torch.manual_seed(seed)
+    plots.use_style()
+    _quieten_libraries()
+    if torch.cuda.is_available():
+        return torch.device("cuda", 0)
+    if "OMP_NUM_THREADS" not in os.environ:
+        torch.set_num_threads(CPU_THREADS)
+    return torch.device("cpu")
+
+
+def _quieten_libraries() -> None:
+    # Read by huggingface_hub when it is imported, and by the processes that the notebook starts.
+    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    datasets.disable_progress_bars()
+    datasets.utils.logging.set_verbosity_error()
+    for message in _QUIET_WARNINGS:
+        warnings.filterwarnings("ignore", message=message)
+
+
+def show(*objects: Callable[..., Any], docstring: bool = True) -> None:
+    """Display the source of functions or classes, highlighted.
+
+    The output is Markdown with a Python fence, which Jupyter, Colab and the website each
+    highlight in their own colours, next to plain text. Both hold the source and nothing else,
+    so the stored output is the same under every version of Python and IPython.
+
+    Args:
+        objects: Functions, classes or methods, shown in the order given.
+        docstring: Whether the docstrings are shown too.
+
+    Raises:
+        TypeError: If an object has no Python source.
+    """
+    for item in objects:
+        code = source(item, docstring=docstring)
+        fence = "`" * max(3, 1 + max(map(len, re.findall("`+", code)), default=0))
+        bundle = {"text/markdown": f"{fence}python\n{code}\n{fence}", "text/plain": code}
+        display(bundle, raw=True)
+
+
+def source(item: Callable[..., Any], docstring: bool = True) -> str:
+    """Return the source of a function or class under a comment that names its file.
+
+    Args:
+        item: A function, class or method written in Python.
+        docstring: Whether docstrings (its own, and those of its methods) are kept.
+
+    Returns:
+        Source text without trailing white space, not indented.
+
+    Raises:
+        TypeError: If ``item`` has no Python source.
+    """
+    if not (inspect.isclass(item) or inspect.isroutine(item)):
+        raise TypeError(
+            f"show() was given {item!r}, a {type(item).__name__}, but shows functions, classes "
+            "and methods. For a value, write its class or the function that made it."
+        )
+    target = inspect.unwrap(item)
+    try:
+        code = textwrap.dedent(inspect.getsource(target))
+    except (OSError, TypeError) as error:
+        raise TypeError(
+            f"show() was given {item!r}, which has no Python source: it is built in, or was "
+            "typed where the source is not kept. Show a function or class of a module."
+        ) from error
+    if not docstring:
+        code = _without_docstrings(code)
+    code = "\n".join(line.rstrip() for line in code.strip().splitlines())
+    module = inspect.getmodule(target)
+    if module is None or module.__name__ == "__main__":
+        return code
+    path = module.__name__.replace(".", "/") + ("/__init__" if hasattr(module, "__path__") else "")
+    return f"# {path}.py\n{code}"
+
+
+def _without_docstrings(code: str) -> str:
+    lines = code.splitlines()
+    documented = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+    nodes = [node for node in ast.walk(ast.parse(code)) if isinstance(node, documented)]
+    for node in sorted(nodes, key=lambda node: node.body[0].lineno, reverse=True):
+        if ast.get_docstring(node, clean=False) is None:
+            continue
+        statement = node.body[0]
+        first, last = statement.lineno - 1, statement.end_lineno or statement.lineno
+        if len(node.body) == 1:  # a body must not become empty
+            lines[first:last] = [" " * statement.col_offset + "..."]
+            continue
+        while last < len(lines) and not lines[last].strip():
+            last += 1
+        del lines[first:last]
+    return "\n".join(lines)
+
+
+def check_shape(tensor: Shaped, *dims: str | int | None, **sizes: int) -> Shaped:
+    """Verify the shape of a tensor or array and return it, so that the check fits into a line.
+
+    Example:
+        ``hidden = check_shape(encoder(inputs), "B T D", B=4, T=7)`` accepts ``[4, 7, 16]`` and
+        refuses ``[4, 8, 16]``. A name that is given no size is bound by its first dimension:
+        ``"B T T"`` accepts any batch of square matrices.
+
+    Args:
+        tensor: Anything with a ``shape``.
+        dims: One entry a dimension, or one string with all of them: a name, a number, or
+            ``None`` (in a string ``_``) for any size. A leading ``...`` stands for any number of
+            dimensions.
+        sizes: Sizes of the names.
+
+    Returns:
+        ``tensor``, unchanged.
+
+    Raises:
+        ValueError: If the shape differs, or if ``sizes`` has a name that the dimensions lack.
+    """
+    entries = [part for dim in dims for part in (dim.split() if isinstance(dim, str) else [dim])]
+    unknown = sorted(set(sizes) - {entry for entry in entries if isinstance(entry, str)})
+    if unknown:
+        raise ValueError(
+            f"check_shape() was given a size for {', '.join(unknown)}, but the dimensions are "
+            f"{_spell(entries, {})}. Name it there, or leave its size out."
+        )
+    given = [int(size) for size in tensor.shape]
+    expected = _spell(entries, sizes)
+    wanted, sizes_left = entries, given
+    if entries and entries[0] == "...":
+        wanted = entries[1:]
+        sizes_left = given[max(0, len(given) - len(wanted)) :]
+    if len(wanted) != len(sizes_left):
+        raise ValueError(
+            f"Expected the shape {expected}, but was given {given}: "
+            f"{len(given)} dimensions instead of {len(wanted)}."
+        )
+    bound = dict(sizes)
+    for position, (entry, size) in enumerate(zip(wanted, sizes_left, strict=True)):
+        target = _size_of(entry, size, bound)
+        if target is not None and size != target:
+            index = position + len(given) - len(wanted)
+            raise ValueError(
+                f"Expected the shape {expected}, but was given {given}: dimension {index} "
+                f"({entry}) is {size}, not {target}."
+            )
+    return tensor
+
+
+def _size_of(entry: str | int | None, size: int, bound: dict[str, int]) -> int | None:
+    """Return the size that an entry asks for, binding a new name; None where any will do."""
+    if entry is None or entry == "_":
+        return None
+    if isinstance(entry, int):
+        return entry
+    if entry.isdecimal():
+        return int(entry)
+    return bound.setdefault(entry, size)
+
+
+def _spell(entries: Sequence[str | int | None], sizes: Mapping[str, int]) -> str:
+    words = ["_" if entry is None else str(entry) for entry in entries]
+    return "[" + ", ".join(f"{w}={sizes[w]}" if w in sizes else w for w in words) + "]"
