@@ -1,0 +1,215 @@
+"""A vocabulary: the fixed, ordered set of tokens a model knows, and their ids."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+PAD = "<pad>"
+UNK = "<unk>"
+BOS = "<bos>"
+EOS = "<eos>"
+SPECIALS = (PAD, UNK, BOS, EOS)
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """Tokens and their ids; the id of a token is its position.
+
+    The four special tokens ``<pad>``, ``<unk>``, ``<bos>`` and ``<eos>`` always come first, with
+    the ids 0 to 3. Build a vocabulary from text with :meth:`from_tokens`; the constructor takes the
+    finished list.
+
+    Args:
+        tokens: Every token in id order, the special tokens first.
+
+    Raises:
+        ValueError: If the special tokens are not the first four, or a token occurs twice.
+    """
+
+    tokens: tuple[str, ...] = field(repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "tokens", tuple(self.tokens))
+        if self.tokens[: len(SPECIALS)] != SPECIALS:
+            raise ValueError(
+                f"A vocabulary starts with {SPECIALS}, got {self.tokens[: len(SPECIALS)]}. "
+                "Use Vocabulary.from_tokens to build one from text."
+            )
+        if len(self._ids) != len(self.tokens):
+            twice = [token for token, count in Counter(self.tokens).items() if count > 1]
+            raise ValueError(f"A token may occur once in a vocabulary; these repeat: {twice[:5]}")
+
+    @classmethod
+    def from_tokens(
+        cls, tokens: Iterable[str], min_count: int = 1, max_size: int | None = None
+    ) -> Vocabulary:
+        """Count tokens and keep the frequent ones, most frequent first.
+
+        Tokens with the same count are ordered by code point, so the ids depend on the counts alone
+        and not on the order of the text. Special tokens in the text are not counted.
+
+        Args:
+            tokens: A flat iterable of tokens; characters if it is a string.
+            min_count: Keep tokens that occur at least this often.
+            max_size: Keep at most this many tokens, the four special ones included.
+
+        Returns:
+            The vocabulary.
+
+        Raises:
+            ValueError: If ``min_count`` is below 1 or ``max_size`` leaves no room for the special
+                tokens.
+            TypeError: If something in ``tokens`` is not a string, for example a sentence.
+        """
+        if min_count < 1:
+            raise ValueError(f"min_count must be at least 1, got {min_count}")
+        if max_size is not None and max_size < len(SPECIALS):
+            raise ValueError(
+                f"max_size counts the {len(SPECIALS)} special tokens, so it must be at least "
+                f"{len(SPECIALS)}; got {max_size}"
+            )
+        counts = Counter(_checked(tokens))
+        for special in SPECIALS:
+            counts.pop(special, None)
+        kept = [token for token, count in counts.items() if count >= min_count]
+        kept.sort(key=lambda token: (-counts[token], token))
+        if max_size is not None:
+            kept = kept[: max_size - len(SPECIALS)]
+        return cls((*SPECIALS, *kept))
+
+    @cached_property
+    def _ids(self) -> dict[str, int]:
+        return {token: index for index, token in enumerate(self.tokens)}
+
+    @property
+    def pad_id(self) -> int:
+        """Id of ``<pad>``, which fills a batch and is never counted."""
+        return SPECIALS.index(PAD)
+
+    @property
+    def unk_id(self) -> int:
+        """Id of ``<unk>``, which stands for every token outside the vocabulary."""
+        return SPECIALS.index(UNK)
+
+    @property
+    def bos_id(self) -> int:
+        """Id of ``<bos>``, the start of a sentence."""
+        return SPECIALS.index(BOS)
+
+    @property
+    def eos_id(self) -> int:
+        """Id of ``<eos>``, the end of a sentence."""
+        return SPECIALS.index(EOS)
+
+    def __len__(self) -> int:
+        """Return the number of tokens, special ones included."""
+        return len(self.tokens)
+
+    def __iter__(self) -> Iterator[str]:
+        """Iterate over the tokens in id order."""
+        return iter(self.tokens)
+
+    def __contains__(self, token: object) -> bool:
+        """Tell whether a token has an id of its own."""
+        return token in self._ids
+
+    def __repr__(self) -> str:
+        sample = ", ".join(repr(token) for token in self.tokens[len(SPECIALS) :][:5])
+        return f"Vocabulary({len(self)} tokens: {sample}{', ...' if len(self) > 9 else ''})"
+
+    def id(self, token: str) -> int:
+        """Return the id of one token, that of ``<unk>`` if it is unknown."""
+        return self._ids.get(token, self.unk_id)
+
+    def encode(self, tokens: Iterable[str]) -> list[int]:
+        """Map tokens to ids; unknown tokens become ``<unk>``.
+
+        Args:
+            tokens: Tokens of one sentence; characters if it is a string.
+
+        Returns:
+            One id per token.
+
+        Raises:
+            TypeError: If something in ``tokens`` is not a string.
+        """
+        ids, unk = self._ids, self.unk_id
+        return [ids.get(token, unk) for token in _checked(tokens)]
+
+    def decode(self, ids: Iterable[int], skip_special: bool = False) -> list[str]:
+        """Map ids back to tokens.
+
+        Args:
+            ids: Ids, for example a row of a tensor.
+            skip_special: Leave out ``<pad>``, ``<bos>`` and ``<eos>`` (``<unk>`` stays, because it
+                stands for a token).
+
+        Returns:
+            The tokens.
+
+        Raises:
+            IndexError: If an id is negative or not smaller than the size of the vocabulary.
+        """
+        hidden = {self.pad_id, self.bos_id, self.eos_id} if skip_special else set()
+        return [self._token(int(index)) for index in ids if int(index) not in hidden]
+
+    def _token(self, index: int) -> str:
+        if not 0 <= index < len(self.tokens):
+            raise IndexError(
+                f"Id {index} is outside the vocabulary, whose ids are 0 to {len(self) - 1}"
+            )
+        return self.tokens[index]
+
+    def save(self, path: str | Path) -> None:
+        """Write the vocabulary as JSON.
+
+        Args:
+            path: File to write; its folder must exist.
+        """
+        text = json.dumps({"tokens": self.tokens}, ensure_ascii=False, indent=0)
+        Path(path).write_text(text + "\n", encoding="utf-8")
+
+    @classmethod
+    def load(cls, path: str | Path) -> Vocabulary:
+        """Read a vocabulary that :meth:`save` wrote.
+
+        Args:
+            path: The file.
+
+        Returns:
+            The vocabulary.
+
+        Raises:
+            FileNotFoundError: If there is no such file.
+            ValueError: If the file does not hold a vocabulary.
+        """
+        path = Path(path)
+        if not path.is_file():
+            raise FileNotFoundError(f"No vocabulary at {path}. Write one with Vocabulary.save.")
+        try:
+            content = json.loads(path.read_text(encoding="utf-8"))
+        except (json.JSONDecodeError, UnicodeDecodeError) as error:
+            raise ValueError(f"{path} is not JSON ({error}); expected what save wrote") from error
+        if not isinstance(content, dict) or not _is_string_list(content.get("tokens")):
+            raise ValueError(f'{path} holds no vocabulary; expected {{"tokens": [strings]}}')
+        return cls(tuple(content["tokens"]))
+
+
+def _checked(tokens: Iterable[str]) -> Iterator[str]:
+    for token in tokens:
+        if not isinstance(token, str):
+            raise TypeError(
+                f"Expected tokens that are strings, got {type(token).__name__}: {token!r:.60}. "
+                "Sentences are flattened first: "
+                "(token for sentence in sentences for token in sentence)."
+            )
+        yield token
+
+
+def _is_string_list(value: object) -> bool:
+    return isinstance(value, Sequence) and all(isinstance(token, str) for token in value)

@@ -1,0 +1,180 @@
+"""A neural language model: a left-to-right LSTM."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+from torch import nn as torch_nn
+from torch.nn import functional
+
+from mtl_utils.nn import decoding
+
+State = tuple[Tensor, Tensor]
+"""Hidden and cell state of an LSTM, each ``[num_layers, B, D]``."""
+
+
+class LSTMLanguageModel(torch_nn.Module):
+    """Predict the next token from an LSTM's summary of all tokens before it.
+
+    The LSTM reads from left to right only (Mikolov et al., 2010; Sundermeyer et al., 2012), with
+    dropout on what goes into and out of each layer but not along time (Zaremba et al., 2014).
+    With ``tie_weights`` the output layer is the embedding matrix transposed (Press & Wolf, 2017;
+    Inan et al., 2017).
+
+    Embeddings start with standard deviation ``1 / sqrt(width)`` and are multiplied by
+    ``sqrt(width)`` on the way in: the LSTM then reads inputs of unit variance while the tied output
+    layer stays small, so that the first predictions are close to uniform.
+
+    Args:
+        vocab_size: Number of tokens, V.
+        width: Size of embeddings and states, D.
+        num_layers: Number of LSTM layers.
+        dropout: Probability of dropping a unit while training.
+        tie_weights: Whether input and output embeddings are the same parameters.
+        padding_id: Targets equal to this id are not counted in the loss; ``None`` counts all.
+
+    Raises:
+        ValueError: If a size is below 1, ``dropout`` is outside [0, 1), or ``padding_id`` is not
+            an id.
+    """
+
+    def __init__(
+        self,
+        vocab_size: int,
+        width: int,
+        num_layers: int = 1,
+        dropout: float = 0.1,
+        tie_weights: bool = True,
+        padding_id: int | None = None,
+    ) -> None:
+        super().__init__()
+        for name, size in [("vocab_size", vocab_size), ("width", width), ("layers", num_layers)]:
+            if size < 1:
+                raise ValueError(f"{name} must be at least 1, got {size}")
+        if not 0 <= dropout < 1:
+            raise ValueError(f"dropout must lie in [0, 1), got {dropout}")
+        if padding_id is not None and not 0 <= padding_id < vocab_size:
+            raise ValueError(f"padding_id must be an id below {vocab_size}, got {padding_id}")
+        self.vocab_size = vocab_size
+        self.width = width
+        self.padding_id = padding_id
+        self.embedding = torch_nn.Embedding(vocab_size, width)
+        self.lstm = torch_nn.LSTM(
+            width,
+            width,
+            num_layers,
+            batch_first=True,
+            dropout=dropout if num_layers > 1 else 0.0,
+        )
+        self.dropout = torch_nn.Dropout(dropout)
+        self.output = torch_nn.Linear(width, vocab_size)
+        if tie_weights:
+            self.output.weight = self.embedding.weight
+        self._initialise()
+
+    def _initialise(self) -> None:
+        torch_nn.init.normal_(self.embedding.weight, std=self.width**-0.5)
+        torch_nn.init.normal_(self.output.weight, std=self.width**-0.5)
+        torch_nn.init.zeros_(self.output.bias)
+        for name, bias in self.lstm.named_parameters():
+            if name.startswith("bias_ih"):  # gates stand in the order input, forget, cell, output
+                with torch.no_grad():
+                    # Remember by default (Jozefowicz et al., 2015).
+                    bias[self.width : 2 * self.width] = 1.0
+
+    def forward(self, input_ids: Tensor, state: State | None = None) -> tuple[Tensor, State]:
+        """Score the next token after every prefix.
+
+        Args:
+            input_ids: Token ids ``[B, T]``.
+            state: The state after the tokens before, ``None`` at the start.
+
+        Returns:
+            Logits ``[B, T, V]``, those at position t from tokens up to t alone; and the state after
+            the last token.
+
+        Raises:
+            ValueError: If ``input_ids`` is not ``[B, T]``.
+        """
+        if input_ids.dim() != 2:
+            raise ValueError(f"Expected input_ids [B, T], got shape {list(input_ids.shape)}")
+        embedded = self.dropout(self.embedding(input_ids) * self.width**0.5)  # [B, T, D]
+        hidden, state = self.lstm(embedded, state)  # [B, T, D]
+        return self.output(self.dropout(hidden)), state
+
+    def loss(
+        self, input_ids: Tensor, targets: Tensor, state: State | None = None
+    ) -> tuple[Tensor, State]:
+        """Return the mean negative log-likelihood of the targets.
+
+        Args:
+            input_ids: Token ids ``[B, T]``.
+            targets: The token that follows each of them ``[B, T]``; -100, and ``padding_id`` if
+                there is one, are not counted.
+            state: See :meth:`forward`.
+
+        Returns:
+            Nats per counted target (a scalar; exactly 0 where none is counted), and the state.
+
+        Raises:
+            ValueError: If the shapes of ``input_ids`` and ``targets`` differ.
+        """
+        if input_ids.shape != targets.shape:
+            raise ValueError(
+                f"input_ids {list(input_ids.shape)} and targets {list(targets.shape)} must have "
+                "the same shape: the targets are the ids one position later"
+            )
+        if self.padding_id is not None:
+            targets = targets.masked_fill(targets == self.padding_id, -100)
+        logits, state = self(input_ids, state)
+        total = functional.cross_entropy(
+            logits.flatten(0, 1), targets.flatten(), ignore_index=-100, reduction="sum"
+        )
+        return total / (targets != -100).sum().clamp(min=1), state
+
+    @torch.no_grad()
+    def sample(
+        self,
+        input_ids: Tensor,
+        max_new_tokens: int,
+        *,
+        temperature: float = 1.0,
+        top_k: int | None = None,
+        top_p: float | None = None,
+        stop_id: int | None = None,
+        forbidden_ids: Sequence[int] = (),
+        generator: torch.Generator | None = None,
+    ) -> Tensor:
+        """Continue prompts without dropout; see :func:`mtl_utils.nn.sample` for the arguments.
+
+        Args:
+            input_ids: Prompts ``[B, T]``, at least one token each.
+            max_new_tokens: Upper bound on the number of tokens drawn per row.
+            temperature: See :func:`mtl_utils.nn.filter_logits`.
+            top_k: See :func:`mtl_utils.nn.filter_logits`.
+            top_p: See :func:`mtl_utils.nn.filter_logits`.
+            stop_id: A row is finished once it has drawn this id.
+            forbidden_ids: Ids that are never drawn.
+            generator: Source of randomness; torch's own if ``None``.
+
+        Returns:
+            Prompts and continuations ``[B, T + N]``.
+        """
+        was_training = self.training
+        self.eval()
+        try:
+            return decoding.sample(
+                self,
+                input_ids,
+                max_new_tokens,
+                temperature=temperature,
+                top_k=top_k,
+                top_p=top_p,
+                stop_id=stop_id,
+                forbidden_ids=forbidden_ids,
+                generator=generator,
+            )
+        finally:
+            self.train(was_training)

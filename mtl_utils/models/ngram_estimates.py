@@ -1,0 +1,154 @@
+"""From counts to probabilities: discounts, and the estimate of one order."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mtl_utils.models.ngram_counts import CountTable, Ids
+
+Discounts = Literal["single", "modified"] | float | Sequence[float]
+Triple = tuple[float, float, float]
+Floats = NDArray[np.float64]
+
+FALLBACK = (0.5, 1.0, 1.5)  # where counts of counts are too small to estimate discounts, as KenLM
+
+
+@dataclass(frozen=True)
+class Level:
+    """The estimate of one order, ``kept / total + backoff * lower``.
+
+    Args:
+        table: The n-grams of the order.
+        tokens: Last token of each ``[N]``.
+        kept: What is left of each count ``[N]``.
+        totals: Sum of the counts by context row ``[R]``.
+        backoff: Weight of the lower estimate by context row ``[R]``.
+        unseen: Weight of the lower estimate after a context that was never seen.
+        discounts: What a count of 1, 2, and 3 or more gave up.
+    """
+
+    table: CountTable
+    tokens: Ids
+    kept: Floats
+    totals: Floats
+    backoff: Floats
+    unseen: float
+    discounts: Triple
+
+    @classmethod
+    def build(
+        cls,
+        table: CountTable,
+        counts: Ids,
+        *,
+        unseen: float,
+        discounts: Triple = (0.0, 0.0, 0.0),
+        prior_mass: float = 0.0,
+    ) -> Level:
+        """Take the discounts off the counts, or add ``prior_mass`` to each total.
+
+        Args:
+            table: The n-grams of the order.
+            counts: Their counts, adjusted or not ``[N]``.
+            unseen: Weight of the lower estimate after a context that was never seen.
+            discounts: What a count of 1, 2, and 3 or more gives to the lower estimate.
+            prior_mass: What each context gives to it besides.
+        """
+        by_count = np.array([0.0, *discounts])
+        kept = np.maximum(counts - by_count[np.minimum(counts, 3)], 0.0)
+        contexts, size = table.contexts, table.num_contexts
+        seen = np.bincount(contexts, weights=counts.astype(float), minlength=size)
+        left_over = np.bincount(contexts, weights=counts - kept, minlength=size) + prior_mass
+        totals = seen + prior_mass
+        empty = totals == 0  # all its counts are 0, so nothing is kept there
+        totals = np.where(empty, 1.0, totals).astype(np.float64)
+        backoff: Floats = np.where(empty, unseen, left_over / totals)
+        return cls(table, table.tokens, kept, totals, backoff, unseen, discounts)
+
+    def distribution(self, row: int, lower: Floats) -> Floats:
+        """Return the distribution ``[V]`` after one context row, given the lower one ``[V]``."""
+        entries = self.table.entries(row)
+        result = self.backoff[row] * lower
+        result[self.tokens[entries]] += self.kept[entries] / self.totals[row]
+        return result
+
+    def score(self, contexts: Ids, tokens: Ids, lower: Floats) -> tuple[Floats, Ids]:
+        """Score tokens ``[T]`` after context rows ``[T]``; also return the rows of the n-grams."""
+        rows = self.table.find(contexts, tokens)
+        if len(self.table) == 0:
+            return self.unseen * lower, rows
+        kept = np.where(rows >= 0, self.kept[rows], 0.0)
+        known = contexts >= 0
+        totals = np.where(known, self.totals[contexts], 1.0)
+        backoff = np.where(known, self.backoff[contexts], self.unseen)
+        return kept / totals + backoff * lower, rows
+
+
+def discounts_of_order(given: Discounts, index: int, counts: Ids) -> Triple:
+    """Estimate or look up the discounts of one order.
+
+    Args:
+        given: ``"single"``, ``"modified"``, or the discounts themselves.
+        index: The order minus 1.
+        counts: Adjusted counts of the n-grams of the order.
+
+    Returns:
+        Discounts for the adjusted counts 1, 2, and 3 or more.
+    """
+    if isinstance(given, str):
+        return single_discount(counts) if given == "single" else modified_discounts(counts)
+    discount = float(given if isinstance(given, int | float) else given[index])
+    return discount, discount, discount
+
+
+def single_discount(counts: Ids) -> Triple:
+    """Estimate one discount ``n1 / (n1 + 2 n2)`` from adjusted counts (Ney et al., 1994).
+
+    Args:
+        counts: Adjusted counts of the n-grams of one order.
+
+    Returns:
+        The discount three times, for the counts 1, 2, and 3 or more; 0.5 where ``n1`` or ``n2``
+        is 0.
+    """
+    n1, n2 = (int((counts == count).sum()) for count in (1, 2))
+    discount = n1 / (n1 + 2 * n2) if n1 and n2 else FALLBACK[0]
+    return discount, discount, discount
+
+
+def modified_discounts(counts: Ids) -> Triple:
+    """Estimate three discounts from adjusted counts (Chen & Goodman, 1999).
+
+    Args:
+        counts: Adjusted counts of the n-grams of one order.
+
+    Returns:
+        Discounts for the counts 1, 2, and 3 or more; (0.5, 1, 1.5) where one of them cannot be
+        estimated or falls outside ``(0, count]``.
+    """
+    n = [int((counts == count).sum()) for count in range(5)]
+    if 0 in n[1:]:
+        return FALLBACK
+    share = n[1] / (n[1] + 2 * n[2])
+    discounts = tuple(count - (count + 1) * share * n[count + 1] / n[count] for count in (1, 2, 3))
+    if not all(0 < value <= count for count, value in enumerate(discounts, start=1)):
+        return FALLBACK
+    return discounts[0], discounts[1], discounts[2]
+
+
+def check_discounts(discounts: Discounts, order: int) -> None:
+    """Raise ``ValueError`` where a model of this order cannot use the discounts."""
+    if isinstance(discounts, str):
+        if discounts not in ("single", "modified"):
+            raise ValueError(f"discounts must be 'single', 'modified' or numbers: {discounts!r}")
+        return
+    values = [discounts] if isinstance(discounts, int | float) else list(discounts)
+    if not isinstance(discounts, int | float) and len(values) != order:
+        raise ValueError(f"Expected {order} discounts, one per order, got {len(values)}")
+    if not all(0 <= value <= 1 for value in values):
+        raise ValueError(f"A discount lies in [0, 1], got {values}")

@@ -1,0 +1,74 @@
+"""Measures of how well a model predicts."""
+
+from __future__ import annotations
+
+import math
+
+
+def perplexity(loss: float) -> float:
+    """Convert a mean token loss to perplexity.
+
+    Args:
+        loss: Mean negative log-likelihood per token, in nats.
+
+    Returns:
+        ``exp(loss)``, the branching factor the model is as uncertain as.
+
+    Raises:
+        ValueError: If ``loss`` is negative.
+    """
+    _check_loss(loss)
+    try:
+        return math.exp(loss)
+    except OverflowError:  # a loss above about 709 nats
+        return math.inf
+
+
+def bits_per_token(loss: float) -> float:
+    """Convert a mean token loss from nats to bits.
+
+    Args:
+        loss: Mean negative log-likelihood per token, in nats.
+
+    Returns:
+        ``loss / ln 2``, the length of the code an ideal compressor would write per token.
+
+    Raises:
+        ValueError: If ``loss`` is negative.
+    """
+    _check_loss(loss)
+    return loss / math.log(2)
+
+
+def bits_per_character(loss: float, tokens_per_character: float = 1.0) -> float:
+    """Convert a mean token loss to bits per character.
+
+    Perplexities of models with different vocabularies cannot be compared; bits per character can,
+    because the number of characters does not depend on how a text was cut into tokens.
+
+    Args:
+        loss: Mean negative log-likelihood per token, in nats.
+        tokens_per_character: Predicted tokens divided by characters of the same text, 1 for a
+            character-level model. Count every predicted token (``<eos>`` too) and every character
+            (spaces and line ends too).
+
+    Returns:
+        ``tokens_per_character * loss / ln 2``.
+
+    Raises:
+        ValueError: If ``loss`` is negative or ``tokens_per_character`` is not positive.
+    """
+    if not tokens_per_character > 0:
+        raise ValueError(
+            f"tokens_per_character must be positive, got {tokens_per_character}; "
+            "it is the number of predicted tokens divided by the number of characters"
+        )
+    return tokens_per_character * bits_per_token(loss)
+
+
+def _check_loss(loss: float) -> None:
+    if math.isnan(loss) or loss < 0:
+        raise ValueError(
+            f"Expected a mean negative log-likelihood, which is not negative; got {loss}. "
+            "A log-probability has the opposite sign."
+        )
