@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -60,14 +60,15 @@ class Level:
             prior_mass: What each context gives to it besides.
         """
         by_count = np.array([0.0, *discounts])
-        kept = np.maximum(counts - by_count[np.minimum(counts, 3)], 0.0)
+        kept: Floats = np.maximum(counts - by_count[np.minimum(counts, 3)], 0.0)
         contexts, size = table.contexts, table.num_contexts
-        seen = np.bincount(contexts, weights=counts.astype(float), minlength=size)
-        left_over = np.bincount(contexts, weights=counts - kept, minlength=size) + prior_mass
+        seen = _sum_by(contexts, counts, size)
         totals = seen + prior_mass
+        backoff = _sum_by(contexts, counts - kept, size) + prior_mass
         empty = totals == 0  # all its counts are 0, so nothing is kept there
-        totals = np.where(empty, 1.0, totals).astype(np.float64)
-        backoff: Floats = np.where(empty, unseen, left_over / totals)
+        totals[empty] = 1.0
+        backoff /= totals
+        backoff[empty] = unseen
         return cls(table, table.tokens, kept, totals, backoff, unseen, discounts)
 
     def distribution(self, row: int, lower: Floats) -> Floats:
@@ -87,6 +88,10 @@ class Level:
         totals = np.where(known, self.totals[contexts], 1.0)
         backoff = np.where(known, self.backoff[contexts], self.unseen)
         return kept / totals + backoff * lower, rows
+
+
+def _sum_by(rows: Ids, values: NDArray[Any], size: int) -> Floats:
+    return np.bincount(rows, weights=values, minlength=size).astype(np.float64)
 
 
 def discounts_of_order(given: Discounts, index: int, counts: Ids) -> Triple:
