@@ -1,0 +1,316 @@
+"""Atlas as data sets: routing sentences to splits, noise, and the dial for task relatedness."""
+
+from __future__ import annotations
+
+import random
+import zlib
+from collections.abc import Iterator
+from collections.abc import Sequence as SequenceOf
+from typing import Any
+
+from datasets import ClassLabel, Dataset, DatasetDict, Features, Sequence, Translation, Value
+
+from mtl_utils.atlas.derivation import Narrator, hold_out, replace_names
+from mtl_utils.atlas.drawing import NameSource
+from mtl_utils.atlas.grammar import grammar
+from mtl_utils.atlas.inference import PairMaker
+from mtl_utils.atlas.labels import (
+    ENTITY_TYPES,
+    INFERENCE_LABELS,
+    NER_TAGS,
+    POS_TAGS,
+    TOPICS,
+    Span,
+    to_iob2,
+)
+from mtl_utils.atlas.names import lexicon
+from mtl_utils.atlas.realisation import Derivation, Sentence, realise
+
+SMALLEST_SIZE = 10
+LARGEST_SIZE = 500_000
+"""Up to here the generator has been seen to write distinct sentences without slowing down."""
+
+HELD_OUT_SHARE = 0.3
+"""Probability that a name in a validation or test sentence is one that training never sees."""
+
+_SPLITS = ("train", "validation", "test")
+Row = dict[str, Any]
+_WrittenPair = tuple[Derivation, Sentence, str, str]
+
+
+def load(
+    size: int,
+    seed: int = 0,
+    *,
+    noise: float = 0.0,
+    ambiguity: float = 0.3,
+    relatedness: float = 1.0,
+) -> DatasetDict:
+    """Write the laboratory corpus.
+
+    One stream of sentences, fixed by ``seed`` and ``ambiguity``, is routed to the splits by a hash
+    of each sentence, so that splits share none and every split of a smaller corpus is the beginning
+    of the same split of a larger one.
+
+    Args:
+        size: Sentences in all, from 10 to 500,000: 80% training, 10% validation, 10% test.
+        seed: Which sentences are written and which names are held out.
+        noise: Probability, in [0, 1], that an annotation of the training split is wrong: that an
+            entity has the wrong type or is missed, a token the wrong part of speech, a sentence
+            the wrong topic or event. Texts, translations and other splits are untouched.
+        ambiguity: Probability, in [0, 1], that a name which can be ambiguous is, such as
+            Washington.
+        relatedness: Share, in [0, 1], of the clause templates whose topic follows from what they
+            say. The topics of the others are exchanged among them: still a function of the text,
+            and about as frequent, but without relation to event, entities or words.
+
+    Returns:
+        Splits ``train``, ``validation`` and ``test`` with columns ``text``, ``tokens``,
+        ``ner_tags``, ``pos_tags``, ``topic``, ``event`` and ``translation``.
+
+    Raises:
+        TypeError: If ``size`` or ``seed`` is no integer.
+        ValueError: If ``size`` or a knob is out of range.
+    """
+    _check(size, seed, noise=noise, ambiguity=ambiguity, relatedness=relatedness)
+    topics = _topics(seed, relatedness)
+    rows = _route(size, _sentences(seed, ambiguity))
+    features = Features(
+        {
+            "text": Value("string"),
+            **_label_features(),
+            "translation": Translation(languages=["en", "fr"]),
+        }
+    )
+    splits = {
+        split: [_sentence_row(derivation, sentence, topics) for derivation, sentence in drawn]
+        for split, drawn in rows.items()
+    }
+    _add_noise(splits["train"], noise, random.Random(f"{seed}-noise"))
+    return _dataset(splits, features)
+
+
+def load_inference(
+    size: int,
+    seed: int = 0,
+    *,
+    noise: float = 0.0,
+    ambiguity: float = 0.3,
+    relatedness: float = 1.0,
+) -> DatasetDict:
+    """Write pairs of premise and hypothesis, with all labels of the premise.
+
+    Args:
+        size: Pairs in all, from 10 to 500,000: 80% training, 10% validation, 10% test. The splits
+            share neither premises nor hypotheses.
+        seed: Which pairs are written and which names are held out.
+        noise: As for :func:`load`; the inference label is wrong with this probability too.
+        ambiguity: As for :func:`load`.
+        relatedness: As for :func:`load`.
+
+    Returns:
+        Splits ``train``, ``validation`` and ``test`` with columns ``premise``, ``hypothesis``,
+        ``label`` (entailment, neutral, contradiction) and the premise's ``tokens``, ``ner_tags``,
+        ``pos_tags``, ``topic`` and ``event``.
+
+    Raises:
+        TypeError: If ``size`` or ``seed`` is no integer.
+        ValueError: If ``size`` or a knob is out of range.
+    """
+    _check(size, seed, noise=noise, ambiguity=ambiguity, relatedness=relatedness)
+    topics = _topics(seed, relatedness)
+    rows = _route(size, _pairs(seed, ambiguity))
+    features = Features(
+        {
+            "premise": Value("string"),
+            "hypothesis": Value("string"),
+            "label": ClassLabel(names=list(INFERENCE_LABELS)),
+            **_label_features(),
+        }
+    )
+    splits = {split: [_pair_row(pair, topics) for pair in drawn] for split, drawn in rows.items()}
+    _add_noise(splits["train"], noise, random.Random(f"{seed}-noise"))
+    return _dataset(splits, features)
+
+
+def _check(size: int, seed: int, **knobs: float) -> None:
+    for name, given in (("size", size), ("seed", seed)):
+        if not isinstance(given, int) or isinstance(given, bool):
+            raise TypeError(f"{name} must be an integer, got {given!r}")
+    if not SMALLEST_SIZE <= size <= LARGEST_SIZE:
+        raise ValueError(
+            f"size counts all sentences, 80% of them training, and must be from {SMALLEST_SIZE} to "
+            f"{LARGEST_SIZE:,}; got {size:,}"
+        )
+    for name, value in knobs.items():
+        if not isinstance(value, (int, float)) or not 0 <= value <= 1:
+            raise ValueError(f"{name} must be a number from 0 to 1, got {value!r}")
+
+
+def _topics(seed: int, relatedness: float) -> list[str]:
+    """Return the topic of each clause template, exchanged among a share of ``1 - relatedness``."""
+    topics = [event.topic for event in grammar().events for _ in event.clauses]
+    rng = random.Random(f"{seed}-topics")
+    order = list(range(len(topics)))
+    rng.shuffle(order)
+    exchanged = order[: round((1 - relatedness) * len(order))]
+    moved = [topics[number] for number in exchanged]
+    rng.shuffle(moved)
+    for number, topic in zip(exchanged, moved, strict=True):
+        topics[number] = topic
+    return topics
+
+
+def _narrators(seed: int, ambiguity: float, purpose: str) -> dict[str, Narrator]:
+    rng = random.Random(f"{seed}-{purpose}")
+    names = lexicon(seed)
+    return {split: Narrator(NameSource(names, split, ambiguity, rng)) for split in _SPLITS}
+
+
+def _split_of(text: str) -> str:
+    """Return the split that a sentence belongs to, whatever the size of the corpus."""
+    return {0: "test", 1: "validation"}.get(zlib.crc32(text.encode()) % 10, "train")
+
+
+def _sentences(seed: int, ambiguity: float) -> Iterator[tuple[str, tuple[Derivation, Sentence]]]:
+    narrators = _narrators(seed, ambiguity, "sentences")
+    seen: set[str] = set()
+    while True:
+        derivation = narrators["train"].derivation()
+        sentence = realise(derivation)
+        split = _split_of(sentence.text)
+        if split != "train":
+            derivation = hold_out(derivation, narrators[split].source, HELD_OUT_SHARE)
+            sentence = realise(derivation)
+        if sentence.text not in seen:
+            seen.add(sentence.text)
+            yield split, (derivation, sentence)
+
+
+def _pairs(seed: int, ambiguity: float) -> Iterator[tuple[str, _WrittenPair]]:
+    narrators = _narrators(seed, ambiguity, "pairs")
+    makers = {split: PairMaker(narrator) for split, narrator in narrators.items()}
+    premises: set[str] = set()
+    owner: dict[str, str] = {}  # every text, premise or hypothesis, belongs to one split
+    while True:
+        maker = makers["train"]
+        clause = maker.hypothesis()
+        split = _split_of(realise(maker.alone(clause)).text)
+        if split != "train":
+            clause = replace_names(clause, narrators[split].source, HELD_OUT_SHARE)
+        pair = makers[split].pair(clause)
+        premise, hypothesis = realise(pair.premise), realise(pair.hypothesis).text
+        texts = (premise.text, hypothesis)
+        if premise.text in premises or any(owner.get(text, split) != split for text in texts):
+            continue
+        premises.add(premise.text)
+        owner.update(dict.fromkeys(texts, split))
+        yield split, (pair.premise, premise, hypothesis, pair.label)
+
+
+def _route(size: int, stream: Iterator[tuple[str, Any]]) -> dict[str, list[Any]]:
+    tenth = size // 10
+    wanted = {"train": size - 2 * tenth, "validation": tenth, "test": tenth}
+    rows: dict[str, list[Any]] = {split: [] for split in _SPLITS}
+    missing = size
+    for split, item in stream:
+        if len(rows[split]) < wanted[split]:
+            rows[split].append(item)
+            missing -= 1
+            if not missing:
+                break
+    return rows
+
+
+def _label_features() -> dict[str, Any]:
+    return {
+        "tokens": Sequence(Value("string")),
+        "ner_tags": Sequence(ClassLabel(names=list(NER_TAGS))),
+        "pos_tags": Sequence(ClassLabel(names=list(POS_TAGS))),
+        "topic": ClassLabel(names=list(TOPICS)),
+        "event": ClassLabel(names=grammar().event_names),
+    }
+
+
+def _labels(derivation: Derivation, sentence: Sentence, topics: list[str]) -> Row:
+    return {
+        "tokens": sentence.tokens,
+        "spans": sentence.spans,
+        "pos_tags": sentence.pos_tags,
+        "topic": topics[derivation.clause.template.number],
+        "event": derivation.clause.event.name,
+    }
+
+
+def _sentence_row(derivation: Derivation, sentence: Sentence, topics: list[str]) -> Row:
+    return {
+        "text": sentence.text,
+        **_labels(derivation, sentence, topics),
+        "translation": {"en": sentence.text, "fr": sentence.french},
+    }
+
+
+def _pair_row(pair: _WrittenPair, topics: list[str]) -> Row:
+    premise, sentence, hypothesis, label = pair
+    return {
+        "premise": sentence.text,
+        "hypothesis": hypothesis,
+        "label": label,
+        **_labels(premise, sentence, topics),
+    }
+
+
+def _add_noise(rows: list[Row], noise: float, rng: random.Random) -> None:
+    """Make annotations wrong, each with probability ``noise``."""
+    if noise == 0:
+        return
+    choices = {"topic": TOPICS, "event": grammar().event_names, "label": INFERENCE_LABELS}
+    for row in rows:
+        row["spans"] = _noisy_spans(row["spans"], noise, rng)
+        row["pos_tags"] = [
+            _other(tag, POS_TAGS, rng) if rng.random() < noise else tag for tag in row["pos_tags"]
+        ]
+        for column, labels in choices.items():
+            if column in row and rng.random() < noise:
+                row[column] = _other(row[column], labels, rng)
+
+
+def _noisy_spans(spans: list[Span], noise: float, rng: random.Random) -> list[Span]:
+    noisy = []
+    for start, end, kind in spans:
+        if rng.random() >= noise:
+            noisy.append((start, end, kind))
+        elif rng.random() < 0.5:  # wrong type; the other half is missed
+            noisy.append((start, end, _other(kind, ENTITY_TYPES, rng)))
+    return noisy
+
+
+def _other(label: str, labels: SequenceOf[str], rng: random.Random) -> str:
+    return rng.choice([other for other in labels if other != label])
+
+
+def _dataset(splits: dict[str, list[Row]], features: Features) -> DatasetDict:
+    return DatasetDict(
+        {
+            split: Dataset.from_dict(_columns(rows, features), features)
+            for split, rows in splits.items()
+        }
+    )
+
+
+def _columns(rows: list[Row], features: Features) -> dict[str, list[Any]]:
+    columns: dict[str, list[Any]] = {}
+    for column, feature in features.items():
+        if column == "ner_tags":
+            ids = {tag: number for number, tag in enumerate(NER_TAGS)}
+            columns[column] = [
+                [ids[tag] for tag in to_iob2(row["spans"], len(row["tokens"]))] for row in rows
+            ]
+        elif column == "pos_tags":
+            ids = {tag: number for number, tag in enumerate(POS_TAGS)}
+            columns[column] = [[ids[tag] for tag in row[column]] for row in rows]
+        elif isinstance(feature, ClassLabel):
+            columns[column] = feature.str2int([row[column] for row in rows])
+        else:
+            columns[column] = [row[column] for row in rows]
+    return columns
