@@ -1,0 +1,209 @@
+"""What the registry says of a data set: its columns, configurations, sources and licence."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import datasets
+
+from mtl_utils.data.citations import BIBTEX
+from mtl_utils.data.errors import UnknownConfigError
+
+__all__ = [
+    "CONVERTED",
+    "SPLITS",
+    "Column",
+    "Config",
+    "Entry",
+    "Join",
+    "PartialCopy",
+    "SourceFiles",
+    "split_rows",
+]
+
+SPLITS = ("train", "validation", "test")
+
+# The branch in which the Hub keeps a parquet copy of data sets that carry a loading script.
+CONVERTED = "refs/convert/parquet"
+
+Kind = Literal["string", "int32", "float32", "label"]
+
+
+def split_rows(*counts: int) -> dict[str, int]:
+    """Rows of train, validation and test, in this order."""
+    return dict(zip(SPLITS, counts, strict=True))
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column as the entry declares it.
+
+    Attributes:
+        name: Column name, as on the Hub.
+        kind: Type of a cell, or of an item where ``sequence`` is true.
+        meaning: One line for the reader.
+        names: Label names in id order, for ``kind="label"``.
+        sequence: Whether a cell is a list with one item per token.
+        unlabelled: Splits in which -1 stands for "no label". Anywhere else -1 is an error.
+        bounds: Smallest and largest value of a number, both inclusive.
+        nullable: Whether items may be missing.
+    """
+
+    name: str
+    kind: Kind
+    meaning: str
+    names: tuple[str, ...] = ()
+    sequence: bool = False
+    unlabelled: tuple[str, ...] = ()
+    bounds: tuple[float, float] | None = None
+    nullable: bool = False
+
+    @property
+    def feature(self) -> Any:
+        """The ``datasets`` feature of this column."""
+        item = (
+            datasets.ClassLabel(names=list(self.names))
+            if self.kind == "label"
+            else datasets.Value(self.kind)
+        )
+        return datasets.Sequence(item) if self.sequence else item
+
+
+@dataclass(frozen=True)
+class PartialCopy:
+    """A local copy known to hold less than, or other rows than, the published data.
+
+    Attributes:
+        reason: Why it differs, in words for the reader.
+        rows: Rows of the splits that differ.
+        absent: Splits that the copy does not have.
+    """
+
+    reason: str
+    rows: Mapping[str, int] = field(default_factory=dict)
+    absent: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class SourceFiles:
+    """Files of a source repository at a fixed commit, for data without a canonical Hub id.
+
+    Attributes:
+        repository: ``owner/name`` on GitHub.
+        commit: Full commit hash.
+        files: Paths within the repository, split by split, in the order ``parse`` takes them.
+        parse: Pure function from the texts of one split's files to columns, labels as names.
+    """
+
+    repository: str
+    commit: str
+    files: Mapping[str, tuple[str, ...]]
+    parse: Callable[[Sequence[str]], dict[str, list[Any]]]
+
+    def url(self, path: str) -> str:
+        """Address of one file."""
+        return f"https://raw.githubusercontent.com/{self.repository}/{self.commit}/{path}"
+
+
+@dataclass(frozen=True)
+class Join:
+    """A data set made by joining two registered ones on the same sentences.
+
+    Attributes:
+        entities: Registered name that brings the entity tags.
+        syntax: Registered name that brings the Universal Dependencies columns.
+        key: ``"idx"`` where both carry the same sentence ids, ``"tokens"`` where they do not.
+    """
+
+    entities: str
+    syntax: str
+    key: Literal["idx", "tokens"]
+
+
+@dataclass(frozen=True)
+class Config:
+    """One configuration of a data set.
+
+    Attributes:
+        columns: The declared columns, in order.
+        rows: Published rows of each split.
+        source: Where the data come from, if not from the entry's Hub id.
+        partial_copy: What a known local copy holds instead of the published rows.
+    """
+
+    columns: tuple[Column, ...]
+    rows: Mapping[str, int]
+    source: SourceFiles | Join | None = None
+    partial_copy: PartialCopy | None = None
+
+    @property
+    def features(self) -> datasets.Features:
+        """The declared features."""
+        return datasets.Features({column.name: column.feature for column in self.columns})
+
+    @property
+    def unlabelled(self) -> dict[str, tuple[str, ...]]:
+        """Columns in which -1 means "no label", with the splits where it may occur."""
+        return {column.name: column.unlabelled for column in self.columns if column.unlabelled}
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A registered data set.
+
+    Attributes:
+        name: Name within the book, and the folder of its local copy.
+        task: What it is used for.
+        hub_id: Hub id, or None where there is no canonical one.
+        revision: Hub revision: a branch, since no hash is written here that was not looked up.
+        licence: Licence of the data.
+        is_open: "yes", "no", or what is unclear about it.
+        citations: BibTeX keys.
+        default_config: Configuration that ``load(name)`` gives.
+        configs: All registered configurations.
+        caveats: What a reader should know before drawing conclusions from it.
+    """
+
+    name: str
+    task: str
+    hub_id: str | None
+    revision: str | None
+    licence: str
+    is_open: str
+    citations: tuple[str, ...]
+    default_config: str
+    configs: Mapping[str, Config]
+    caveats: tuple[str, ...] = ()
+
+    def config(self, name: str | None = None) -> Config:
+        """Look up a configuration.
+
+        Args:
+            name: Configuration, or None for the default one.
+
+        Raises:
+            UnknownConfigError: If there is no such configuration.
+        """
+        name = name or self.default_config
+        if name not in self.configs:
+            raise UnknownConfigError(
+                f"Data set {self.name!r} has no configuration {name!r}. "
+                f"Registered: {', '.join(self.configs)}."
+            )
+        return self.configs[name]
+
+    @property
+    def bibtex(self) -> str:
+        """The BibTeX records of all citations."""
+        return "\n".join(BIBTEX[key] for key in self.citations)
+
+    def origin(self, config: str | None = None) -> str:
+        """Where a configuration is published, in words."""
+        source = self.config(config).source
+        if isinstance(source, SourceFiles):
+            return f"github.com/{source.repository} at commit {source.commit} (no Hub id)"
+        if isinstance(source, Join):
+            return f"joined from {source.entities!r} and {source.syntax!r} (no Hub id)"
+        return f"Hub id {self.hub_id} at revision {self.revision}"
