@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -212,4 +212,4 @@ def _checked(tokens: Iterable[str]) -> Iterator[str]:
 
 
 def _is_string_list(value: object) -> bool:
-    return isinstance(value, Sequence) and all(isinstance(token, str) for token in value)
+    return isinstance(value, list) and all(isinstance(token, str) for token in value)

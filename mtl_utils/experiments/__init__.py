@@ -1,0 +1,17 @@
+"""Recorded multi-seed runs: ``python -m mtl_utils.experiments run NAME``."""
+
+from mtl_utils.experiments.analysis import load_results, student_t_quantile, summary
+from mtl_utils.experiments.records import results_folder
+from mtl_utils.experiments.registry import Experiment, find, registry
+from mtl_utils.experiments.runner import run
+
+__all__ = [
+    "Experiment",
+    "find",
+    "load_results",
+    "registry",
+    "results_folder",
+    "run",
+    "student_t_quantile",
+    "summary",
+]

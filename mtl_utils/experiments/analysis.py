@@ -1,0 +1,127 @@
+"""From recorded runs to tables."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from mtl_utils.experiments import records
+
+
+def load_results(name: str, folder: str | Path | None = None) -> pd.DataFrame:
+    """Read the recorded runs of an experiment.
+
+    Args:
+        name: Name of the experiment.
+        folder: Where its results file is; see :func:`results_folder` for where it is looked for
+            without one.
+
+    Returns:
+        One row a run: a column for each setting and each metric (empty where a run has none), then
+        ``seed``, ``seconds``, ``commit`` and ``date``.
+
+    Raises:
+        FileNotFoundError: If there is no results file.
+        ValueError: If it is damaged.
+    """
+    path = records.results_folder(folder) / f"{name}.jsonl"
+    if not path.is_file():
+        there = sorted(file.stem for file in path.parent.glob("*.jsonl"))
+        raise FileNotFoundError(
+            f"No recorded results of {name!r} in {path.parent}, which has "
+            f"{', '.join(there) or 'none'}. Record them with "
+            f"`python -m mtl_utils.experiments run {name}`."
+        )
+    rows = [
+        {
+            **record["config"],
+            **record["metrics"],
+            "seed": record["seed"],
+            "seconds": record["seconds"],
+            "commit": record["commit"],
+            "date": record.get("date"),
+        }
+        for record in records.read(path)
+    ]
+    return pd.DataFrame(rows)
+
+
+def summary(
+    frame: pd.DataFrame, by: str | Sequence[str], metric: str, confidence: float = 0.95
+) -> pd.DataFrame:
+    """Summarise a metric over seeds by its mean and a Student t interval.
+
+    Args:
+        frame: One row a run, as :func:`load_results` returns.
+        by: The column, or columns, that say which rows belong together. Missing values form a
+            group of their own.
+        metric: The column to summarise.
+        confidence: Coverage of the interval.
+
+    Returns:
+        One row a group, in order of appearance: the columns of ``by``, then ``n``, ``mean``,
+        ``std`` (sample standard deviation), ``half_width``, ``low`` and ``high``. With a single
+        run, ``std`` and the interval are missing.
+
+    Raises:
+        KeyError: If a column is missing.
+        ValueError: If ``confidence`` is outside (0, 1).
+    """
+    by = [by] if isinstance(by, str) else list(by)
+    missing = [name for name in [*by, metric] if name not in frame.columns]
+    if missing:
+        raise KeyError(f"No column {missing}; the results have {list(frame.columns)}")
+    groups = frame.groupby(by, dropna=False, sort=False)[metric]
+    result = groups.agg(n="count", mean="mean", std="std").reset_index()
+    result["half_width"] = [
+        student_t_quantile(0.5 + confidence / 2, n - 1) * std / math.sqrt(n) if n > 1 else math.nan
+        for n, std in zip(result["n"], result["std"], strict=True)
+    ]
+    result["low"] = result["mean"] - result["half_width"]
+    result["high"] = result["mean"] + result["half_width"]
+    return result
+
+
+def student_t_quantile(probability: float, degrees: int) -> float:
+    """Invert Student's t distribution function.
+
+    Args:
+        probability: In (0, 1).
+        degrees: Degrees of freedom, at least 1.
+
+    Returns:
+        The t below which a share ``probability`` of the distribution lies.
+
+    Raises:
+        ValueError: If an argument is outside its range.
+    """
+    if not 0 < probability < 1:
+        raise ValueError(f"A probability strictly between 0 and 1 is needed, got {probability}")
+    if degrees < 1:
+        raise ValueError(f"At least one degree of freedom is needed, got {degrees}")
+    if probability < 0.5:
+        return -student_t_quantile(1 - probability, degrees)
+    low, high = 0.0, 1.0
+    while _student_t_cdf(high, degrees) < probability:
+        high *= 2
+    for _ in range(100):
+        middle = (low + high) / 2
+        below = _student_t_cdf(middle, degrees) < probability
+        low, high = (middle, high) if below else (low, middle)
+    return (low + high) / 2
+
+
+def _student_t_cdf(t: float, degrees: int) -> float:
+    """Sum the finite series for whole degrees of freedom (Abramowitz & Stegun, 26.7.3 and 4)."""
+    angle = math.atan2(t, math.sqrt(degrees))
+    cosine = math.cos(angle)
+    odd = degrees % 2 == 1
+    term, total = (cosine, 0.0) if odd else (1.0, 0.0)
+    for power in range(1 if odd else 0, degrees - 1, 2):
+        total += term
+        term *= cosine**2 * (power + 1) / (power + 2)
+    central = 2 / math.pi * (angle + math.sin(angle) * total) if odd else math.sin(angle) * total
+    return 0.5 * (1 + central)

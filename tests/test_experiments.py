@@ -1,0 +1,237 @@
+import json
+import subprocess
+import sys
+
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mtl_utils import experiments
+from mtl_utils.experiments import (
+    Experiment,
+    __main__,
+    language_models,
+    load_results,
+    records,
+    summary,
+)
+
+CONFIGS = ({"model": "count", "order": 2}, {"model": "net", "width": 8})
+
+
+def toy(calls=None, run=None):
+    def default(config, seed):
+        if calls is not None:
+            calls.append((config["model"], seed))
+        return {"loss": seed + len(config["model"]), "curve": [1.0, 0.5]}
+
+    return Experiment(
+        name="toy",
+        description="A toy.",
+        configs=CONFIGS,
+        seeds=(0, 1, 2),
+        run=run or default,
+        deterministic=lambda config: config["model"] == "count",
+    )
+
+
+def test_each_configuration_and_seed_is_run_once(tmp_path):
+    calls = []
+    path = experiments.run(toy(calls), tmp_path, progress=False)
+    assert calls == [("count", 0), ("net", 0), ("net", 1), ("net", 2)]
+    experiments.run(toy(calls), tmp_path, progress=False)
+    assert len(calls) == 4
+    experiments.run(toy(calls), tmp_path, seeds=[2, 7], progress=False)
+    assert calls[4:] == [("count", 2), ("net", 7)]
+    assert len(records.read(path)) == 6
+
+
+def test_a_changed_order_of_settings_is_the_same_configuration(tmp_path):
+    path = tmp_path / "toy.jsonl"
+    records.append(path, records.make("toy", {"order": 2, "model": "count"}, 0, {}, 1.0))
+    calls = []
+    experiments.run(toy(calls), tmp_path, limit=1, progress=False)
+    assert calls == [("net", 0)]
+
+
+def test_a_record_says_how_it_came_about(tmp_path):
+    (record,) = records.read(experiments.run(toy(), tmp_path, limit=1, progress=False))
+    assert set(record) == {*records.FIELDS, "date"}
+    assert record["config"] == CONFIGS[0]
+    assert record["metrics"] == {"loss": 5, "curve": [1.0, 0.5]}
+    assert record["versions"]["torch"].startswith("2.")
+    assert record["hardware"]["cores"] >= 1
+    assert record["seconds"] >= 0
+    assert record["commit"] == "unknown" or len(record["commit"].removesuffix("-dirty")) == 40
+    assert record["date"][:2] == "20"
+    assert record["date"].endswith("+00:00")
+
+
+def test_a_killed_run_leaves_a_file_that_the_next_one_continues(tmp_path):
+    path = experiments.run(toy(), tmp_path, limit=2, progress=False)
+    whole = path.read_bytes()
+    path.write_bytes(whole + whole[:50])
+    with pytest.warns(UserWarning, match="half-written"):
+        assert len(records.read(path)) == 2
+    calls = []
+    with pytest.warns(UserWarning, match="half-written"):
+        experiments.run(toy(calls), tmp_path, progress=False)
+    assert calls == [("net", 1), ("net", 2)]
+    assert len(records.read(path)) == 4
+    assert path.read_bytes().startswith(whole)
+
+
+@given(st.data())
+def test_every_prefix_of_a_file_is_readable(tmp_path_factory, data):
+    path = tmp_path_factory.mktemp("results") / "toy.jsonl"
+    for seed in range(3):
+        records.append(path, records.make("toy", {"town": "Zürich"}, seed, {}, 1.0))
+    whole = path.read_bytes()
+    path.write_bytes(whole[: data.draw(st.integers(0, len(whole)))])
+    complete = path.read_bytes().count(b"\n")
+    records.append(path, records.make("toy", {}, 9, {}, 1.0))
+    assert [record["seed"] for record in records.read(path)] == [*range(complete), 9]
+
+
+def test_a_failing_run_keeps_the_records_before_it(tmp_path):
+    def fail(config, seed):
+        if seed == 1:
+            raise FloatingPointError("step 3")
+        return {}
+
+    with pytest.raises(FloatingPointError):
+        experiments.run(toy(run=fail), tmp_path, progress=False)
+    assert len(records.read(tmp_path / "toy.jsonl")) == 2
+
+
+def test_damaged_files_are_named(tmp_path):
+    path = tmp_path / "toy.jsonl"
+    path.write_text("{oops\n{}\n")
+    with pytest.raises(ValueError, match=r"toy\.jsonl, line 1 is not JSON"):
+        records.read(path)
+    path.write_text('{"experiment": "toy"}\n')
+    with pytest.raises(ValueError, match="lacks config, seed"):
+        records.read(path)
+
+
+def test_what_json_cannot_say_is_not_recorded(tmp_path):
+    path = tmp_path / "toy.jsonl"
+    with pytest.raises(ValueError, match="infinity or nan"):
+        records.append(path, records.make("toy", {}, 0, {"loss": float("nan")}, 1.0))
+    assert not path.exists()
+    with pytest.raises(ValueError, match=r"both settings and metrics of toy: \['order'\]"):
+        records.make("toy", {"order": 1}, 0, {"order": 2}, 1.0)
+
+
+def test_results_become_a_frame(tmp_path):
+    experiments.run(toy(), tmp_path, progress=False)
+    frame = load_results("toy", tmp_path)
+    assert list(frame["model"]) == ["count", "net", "net", "net"]
+    assert list(frame["loss"]) == [5, 3, 4, 5]
+    assert frame["order"].isna().tolist() == [False, True, True, True]
+    assert {"seed", "seconds", "commit", "date", "curve"} <= set(frame.columns)
+
+
+def test_where_results_are_looked_for(tmp_path, monkeypatch):
+    experiments.run(toy(), tmp_path, limit=1, progress=False)
+    monkeypatch.setenv("MTL_RESULTS_DIR", str(tmp_path))
+    assert len(load_results("toy")) == 1
+    with pytest.raises(FileNotFoundError, match="which has toy"):
+        load_results("other")
+    monkeypatch.setenv("MTL_RESULTS_DIR", str(tmp_path / "nowhere"))
+    with pytest.raises(FileNotFoundError, match="no folder of results"):
+        load_results("toy")
+    monkeypatch.delenv("MTL_RESULTS_DIR")
+    monkeypatch.setattr(records, "repository", lambda: tmp_path)
+    monkeypatch.setattr(records.sysconfig, "get_path", lambda name: str(tmp_path / "prefix"))
+    with pytest.raises(FileNotFoundError, match="set MTL_RESULTS_DIR"):
+        load_results("toy")
+    installed = tmp_path / "prefix" / "share" / "mtl_utils" / "results"
+    installed.mkdir(parents=True)
+    assert records.results_folder() == installed
+    (tmp_path / "book" / "results").mkdir(parents=True)
+    assert records.results_folder() == tmp_path / "book" / "results"
+
+
+values = st.lists(st.floats(-100, 100), min_size=2, max_size=8)
+
+
+@given(values)
+def test_the_interval_is_that_of_scipy(sample):
+    from scipy import stats
+
+    frame = pd.DataFrame({"model": "net", "loss": sample})
+    (row,) = summary(frame, "model", "loss").to_dict("records")
+    assert row["n"] == len(sample)
+    assert row["mean"] == pytest.approx(sum(sample) / len(sample), abs=1e-9)
+    if row["std"] > 1e-6:
+        low, high = stats.t.interval(
+            0.95, len(sample) - 1, loc=row["mean"], scale=stats.sem(sample)
+        )
+        assert (row["low"], row["high"]) == pytest.approx((low, high))
+
+
+@given(st.floats(0.001, 0.999), st.integers(1, 60))
+def test_the_quantile_is_that_of_scipy(probability, degrees):
+    from scipy import stats
+
+    expected = stats.t.ppf(probability, degrees)
+    found = experiments.student_t_quantile(probability, degrees)
+    assert found == pytest.approx(expected, rel=1e-6, abs=1e-9)
+
+
+def test_summary_groups_in_order_and_keeps_missing_settings():
+    frame = pd.DataFrame(
+        {
+            "model": ["net", "net", "count", "net"],
+            "order": [None, None, 2, None],
+            "loss": [1.0, 2.0, 5.0, 3.0],
+        }
+    )
+    table = summary(frame, ["model", "order"], "loss")
+    assert list(table["model"]) == ["net", "count"]
+    assert list(table["n"]) == [3, 1]
+    assert list(table["mean"]) == [2.0, 5.0]
+    assert table["half_width"].iloc[0] == pytest.approx(4.302652729911275 / 3**0.5)
+    assert table[["std", "half_width", "low", "high"]].iloc[1].isna().all()
+    with pytest.raises(KeyError, match="speed"):
+        summary(frame, "model", "speed")
+    with pytest.raises(ValueError, match="probability"):
+        summary(frame, "model", "loss", confidence=1.0)
+
+
+def test_the_command_line(tmp_path, capsys, monkeypatch):
+    calls = []
+    monkeypatch.setattr(language_models, "EXPERIMENTS", (toy(calls),))
+    assert __main__.main(["list"]) == 0
+    assert "2 configurations, 4 runs" in capsys.readouterr().out
+    arguments = ["run", "toy", "--output", str(tmp_path), "--seeds", "5", "6", "--limit", "2"]
+    assert __main__.main(arguments) == 0
+    assert calls == [("count", 5), ("net", 5)]
+    assert __main__.main(["run", "nothing"]) == 2
+    assert "there are toy" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        __main__.main(["run", "toy", "--limit", "0"])
+
+
+def test_the_module_runs_in_a_process_of_its_own():
+    done = subprocess.run(
+        [sys.executable, "-m", "mtl_utils.experiments", "list"], capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    assert "language_models_characters" in done.stdout
+
+
+def test_what_is_recorded_in_the_book_is_whole():
+    known = experiments.registry()
+    for path in sorted((records.repository() / "book" / "results").glob("*.jsonl")):
+        if path.stem not in known:
+            continue
+        found = records.read(path)
+        assert {record["experiment"] for record in found} == {path.stem}
+        keys = [records.key(record) for record in found]
+        assert len(set(keys)) == len(keys)
+        wanted = {(path.stem, records.canonical(c), s) for c, s in known[path.stem].cells()}
+        assert wanted <= set(keys), "run it again: configurations without a record"
+        json.dumps(found, allow_nan=False)
