@@ -1,0 +1,102 @@
+"""The built site, served from a local port and visited in a real browser, once for all tests."""
+
+from __future__ import annotations
+
+import functools
+import http.server
+import json
+import os
+import shutil
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from visiting import (
+    DESKTOP_DARK,
+    DESKTOP_LIGHT,
+    EVERY_PAGE,
+    PHONE_DARK,
+    PHONE_LIGHT,
+    ROOT,
+    SAMPLE,
+    Screen,
+    Visit,
+    visit_all,
+)
+
+SITE = ROOT / "_build" / "html"
+sys.path.insert(0, str(ROOT / "book" / "_ext"))
+
+CHROMIUM_ARGS = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-sync",
+    "--disable-component-update",
+]
+
+
+class QuietHandler(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, format: str, *args: object) -> None:
+        """Keep the test output clean."""
+
+
+@pytest.fixture(scope="session")
+def site() -> Path:
+    """The folder of the built site, built first where it is missing."""
+    if not (SITE / "searchindex.js").exists():
+        command = [sys.executable, "-m", "jupyter_book", "build", str(ROOT), "-W", "--keep-going"]
+        subprocess.run([*command, "-n"], cwd=ROOT, check=True)
+    return SITE
+
+
+@pytest.fixture(scope="session")
+def pages(site: Path) -> list[str]:
+    """Every page of the site, by path: those that the search knows, and the generated indices."""
+    index = (site / "searchindex.js").read_text("utf-8")
+    names = json.loads(index[index.index("(") + 1 : index.rindex(")")])["docnames"]
+    extra = [
+        name for name in ("search", "genindex", "py-modindex") if (site / f"{name}.html").exists()
+    ]
+    return [f"{name}.html" for name in [*names, *extra]]
+
+
+@pytest.fixture(scope="session")
+def address(site: Path) -> Iterator[str]:
+    """Where the site is served."""
+    handler = functools.partial(QuietHandler, directory=str(site))
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator:
+    """Debian's Chromium, headless."""
+    executable = shutil.which("chromium") or shutil.which("chromium-browser")
+    if executable is None:
+        reason = "no Chromium found: install it (Debian: apt-get install chromium) to test the site"
+        if os.environ.get("CI"):
+            pytest.fail(reason)
+        pytest.skip(reason)
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=executable, args=CHROMIUM_ARGS)
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture(scope="session")
+def visits(browser, address: str, pages: list[str]) -> dict[Screen, dict[str, Visit]]:
+    """Every page at two screens, and the sample at the two others."""
+    sample = [page for page in SAMPLE if page in pages]
+    return {
+        screen: visit_all(browser, address, pages if screen in EVERY_PAGE else sample, screen)
+        for screen in (DESKTOP_LIGHT, DESKTOP_DARK, PHONE_LIGHT, PHONE_DARK)
+    }

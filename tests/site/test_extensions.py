@@ -1,0 +1,118 @@
+"""The book's own Sphinx extensions, tested without a build."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from notebook_names import dotted_names
+from page_finish import ENVIRONMENT, mark_chinese
+from public_names import rooms
+from run_records import latest_by_notebook, mean_and_half_width, read_records
+from visiting import ROOT
+
+
+def test_dotted_names_follow_imports_and_attributes() -> None:
+    cells = iter(
+        [
+            "from mtl_utils import nn, data as d\nimport torch.nn as other",
+            "from mtl_utils.objectives import classification_loss as loss",
+            "crf = nn.LinearChainCRF(5)\nd.hub.load('snips')\nother.Linear(2, 3)\ncrf.decode",
+            "%matplotlib inline",
+            "import mtl_utils.plots\nmtl_utils.plots.curve()",
+        ]
+    )
+    assert dotted_names(cells, "mtl_utils") == {
+        "mtl_utils",
+        "mtl_utils.nn",
+        "mtl_utils.data",
+        "mtl_utils.objectives.classification_loss",
+        "mtl_utils.nn.LinearChainCRF",
+        "mtl_utils.data.hub",
+        "mtl_utils.data.hub.load",
+        "mtl_utils.plots",
+        "mtl_utils.plots.curve",
+    }
+
+
+def test_half_width_is_that_of_students_t() -> None:
+    # Standard deviation 1, three values, t(0.975, 2) = 4.302653: 4.302653 / sqrt(3).
+    mean, half = mean_and_half_width([1.0, 2.0, 3.0])
+    assert mean == 2.0
+    assert half == pytest.approx(2.484138, abs=1e-6)
+    assert mean_and_half_width([5.0]) == (5.0, None)
+
+
+def test_latest_record_of_each_notebook_is_kept(tmp_path: Path) -> None:
+    path = tmp_path / "notebooks.jsonl"
+    runs = [("02_b", 1.0), ("01_a", 2.0), ("02_b", 3.0)]
+    lines = [json.dumps({"notebook": name, "seconds": seconds}) for name, seconds in runs]
+    path.write_text("\n".join(lines) + "\n\n")
+    kept = latest_by_notebook(read_records(path))
+    assert [(record["notebook"], record["seconds"]) for record in kept] == [
+        ("01_a", 2.0),
+        ("02_b", 3.0),
+    ]
+
+
+def test_missing_records_are_empty(tmp_path: Path) -> None:
+    assert read_records(tmp_path / "none.jsonl") == []
+
+
+@pytest.mark.parametrize("line", ["{", "[1]"])
+def test_broken_record_names_file_and_line(tmp_path: Path, line: str) -> None:
+    path = tmp_path / "runs.jsonl"
+    path.write_text(f'{{"seed": 0}}\n{line}\n')
+    with pytest.raises(ValueError, match=r"runs\.jsonl, line 2: expected a JSON object"):
+        read_records(path)
+
+
+def test_chinese_terms_are_marked() -> None:
+    body = '<dt id="a">token</dt><dt id="b">词元<a href="#b">#</a></dt>'
+    assert mark_chinese(body) == body.replace('<dt id="b">', '<dt id="b" lang="zh-Hans">')
+
+
+@pytest.mark.parametrize(
+    ("text", "whole"),
+    [
+        (r"\begin{align} a &= b \\ c &= d \end{align}", True),
+        (r"\begin{align*} a &= b \end{align*}", True),
+        (r"\begin{align*} a &= b \end{align}", False),
+        (r"x = \begin{align} a \end{align}", False),
+        (r"\begin{aligned} a &= b \end{aligned}", False),
+    ],
+)
+def test_environments_that_stand_alone(text: str, whole: bool) -> None:
+    assert (ENVIRONMENT.fullmatch(text) is not None) == whole
+
+
+def test_every_room_exports_what_it_says() -> None:
+    found = rooms("mtl_utils")
+    assert {"mtl_utils.notebook", "mtl_utils.plots"} <= {room.title for room in found}
+    for room in found:
+        for name in room.names:
+            assert getattr(room.module, name.name) is name.value
+            assert name.path == f"{room.title}.{name.name}"
+
+
+def test_a_package_without_rooms_has_no_pages() -> None:
+    assert rooms("json") == ()
+
+
+def test_every_constant_that_is_exported_says_what_it_is() -> None:
+    for room in rooms("mtl_utils"):
+        constants = {name.name for name in room.names if name.kind == "data"}
+        assert constants <= set(room.comments), f"{room.title}: give these a `#:` comment"
+
+
+def test_glossary_has_chinese_for_every_term() -> None:
+    blocks = (ROOT / "book" / "glossary.md").read_text("utf-8").split("```{glossary}")[1:]
+    entries = [e for b in blocks for e in b.split("```")[0].strip().split("\n\n")]
+    assert len(entries) >= 60
+    for entry in entries:
+        english, chinese, definition = entry.splitlines()
+        assert english.isascii(), entry
+        assert not chinese.isascii(), entry
+        assert definition.startswith("    ")
+        assert definition.endswith("."), entry
