@@ -25,6 +25,7 @@ from mtl_utils.data import folder, own_schema, remote, schema, tables
 from mtl_utils.data.entry import Config, Entry, Join
 from mtl_utils.data.errors import (
     DataNotFoundError,
+    DownloadError,
     ForbiddenDatasetError,
     LayoutError,
     RowCountError,
@@ -192,8 +193,8 @@ def _refuse_conll(name: str, config: str | None = None) -> None:
         return
     asked_for = f"{name!r}, configuration {config!r}" if config else repr(name)
     raise ForbiddenDatasetError(
-        f"{asked_for}: CoNLL-2003 is not used in this book, because its text (Reuters news) may not be redistributed. For entities use "
-        "'universal_ner' or 'cross_ner'."
+        f"{asked_for}: CoNLL-2003 is not used in this book, because its text "
+        "(Reuters news) may not be redistributed. For entities use 'universal_ner' or 'cross_ner'."
     )
 
 
@@ -247,14 +248,25 @@ def _load_registered(found: Entry, config: str | None) -> datasets.DatasetDict:
     if copy is not None:
         return _read_copy(copy, declared, f"{found.name} {config_name} in {copy}")
     if isinstance(declared.source, Join):
-        entities = _load_registered(REGISTRY[declared.source.entities], config_name)
-        syntax = _load_registered(REGISTRY[declared.source.syntax], config_name)
-        # Both were checked, and join_splits bounds what is left out of them.
-        return remote.join_splits(found, config_name, entities, syntax)
+        return _load_joined(found, config_name, declared.source)
     loaded = remote.download(found, config_name, _where_looked(found, config_name))
     return _checked_download(
         loaded, declared, f"{found.name} {config_name}, {found.origin(config_name)}"
     )
+
+
+def _load_joined(found: Entry, config_name: str, source: Join) -> datasets.DatasetDict:
+    """Make a joined data set from its parts, which are checked, and which bound what is lost."""
+    try:
+        entities = _load_registered(REGISTRY[source.entities], config_name)
+        syntax = _load_registered(REGISTRY[source.syntax], config_name)
+    except DownloadError as error:
+        raise DownloadError(
+            f"Data set {found.name!r}, configuration {config_name!r} (licence: {found.licence}) "
+            f"has no local copy ({_where_looked(found, config_name)}) and could not be "
+            f"{found.origin(config_name)}: {error}"
+        ) from error
+    return remote.join_splits(found, config_name, entities, syntax)
 
 
 def _where_looked(found: Entry, config_name: str) -> str:
