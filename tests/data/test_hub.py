@@ -1,0 +1,252 @@
+"""The registry itself, its tables, the carved validation split, and downloads."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from typing import Any
+
+import datasets
+import pytest
+from huggingface_hub.errors import HfHubHTTPError
+from hypothesis import given
+from hypothesis import strategies as st
+from tiny_data import TINY, Write, cells, features
+
+from mtl_utils.data import (
+    DownloadError,
+    ForbiddenDatasetError,
+    LabelError,
+    RowCountError,
+    SchemaError,
+    UnknownDatasetError,
+    hub,
+)
+from mtl_utils.data.entry import Entry, Join, SourceFiles
+
+ALL_CONFIGS = [(name, config) for name in hub.names() for config in hub.entry(name).configs]
+
+
+def test_importing_the_data_package_leaves_torch_alone() -> None:
+    code = "import sys, mtl_utils.data; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.mark.parametrize("name", hub.names())
+def test_entries_are_complete(name: str) -> None:
+    entry = hub.entry(name)
+    assert entry.default_config in entry.configs
+    assert entry.licence
+    assert entry.task
+    for key in entry.citations:
+        assert re.search(rf"@\w+{{{re.escape(key)},", entry.bibtex)
+    assert len(entry.citations) >= 1
+
+
+@pytest.mark.parametrize(("name", "config"), ALL_CONFIGS)
+def test_configurations_have_one_source_pinned(name: str, config: str) -> None:
+    entry, source = hub.entry(name), hub.entry(name).config(config).source
+    if isinstance(source, SourceFiles):
+        assert re.fullmatch(r"[0-9a-f]{40}", source.commit)
+        assert set(source.files) == set(entry.config(config).rows)
+    elif isinstance(source, Join):
+        assert config in hub.entry(source.entities).configs
+        assert config in hub.entry(source.syntax).configs
+    else:
+        assert entry.hub_id
+        assert entry.revision in ("main", "refs/convert/parquet")
+
+
+@pytest.mark.parametrize(("name", "config"), ALL_CONFIGS)
+def test_declared_columns_are_consistent(name: str, config: str) -> None:
+    declared = hub.entry(name).config(config)
+    assert all(count > 0 for count in declared.rows.values())
+    for column in declared.columns:
+        assert column.meaning
+        assert (column.kind == "label") == bool(column.names)
+        assert len(set(column.names)) == len(column.names)
+        assert set(column.unlabelled) <= set(declared.rows)
+    if declared.partial_copy:
+        assert set(declared.partial_copy.rows) | set(declared.partial_copy.absent) <= set(
+            declared.rows
+        )
+
+
+def test_entry_refuses_like_load() -> None:
+    with pytest.raises(ForbiddenDatasetError):
+        hub.entry("conll2003")
+    with pytest.raises(UnknownDatasetError, match="Did you mean 'trec'"):
+        hub.entry("trek")
+
+
+def test_tables_list_every_data_set_and_column() -> None:
+    overview = hub.table()
+    assert list(overview["name"]) == hub.names()
+    assert overview.set_index("name").loc["snli", "rows"] == (
+        "train 550,152, validation 10,000, test 10,000"
+    )
+    assert len(hub.table(every_config=True)) == len(ALL_CONFIGS)
+    columns = hub.columns_table()
+    assert set(columns["name"]) == set(hub.names())
+    assert list(hub.columns_table("snips")["column"]) == ["tokens", "slot_tags", "intent"]
+    hidden = columns[(columns["name"] == "sst2") & (columns["column"] == "label")]
+    assert list(hidden["unlabelled"]) == ["test"]
+
+
+def test_has_copy(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert not hub.has_copy("tiny")
+    write("train", cells(1))
+    assert hub.has_copy("tiny")
+    assert not hub.has_copy("tiny", "other")
+    write("test", cells(1), name="universal_ner", config="en_pud")
+    assert not hub.has_copy("uner_ud", "en_pud")
+    write("test", cells(1), name="universal_dependencies", config="en_pud")
+    assert hub.has_copy("uner_ud", "en_pud")
+    monkeypatch.delenv("MTL_DATA_DIR")
+    assert not hub.has_copy("tiny")
+
+
+# Carving
+
+
+def rows_of(count: int) -> datasets.DatasetDict:
+    train = datasets.Dataset.from_dict({"row": list(range(count))})
+    return datasets.DatasetDict(train=train, test=datasets.Dataset.from_dict({"row": [-1]}))
+
+
+@given(count=st.integers(2, 200), fraction=st.floats(0.01, 0.99), seed=st.integers(0, 2**32 - 1))
+def test_carving_partitions_the_training_rows(count: int, fraction: float, seed: int) -> None:
+    if not 0 < round(count * fraction) < count:
+        return
+    carved = hub.carve_validation(rows_of(count), fraction, seed)
+    train, validation = carved["train"]["row"][:], carved["validation"]["row"][:]
+    assert sorted(train + validation) == list(range(count))
+    assert len(validation) == round(count * fraction)
+    assert train == sorted(train)
+    assert validation == sorted(validation)
+    assert carved["test"]["row"][:] == [-1]
+
+
+def test_carving_goes_by_the_seed_alone() -> None:
+    draws = [
+        hub.carve_validation(rows_of(100), seed=seed)["validation"]["row"][:] for seed in (0, 0, 1)
+    ]
+    assert draws[0] == draws[1] != draws[2]
+
+
+@pytest.mark.parametrize("fraction", [0, 1, -0.1, 1.5, 0.001, 0.999, float("nan")])
+def test_carving_refuses_fractions_that_empty_a_side(fraction: float) -> None:
+    with pytest.raises(ValueError, match=f"A fraction of {fraction} of 10 training rows"):
+        hub.carve_validation(rows_of(10), fraction)
+
+
+def test_carving_refuses_where_there_is_a_validation_split_or_no_train() -> None:
+    carved = hub.carve_validation(rows_of(10))
+    with pytest.raises(ValueError, match="expected 'train' and no 'validation' yet"):
+        hub.carve_validation(carved)
+    with pytest.raises(ValueError, match=r"Found the splits \['test'\]"):
+        hub.carve_validation(datasets.DatasetDict(test=carved["test"]))
+
+
+# Downloads, with the Hub replaced by a function
+
+
+class FakeHub:
+    """Stands in for the Hub; keeps what it was asked for."""
+
+    def __init__(self, splits: dict[str, datasets.Dataset]) -> None:
+        self.splits = splits
+        self.asked: dict[str, Any] = {}
+
+    def load_dataset(self, path: str, **wanted: Any) -> datasets.DatasetDict:
+        self.asked = {"path": path, **wanted}
+        return datasets.DatasetDict(self.splits)
+
+
+def published(**replaced: Any) -> dict[str, datasets.Dataset]:
+    typed = datasets.Features(features())
+    return {
+        "train": datasets.Dataset.from_dict(cells(3), features=typed),
+        "test": datasets.Dataset.from_dict(cells(2), features=typed),
+        **replaced,
+    }
+
+
+@pytest.fixture
+def fake_hub(registered: Entry, monkeypatch: pytest.MonkeyPatch) -> FakeHub:
+    fake = FakeHub(published())
+    monkeypatch.delenv("MTL_DATA_DIR", raising=False)
+    monkeypatch.setattr("mtl_utils.data.remote.HfApi.dataset_info", lambda *_, **__: None)
+    monkeypatch.setattr("datasets.load_dataset", fake.load_dataset)
+    return fake
+
+
+def test_a_download_asks_for_the_pinned_revision(fake_hub: FakeHub) -> None:
+    loaded = hub.load("tiny")
+    assert fake_hub.asked == {"path": "nobody/tiny", "name": "default", "revision": "main"}
+    assert loaded["train"].to_dict() == cells(3)
+
+
+def test_a_converted_branch_is_asked_for_explicit_files(fake_hub: FakeHub) -> None:
+    with pytest.raises(SchemaError):  # the fake answers with other columns, which is noticed
+        hub.load("trec")
+    assert fake_hub.asked == {
+        "path": "CogComp/trec",
+        "revision": "refs/convert/parquet",
+        "data_files": {
+            "train": "default/train/*.parquet",
+            "test": "default/test/*.parquet",
+        },
+    }
+
+
+def test_a_download_must_have_the_published_rows(fake_hub: FakeHub) -> None:
+    fake_hub.splits["train"] = fake_hub.splits["train"].select([0])  # as the known partial copy has
+    with pytest.raises(
+        RowCountError, match=r"revision main, split 'train': found 1 rows, expected 3\."
+    ):
+        hub.load("tiny")
+
+
+def test_a_download_must_have_the_published_splits(fake_hub: FakeHub) -> None:
+    del fake_hub.splits["test"]
+    with pytest.raises(
+        RowCountError, match=r"found the splits \['train'\], expected \['train', 'test'"
+    ):
+        hub.load("tiny")
+
+
+def test_a_downloads_order_of_columns_and_integer_width_do_not_matter(fake_hub: FakeHub) -> None:
+    train = fake_hub.splits["train"].cast_column("score", datasets.Value("float64"))
+    fake_hub.splits["train"] = train.select_columns(["topic", "score", "ner_tags", "tokens"])
+    loaded = hub.load("tiny")
+    assert loaded["train"].features == TINY.config().features
+    assert list(loaded["train"].features) == ["tokens", "ner_tags", "topic", "score"]
+    assert loaded["train"].to_dict() == cells(3)
+
+
+def test_a_downloads_labels_are_checked(fake_hub: FakeHub) -> None:
+    typed = datasets.Features(features())
+    rows = datasets.Dataset.from_dict(cells(3, topic=[0, -1, 1]), features=typed)
+    fake_hub.splits["train"] = rows
+    with pytest.raises(LabelError, match="found the label -1"):
+        hub.load("tiny")
+
+
+def test_splits_beyond_the_entry_are_left_out(fake_hub: FakeHub) -> None:
+    fake_hub.splits["extra"] = fake_hub.splits["train"]
+    assert list(hub.load("tiny")) == ["train", "test"]
+
+
+def test_the_hubs_refusal_is_passed_on(fake_hub: FakeHub, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Refusal(HfHubHTTPError):
+        def __init__(self) -> None:
+            Exception.__init__(self, "404 Client Error: revision not found")
+
+    def refuse(*_: Any, **__: Any) -> None:
+        raise Refusal
+
+    monkeypatch.setattr("mtl_utils.data.remote.HfApi.dataset_info", refuse)
+    with pytest.raises(DownloadError, match="the Hub answered: 404 Client Error"):
+        hub.load("tiny")

@@ -1,0 +1,157 @@
+"""Every registered data set over its real local copy, against independent readings of it."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+import yaml
+
+from mtl_utils.data import BrokenFileError, hub
+
+pytestmark = [
+    pytest.mark.real_data,
+    pytest.mark.skipif(
+        not os.environ.get("MTL_DATA_DIR"),
+        reason="real data: MTL_DATA_DIR is not set to a folder of local copies",
+    ),
+]
+
+LANGUAGES = ("de", "en", "es", "fr", "ru", "zh")
+COPIES = [
+    *(("xnli", language) for language in LANGUAGES),
+    *(
+        (name, c)
+        for name in ("universal_ner", "universal_dependencies", "uner_ud")
+        for c in ("en_ewt", "en_pud", "de_pud", "zh_pud")
+    ),
+    *(
+        ("universal_ner", c)
+        for c in ("pt_pud", "sv_pud", "zh_gsdsimp", "da_ddt", "sv_talbanken", "pt_bosque")
+    ),
+    *(("glue", task) for task in ("cola", "mnli_matched", "mrpc", "rte", "stsb")),
+    *(("cross_ner", domain) for domain in ("politics", "science", "music", "literature", "ai")),
+    *(("xtreme", f"tatoeba.{language}") for language in ("fra", "deu", "spa", "cmn")),
+    ("multi30k", "default"),
+    ("multi30k", "en-fr"),
+    ("snips", "default"),
+    ("snli", "plain_text"),
+    ("snli_cad", "original"),
+    ("snli_cad", "all_combined"),
+    ("sick", "default"),
+    ("trec", "default"),
+    ("sst2", "default"),
+    ("rotten_tomatoes", "default"),
+    ("wikitext", "wikitext-2-v1"),
+    ("tiny_shakespeare", "default"),
+]
+
+
+def folder_of(name: str) -> Path:
+    folder = Path(os.environ["MTL_DATA_DIR"]) / name
+    if not folder.is_dir():
+        pytest.skip(f"real data: MTL_DATA_DIR holds no copy of {name}")
+    return folder
+
+
+def card_of(name: str, config: str) -> dict[str, Any]:
+    """What the copy's own data card says of one configuration."""
+    card = folder_of(name) / "README.md"
+    if not card.is_file():
+        pytest.skip(f"real data: the copy of {name} has no data card to compare with")
+    described = yaml.safe_load(card.read_text(encoding="utf-8").split("---")[1])["dataset_info"]
+    configs = described if isinstance(described, list) else [described]
+    return next(entry for entry in configs if entry["config_name"] == config)
+
+
+def names_on_card(feature: dict[str, Any]) -> list[str] | None:
+    kind = feature.get("sequence", feature.get("dtype"))
+    if isinstance(kind, dict) and "class_label" in kind:
+        return list(kind["class_label"]["names"].values())
+    return None
+
+
+@pytest.mark.parametrize(("name", "config"), COPIES)
+def test_rows_columns_and_label_names_are_those_of_the_card(name: str, config: str) -> None:
+    card = card_of(name, config)
+    loaded = hub.load(name, config)
+    assert {split: part.num_rows for split, part in loaded.items()} == {
+        split["name"]: split["num_examples"] for split in card["splits"]
+    }
+    for part in loaded.values():
+        assert list(part.features) == [feature["name"] for feature in card["features"]]
+        for described in card["features"]:
+            feature = part.features[described["name"]]
+            item = getattr(feature, "feature", feature)
+            assert getattr(item, "names", None) == names_on_card(described)
+
+
+@pytest.mark.parametrize(("name", "config"), COPIES)
+def test_cells_are_those_pandas_reads_by_name_and_by_folder(name: str, config: str) -> None:
+    folder = folder_of(name)
+    by_name, by_folder = hub.load(name, config), hub.load(folder, config)
+    assert list(by_name) == list(by_folder)
+    for split in by_name:
+        expected = pd.read_parquet(folder / config / f"{split}-00000-of-00001.parquet")
+        assert by_name[split].features == by_folder[split].features
+        for loaded in (by_name, by_folder):
+            pd.testing.assert_frame_equal(
+                loaded[split].to_pandas(), expected, check_dtype=False, check_exact=True
+            )
+
+
+@pytest.mark.parametrize("config", ["en_ewt", "en_pud", "de_pud", "zh_pud"])
+def test_our_join_equals_the_supplied_one_cell_by_cell(
+    config: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    supplied = folder_of("uner_ud")
+    for name in ("universal_ner", "universal_dependencies"):  # a folder without the joined copy
+        (tmp_path / name).symlink_to(folder_of(name), target_is_directory=True)
+    monkeypatch.setenv("MTL_DATA_DIR", str(tmp_path))
+    joined = hub.load("uner_ud", config)
+    for split in hub.entry("uner_ud").config(config).rows:
+        expected = pd.read_parquet(supplied / config / f"{split}-00000-of-00001.parquet")
+        assert len(expected) == joined[split].num_rows
+        assert list(expected) == list(joined[split].features)
+        for column in expected:
+            expected_cells = [
+                cell if isinstance(cell, str) else cell.tolist() for cell in expected[column]
+            ]
+            assert joined[split][column][:] == expected_cells, column
+
+
+def test_hidden_labels_are_where_the_entries_declare_them() -> None:
+    folder_of("sst2")
+    assert set(hub.load("sst2")["test"]["label"][:]) == {-1}
+    assert set(hub.load("glue", "mrpc")["test"]["label"][:]) == {0, 1}
+    assert set(hub.load("glue", "stsb")["test"]["label"][:]) == {-1.0}
+
+
+def test_default_configurations_have_copies() -> None:
+    folder_of("snips")
+    assert [name for name in hub.names() if not hub.has_copy(name)] == []
+    assert hub.has_copy("uner_ud", "en_pud")
+    assert not hub.has_copy("xnli", "sw")
+
+
+def test_a_validation_split_is_carved_for_trec() -> None:
+    folder_of("trec")
+    carved = hub.carve_validation(hub.load("trec"))
+    assert {split: part.num_rows for split, part in carved.items()} == {
+        "train": 4907,
+        "validation": 545,
+        "test": 500,
+    }
+
+
+def test_a_real_file_cut_short_is_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for path in (folder_of("trec") / "default").iterdir():
+        copy = tmp_path / "trec" / "default" / path.name
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        copy.write_bytes(path.read_bytes()[: 10_000 if path.name.startswith("train") else None])
+    monkeypatch.setenv("MTL_DATA_DIR", str(tmp_path))
+    with pytest.raises(BrokenFileError, match=r"train-00000-of-00001\.parquet cannot be read"):
+        hub.load("trec")
