@@ -30,7 +30,7 @@ SMALLEST_SIZE = 10
 LARGEST_SIZE = 500_000
 """Up to here the generator has been seen to write distinct sentences without slowing down."""
 
-HELD_OUT_SHARE = 0.3
+HELD_OUT_SHARE = 0.5
 """Probability that a name in a validation or test sentence is one that training never sees."""
 
 _SPLITS = ("train", "validation", "test")

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from itertools import accumulate
 
+from mtl_utils.atlas.actors import sort_of
 from mtl_utils.atlas.drawing import OPEN_KINDS, NameSource
 from mtl_utils.atlas.grammar import (
     Element,
@@ -114,8 +115,20 @@ class Narrator:
             other = replace(self.clause(event), fronted=False)
         if frame.template.english[0] != Part("CLAUSE"):
             clause = replace(clause, fronted=False)  # "while on Monday, ..." is no English
-        names = self.names_for((frame.template,))
+        names = self._actors_of(frame)
         return Derivation(frame, clause, other, names, self.words_for((frame.template,)))
+
+    def _actors_of(self, frame: Frame) -> dict[str, Name]:
+        """Return names for a frame; two actors are of two sorts, so that nouns tell them apart."""
+        while True:
+            names = self.names_for((frame.template,))
+            sorts = [
+                sort_of(names[role])
+                for role, kind in frame.template.kinds.items()
+                if kind == "actor"
+            ]
+            if len(set(sorts)) == len(sorts):
+                return names
 
     def factual_frame(self) -> Frame:
         """Return a frame that asserts its clause."""

@@ -20,9 +20,15 @@ OPEN_KINDS = frozenset(
 )
 """Kinds of names of which some are held out for validation and test."""
 
+_BARE = frozenset({"museum", "festival", "competition", "award"})
+"""Kinds that may go by a bare name, as in *at the Halvorsen*."""
+
 _SLOT = re.compile(r"\{(\w+)(?:\.(\w+))?\}")
-_SURNAME_ALONE = 0.3
-_COMPANY_BARE = 0.45
+_ACTORS = ("person", "person", "company", "company", "country", "city", "team")
+_SURNAME_ALONE = 0.45
+_COMPANY_BARE = 0.65
+_INVENTED = 0.6
+"""Share of the invented among ambiguous surnames and companies; the rest are real names."""
 
 
 class NameSource:
@@ -108,9 +114,13 @@ class NameSource:
     def _is_ambiguous(self) -> bool:
         return self.random() < self.ambiguity
 
+    def _ambiguous(self, real: Sequence[str]) -> str:
+        invented = self.lexicon.ambiguous.invented
+        return self._skewed(invented) if self.random() < _INVENTED else self.pick(real)
+
     def _surname(self) -> str:
         if self._is_ambiguous():
-            return self.pick(self.lexicon.ambiguous.surnames)
+            return self._ambiguous(self.lexicon.ambiguous.surnames)
         return self._skewed(self.atoms.surnames)
 
     def _person(self) -> Name:
@@ -125,13 +135,13 @@ class NameSource:
 
     def _company(self) -> Name:
         if self._is_ambiguous():
-            return proper("company", self.pick(self.lexicon.ambiguous.companies))
+            return proper("company", self._ambiguous(self.lexicon.ambiguous.companies))
         share = self.random()
         if share < _COMPANY_BARE:
             return proper("company", self._skewed(self.atoms.companies))
-        if share < 0.75:
+        if share < 0.8:
             stem = self._skewed(self.atoms.companies)
-        elif share < 0.9:
+        elif share < 0.92:
             stem = self._skewed(self.atoms.surnames)
         else:
             stem = self._skewed(self.atoms.cities).english
@@ -154,15 +164,26 @@ class NameSource:
         return self._skewed(self.atoms.rivers if self.random() < 0.3 else self.atoms.natural)
 
     def _actor(self) -> Name:
-        return self.draw(self.pick(("person", "person", "company", "country", "city")))
+        kind = self.pick(_ACTORS)
+        if kind == "person":  # in short, so that only the context tells it from a company
+            return self._surname_of(self.pick(("m", "f")))
+        return self.draw(kind)
+
+    def _surname_of(self, gender: str) -> Name:
+        return proper("person", self._surname(), gender=gender)
 
     def _product(self) -> Name:
-        stem = self._skewed(self.atoms.companies)
+        stem = self._invented_name()
         number = str(self._between(2, 9))
         article = "l'" if french.starts_with_vowel(stem) else "le"
+        if self._is_ambiguous():
+            return proper("product", stem, article=article)
         return Name("product", (stem, number), ("PROPN", "NUM"), f"{stem} {number}", article)
 
     def _work(self) -> Name:
+        if self._is_ambiguous():
+            city = self.draw("city")
+            return proper("work", city.english, city.french)
         noun, french_noun, gender = self.pick(self.atoms.title_nouns)
         if self.random() < 0.3:
             city = self.draw("city")
@@ -197,7 +218,14 @@ class NameSource:
         score = f"{low + self._between(1, 3)}-{low}"
         return Name("score", (score,), ("NUM",), score)
 
+    def _invented_name(self) -> str:
+        return self._skewed(self.atoms.companies if self.chance(0.5) else self.atoms.surnames)
+
     def _from_pattern(self, kind: str) -> Name:
+        if kind in _BARE and self._is_ambiguous():
+            bare = self._invented_name()
+            article = "l'" if french.starts_with_vowel(bare) else "le"
+            return proper(kind, bare, article=article, the=kind == "museum", gender="m")
         english, french_pattern, article, the = self._skewed(self.lexicon.patterns[kind])
         parts: dict[str, Name] = {}
         tokens: list[str] = []

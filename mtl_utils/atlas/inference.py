@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from mtl_utils.atlas.derivation import Narrator
-from mtl_utils.atlas.grammar import Event, Template
+from mtl_utils.atlas.grammar import Template
 from mtl_utils.atlas.labels import INFERENCE_LABELS
 from mtl_utils.atlas.names import Name
 from mtl_utils.atlas.realisation import Clause, Derivation
@@ -206,21 +206,26 @@ class PairMaker:
         templates = [t for t in event.clauses if t.outcome == outcome]
         others = [t for t in templates if t.number != hypothesis.template.number]
         template = self.source.pick(others or templates)
-        details = self._adjuncts(event, names, without)
+        details = self._adjuncts(hypothesis, names, without)
         return self.narrator.tell(
             event, template, self.narrator.names_for((template, *details), names), details
         )
 
-    def _adjuncts(self, event: Event, names: dict[str, Name], without: str) -> list[Template]:
-        adjuncts = self.narrator.grammar.adjuncts
+    def _adjuncts(self, hypothesis: Clause, names: dict[str, Name], without: str) -> list[Template]:
+        """Return the adjuncts of a premise: as many as the hypothesis has, or one more.
+
+        Their number does not depend on the label, so that it cannot tell the label.
+        """
+        event, adjuncts = hypothesis.event, self.narrator.grammar.adjuncts
         wanted = {name for name in event.details if _role(adjuncts[name]) in names}
+        number = len(hypothesis.details) + self.source.chance(0.5)
         spare = [
             name
             for name in event.details
             if name not in wanted and _role(adjuncts[name]) != without
         ]
-        if spare and self.source.chance(0.5):
-            wanted.add(self.source.pick(spare))
+        while spare and len(wanted) < number:
+            wanted.add(spare.pop(int(self.source.random() * len(spare))))
         return [adjuncts[name] for name in event.details if name in wanted]
 
     def _key_names(self, clause: Clause) -> dict[str, Name]:

@@ -15,6 +15,8 @@ POOLS = ("train", "validation", "test")
 
 T = TypeVar("T")
 
+_SHARED_NAMES = 400
+
 _LABELS = {
     "person": "PER",
     "company": "ORG",
@@ -97,12 +99,16 @@ class Atoms:
 
 @dataclass(frozen=True)
 class Ambiguous:
-    """Names that can be several things, by what they can be."""
+    """Names that can be several things, by what they can be.
+
+    Some are real, as Washington is; the invented ones name people as well as companies.
+    """
 
     by_kind: dict[str, list[Name]] = field(default_factory=dict)
     first_names: list[tuple[str, str]] = field(default_factory=list)
     surnames: list[str] = field(default_factory=list)
     companies: list[str] = field(default_factory=list)
+    invented: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -134,7 +140,7 @@ def lexicon(seed: int) -> Lexicon:
     Returns:
         The lexicon.
     """
-    ambiguous = _read_ambiguous()
+    ambiguous = _read_ambiguous(seed)
     taken = {name.english for names in ambiguous.by_kind.values() for name in names}
     taken |= {name for name, _ in ambiguous.first_names} | set(ambiguous.surnames)
     countries = [
@@ -148,9 +154,7 @@ def lexicon(seed: int) -> Lexicon:
         nationalities=_shuffled(nationalities, f"{seed}-nationalities"),
         values=_read_values(),
         patterns=_group(tables.rows("patterns.tsv")),
-        company_suffixes=next(
-            row[1:] for row in tables.rows("company_parts.tsv") if row[0] == "suffix"
-        ),
+        company_suffixes=_parts()["suffix"],
         adjectives=[(english, m, f) for english, m, f in titles],
         ambiguous=ambiguous,
         pools=_split_pools(seed, taken),
@@ -180,8 +184,25 @@ def _group(rows: list[list[str]]) -> dict[str, list[list[str]]]:
     return grouped
 
 
-def _read_ambiguous() -> Ambiguous:
-    found = Ambiguous()
+def _parts() -> dict[str, list[str]]:
+    return {row[0]: row[1:] for row in tables.rows("name_parts.tsv")}
+
+
+def _invented(seed: int) -> dict[str, list[str]]:
+    """Return invented names by what they name; nothing in a name's letters tells which."""
+    parts = _parts()
+    everything = [stem + ending for stem in parts["stem"] for ending in parts["ending"]]
+    shuffled = _shuffled(everything, f"{seed}-invented")
+    third = len(shuffled) // 3
+    return {
+        "shared": shuffled[:_SHARED_NAMES],
+        "surname": shuffled[_SHARED_NAMES : _SHARED_NAMES + third],
+        "company": shuffled[_SHARED_NAMES + third : _SHARED_NAMES + 2 * third],
+    }
+
+
+def _read_ambiguous(seed: int) -> Ambiguous:
+    found = Ambiguous(invented=_invented(seed)["shared"])
     for english, *senses in tables.rows("ambiguous.tsv"):
         for sense in senses:
             kind, _, french = sense.partition("=")
@@ -227,10 +248,7 @@ def _split_pools(seed: int, taken: set[str]) -> dict[str, Atoms]:
     rivers = [name for name in natural if name.kind == "river"]
     others = [name for name in natural if name.kind != "river"]
     people = [(name, gender) for name, gender in tables.rows("first_names.tsv")]
-    surname_rows = {row[0]: row[1:] for row in tables.rows("surname_parts.tsv")}
-    company_rows = {row[0]: row[1:] for row in tables.rows("company_parts.tsv")}
-    surnames = [s + e for s in surname_rows["stem"] for e in surname_rows["ending"]]
-    companies = [s + e for s in company_rows["stem"] for e in company_rows["ending"]]
+    invented = _invented(seed)
     nouns = [
         (english, french, gender)
         for kind, english, french, gender in tables.rows("titles.tsv")
@@ -240,8 +258,8 @@ def _split_pools(seed: int, taken: set[str]) -> dict[str, Atoms]:
     split_natural = _partition(others, f"{seed}-natural")
     split_rivers = _partition(rivers, f"{seed}-rivers")
     split_people = _partition(people, f"{seed}-people")
-    split_surnames = _partition(surnames, f"{seed}-surnames")
-    split_companies = _partition(companies, f"{seed}-companies")
+    split_surnames = _partition(invented["surname"], f"{seed}-surnames")
+    split_companies = _partition(invented["company"], f"{seed}-companies")
     split_nouns = _partition(nouns, f"{seed}-nouns")
     return {
         pool: Atoms(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from mtl_utils.atlas import french
+from mtl_utils.atlas import actors, french
 from mtl_utils.atlas.grammar import (
     Element,
     Event,
@@ -167,17 +167,13 @@ def _english(
             writer.tokens.append(word.text)
             writer.tags.append(word.tag)
     elif isinstance(element, Slot):
-        if element.form == "he":
-            writer.tokens.append(
-                {"m": "he", "f": "she"}.get(_gender_of_actor(names[element.role]), "it")
-            )
-            writer.tags.append("PRON")
-        else:
+        anaphor = actors.ENGLISH.get(element.form)
+        if anaphor is None:
             writer.english_name(names[element.role])
-
-
-def _gender_of_actor(name: Name) -> str:
-    return name.gender if name.kind == "person" else "n"
+            return
+        for word in anaphor[actors.sort_of(names[element.role])]:
+            writer.tokens.append(word.text)
+            writer.tags.append(word.tag)
 
 
 def _french_clause(clause: Clause, writer: _Writer) -> None:
@@ -205,6 +201,8 @@ def _french(element: Element, names: dict[str, Name], words: dict[str, Inflected
         return element.agreement[_is_feminine(name)]
     if element.form in names:  # an adjective that agrees with the name in another role
         return french.render(name, "f" if _is_feminine(names[element.form]) else "m")
+    if element.form == "noun":
+        return actors.FRENCH[actors.sort_of(name)]
     return french.render(name, element.form)
 
 
