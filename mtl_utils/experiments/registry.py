@@ -52,9 +52,11 @@ class Experiment:
 
 def registry() -> dict[str, Experiment]:
     """Return every experiment by name."""
-    from mtl_utils.experiments import language_models  # what it imports is only needed to run
+    # What these import, scikit-learn among it, is only needed to run.
+    from mtl_utils.experiments import atlas_difficulty, language_models
 
-    return {experiment.name: experiment for experiment in language_models.EXPERIMENTS}
+    modules = (atlas_difficulty, language_models)
+    return {experiment.name: experiment for module in modules for experiment in module.EXPERIMENTS}
 
 
 def find(name: str) -> Experiment:
