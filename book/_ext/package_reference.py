@@ -12,7 +12,7 @@ import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from docutils import nodes
 from notebook_names import code_cells, dotted_names
@@ -159,10 +159,12 @@ def outdated(app: Sphinx, env: BuildEnvironment, *_: Any) -> list[str]:
 
 def resolve(
     app: Sphinx, env: BuildEnvironment, node: pending_xref, contnode: nodes.TextElement
-) -> nodes.reference | None:
+) -> nodes.Element | None:
     """Lead a reference to where a thing is defined to the name it is exported under."""
     if node.get("refdomain") != "py":
         return None
+    if _is_type_variable(node["reftarget"]):
+        return contnode
     reference: Reference = app.reference  # type: ignore[attr-defined]
     domain = env.get_domain("py")
     for path in filter(None, reference.candidates(node["reftarget"], node.get("py:module"))):
@@ -170,6 +172,12 @@ def resolve(
         if found is not None:
             return found
     return None
+
+
+def _is_type_variable(target: str) -> bool:
+    """A type variable in a signature leads nowhere: it has no entry of its own."""
+    module, _, name = target.rpartition(".")
+    return isinstance(getattr(sys.modules.get(module), name, None), TypeVar)
 
 
 def keep_colons(

@@ -1,0 +1,49 @@
+"""Workflow files and CITATION.cff are valid against the published schemas, without network."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).resolve().parents[1]
+WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
+
+
+def check(schema: str, *files: Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", schema]
+    return subprocess.run([*command, *map(str, files)], capture_output=True, text=True, check=False)
+
+
+def test_workflows_are_valid() -> None:
+    assert [path.name for path in WORKFLOWS] == ["book.yml", "colab.yml", "tests.yml"]
+    result = check("vendor.github-workflows", *WORKFLOWS)
+    assert result.returncode == 0, result.stdout
+
+
+def test_a_broken_workflow_is_found(tmp_path: Path) -> None:
+    broken = tmp_path / "broken.yml"
+    broken.write_text("on: push\njobs:\n  test:\n    runs-on: ubuntu-latest\n    stepz: []\n")
+    assert check("vendor.github-workflows", broken).returncode != 0
+
+
+def test_every_job_has_a_time_limit() -> None:
+    result = check("custom.github-workflows-require-timeout", *WORKFLOWS)
+    assert result.returncode == 0, result.stdout
+
+
+def test_citation_is_valid() -> None:
+    result = check("vendor.citation-file-format", ROOT / "CITATION.cff")
+    assert result.returncode == 0, result.stdout
+
+
+@pytest.mark.parametrize("minor", ["3.11", "3.12", "3.13"])
+def test_the_matrix_covers_the_supported_versions(minor: str) -> None:
+    tests = yaml.safe_load((ROOT / ".github" / "workflows" / "tests.yml").read_text("utf-8"))
+    assert minor in tests["jobs"]["test"]["strategy"]["matrix"]["python-version"]
+    assert f"Programming Language :: Python :: {minor}" in (ROOT / "pyproject.toml").read_text(
+        "utf-8"
+    )
