@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import math
 import statistics
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -187,7 +187,7 @@ def _results(records: list[Record]) -> tuple[list[str], list[list[Cell]]]:
         + [_metric(group, metric) for metric in metrics]
         for group in groups.values()
     ]
-    return [*varying, "seeds", *metrics], rows
+    return [name.replace("_", " ") for name in (*varying, "seeds", *metrics)], rows
 
 
 def _scalar(value: object) -> bool:
@@ -198,9 +198,15 @@ def _metric(group: list[Record], metric: str) -> str:
     values = [r["metrics"][metric] for r in group if _scalar(r["metrics"].get(metric))]
     if not values:
         return ""
-    mean, half = mean_and_half_width(values)
-    number: Callable[[float], str] = lambda x: f"{x:,.0f}" if abs(x) >= 1000 else f"{x:.4g}"  # noqa: E731
-    return number(mean) if half is None else f"{number(mean)} ± {half:.2g}"
+    return rounded(*mean_and_half_width(values))
+
+
+def rounded(mean: float, half: float | None) -> str:
+    """Write a mean with as many decimals as its half-width, which keeps two digits."""
+    if not half:
+        return f"{mean:,.0f}" if abs(mean) >= 1000 else f"{mean:.4g}"
+    decimals = max(0, 1 - math.floor(math.log10(half)))
+    return f"{mean:,.{decimals}f} ± {half:,.{decimals}f}"
 
 
 def setup(app: Sphinx) -> dict[str, bool]:

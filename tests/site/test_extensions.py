@@ -9,7 +9,7 @@ import pytest
 from notebook_names import dotted_names
 from page_finish import ENVIRONMENT, mark_chinese
 from public_names import rooms
-from run_records import latest_by_notebook, mean_and_half_width, read_records
+from run_records import latest_by_notebook, mean_and_half_width, read_records, rounded
 from visiting import ROOT
 
 
@@ -42,6 +42,22 @@ def test_half_width_is_that_of_students_t() -> None:
     assert mean == 2.0
     assert half == pytest.approx(2.484138, abs=1e-6)
     assert mean_and_half_width([5.0]) == (5.0, None)
+
+
+@pytest.mark.parametrize(
+    ("mean", "half", "text"),
+    [
+        (0.79974, 0.0193, "0.800 ± 0.019"),
+        (1.5, 1.23, "1.5 ± 1.2"),
+        (1234.5, 210.0, "1,234 ± 210"),
+        (123456.0, None, "123,456"),
+        (0.25, 0.0, "0.25"),
+    ],
+)
+def test_means_have_the_decimals_of_their_half_width(
+    mean: float, half: float | None, text: str
+) -> None:
+    assert rounded(mean, half) == text
 
 
 def test_latest_record_of_each_notebook_is_kept(tmp_path: Path) -> None:
