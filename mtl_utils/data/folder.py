@@ -105,6 +105,11 @@ def split_files(folder: Path) -> dict[str, list[Path]]:
         parts.setdefault(match["split"], {})[int(match["shard"])] = path
         sizes.setdefault(match["split"], set()).add(int(match["shards"]))
     for split, found in parts.items():
+        if split == "all":
+            raise LayoutError(
+                f"{folder}: found a split named 'all', which `datasets` keeps for the union of all "
+                "splits; expected another name."
+            )
         if len(sizes[split]) > 1 or sorted(found) != list(range(max(sizes[split]))):
             names = ", ".join(path.name for path in found.values())
             raise LayoutError(
@@ -122,11 +127,10 @@ def _reading(path: Path | str) -> Iterator[None]:
     try:
         yield
     except (pa.ArrowException, OSError, ValueError, EOFError) as error:
-        if isinstance(error, SchemaError):
-            raise
         reason = " ".join(str(error).split())[:200]
         raise BrokenFileError(
-            f"{path} cannot be read as parquet ({reason}). It may be truncated; copy it again."
+            f"{path} cannot be read as parquet ({reason}). If it is damaged or cut short, copy it "
+            "again."
         ) from error
 
 
@@ -154,8 +158,11 @@ def features_of(path: Path) -> datasets.Features:
     """
     with _reading(path):
         held = pq.read_schema(path)
-        declared = _declared_features(held)
-        if declared is None:
+    declared = _declared_features(held, path)
+    if len(set(held.names)) < len(held.names):
+        raise SchemaError(f"{path}: found the columns {held.names}, expected each name once.")
+    if declared is None:
+        with _reading(path):
             return datasets.Features.from_arrow_schema(held.remove_metadata())
     if set(declared) != set(held.names):
         raise SchemaError(
@@ -173,10 +180,17 @@ def features_of(path: Path) -> datasets.Features:
     return datasets.Features({name: declared[name] for name in held.names})
 
 
-def _declared_features(held: pa.Schema) -> datasets.Features | None:
-    metadata = json.loads((held.metadata or {}).get(b"huggingface", b"{}"))
-    declared: dict[str, Any] | None = (metadata.get("info") or {}).get("features")
-    return datasets.Features.from_dict(declared) if declared else None
+def _declared_features(held: pa.Schema, path: Path) -> datasets.Features | None:
+    """Features that the metadata declare, None where they declare none."""
+    try:
+        metadata = json.loads((held.metadata or {}).get(b"huggingface", b"{}"))
+        declared: dict[str, Any] | None = (metadata.get("info") or {}).get("features")
+        return datasets.Features.from_dict(declared) if declared else None
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise SchemaError(
+            f"{path}: found metadata that do not describe features ({error}); expected those that "
+            "`datasets` writes, or none."
+        ) from error
 
 
 def table_of(paths: list[Path]) -> pa.Table:

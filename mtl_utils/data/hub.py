@@ -101,6 +101,8 @@ def load(name_or_folder: str | os.PathLike[str], config: str | None = None) -> d
         AlignmentError: If tokens and their annotation differ in length.
     """
     name = os.fspath(name_or_folder)
+    if config is not None and not isinstance(config, str):
+        raise TypeError(f"Found the configuration {config!r}, expected its name as text, or None.")
     _refuse_conll(name, config)
     if isinstance(name_or_folder, str) and name in REGISTRY:
         return _load_registered(REGISTRY[name], config)
@@ -224,7 +226,7 @@ def _copies() -> Path | None:
 
 def _find_folder(name: str) -> Path:
     path = Path(name).expanduser()
-    if path.is_dir():
+    if name and path.is_dir():
         return path
     copies = _copies()
     if copies is not None and name not in ("", ".", "..") and (copies / name).is_dir():

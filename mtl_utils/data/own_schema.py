@@ -8,7 +8,7 @@ names; and what annotates tokens has one item per token.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import datasets
@@ -24,6 +24,7 @@ _LABEL_NAME = re.compile(r"(.*_)?(labels?|tags?|intent|upos)", re.IGNORECASE)
 _WORD_ANNOTATION = re.compile(
     r"(.*_)?(tags|upos|xpos|lemmas|feats|heads?|deprels?|deps|misc)", re.IGNORECASE
 )
+_ONE_ITEM_PER_TOKEN = re.compile(r"list of (string|integer|float|bool|ClassLabel).*")
 
 
 def common_features(found: Mapping[str, list[datasets.Features]], where: str) -> datasets.Features:
@@ -60,71 +61,93 @@ def check_own_content(
         where: What was read, for the message.
 
     Raises:
-        SchemaError: If a label is missing, or tokens or their annotation are not lists.
+        SchemaError: If a token or label is missing, or tokens or their annotation are not lists.
         LabelError: If a label id is outside the declared set.
         AlignmentError: If tokens and their annotation differ in length.
     """
-    annotations = _word_annotations(features, where)
+    word_columns = _word_columns(features, where)
     for split, table in tables.items():
         place = f"{where}, split {split!r}"
-        schema.check_aligned(table, annotations, place)
+        for name in features:
+            if name in word_columns[:1] or _LABEL_NAME.fullmatch(name):
+                _check_complete(table[name], f"{place}, column {name!r}")
+        schema.check_aligned(table, word_columns, place)
         for name, feature in features.items():
-            _check_column(tables, name, feature, split, f"{place}, column {name!r}")
+            _check_names(feature, table[name], f"{place}, column {name!r}")
+            if _LABEL_NAME.fullmatch(name):
+                _check_without_names(tables, name, feature, split, f"{place}, column {name!r}")
 
 
-def _word_annotations(features: Mapping[str, Any], where: str) -> list[str]:
+def _word_columns(features: Mapping[str, Any], where: str) -> list[str]:
     """``tokens`` and the columns that annotate them."""
     if "tokens" not in features:
         return []
-    if schema.describe(features["tokens"]) != "list of string":
+    kinds = {name: schema.describe(feature) for name, feature in features.items()}
+    if kinds["tokens"] != "list of string":
         raise SchemaError(
-            f"{where}, column 'tokens': found {schema.describe(features['tokens'])}, "
-            "expected list of string."
+            f"{where}, column 'tokens': found {kinds['tokens']}, expected list of string."
         )
     names = ["tokens"]
-    for name, feature in features.items():
-        is_list = schema.describe(feature).startswith("list of ")
-        if _WORD_ANNOTATION.fullmatch(name) and not is_list:
+    for name, kind in kinds.items():
+        annotates = _WORD_ANNOTATION.fullmatch(name)
+        if annotates and not _ONE_ITEM_PER_TOKEN.fullmatch(kind):
             raise SchemaError(
-                f"{where}, column {name!r}: found {schema.describe(feature)}, expected a list with "
-                "one item per token."
+                f"{where}, column {name!r}: found {kind}, expected a list with one item per token."
             )
-        if _WORD_ANNOTATION.fullmatch(name) or (is_list and schema.label_names(feature)):
+        if annotates or kind.startswith("list of ClassLabel"):
             names.append(name)
     return names
 
 
-def _check_column(
+def _check_complete(column: pa.ChunkedArray, where: str) -> None:
+    """Check that no cell or item is missing; pandas writes a missing number as NaN."""
+    schema.check_complete(column, where)
+    values = schema.flat(column)
+    missing = pc.sum(pc.is_nan(values)).as_py() if pa.types.is_floating(values.type) else 0
+    if missing:
+        raise SchemaError(f"{where}: found {missing} missing values (NaN), expected none.")
+
+
+def _check_names(feature: Any, column: pa.ChunkedArray, where: str) -> None:
+    """Check the ids of every ``ClassLabel`` in a column, however deep it lies."""
+    for names, values, in_list in _labels_in(feature, schema.whole(column), in_list=False):
+        if values.null_count:
+            raise SchemaError(f"{where}: found {values.null_count} missing values, expected none.")
+        schema.check_labels(values, names, not in_list, where)
+
+
+def _labels_in(
+    feature: Any, array: pa.Array, in_list: bool
+) -> Iterator[tuple[tuple[str, ...], pa.Array, bool]]:
+    """Label names, ids and whether they lie in a list, for each ``ClassLabel`` of a feature."""
+    if isinstance(feature, datasets.ClassLabel):
+        yield tuple(feature.names), array, in_list
+    elif isinstance(feature, dict):
+        for name, part in feature.items():
+            yield from _labels_in(part, pc.struct_field(array, name), in_list)
+    elif getattr(feature, "feature", None) is not None:
+        yield from _labels_in(feature.feature, pc.list_flatten(array), in_list=True)
+
+
+def _check_without_names(
     tables: Mapping[str, pa.Table], name: str, feature: Any, split: str, where: str
 ) -> None:
-    names = schema.label_names(feature)
-    column = tables[split][name]
-    is_list = schema.describe(feature).startswith("list of ")
-    if names is not None:
-        schema.check_complete(column, where)
-        schema.check_labels(schema.flat(column), names, not is_list, where)
+    """Check integer labels for which no names are declared."""
+    kind = schema.describe(feature)
+    if kind not in ("integer", "list of integer"):
         return
-    is_integer = schema.describe(feature) in ("integer", "list of integer")
-    if is_integer and _LABEL_NAME.fullmatch(name):
-        schema.check_complete(column, where)
-        largest = _largest(tables["train"][name]) if "train" in tables else None
-        _check_unnamed_labels(schema.flat(column), 0 if is_list else -1, largest, where)
-
-
-def _largest(column: pa.ChunkedArray) -> int | None:
-    value: int | None = pc.max(schema.flat(column)).as_py()
-    return value
-
-
-def _check_unnamed_labels(values: pa.Array, smallest: int, largest: int | None, where: str) -> None:
-    extremes = pc.min_max(values).as_py()
-    low, high = extremes["min"], extremes["max"]
-    if low is None:
-        return
-    if low < smallest:
+    smallest = -1 if kind == "integer" else 0
+    low, high = _extremes(tables[split][name])
+    if low is not None and low < smallest:
         raise LabelError(f"{where}: found the label {low}, expected ids from {smallest} up.")
-    if largest is not None and high > largest:
+    largest = _extremes(tables["train"][name])[1] if "train" in tables else None
+    if high is not None and largest is not None and high > largest:
         raise LabelError(
             f"{where}: found the label {high}, expected at most {largest}, the largest in train. "
             "Give the column ClassLabel names if train does not show every class."
         )
+
+
+def _extremes(column: pa.ChunkedArray) -> tuple[int | None, int | None]:
+    found = pc.min_max(schema.flat(column)).as_py()
+    return found["min"], found["max"]

@@ -63,7 +63,7 @@ def _is_text(arrow_type: pa.DataType) -> bool:
     return bool(
         pa.types.is_string(arrow_type)
         or pa.types.is_large_string(arrow_type)
-        or pa.types.is_string_view(arrow_type)
+        or str(arrow_type) == "string_view"  # pyarrow 15 has no test of its own for it
     )
 
 
@@ -206,13 +206,15 @@ def check_content(table: pa.Table, columns: tuple[Column, ...], split: str, wher
             _check_bounds(values, column.bounds, hidden, place)
 
 
+def whole(column: pa.ChunkedArray) -> pa.Array:
+    """A column as one array, without dictionary encoding."""
+    array = pa.concat_arrays(column.chunks) if column.num_chunks else pa.array([], column.type)
+    return array.dictionary_decode() if pa.types.is_dictionary(array.type) else array
+
+
 def flat(column: pa.ChunkedArray) -> pa.Array:
     """The cells of a column, or the items of its lists, as one array."""
-    array = column.combine_chunks()
-    if isinstance(array, pa.ChunkedArray):  # pyarrow gives this for a column without chunks
-        array = pa.concat_arrays(array.chunks) if array.num_chunks else pa.array([], array.type)
-    if pa.types.is_dictionary(array.type):
-        array = array.dictionary_decode()
+    array = whole(column)
     return pc.list_flatten(array) if _is_list(array.type) else array
 
 

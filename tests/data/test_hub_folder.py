@@ -293,3 +293,91 @@ def test_loading_prints_nothing_and_leaves_the_settings_alone(
         (datasets.disable_progress_bars if before else datasets.enable_progress_bars)()
     assert datasets.logging.get_verbosity() == level
     assert capfd.readouterr() == ("", "")
+
+
+SIDES = datasets.ClassLabel(names=["left", "right"])
+
+
+@pytest.mark.parametrize(
+    ("feature", "cell"),
+    [
+        (datasets.Sequence(datasets.Sequence(SIDES)), [[0], [2]]),
+        ({"side": SIDES}, {"side": 2}),
+        ([{"side": SIDES}], [{"side": 0}, {"side": 2}]),
+    ],
+)
+def test_labels_inside_lists_and_structures_are_checked(
+    feature: Any, cell: Any, folder: Folder
+) -> None:
+    folder.write("train", {"x": [cell]}, {"x": feature})
+    with pytest.raises(LabelError, match="found the label 2 in 1 places, expected 0 to 1"):
+        hub.load(folder.path)
+
+
+@pytest.mark.parametrize("values", [[0.0, float("nan")], ["a", None], [True, None]])
+def test_missing_label_of_any_type(values: list[Any], folder: Folder) -> None:
+    folder.write("train", {"text": ["a", "b"], "label": values})
+    with pytest.raises(SchemaError, match="'label': found 1 missing values"):
+        hub.load(folder.path)
+
+
+def test_missing_token(folder: Folder) -> None:
+    folder.write("train", {"tokens": [["a", None]], "ner_tags": [[0, 0]]})
+    with pytest.raises(SchemaError, match="'tokens': found 1 missing values"):
+        hub.load(folder.path)
+
+
+@pytest.mark.parametrize("tags", [[[[0], [1]]], [[{"tag": 0}, {"tag": 1}]]])
+def test_tags_that_are_no_plain_items(tags: list[Any], folder: Folder) -> None:
+    folder.write("train", {"tokens": [["a", "b"]], "ner_tags": tags})
+    with pytest.raises(SchemaError, match="expected a list with one item per token"):
+        hub.load(folder.path)
+
+
+def test_a_column_name_twice(folder: Folder) -> None:
+    path = folder.write("train", {"a": [1]})
+    pq.write_table(pa.Table.from_arrays([pa.array([1]), pa.array([2])], names=["a", "a"]), path)
+    with pytest.raises(SchemaError, match=r"\['a', 'a'\], expected each name once"):
+        hub.load(folder.path)
+
+
+@pytest.mark.parametrize("metadata", ["{", "[1]", '{"info": {"features": {"a": "int64"}}}'])
+def test_metadata_that_describe_nothing(metadata: str, folder: Folder) -> None:
+    path = folder.write("train", {"a": [1]})
+    pq.write_table(pq.read_table(path).replace_schema_metadata({"huggingface": metadata}), path)
+    with pytest.raises(SchemaError, match="metadata that do not describe features"):
+        hub.load(folder.path)
+
+
+def test_the_reserved_split_name(folder: Folder) -> None:
+    folder.write("all", {"a": [1]})
+    with pytest.raises(LayoutError, match="a split named 'all'"):
+        hub.load(folder.path)
+
+
+def test_translations_and_categories_load(folder: Folder) -> None:
+    pairs = {"translation": datasets.Translation(["en", "fr"])}
+    folder.write("train", {"translation": [{"en": "a", "fr": "b"}]}, pairs)
+    assert hub.load(folder.path)["train"][0] == {"translation": {"en": "a", "fr": "b"}}
+    folder.write("train", {"label": pa.array(["x", "y"]).dictionary_encode()})
+    assert hub.load(folder.path)["train"]["label"][:] == ["x", "y"]
+
+
+@pytest.mark.parametrize("name", ["", "nothing/here"])
+def test_empty_or_wrong_path(name: str) -> None:
+    with pytest.raises(UnknownDatasetError):
+        hub.load(name)
+
+
+def test_a_configuration_that_is_no_text(folder: Folder) -> None:
+    with pytest.raises(TypeError, match="Found the configuration 5, expected its name"):
+        hub.load("snli", 5)  # type: ignore[arg-type]
+
+
+def test_label_names_that_differ_only_late_in_a_long_list(folder: Folder) -> None:
+    names = [str(number) for number in range(20)]
+    folder.write("train", {"label": [0]}, {"label": datasets.ClassLabel(names=names)})
+    names[15:17] = names[16], names[15]
+    folder.write("test", {"label": [0]}, {"label": datasets.ClassLabel(names=names)})
+    with pytest.raises(SchemaError, match=r"differ first at id 15 \('16', not '15'\)"):
+        hub.load(folder.path)

@@ -61,6 +61,10 @@ def test_inference_tsv_becomes_columns_with_quotation_marks_as_they_stand() -> N
     }
 
 
+def test_a_byte_order_mark_is_no_part_of_the_header() -> None:
+    assert parse_inference_tsv(["\ufeff" + HEADER + "a\tb\tneutral\n"])["premise"] == ["a"]
+
+
 @pytest.mark.parametrize("text", ["", "premise\thypothesis\tlabel\n", "<html>not found</html>"])
 def test_inference_tsv_with_another_header(text: str) -> None:
     with pytest.raises(SchemaError, match="Found the header"):
