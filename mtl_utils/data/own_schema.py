@@ -125,6 +125,8 @@ def _labels_in(
     elif isinstance(feature, dict):
         for name, part in feature.items():
             yield from _labels_in(part, pc.struct_field(array, name), in_list)
+    elif isinstance(feature, list):  # how datasets 3 writes a list of structures
+        yield from _labels_in(feature[0], pc.list_flatten(array), in_list=True)
     elif getattr(feature, "feature", None) is not None:
         yield from _labels_in(feature.feature, pc.list_flatten(array), in_list=True)
 
