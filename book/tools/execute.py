@@ -1,9 +1,9 @@
 """Execute the notebooks in place and store clean outputs.
 
-``make notebooks`` and ``make notebooks CHAPTER=02`` call ``execute.py [CHAPTER ...]``. A notebook runs
-from its first cell to its last in a fresh kernel of this environment. Its outputs are stored without
-what differs from run to run, and its line in ``book/results/notebooks.jsonl`` is replaced. A notebook
-that fails is left as it was.
+``make notebooks`` and ``make notebooks CHAPTER=02`` call ``execute.py [CHAPTER ...]``. A notebook
+runs from its first cell to its last in a fresh kernel of this environment. Its outputs are stored
+without what differs from run to run, and its line in ``book/results/notebooks.jsonl`` is
+replaced. A notebook that fails is left as it was.
 """
 
 from __future__ import annotations
@@ -166,7 +166,7 @@ def _unwanted(output: NotebookNode) -> Iterator[str]:
         yield f"something written to stderr: {output.text.strip()[:200]!r}"
     if WIDGET_VIEW in output.get("data", {}):
         yield "a widget instead of its static result"
-    for text in _texts(output):
+    for text in texts(output):
         for what, pattern in (
             ("a warning", _WARNING),
             ("a progress bar", _PROGRESS),
@@ -179,7 +179,7 @@ def _unwanted(output: NotebookNode) -> Iterator[str]:
                 yield f"{what}: {text[max(0, match.start() - 20) : match.end() + 60]!r}"
 
 
-def _texts(output: NotebookNode) -> Iterator[str]:
+def texts(output: NotebookNode) -> Iterator[str]:
     if output.output_type == "stream":
         yield output.text
     for mime, data in output.get("data", {}).items():

@@ -1,0 +1,21 @@
+"""What all tests share: the tools of the book on the path, real data skipped with its reason."""
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT / "book" / "tools"))
+
+# A busy two-core machine is slow now and then, and a test must not pass by the luck of its draws.
+settings.register_profile("book", deadline=None, derandomize=True)
+settings.load_profile("book")
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skip tests marked ``real_data`` where there are no local copies, and say so."""
+    if item.get_closest_marker("real_data") and not os.environ.get("MTL_DATA_DIR"):
+        pytest.skip("real data: MTL_DATA_DIR is not set to a folder of local copies")

@@ -1,0 +1,262 @@
+"""Notebooks under pytest: nbval cell by cell, then exercises, widgets and time.
+
+Each chapter runs once, in one kernel of this environment. Its cells are compared by nbval; after
+the last one the same kernel tries every exercise's stub and solution and calls every widget at all
+its settings.
+"""
+
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+import execute
+import nbformat
+import pytest
+from nbformat import NotebookNode
+from nbval.plugin import IPyNbCell, IPyNbFile, NbCellError, nocolors  # type: ignore[import-untyped]
+from notebook_checks import code_cells, median_lines, tags, widget_expression
+from notebook_exercises import exercises, trial
+
+SLOW = 100.0  # seconds: a chapter should take less on two cores
+TOO_SLOW = 200.0  # seconds: more than noise explains
+
+
+@dataclass(frozen=True)
+class NotebookFolder:
+    """A folder whose notebooks are collected where a test module names it.
+
+    Attributes:
+        path: The folder.
+        real_data: Whether cells tagged ``real-data`` run; None asks for ``MTL_DATA_DIR``.
+    """
+
+    path: Path
+    real_data: bool | None = None
+
+    def notebooks(self) -> list[Path]:
+        """Return the notebooks in reading order."""
+        return sorted(self.path.glob("*.ipynb"))
+
+    @property
+    def has_real_data(self) -> bool:
+        """Whether cells on real data run."""
+        if self.real_data is not None:
+            return self.real_data
+        return bool(os.environ.get("MTL_DATA_DIR"))
+
+
+@dataclass
+class Tally:
+    """What was done with one notebook."""
+
+    seconds: float = 0.0
+    compared: int = 0
+    output_ignored: int = 0
+    failed: int = 0
+    skipped: list[str] = field(default_factory=list)
+    real_data: int = 0
+    exercises: int = 0
+    widgets: int = 0
+    settings: int = 0
+    median_lines: float = 0.0
+
+    def sentence(self, name: str) -> str:
+        """Say it in one line."""
+        parts = [
+            f"{self.compared} cells compared",
+            f"{self.output_ignored} run with output ignored",
+            f"{self.real_data} of them on real data",
+            f"{self.exercises} exercises solved",
+            f"{self.settings} settings of {self.widgets} widgets called",
+        ]
+        if self.skipped:
+            parts.append(f"{len(self.skipped)} skipped")
+        if self.failed:
+            parts.append(f"{self.failed} failed")
+        return (
+            f"{name}: {self.seconds:.1f} s, {', '.join(parts)}, "
+            f"{self.median_lines:g} lines a code cell in the median"
+        )
+
+
+TALLIES: dict[str, Tally] = {}
+"""One entry for each notebook that was run in this session."""
+
+
+class Chapter(IPyNbFile):
+    """A notebook, collected cell by cell."""
+
+    has_real_data = True
+    broken_by: int | None = None
+
+    def setup(self) -> None:
+        """Start the kernel as a reader has it, with this environment's Python."""
+        self.config.option.nbval_current_env = True
+        self.tally.median_lines = median_lines(self.nb)
+        with (
+            _seconds(self.tally),
+            mock.patch.dict(os.environ, execute.kernel_environment(), clear=True),
+        ):
+            super().setup()
+
+    @property
+    def tally(self) -> Tally:
+        """The count of what was done so far."""
+        return TALLIES.setdefault(self.path.name, Tally())
+
+    def collect(self) -> Iterator[pytest.Item]:
+        """Yield the cells, then exercises, widgets and the time."""
+        # nbval marks its own nodes; the classes below add what the book asks for.
+        for item in super().collect():
+            number = item.cell_num + 1
+            options = {"cell_num": number, "cell": item.cell, "options": item.options}
+            yield Cell.from_parent(self, name=f"cell {number}", **options)
+        for exercise in exercises(self.nb):
+            cell = nbformat.v4.new_code_cell(trial(exercise))
+            yield from self._extra(f"exercise {exercise.name}", exercise.number, cell)
+        for number, cell in enumerate(code_cells(self.nb), start=1):
+            expression = widget_expression(cell) if "widget" in tags(cell) else None
+            if expression:
+                extra = nbformat.v4.new_code_cell(_call_every_setting(expression))
+                extra.metadata["tags"] = [tag for tag in tags(cell) if tag == "real-data"]
+                yield from self._extra(f"widget in cell {number}", number, extra)
+        yield Duration.from_parent(self, name="seconds")
+
+    def _extra(self, name: str, number: int, cell: NotebookNode) -> Iterator[pytest.Item]:
+        options = {"check": False, "skip": False, "check_exception": False}
+        yield Extra.from_parent(self, name=name, cell_num=number, cell=cell, options=options)
+
+
+class Cell(IPyNbCell):
+    """A code cell, validated by nbval."""
+
+    def runtest(self) -> None:
+        """Run the cell and compare its outputs, unless its data are missing."""
+        if "real-data" in tags(self.cell) and not self.parent.has_real_data:
+            self.parent.tally.skipped.append(f"{self.parent.path.name} {self.name}")
+            pytest.skip("real data: MTL_DATA_DIR is not set to a folder of local copies")
+        if self.parent.broken_by is not None:
+            pytest.skip(f"cell {self.parent.broken_by} of {self.parent.path.name} raised before it")
+        self.colors = nocolors
+        try:
+            with _seconds(self.parent.tally):
+                super().runtest()
+        except NbCellError as error:
+            self.parent.tally.failed += 1
+            if "differ" not in str(error) and type(self) is Cell:
+                self.parent.broken_by = self.cell_num
+            raise
+        self.count()
+
+    def count(self) -> None:
+        """Add the cell to the tally."""
+        tally = self.parent.tally
+        if self.options["check"]:
+            tally.compared += 1
+        else:
+            tally.output_ignored += 1
+        tally.real_data += "real-data" in tags(self.cell)
+
+    def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException]) -> str:
+        """Show the cell and the difference, and say what to do about it."""
+        text = str(super().repr_failure(excinfo))
+        if isinstance(excinfo.value, NbCellError) and "differ" in str(excinfo.value):
+            number = self.parent.path.name[:2]
+            text += f"\nIf the new output is right, store it: make notebooks CHAPTER={number}"
+        return text
+
+    def reportinfo(self) -> tuple[Path, int, str]:
+        """Name the cell in reports."""
+        return self.parent.path, 0, f"{self.parent.path.name}: {self.name}"
+
+
+class Extra(Cell):
+    """Code that the tests run in the chapter's kernel after its last cell."""
+
+    def count(self) -> None:
+        """Add the exercise or the settings to the tally."""
+        tally = self.parent.tally
+        if self.name.startswith("exercise"):
+            tally.exercises += 1
+            return
+        tally.widgets += 1
+        printed = "".join(output.get("text", "") for output in self.test_outputs or [])
+        tally.settings += int(printed.split()[-1])
+
+
+class Duration(pytest.Item):
+    """Fails where a chapter takes far longer than a chapter may."""
+
+    def runtest(self) -> None:
+        """Compare the seconds of the chapter's cells with the limit."""
+        assert isinstance(self.parent, Chapter)
+        seconds = self.parent.tally.seconds
+        if seconds > TOO_SLOW:
+            pytest.fail(
+                f"{self.parent.path.name} took {seconds:.0f} s. A chapter takes {SLOW:.0f} s at "
+                "most on two cores: move the longest run to mtl_utils.experiments and plot its "
+                "records.",
+                pytrace=False,
+            )
+
+    def reportinfo(self) -> tuple[Path, int, str]:
+        """Name the check in reports."""
+        return self.path, 0, f"{self.path.name}: seconds"
+
+
+@contextmanager
+def _seconds(tally: Tally) -> Iterator[None]:
+    start = time.perf_counter()
+    try:
+        yield
+    finally:
+        tally.seconds += time.perf_counter() - start
+
+
+def _call_every_setting(expression: str) -> str:
+    return f"""\
+def _call_every_setting(widget):
+    from matplotlib import pyplot
+    from mtl_utils.widgets import Widget
+    assert isinstance(widget, Widget), f"expected a Widget, got {{type(widget).__name__}}"
+    count = 0
+    for settings in widget.settings():
+        result = widget(**settings)
+        assert result is not None, f"nothing to show at {{settings}}"
+        if isinstance(result, str):
+            assert widget(**settings) == result, f"two calls differ at {{settings}}"
+        count += 1
+    pyplot.close("all")
+    print("settings called:", count)
+
+_call_every_setting({expression})
+del _call_every_setting
+"""
+
+
+def collect(folder: NotebookFolder, parent: pytest.Collector) -> list[Any]:
+    """Return a collector for each notebook of a folder."""
+    collectors = []
+    for path in folder.notebooks():
+        chapter = Chapter.from_parent(parent, path=path)
+        chapter.has_real_data = folder.has_real_data
+        collectors.append(chapter)
+    return collectors
+
+
+def summary() -> Iterator[str]:
+    """Yield the lines of the terminal summary."""
+    if not TALLIES:
+        yield "no notebook was run"
+    for name, tally in sorted(TALLIES.items()):
+        yield tally.sentence(name)
+        if tally.seconds > SLOW:
+            yield f"SLOW: {name} took {tally.seconds:.0f} s; a chapter should take {SLOW:.0f} s"
+    skipped = [cell for tally in TALLIES.values() for cell in tally.skipped]
+    if skipped:
+        yield f"{len(skipped)} cells on real data skipped (no MTL_DATA_DIR): {', '.join(skipped)}"
