@@ -154,7 +154,11 @@ def _train(
 ) -> tuple[LSTMLanguageModel, dict[str, list[float]]]:
     torch.manual_seed(seed)
     model = LSTMLanguageModel(
-        vocab_size, config["width"], config["num_layers"], dropout=config["dropout"]
+        vocab_size,
+        config["width"],
+        config["num_layers"],
+        dropout=config["dropout"],
+        tie_weights=config["tie_weights"],
     )
     training = TruncatedBPTTConfig(**config["training"], seed=seed)
     history = train_language_model(model, train, validation, training)
@@ -174,6 +178,20 @@ CHARACTER_CONFIGS: tuple[Config, ...] = (
         for discounts in ("single", "modified")
         for order in range(1, 9)
     ),
+    # Width, layers, dropout and step size were tuned by hand on the validation split.
+    {
+        "model": "LSTM",
+        "width": 384,
+        "num_layers": 1,
+        "dropout": 0.2,
+        "tie_weights": False,
+        "training": {
+            "epochs": 10,
+            "batch_size": 16,
+            "chunk_length": 64,
+            "learning_rate": 0.005,
+        },
+    },
 )
 
 WORD_CONFIGS: tuple[Config, ...] = (

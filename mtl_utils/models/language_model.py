@@ -23,9 +23,9 @@ class LSTMLanguageModel(torch_nn.Module):
     With ``tie_weights`` the output layer is the embedding matrix transposed (Press & Wolf, 2017;
     Inan et al., 2017).
 
-    Embeddings start with standard deviation ``1 / sqrt(width)`` and are multiplied by
-    ``sqrt(width)`` on the way in: the LSTM then reads inputs of unit variance while the tied output
-    layer stays small, so that the first predictions are close to uniform.
+    Tied embeddings start with standard deviation ``1 / sqrt(width)``: at unit variance, which free
+    input embeddings have, the output layer would be confident before it has learnt anything. The
+    first predictions are close to uniform in both cases.
 
     Args:
         vocab_size: Number of tokens, V.
@@ -75,8 +75,8 @@ class LSTMLanguageModel(torch_nn.Module):
         self._initialise()
 
     def _initialise(self) -> None:
-        torch_nn.init.normal_(self.embedding.weight, std=self.width**-0.5)
-        torch_nn.init.normal_(self.output.weight, std=self.width**-0.5)
+        torch_nn.init.normal_(self.embedding.weight)
+        torch_nn.init.normal_(self.output.weight, std=self.width**-0.5)  # both, where tied
         torch_nn.init.zeros_(self.output.bias)
         for name, bias in self.lstm.named_parameters():
             if name.startswith("bias_ih"):  # gates stand in the order input, forget, cell, output
@@ -100,7 +100,7 @@ class LSTMLanguageModel(torch_nn.Module):
         """
         if input_ids.dim() != 2:
             raise ValueError(f"Expected input_ids [B, T], got shape {list(input_ids.shape)}")
-        embedded = self.dropout(self.embedding(input_ids) * self.width**0.5)  # [B, T, D]
+        embedded = self.dropout(self.embedding(input_ids))  # [B, T, D]
         hidden, state = self.lstm(embedded, state)  # [B, T, D]
         return self.output(self.dropout(hidden)), state
 
