@@ -6,6 +6,7 @@ its settings.
 """
 
 import os
+import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -33,10 +34,12 @@ class NotebookFolder:
     Attributes:
         path: The folder.
         real_data: Whether cells tagged ``real-data`` run; None asks for ``MTL_DATA_DIR``.
+        most_seconds: What a notebook may take before it fails.
     """
 
     path: Path
     real_data: bool | None = None
+    most_seconds: float = TOO_SLOW
 
     def notebooks(self) -> list[Path]:
         """Return the notebooks in reading order."""
@@ -84,6 +87,8 @@ class Tally:
         )
 
 
+_ANSI = re.compile(r"\x1b\[[0-9;]*m")
+
 TALLIES: dict[str, Tally] = {}
 """One entry for each notebook that was run in this session."""
 
@@ -91,7 +96,7 @@ TALLIES: dict[str, Tally] = {}
 class Chapter(IPyNbFile):
     """A notebook, collected cell by cell."""
 
-    has_real_data = True
+    folder: NotebookFolder
     broken_by: int | None = None
 
     def setup(self) -> None:
@@ -137,7 +142,7 @@ class Cell(IPyNbCell):
 
     def runtest(self) -> None:
         """Run the cell and compare its outputs, unless its data are missing."""
-        if "real-data" in tags(self.cell) and not self.parent.has_real_data:
+        if "real-data" in tags(self.cell) and not self.parent.folder.has_real_data:
             self.parent.tally.skipped.append(f"{self.parent.path.name} {self.name}")
             pytest.skip("real data: MTL_DATA_DIR is not set to a folder of local copies")
         if self.parent.broken_by is not None:
@@ -164,7 +169,7 @@ class Cell(IPyNbCell):
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException]) -> str:
         """Show the cell and the difference, and say what to do about it."""
-        text = str(super().repr_failure(excinfo))
+        text = _ANSI.sub("", str(super().repr_failure(excinfo)))
         if isinstance(excinfo.value, NbCellError) and "differ" in str(excinfo.value):
             number = self.parent.path.name[:2]
             text += f"\nIf the new output is right, store it: make notebooks CHAPTER={number}"
@@ -196,7 +201,7 @@ class Duration(pytest.Item):
         """Compare the seconds of the chapter's cells with the limit."""
         assert isinstance(self.parent, Chapter)
         seconds = self.parent.tally.seconds
-        if seconds > TOO_SLOW:
+        if seconds > self.parent.folder.most_seconds:
             pytest.fail(
                 f"{self.parent.path.name} took {seconds:.0f} s. A chapter takes {SLOW:.0f} s at "
                 "most on two cores: move the longest run to mtl_utils.experiments and plot its "
@@ -244,7 +249,7 @@ def collect(folder: NotebookFolder, parent: pytest.Collector) -> list[Any]:
     collectors = []
     for path in folder.notebooks():
         chapter = Chapter.from_parent(parent, path=path)
-        chapter.has_real_data = folder.has_real_data
+        chapter.folder = folder
         collectors.append(chapter)
     return collectors
 
