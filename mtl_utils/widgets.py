@@ -68,7 +68,7 @@ class Widget:
         """Iterate over the settings that the tests call, the initial one first.
 
         Yields:
-            All combinations where there are at most :data:`ALL_COMBINATIONS`; otherwise every
+            All combinations where there are at most 200; otherwise every
             value of every control, one control at a time from the initial settings.
         """
         first = self.initial

@@ -27,6 +27,8 @@ from mtl_utils.atlas.names import lexicon
 from mtl_utils.atlas.realisation import Derivation, Sentence, realise
 
 SMALLEST_SIZE = 10
+"""One sentence for validation, one for test."""
+
 LARGEST_SIZE = 500_000
 """Up to here the generator has been seen to write distinct sentences without slowing down."""
 

@@ -17,6 +17,7 @@ POS_TAGS = (
 """The seventeen universal part-of-speech tags."""
 
 TOPICS = ("politics", "business", "sport", "science", "disaster", "culture")
+"""The six topics, equally frequent."""
 
 INFERENCE_LABELS = ("entailment", "neutral", "contradiction")
 """In the order of SNLI, so that models trained on one can be tested on the other."""

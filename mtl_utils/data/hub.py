@@ -34,6 +34,7 @@ from mtl_utils.data.errors import (
 from mtl_utils.data.registry import REGISTRY
 
 __all__ = [
+    "Entry",
     "DATA_DIRECTORY_VARIABLE",
     "REGISTRY",
     "carve_validation",

@@ -1,0 +1,110 @@
+"""Checks of the exercises of chapter 01."""
+
+import math
+
+import numpy as np
+
+from mtl_utils.exercises.checking import Answer, exercise
+
+__all__ = [
+    "check_best_mixture",
+    "check_continuation_count",
+    "check_entropy",
+    "check_nucleus",
+    "check_perplexity",
+]
+
+
+@exercise(
+    "perplexity",
+    wrong=[
+        lambda probabilities: float(np.mean(1 / np.asarray(probabilities))),
+        lambda probabilities: 1 / np.mean(probabilities),
+        lambda probabilities: float(np.prod(1 / np.asarray(probabilities))),
+    ],
+)
+def check_perplexity(answer: Answer) -> None:
+    """Perplexity from the probabilities that a model gave to the words of a text."""
+    answer.gives([0.25, 0.25, 0.25], expected=4.0, hint="A uniform choice among four words.")
+    answer.gives([0.5, 0.125], expected=4.0, hint="Average the logarithms, then take exp.")
+    answer.gives([1.0, 1.0], expected=1.0)
+
+
+@exercise(
+    "continuation_count",
+    wrong=[
+        lambda sentences, word: sum(list(words).count(word) for words in sentences),
+        lambda sentences, word: len({w for words in sentences for w in words}),
+    ],
+)
+def check_continuation_count(answer: Answer) -> None:
+    """Number of different words that a word follows."""
+    sentences = [["new", "york"], ["in", "new", "york"], ["in", "oslo"], ["to", "oslo", "now"]]
+    hint = "Collect the words that stand before it in a set; a sentence begins after <bos>."
+    answer.gives(sentences, "york", expected=1, hint=hint)
+    answer.gives(sentences, "oslo", expected=2, hint=hint)
+    answer.gives([["oslo"], ["to", "oslo"]], "oslo", expected=2, hint=hint)
+    answer.gives(sentences, "lima", expected=0, hint=hint)
+
+
+def _one_too_few(probabilities: list[float], mass: float) -> list[int]:
+    order = sorted(range(len(probabilities)), key=lambda i: -probabilities[i])
+    total = np.cumsum([probabilities[i] for i in order])
+    return sorted(order[: int((total <= mass).sum())])
+
+
+@exercise(
+    "nucleus",
+    wrong=[
+        _one_too_few,
+        lambda probabilities, mass: [i for i, p in enumerate(probabilities) if p >= 1 - mass],
+    ],
+)
+def check_nucleus(answer: Answer) -> None:
+    """The smallest set of most probable tokens whose mass reaches a bound."""
+    hint = "The token that crosses the bound belongs to the nucleus."
+    answer.gives([0.1, 0.5, 0.15, 0.25], 0.7, expected=[1, 3], hint=hint)
+    answer.gives([0.1, 0.5, 0.15, 0.25], 0.8, expected=[1, 2, 3], hint=hint)
+    answer.gives([0.9, 0.1], 0.5, expected=[0], hint=hint)
+    answer.gives([0.2, 0.2, 0.6], 1.0, expected=[0, 1, 2], hint=hint)
+
+
+@exercise(
+    "best_mixture",
+    wrong=[
+        lambda first, second, weights: max(
+            weights, key=lambda w: np.mean(w * np.asarray(first) + (1 - w) * np.asarray(second))
+        ),
+        lambda first, second, weights: weights[len(weights) // 2],
+    ],
+)
+def check_best_mixture(answer: Answer) -> None:
+    """The weight at which a mixture of two models has the lowest cross-entropy."""
+    weights = [0.0, 0.25, 0.5, 0.75, 1.0]
+    hint = "Average the logarithm of the mixed probabilities, not the probabilities."
+    answer.gives([0.9, 0.1], [0.1, 0.9], weights, expected=0.5, hint=hint)
+    answer.gives([0.9, 0.01], [0.3, 0.3], weights, expected=0.25, hint=hint)
+    answer.gives([0.4, 0.4], [0.1, 0.2], weights, expected=1.0, hint=hint)
+
+
+@exercise(
+    "entropy",
+    wrong=[
+        lambda logits, temperature: math.log(len(logits)),
+        lambda logits, temperature: _softmax_entropy(np.asarray(logits) * temperature),
+        lambda logits, temperature: _softmax_entropy(np.asarray(logits)),
+    ],
+)
+def check_entropy(answer: Answer) -> None:
+    """Entropy, in nats, of the distribution at a temperature."""
+    answer.gives([0.0, 0.0, 0.0, 0.0], 0.5, expected=math.log(4), hint="Equal logits stay equal.")
+    hint = "Divide the logits by the temperature before the softmax."
+    for temperature in (0.5, 2.0):
+        expected = _softmax_entropy(np.array([2.0, 1.0, -1.0]) / temperature)
+        answer.gives([2.0, 1.0, -1.0], temperature, expected=expected, hint=hint)
+
+
+def _softmax_entropy(logits: np.ndarray) -> float:
+    probabilities = np.exp(logits - logits.max())
+    probabilities /= probabilities.sum()
+    return float(-(probabilities * np.log(probabilities)).sum())
