@@ -102,7 +102,7 @@ EXPERIMENTS = (
             *({"size": size} for size in SIZES),
             *({"size": 2_000, **knob} for knob in _KNOBS),
         ),
-        seeds=(0, 1, 2),
+        seeds=(0, 1, 2, 3, 4),
         run=run,
     ),
 )
