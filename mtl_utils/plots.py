@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
-from cycler import cycler
 from matplotlib import style
+from matplotlib.rcsetup import cycler
 
 __all__ = ["PALETTE", "use_style"]
 
