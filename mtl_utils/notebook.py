@@ -20,7 +20,7 @@ from mtl_utils import plots
 __all__ = ["CPU_THREADS", "SETUP_CELL", "check_shape", "setup", "show", "source"]
 
 SETUP_CELL = """\
-# Setup, the same in every chapter: installs what is missing, then sets seed, device and plot style.
+# Setup, the same in every chapter: installs what is missing, sets seed and device.
 # On Colab, the torch, numpy and IPython that are already there stay as they are.
 import importlib.metadata
 import importlib.util
@@ -32,15 +32,17 @@ REPOSITORY = "OWNER/REPOSITORY"  # owner/name on GitHub, written by `make set-re
 if importlib.util.find_spec("mtl_utils") is None:
     if REPOSITORY == "OWNER" + "/REPOSITORY":
         raise RuntimeError(
-            "This copy of the book does not know its repository, so it cannot fetch mtl_utils. "
-            "Write the owner/name that this notebook comes from into REPOSITORY above and run the "
-            "cell again, or run `pip install -e .` in a clone of the book and restart the kernel."
+            "This copy of the book does not know its repository, so it cannot fetch "
+            "mtl_utils. Write the owner/name that this notebook comes from into "
+            "REPOSITORY above and run the cell again, or run `pip install -e .` in a "
+            "clone of the book and restart the kernel."
         )
-    present = {distribution.name for distribution in importlib.metadata.distributions()}
-    keep = [name for name in ("torch", "numpy", "ipython") if name in present]
+    installed = {found.name for found in importlib.metadata.distributions()}
+    keep = [name for name in ("torch", "numpy", "ipython") if name in installed]
     keep = [f"{name}=={importlib.metadata.version(name)}" for name in keep]
     package = f"mtl_utils @ git+https://github.com/{REPOSITORY}"
-    subprocess.run([sys.executable, "-m", "pip", "install", "--quiet", package, *keep], check=True)
+    command = [sys.executable, "-m", "pip", "install", "--quiet", package, *keep]
+    subprocess.run(command, check=True)
     importlib.invalidate_caches()
 
 from mtl_utils import notebook

@@ -22,7 +22,7 @@ import numpy as np
 import pandas as pd
 
 from mtl_utils.data import folder, own_schema, remote, schema, tables
-from mtl_utils.data.entry import Config, Entry, Join
+from mtl_utils.data.entry import Column, Config, Entry, Join, PartialCopy, SourceFiles
 from mtl_utils.data.errors import (
     DataNotFoundError,
     DownloadError,
@@ -34,7 +34,12 @@ from mtl_utils.data.errors import (
 from mtl_utils.data.registry import REGISTRY
 
 __all__ = [
+    "Column",
+    "Config",
     "Entry",
+    "Join",
+    "PartialCopy",
+    "SourceFiles",
     "DATA_DIRECTORY_VARIABLE",
     "REGISTRY",
     "carve_validation",

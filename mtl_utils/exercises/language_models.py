@@ -1,7 +1,5 @@
 """Checks of the exercises of chapter 01."""
 
-import math
-
 import numpy as np
 
 from mtl_utils.exercises.checking import Answer, exercise
@@ -9,7 +7,6 @@ from mtl_utils.exercises.checking import Answer, exercise
 __all__ = [
     "check_best_mixture",
     "check_continuation_count",
-    "check_entropy",
     "check_nucleus",
     "check_perplexity",
 ]
@@ -85,26 +82,3 @@ def check_best_mixture(answer: Answer) -> None:
     answer.gives([0.9, 0.1], [0.1, 0.9], weights, expected=0.5, hint=hint)
     answer.gives([0.9, 0.01], [0.3, 0.3], weights, expected=0.25, hint=hint)
     answer.gives([0.4, 0.4], [0.1, 0.2], weights, expected=1.0, hint=hint)
-
-
-@exercise(
-    "entropy",
-    wrong=[
-        lambda logits, temperature: math.log(len(logits)),
-        lambda logits, temperature: _softmax_entropy(np.asarray(logits) * temperature),
-        lambda logits, temperature: _softmax_entropy(np.asarray(logits)),
-    ],
-)
-def check_entropy(answer: Answer) -> None:
-    """Entropy, in nats, of the distribution at a temperature."""
-    answer.gives([0.0, 0.0, 0.0, 0.0], 0.5, expected=math.log(4), hint="Equal logits stay equal.")
-    hint = "Divide the logits by the temperature before the softmax."
-    for temperature in (0.5, 2.0):
-        expected = _softmax_entropy(np.array([2.0, 1.0, -1.0]) / temperature)
-        answer.gives([2.0, 1.0, -1.0], temperature, expected=expected, hint=hint)
-
-
-def _softmax_entropy(logits: np.ndarray) -> float:
-    probabilities = np.exp(logits - logits.max())
-    probabilities /= probabilities.sum()
-    return float(-(probabilities * np.log(probabilities)).sum())
