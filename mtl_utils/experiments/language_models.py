@@ -207,6 +207,29 @@ WORD_CONFIGS: tuple[Config, ...] = (
         for discounts in ("single", "modified")
         for order in range(1, 6)
     ),
+    # Less text: more passes, smaller batches for as many updates, and more dropout.
+    *(
+        {
+            "model": "LSTM",
+            "width": 256,
+            "num_layers": 1,
+            "dropout": dropout,
+            "tie_weights": True,
+            "training": {
+                "epochs": epochs,
+                "batch_size": batch_size,
+                "chunk_length": 32,
+                "learning_rate": learning_rate,
+            },
+            "fraction": fraction,
+            "min_count": 2,
+        }
+        for fraction, epochs, batch_size, dropout, learning_rate in (
+            (0.1, 12, 16, 0.6, 0.004),
+            (0.3, 10, 32, 0.6, 0.004),
+            (1.0, 8, 32, 0.5, 0.003),
+        )
+    ),
 )
 
 EXPERIMENTS = (
