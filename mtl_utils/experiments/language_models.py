@@ -19,6 +19,7 @@ from mtl_utils.training import (
     TruncatedBPTTConfig,
     bits_per_character,
     perplexity,
+    sentence_loss,
     sentence_stream,
     stream_loss,
     train_language_model,
@@ -107,11 +108,7 @@ def run_characters(config: Config, seed: int) -> dict[str, Any]:
 
 
 def run_words(config: Config, seed: int) -> dict[str, Any]:
-    """Train one model on the words of EWT and measure it.
-
-    Every model predicts the same tokens: all words and the end of each sentence. The LSTM reads the
-    sentences as one stream, as it does in training, but in random order, so that what comes before
-    a sentence says nothing about it; the n-gram model sees one sentence at a time.
+    """Train one model on the words of EWT and measure it sentence by sentence.
 
     Args:
         config: One of :data:`WORD_CONFIGS`.
@@ -134,13 +131,15 @@ def run_words(config: Config, seed: int) -> dict[str, Any]:
             f"{split}_perplexity": counts.perplexity(sentences[split]) for split in SPLITS[1:]
         }
         return {**measured, "size": sum(counts.num_ngrams), "vocabulary": len(vocabulary)}
-    streams = {
-        split: sentence_stream(text, vocabulary, seed)
-        for split, text in {**sentences, "train": train}.items()
-    }
-    model, curve = _train(config, seed, len(vocabulary), streams["train"], streams["validation"])
+    model, curve = _train(
+        config,
+        seed,
+        len(vocabulary),
+        sentence_stream(train, vocabulary, seed),
+        sentence_stream(sentences["validation"], vocabulary, seed),
+    )
     measured = {
-        f"{split}_perplexity": perplexity(stream_loss(model, streams[split]))
+        f"{split}_perplexity": perplexity(sentence_loss(model, sentences[split], vocabulary))
         for split in SPLITS[1:]
     }
     curve = {
@@ -220,13 +219,12 @@ WORD_CONFIGS: tuple[Config, ...] = (
                 "epochs": epochs,
                 "batch_size": batch_size,
                 "chunk_length": 32,
-                "learning_rate": 0.003,
-                "weight_decay": weight_decay,
+                "learning_rate": learning_rate,
             },
             "fraction": fraction,
             "min_count": 2,
         }
-        for fraction, epochs, batch_size, dropout, weight_decay in ((1.0, 8, 32, 0.5, 0.0),)
+        for fraction, epochs, batch_size, dropout, learning_rate in ((1.0, 8, 32, 0.5, 0.003),)
     ),
 )
 
