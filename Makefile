@@ -39,10 +39,10 @@ notebooks: $(READY)  ## Execute notebooks in place, store clean outputs (CHAPTER
 	$(BIN)/python book/tools/execute.py $(CHAPTER)
 
 bench: $(READY)  ## Run the benchmarks: ratios measured side by side
-	$(BIN)/python -m pytest tests/benchmarks --benchmark-only -s
+	$(BIN)/python -m pytest tests/benchmarks -s
 
 set-repo:  ## Name the repository everywhere: make set-repo REPO=owner/name
 	@$(PYTHON) book/tools/set_repository.py "$(REPO)"
 
 clean:  ## Remove the built website
-	rm -rf _build book/api/generated
+	rm -rf _build book/api/*.rst
