@@ -195,6 +195,42 @@ def test_training_learns_a_pattern_and_repeats_itself():
     assert all(torch.equal(runs[0][0][name], runs[1][0][name]) for name in runs[0][0])
 
 
+def test_each_chunk_starts_from_the_state_before_and_cuts_its_gradient(monkeypatch):
+    model = make(7, 4)
+    given, returned = [], []
+    inner = model.loss
+
+    def loss(input_ids, targets, state=None):
+        given.append((model.training, state))
+        value, state = inner(input_ids, targets, state)
+        returned.append(state)
+        return value, state
+
+    monkeypatch.setattr(model, "loss", loss)
+    config = TruncatedBPTTConfig(epochs=2, batch_size=2, chunk_length=8)
+    train_language_model(model, pattern(6), pattern(2), config, progress=False)
+    training = [index for index, (flag, _) in enumerate(given) if flag]
+    assert [given[i][1] is None for i in training] == [True, False, False] * 2
+    for index in (i for i in training if given[i][1] is not None):
+        for carried, end in zip(given[index][1], returned[index - 1], strict=True):
+            assert torch.equal(carried, end)
+            assert not carried.requires_grad
+
+
+def test_gradients_are_clipped():
+    def moved(clip_norm):
+        model = make(7, 4)
+        before = model.output.bias.detach().clone()
+        config = TruncatedBPTTConfig(
+            epochs=1, batch_size=2, clip_norm=clip_norm, schedule="constant", patience=None
+        )
+        train_language_model(model, pattern(6), pattern(6), config, progress=False)
+        return float((model.output.bias.detach() - before).abs().max())
+
+    assert moved(1.0) > 1e-3
+    assert moved(1e-12) < 1e-6  # so small that Adam's epsilon outweighs the gradient
+
+
 def test_the_random_state_outside_is_left_alone():
     torch.manual_seed(5)
     expected = torch.rand(1)

@@ -16,6 +16,8 @@ from mtl_utils.models.ngram_estimates import modified_discounts, single_discount
 words = st.sampled_from("abcde")
 corpora = st.lists(st.lists(words, max_size=8), max_size=8)
 orders = st.integers(0, 4)
+anything = st.lists(st.sampled_from([*"abcdez", "<bos>"]), max_size=5)
+contexts = anything | st.lists(words, max_size=2).map(lambda words: ["<bos>", *words])
 
 
 class FromTheEquations:
@@ -77,7 +79,7 @@ class FromTheEquations:
 @given(
     corpora,
     orders,
-    st.lists(st.sampled_from([*"abcdez", "<bos>"]), max_size=5),
+    contexts,
     st.sampled_from(["single", "modified", 0.3, 1.0]),
     st.booleans(),
 )
@@ -152,6 +154,15 @@ def test_hand_worked_kneser_ney():
     )
     assert model.log_probability(["a", "b"]) == pytest.approx(expected)
     assert model.perplexity([["a", "b"]]) == pytest.approx(math.exp(-expected / 3))
+
+
+def test_hand_worked_start_of_a_sentence():
+    # Nothing comes before <bos>, so the bigram "<bos> a" keeps its count of 2 in a trigram model.
+    model = NGramLanguageModel(3, discounts=0.5).fit([["a", "b"], ["a", "c"], ["b"]])
+    for word, count in {"a": 2, "b": 1, "c": 0}.items():
+        kept = max(count - 0.5, 0) / 3
+        expected = kept + 0.5 * 2 / 3 * model.probability(word)
+        assert model.probability(word, ["<bos>"]) == pytest.approx(expected)
 
 
 def test_san_francisco_follows_one_word_only():
