@@ -55,7 +55,7 @@ def _made_up_checks_stay_here() -> Iterator[None]:
 
 @pytest.fixture
 def check_perplexity() -> Callable[[Any], Verdict]:
-    @exercise("perplexity", wrong=[lambda loss: 2**loss])
+    @exercise("made-up", wrong=[lambda loss: 2**loss])
     def check(answer: Answer) -> None:
         answer.gives(0.0, expected=1.0)
         answer.gives(math.log(8), expected=8.0, hint="The loss is in nats.")
@@ -66,7 +66,7 @@ def check_perplexity() -> Callable[[Any], Verdict]:
 def test_a_right_answer(check_perplexity: Callable[[Any], Verdict]) -> None:
     verdict = check_perplexity(math.exp)
     assert verdict.passed
-    assert repr(verdict) == "Exercise perplexity: correct."
+    assert repr(verdict) == "Exercise made-up: correct."
 
 
 def test_a_wrong_answer_names_input_expectation_and_result(
@@ -79,7 +79,7 @@ def test_a_wrong_answer_names_input_expectation_and_result(
     assert verdict.state == "wrong"
     assert not verdict.passed
     assert repr(verdict).splitlines() == [
-        "Exercise perplexity: not right yet.",
+        "Exercise made-up: not right yet.",
         f"double({math.log(8)!r}): expected 8.0, got {2 ** math.log(8)!r}.",
         "Hint: The loss is in nats.",
     ]
@@ -94,7 +94,7 @@ def test_an_unanswered_stub(stub: Any, check_perplexity: Callable[[Any], Verdict
     verdict = check_perplexity(stub)
     assert verdict.state == "unanswered"
     assert not verdict.passed
-    assert repr(verdict) == "Exercise perplexity: not answered yet."
+    assert repr(verdict) == "Exercise made-up: not answered yet."
 
 
 def test_an_answer_that_raises_is_wrong_not_an_error(

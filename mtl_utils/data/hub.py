@@ -31,7 +31,7 @@ from mtl_utils.data.errors import (
     RowCountError,
     UnknownDatasetError,
 )
-from mtl_utils.data.registry import REGISTRY
+from mtl_utils.data.registry import REGISTRY as _REGISTRY
 
 __all__ = [
     "Column",
@@ -51,7 +51,11 @@ __all__ = [
     "table",
 ]
 
+#: Environment variable that names a folder of local copies.
 DATA_DIRECTORY_VARIABLE = "MTL_DATA_DIR"
+
+#: Every registered data set, by name.
+REGISTRY: dict[str, Entry] = _REGISTRY
 
 
 def names() -> list[str]:

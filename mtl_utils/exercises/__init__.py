@@ -1,5 +1,21 @@
 """Checks of the exercises, one module a topic: ``exercises.check_NAME(your_function)``."""
 
 from mtl_utils.exercises.checking import CHECKS, Answer, Exercise, Verdict, exercise
+from mtl_utils.exercises.language_models import (
+    check_best_mixture,
+    check_continuation_count,
+    check_nucleus,
+    check_perplexity,
+)
 
-__all__ = ["CHECKS", "Answer", "Exercise", "Verdict", "exercise"]
+__all__ = [
+    "CHECKS",
+    "Answer",
+    "Exercise",
+    "Verdict",
+    "check_best_mixture",
+    "check_continuation_count",
+    "check_nucleus",
+    "check_perplexity",
+    "exercise",
+]

@@ -57,7 +57,8 @@ class NotebookFolder:
 class Tally:
     """What was done with one notebook."""
 
-    seconds: float = 0.0
+    seconds: float = 0.0  # of its own cells, start of the kernel included
+    extra_seconds: float = 0.0  # of what the tests add: exercises and widgets
     compared: int = 0
     output_ignored: int = 0
     failed: int = 0
@@ -74,15 +75,17 @@ class Tally:
             f"{self.compared} cells compared",
             f"{self.output_ignored} run with output ignored",
             f"{self.real_data} of them on real data",
-            f"{self.exercises} exercises solved",
-            f"{self.settings} settings of {self.widgets} widgets called",
         ]
         if self.skipped:
             parts.append(f"{len(self.skipped)} skipped")
         if self.failed:
             parts.append(f"{self.failed} failed")
+        parts += [
+            f"{self.exercises} exercises solved",
+            f"{self.settings} settings of {self.widgets} widgets called",
+        ]
         return (
-            f"{name}: {self.seconds:.1f} s, {', '.join(parts)}, "
+            f"{name}: {self.seconds:.1f} s, {', '.join(parts)} in {self.extra_seconds:.1f} s more, "
             f"{self.median_lines:g} lines a code cell in the median"
         )
 
@@ -149,7 +152,7 @@ class Cell(IPyNbCell):
             pytest.skip(f"cell {self.parent.broken_by} of {self.parent.path.name} raised before it")
         self.colors = nocolors
         try:
-            with _seconds(self.parent.tally):
+            with _seconds(self.parent.tally, extra=isinstance(self, Extra)):
                 super().runtest()
         except NbCellError as error:
             self.parent.tally.failed += 1
@@ -215,12 +218,14 @@ class Duration(pytest.Item):
 
 
 @contextmanager
-def _seconds(tally: Tally) -> Iterator[None]:
+def _seconds(tally: Tally, *, extra: bool = False) -> Iterator[None]:
     start = time.perf_counter()
     try:
         yield
     finally:
-        tally.seconds += time.perf_counter() - start
+        seconds = time.perf_counter() - start
+        tally.seconds += 0.0 if extra else seconds
+        tally.extra_seconds += seconds if extra else 0.0
 
 
 def _call_every_setting(expression: str) -> str:
