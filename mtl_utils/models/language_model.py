@@ -24,8 +24,9 @@ class LSTMLanguageModel(torch_nn.Module):
     Inan et al., 2017).
 
     Tied embeddings start with standard deviation ``1 / sqrt(width)``: at unit variance, which free
-    input embeddings have, the output layer would be confident before it has learnt anything. The
-    first predictions are close to uniform in both cases.
+    input embeddings have, the output layer would be confident before it has learnt anything. On
+    the way in they are multiplied by ``sqrt(width)`` (Vaswani et al., 2017), so that the LSTM reads
+    inputs of unit variance and the first predictions are close to uniform in both cases.
 
     Args:
         vocab_size: Number of tokens, V.
@@ -60,6 +61,7 @@ class LSTMLanguageModel(torch_nn.Module):
         self.vocab_size = vocab_size
         self.width = width
         self.padding_id = padding_id
+        self.input_scale = width**0.5 if tie_weights else 1.0
         self.embedding = torch_nn.Embedding(vocab_size, width)
         self.lstm = torch_nn.LSTM(
             width,
@@ -100,7 +102,7 @@ class LSTMLanguageModel(torch_nn.Module):
         """
         if input_ids.dim() != 2:
             raise ValueError(f"Expected input_ids [B, T], got shape {list(input_ids.shape)}")
-        embedded = self.dropout(self.embedding(input_ids))  # [B, T, D]
+        embedded = self.dropout(self.embedding(input_ids) * self.input_scale)  # [B, T, D]
         hidden, state = self.lstm(embedded, state)  # [B, T, D]
         return self.output(self.dropout(hidden)), state
 
