@@ -5,6 +5,9 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 SITE := _build/html
 
+# Waiting threads sleep: on a busy machine spinning ones make small models many times slower.
+export OMP_WAIT_POLICY := PASSIVE
+
 .DEFAULT_GOAL := help
 .PHONY: help book serve test unit lint notebooks bench set-repo clean
 
