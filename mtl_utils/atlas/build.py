@@ -88,8 +88,7 @@ def load(
         split: [_sentence_row(derivation, sentence, topics) for derivation, sentence in drawn]
         for split, drawn in rows.items()
     }
-    _add_noise(splits["train"], noise, random.Random(f"{seed}-noise"))
-    return _dataset(splits, features)
+    return _dataset(splits, features, noise, seed)
 
 
 def load_inference(
@@ -131,8 +130,7 @@ def load_inference(
         }
     )
     splits = {split: [_pair_row(pair, topics) for pair in drawn] for split, drawn in rows.items()}
-    _add_noise(splits["train"], noise, random.Random(f"{seed}-noise"))
-    return _dataset(splits, features)
+    return _dataset(splits, features, noise, seed)
 
 
 def _check(size: int, seed: int, **knobs: float) -> None:
@@ -291,7 +289,11 @@ def _other(label: str, labels: SequenceOf[str], rng: random.Random) -> str:
     return rng.choice([other for other in labels if other != label])
 
 
-def _dataset(splits: dict[str, list[Row]], features: Features) -> DatasetDict:
+def _dataset(
+    splits: dict[str, list[Row]], features: Features, noise: float, seed: int
+) -> DatasetDict:
+    """Make the training labels noisy, and columns of rows."""
+    _add_noise(splits["train"], noise, random.Random(f"{seed}-noise"))
     return DatasetDict(
         {
             split: Dataset.from_dict(_columns(rows, features), features)
