@@ -21,7 +21,7 @@ CONFIGS = ({"model": "count", "order": 2}, {"model": "net", "width": 8})
 
 
 def toy(calls=None, run=None):
-    def default(config, seed):
+    def default(config, seed, workspace):
         if calls is not None:
             calls.append((config["model"], seed))
         return {"loss": seed + len(config["model"]), "curve": [1.0, 0.5]}
@@ -95,7 +95,7 @@ def test_every_prefix_of_a_file_is_readable(tmp_path_factory, data):
 
 
 def test_a_failing_run_keeps_the_records_before_it(tmp_path):
-    def fail(config, seed):
+    def fail(config, seed, workspace):
         if seed == 1:
             raise FloatingPointError("step 3")
         return {}
@@ -103,6 +103,29 @@ def test_a_failing_run_keeps_the_records_before_it(tmp_path):
     with pytest.raises(FloatingPointError):
         experiments.run(toy(run=fail), tmp_path, progress=False)
     assert len(records.read(tmp_path / "toy.jsonl")) == 2
+
+
+def test_a_killed_run_finds_its_workspace_again_and_a_finished_one_leaves_none(tmp_path):
+    found = []
+
+    def run(config, seed, workspace):
+        assert workspace.is_dir()
+        checkpoint = workspace / "checkpoint.txt"
+        found.append((config["model"], seed, checkpoint.exists()))
+        checkpoint.write_text(f"{config['model']} {seed}")
+        if len(found) == 2:
+            raise KeyboardInterrupt
+        assert checkpoint.read_text() == f"{config['model']} {seed}"
+        return {"loss": 1.0, "seconds": 77.0}
+
+    with pytest.raises(KeyboardInterrupt):
+        experiments.run(toy(run=run), tmp_path, progress=False)
+    path = experiments.run(toy(run=run), tmp_path, progress=False)
+    cells = [("count", 0), ("net", 0), ("net", 0), ("net", 1), ("net", 2)]
+    assert found == [(*cell, index == 2) for index, cell in enumerate(cells)]
+    assert list((tmp_path / ".workspaces" / "toy").iterdir()) == []
+    assert [record["seconds"] for record in records.read(path)] == [77.0] * 4
+    assert all("seconds" not in record["metrics"] for record in records.read(path))
 
 
 def test_damaged_files_are_named(tmp_path):

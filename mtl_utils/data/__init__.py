@@ -1,6 +1,8 @@
 """Data: real data sets (``hub``) and what turns text into batches."""
 
 from mtl_utils.data import hub
+from mtl_utils.data.batch import MISSING_LABEL, Batch, Inputs
+from mtl_utils.data.batching import BatchLoader, Example, collate
 from mtl_utils.data.errors import (
     AlignmentError,
     BrokenFileError,
@@ -16,22 +18,33 @@ from mtl_utils.data.errors import (
     UnknownConfigError,
     UnknownDatasetError,
 )
+from mtl_utils.data.tokenization import BytePairTokenizer, Pieces, Tokenizer, WordTokenizer
 from mtl_utils.data.vocabulary import Vocabulary
 
 __all__ = [
+    "MISSING_LABEL",
     "AlignmentError",
+    "Batch",
+    "BatchLoader",
     "BrokenFileError",
+    "BytePairTokenizer",
     "DataError",
     "DataNotFoundError",
     "DownloadError",
     "EmptySplitError",
+    "Example",
     "ForbiddenDatasetError",
+    "Inputs",
     "LabelError",
     "LayoutError",
+    "Pieces",
     "RowCountError",
     "SchemaError",
+    "Tokenizer",
     "UnknownConfigError",
     "UnknownDatasetError",
     "Vocabulary",
+    "WordTokenizer",
+    "collate",
     "hub",
 ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -75,12 +76,13 @@ def subset(sentences: Sequence[list[str]], fraction: float) -> Sentences:
     return [sentences[index] for index in order[: round(fraction * len(sentences))]]
 
 
-def run_characters(config: Config, seed: int) -> dict[str, Any]:
+def run_characters(config: Config, seed: int, workspace: Path) -> dict[str, Any]:
     """Train one model on the characters of Tiny Shakespeare and measure it.
 
     Args:
         config: One of :data:`CHARACTER_CONFIGS`.
         seed: Of weights and dropout; an n-gram model has none.
+        workspace: Not needed: a run is short.
 
     Returns:
         Bits per character on validation and test, and the size of the model.
@@ -107,12 +109,13 @@ def run_characters(config: Config, seed: int) -> dict[str, Any]:
     return {**bits, "size": _num_parameters(model), **curve}
 
 
-def run_words(config: Config, seed: int) -> dict[str, Any]:
+def run_words(config: Config, seed: int, workspace: Path) -> dict[str, Any]:
     """Train one model on the words of EWT and measure it sentence by sentence.
 
     Args:
         config: One of :data:`WORD_CONFIGS`.
         seed: Of weights, dropout and the order of the sentences; an n-gram model has none.
+        workspace: Not needed: a run is short.
 
     Returns:
         Perplexity on validation and test, and the size of the model.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 Config = Mapping[str, Any]
@@ -19,7 +20,9 @@ class Experiment:
         description: One sentence.
         configs: One mapping a configuration, of values that JSON can write.
         seeds: The seeds of each configuration.
-        run: ``run(config, seed) -> metrics``, a mapping of values that JSON can write.
+        run: ``run(config, seed, workspace) -> metrics``, a mapping of values that JSON can write.
+            The workspace is a folder of this configuration and seed alone, kept until the record
+            is written: a long run that was killed finds its checkpoint there.
         deterministic: Tells whether a configuration uses no randomness; such a one is run once,
             with the first seed.
     """
@@ -28,7 +31,7 @@ class Experiment:
     description: str
     configs: tuple[Config, ...]
     seeds: tuple[int, ...]
-    run: Callable[[Config, int], Metrics]
+    run: Callable[[Config, int, Path], Metrics]
     deterministic: Callable[[Config], bool] = lambda config: False
 
     def cells(self, seeds: Sequence[int] | None = None) -> list[tuple[Config, int]]:
@@ -53,9 +56,9 @@ class Experiment:
 def registry() -> dict[str, Experiment]:
     """Return every experiment by name."""
     # What these import, scikit-learn among it, is only needed to run.
-    from mtl_utils.experiments import atlas_difficulty, language_models
+    from mtl_utils.experiments import atlas_difficulty, language_models, translation
 
-    modules = (atlas_difficulty, language_models)
+    modules = (atlas_difficulty, language_models, translation)
     return {experiment.name: experiment for module in modules for experiment in module.EXPERIMENTS}
 
 

@@ -1,5 +1,27 @@
-"""Layers, encoders and decoding."""
+"""Layers, encoders, decoders, and turning scores into text."""
 
+from mtl_utils.nn.attention import AdditiveAttention, UniformAttention, masked_softmax
+from mtl_utils.nn.decoder import AttentionDecoder, Decoded, DecoderState
 from mtl_utils.nn.decoding import filter_logits, next_token_distribution, sample
+from mtl_utils.nn.encoder import Encoder
+from mtl_utils.nn.recurrent import BiLSTMEncoder, LSTMEncoder
+from mtl_utils.nn.search import Hypothesis, beam_search, greedy_search, select_rows
 
-__all__ = ["filter_logits", "next_token_distribution", "sample"]
+__all__ = [
+    "AdditiveAttention",
+    "AttentionDecoder",
+    "BiLSTMEncoder",
+    "Decoded",
+    "DecoderState",
+    "Encoder",
+    "Hypothesis",
+    "LSTMEncoder",
+    "UniformAttention",
+    "beam_search",
+    "filter_logits",
+    "greedy_search",
+    "masked_softmax",
+    "next_token_distribution",
+    "sample",
+    "select_rows",
+]

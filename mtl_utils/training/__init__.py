@@ -1,6 +1,16 @@
 """Training and evaluation."""
 
+from mtl_utils.training import schedules
+from mtl_utils.training.checkpoints import (
+    CheckpointError,
+    CheckpointWarning,
+    load_checkpoint,
+    save_checkpoint,
+)
+from mtl_utils.training.configuration import TrainerConfig
 from mtl_utils.training.evaluation import bits_per_character, bits_per_token, perplexity
+from mtl_utils.training.loader import Loader
+from mtl_utils.training.trainer import Trainer
 from mtl_utils.training.truncated_bptt import (
     TruncatedBPTTConfig,
     sentence_loss,
@@ -9,12 +19,22 @@ from mtl_utils.training.truncated_bptt import (
     stream_loss,
     train_language_model,
 )
+from mtl_utils.training.validation import evaluate_losses
 
 __all__ = [
+    "CheckpointError",
+    "CheckpointWarning",
+    "Loader",
+    "Trainer",
+    "TrainerConfig",
     "TruncatedBPTTConfig",
     "bits_per_character",
     "bits_per_token",
+    "evaluate_losses",
+    "load_checkpoint",
     "perplexity",
+    "save_checkpoint",
+    "schedules",
     "sentence_loss",
     "sentence_stream",
     "stream_chunks",

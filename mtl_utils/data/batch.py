@@ -1,0 +1,101 @@
+"""A batch: padded token ids, the mask that says which are tokens, and labels task by task."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+#: Written where a label is missing: it costs nothing and moves nothing.
+MISSING_LABEL = -100
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What an encoder reads.
+
+    Args:
+        input_ids: Token ids ``[B, T]``, padded on the right.
+        mask: ``[B, T]``, True where there is a token: some tokens, then padding.
+        segment_ids: ``[B, T]``, which text of a pair a token belongs to; ``None`` for single texts.
+
+    Raises:
+        ValueError: If shapes differ, ``input_ids`` is not ``[B, T]``, or padding comes before a
+            token (seen on the CPU, where batches are made; a GPU is not asked).
+        TypeError: If ids are not integers or the mask is not boolean.
+    """
+
+    input_ids: Tensor
+    mask: Tensor
+    segment_ids: Tensor | None = None
+
+    def __post_init__(self) -> None:
+        if self.input_ids.dim() != 2:
+            raise ValueError(
+                f"Expected input_ids [B, T], got shape {list(self.input_ids.shape)}. "
+                "A single text is a batch of one: input_ids[None]."
+            )
+        if self.input_ids.is_floating_point() or self.input_ids.dtype == torch.bool:
+            raise TypeError(f"Expected integer input_ids, got {self.input_ids.dtype}")
+        if self.mask.dtype != torch.bool:
+            raise TypeError(f"Expected a boolean mask, got {self.mask.dtype}; use mask.bool()")
+        for name, other in (("mask", self.mask), ("segment_ids", self.segment_ids)):
+            if other is not None and other.shape != self.input_ids.shape:
+                raise ValueError(
+                    f"{name} {list(other.shape)} and input_ids {list(self.input_ids.shape)} "
+                    "must have the same shape [B, T]"
+                )
+        if self.mask.device.type == "cpu" and bool((self.mask[:, 1:] & ~self.mask[:, :-1]).any()):
+            raise ValueError(
+                "The mask has padding before a token; expected padding on the right. With a Hugging "
+                'Face tokenizer set padding_side="right".'
+            )
+
+    def to(self, device: torch.device | str) -> Inputs:
+        """Return a copy on a device.
+
+        Args:
+            device: The device.
+        """
+        segments = None if self.segment_ids is None else self.segment_ids.to(device)
+        return Inputs(self.input_ids.to(device), self.mask.to(device), segments)
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Inputs and the labels of some tasks.
+
+    Args:
+        inputs: What the encoder reads, B rows.
+        labels: Labels by task, each ``[B]`` or ``[B, U]``: a class, a tag a token, a target
+            sequence. :data:`MISSING_LABEL` stands where one is missing; a task may be absent.
+
+    Raises:
+        ValueError: If labels do not have B rows.
+    """
+
+    inputs: Inputs
+    labels: Mapping[str, Tensor] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for task, labels in self.labels.items():
+            if labels.dim() < 1 or len(labels) != len(self):
+                raise ValueError(
+                    f"The labels of {task!r} have shape {list(labels.shape)}, but the batch has "
+                    f"{len(self)} rows"
+                )
+
+    def __len__(self) -> int:
+        """Return the number of rows, B."""
+        return len(self.inputs.input_ids)
+
+    def to(self, device: torch.device | str) -> Batch:
+        """Return a copy on a device.
+
+        Args:
+            device: The device.
+        """
+        labels = {task: labels.to(device) for task, labels in self.labels.items()}
+        return Batch(self.inputs.to(device), labels)

@@ -1,0 +1,146 @@
+"""The multi-task model: a way of sharing below, one head a task above."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch import nn as torch_nn
+
+from mtl_utils.data.batch import Batch
+from mtl_utils.objectives.base import Losses
+from mtl_utils.sharing.base import Sharing
+from mtl_utils.tasks.base import Head, Task
+
+
+class MultiTaskModel(torch_nn.Module):
+    r"""Minimises :math:`\sum_k L_k(f_k(f_s(x)), y_k)`.
+
+    Sharing is :math:`f_s`, the heads are :math:`f_k`.
+
+    Args:
+        sharing: How the encoder's parameters are shared.
+        tasks: The tasks; each makes its own head.
+
+    Raises:
+        ValueError: If there is no task, two have the same name, a name is not fit for a module, or
+            a task that needs causal states would be given others.
+    """
+
+    def __init__(self, sharing: Sharing, tasks: Iterable[Task]) -> None:
+        super().__init__()
+        self.sharing = sharing
+        given = list(tasks)
+        self.tasks: dict[str, Task] = {task.name: task for task in given}
+        if not given or len(self.tasks) != len(given):
+            raise ValueError(
+                "A model needs at least one task, and tasks need different names; got "
+                f"{[task.name for task in given]}"
+            )
+        for task in given:
+            if task.causal and not sharing.causal(task.name):
+                raise ValueError(
+                    f"The task {task.name!r} predicts the next token, but the encoder's states "
+                    "have seen it already: they read in both directions. Give it a causal "
+                    "encoder, for example nn.LSTMEncoder."
+                )
+        heads = {task.name: task.head(sharing.width) for task in given}
+        try:
+            self.heads = torch_nn.ModuleDict(heads)
+        except KeyError as error:  # with a dot, empty, or a word of PyTorch's own such as "type"
+            raise ValueError(f"A task needs another name: PyTorch says {error}") from error
+
+    def forward(self, batches: Batch | Mapping[str, Batch]) -> Losses:
+        """Compute the losses.
+
+        Args:
+            batches: One batch for all tasks that it has labels for, or one batch a task. Tasks
+                that are given the same batch object share one pass of the encoder.
+
+        Returns:
+            The losses of the tasks at hand.
+
+        Raises:
+            KeyError: If a task is unknown, or a batch lacks the labels of its task.
+            ValueError: If there is no batch, or one without labels of any task.
+        """
+        by_task, counts = {}, {}
+        penalty: Tensor | None = None
+        features: list[Tensor | None] = []
+        for batch, names in self._grouped(batches):
+            shared = self.sharing(batch, names)
+            # A penalty on parameters is the same for every batch and is added once.
+            penalty = shared.penalty if penalty is None else penalty
+            features.append(shared.features)
+            for name in names:
+                head = self.head(name)
+                by_task[name] = head.loss(head(shared.hidden[name], batch), batch)
+                counts[name] = head.count(batch)
+        if penalty is None:
+            raise ValueError("There is no batch, or a batch without labels of any task")
+        return Losses(by_task, penalty, features[0] if len(features) == 1 else None, counts)
+
+    @torch.no_grad()
+    def predict(self, batch: Batch, tasks: Sequence[str] | None = None) -> dict[str, list[Any]]:
+        """Predict without dropout.
+
+        Args:
+            batch: The batch; labels are not looked at and may be absent.
+            tasks: Names of the tasks, all if ``None``.
+
+        Returns:
+            What each head predicts, one entry a row.
+
+        Raises:
+            KeyError: If a task is unknown.
+        """
+        names = list(self.tasks) if tasks is None else list(tasks)
+        heads = {name: self.head(name) for name in names}
+        was_training = self.training
+        self.eval()
+        try:
+            shared = self.sharing(batch, names)
+            return {n: head.predict(shared.hidden[n], batch) for n, head in heads.items()}
+        finally:
+            self.train(was_training)
+
+    def head(self, task: str) -> Head:
+        """Return the head of a task.
+
+        Args:
+            task: Name of the task.
+
+        Raises:
+            KeyError: If there is no such task.
+        """
+        if task not in self.tasks:
+            raise KeyError(f"No task named {task!r}; the model has {list(self.tasks)}")
+        head = self.heads[task]
+        assert isinstance(head, Head)
+        return head
+
+    def shared_parameters(self) -> list[torch_nn.Parameter]:
+        """Return the parameters that every task moves."""
+        return self.sharing.shared_parameters()
+
+    def task_parameters(self, task: str) -> list[torch_nn.Parameter]:
+        """Return the parameters that one task alone moves, its head included.
+
+        Args:
+            task: Name of the task.
+        """
+        return [*self.sharing.task_parameters(task), *self.head(task).parameters()]
+
+    def _grouped(self, batches: Batch | Mapping[str, Batch]) -> list[tuple[Batch, list[str]]]:
+        """Return each batch once, with the tasks that are to be computed on it."""
+        if isinstance(batches, Batch):
+            batches = dict.fromkeys(batches.labels, batches)
+        groups: dict[int, tuple[Batch, list[str]]] = {}
+        for task, batch in batches.items():
+            self.head(task)
+            if task not in batch.labels:
+                raise KeyError(f"The batch of {task!r} has labels of {list(batch.labels)} only")
+            groups.setdefault(id(batch), (batch, []))[1].append(task)
+        return list(groups.values())

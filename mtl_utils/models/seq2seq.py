@@ -1,0 +1,219 @@
+"""The sequence-to-sequence BiLSTM: a translator that is a multi-task model with one task."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from mtl_utils.data.batch import Batch
+from mtl_utils.data.batching import BatchLoader, Example, collate
+from mtl_utils.data.tokenization import Tokenizer
+from mtl_utils.models.multitask import MultiTaskModel
+from mtl_utils.nn import BiLSTMEncoder, Hypothesis
+from mtl_utils.sharing import HardSharing
+from mtl_utils.tasks import Translation, TranslationHead
+
+TASK = "translation"
+
+
+@dataclass(frozen=True)
+class Alignment:
+    """What a decoder attended to while it wrote a translation.
+
+    Args:
+        source_tokens: What the encoder read: T pieces, ``<eos>`` last.
+        target_tokens: What the decoder wrote: U pieces, ``<eos>`` last.
+        weights: Attention ``[U, T]``, a row for each piece written.
+        log_probabilities: Of each piece written ``[U]``, in nats.
+    """
+
+    source_tokens: list[str]
+    target_tokens: list[str]
+    weights: Tensor
+    log_probabilities: Tensor
+
+
+class Seq2Seq(MultiTaskModel):
+    """Translate with a bidirectional LSTM that reads and an attending LSTM that writes.
+
+    After Sutskever et al. (2014) and Bahdanau et al. (2015). A :class:`MultiTaskModel` with one
+    task, named ``"translation"``: more tasks are more heads on the same encoder.
+
+    Args:
+        source: Tokenizer of the source language.
+        target: Tokenizer of the target language.
+        width: Size of embeddings and states, D; even.
+        num_layers: Layers of the encoder.
+        dropout: Probability of dropping a unit.
+        smoothing: Label smoothing while training.
+        max_length: Longest translation that is written, in tokens.
+        lowercase: Whether the metrics ignore case.
+        attention: Whether the decoder attends; if not, it gets one vector for the whole sentence.
+
+    Raises:
+        ValueError: If a size is below 1, ``width`` is odd or ``dropout`` is outside [0, 1).
+    """
+
+    def __init__(
+        self,
+        source: Tokenizer,
+        target: Tokenizer,
+        width: int = 256,
+        num_layers: int = 1,
+        dropout: float = 0.1,
+        smoothing: float = 0.1,
+        max_length: int = 100,
+        lowercase: bool = False,
+        attention: bool = True,
+    ) -> None:
+        translation = Translation(
+            TASK,
+            target,
+            dropout=dropout,
+            smoothing=smoothing,
+            max_length=max_length,
+            lowercase=lowercase,
+            attention=attention,
+        )
+        encoder = BiLSTMEncoder(source.vocab_size, width, num_layers, dropout)
+        super().__init__(HardSharing(encoder), [translation])
+        self.source, self.target, self.translation = source, target, translation
+
+    def example(self, source: str, target: str | None = None) -> Example:
+        """Turn a sentence, or a pair, into ids.
+
+        Args:
+            source: The source sentence.
+            target: Its translation, where it is known.
+
+        Returns:
+            The example; both sides end in ``<eos>``, so that even an empty sentence has a token.
+        """
+        labels = {} if target is None else {TASK: self.translation.label(target)}
+        return Example([*self.source.encode(source), self.source.eos_id], labels)
+
+    def examples(self, sources: Iterable[str], targets: Iterable[str]) -> list[Example]:
+        """Turn many pairs into ids.
+
+        Args:
+            sources: Source sentences.
+            targets: Their translations.
+
+        Raises:
+            ValueError: If there are more of one than of the other.
+        """
+        return [self.example(s, t) for s, t in zip(sources, targets, strict=True)]
+
+    def translate(
+        self,
+        texts: Sequence[str],
+        *,
+        beam_size: int = 1,
+        length_penalty: float = 1.0,
+        max_length: int | None = None,
+        max_tokens: int = 4096,
+    ) -> list[str]:
+        """Translate sentences.
+
+        Args:
+            texts: Source sentences.
+            beam_size: 1 searches greedily.
+            length_penalty: See :func:`mtl_utils.nn.beam_search`.
+            max_length: Longest translation, in tokens; that of the model if ``None``.
+            max_tokens: How many padded source tokens are read at a time; it does not change the
+                result.
+
+        Returns:
+            One translation a sentence, in the same order.
+
+        Raises:
+            TypeError: If a single string is given instead of a list.
+        """
+        if isinstance(texts, str):
+            raise TypeError(f"Expected a list of texts, got the string {texts!r:.60}; use [text]")
+        if len(texts) == 0:
+            return []
+        examples = [self.example(text) for text in texts]
+        order = sorted(range(len(texts)), key=lambda index: len(examples[index].input_ids))
+        loader = BatchLoader([examples[i] for i in order], max_tokens=max_tokens, shuffle=False)
+        written = [
+            self.target.decode(hypothesis.ids)
+            for batch in loader
+            for hypothesis in self.search(batch, beam_size, length_penalty, max_length)
+        ]
+        found = dict(zip(order, written, strict=True))
+        return [found[index] for index in range(len(texts))]
+
+    @torch.no_grad()
+    def search(
+        self,
+        batch: Batch,
+        beam_size: int = 1,
+        length_penalty: float = 1.0,
+        max_length: int | None = None,
+    ) -> list[Hypothesis]:
+        """Translate a batch without dropout; see :meth:`translate`.
+
+        Args:
+            batch: Source sentences.
+            beam_size: 1 searches greedily.
+            length_penalty: See :func:`mtl_utils.nn.beam_search`.
+            max_length: Longest translation, in tokens; that of the model if ``None``.
+
+        Returns:
+            The best hypothesis of each row.
+        """
+        was_training = self.training
+        self.eval()
+        try:
+            batch = batch.to(self._device)
+            hidden = self.sharing(batch, [TASK]).hidden[TASK]
+            return self._head.search(
+                hidden, batch.inputs.mask, beam_size, length_penalty, max_length
+            )
+        finally:
+            self.train(was_training)
+
+    @torch.no_grad()
+    def align(self, source: str, target: str) -> Alignment:
+        """Show what the decoder attends to while it writes a given translation.
+
+        Args:
+            source: The source sentence.
+            target: A translation: the model's own, or any other.
+
+        Returns:
+            The pieces of both sides and the attention between them.
+        """
+        was_training = self.training
+        self.eval()
+        try:
+            batch = collate([self.example(source, target)]).to(self._device)
+            hidden = self.sharing(batch, [TASK]).hidden[TASK]
+            decoder, labels = self._head.decoder, batch.labels[TASK]
+            decoded = decoder.decode(
+                self._head.read_by_teacher(labels), decoder.start(hidden, batch.inputs.mask)
+            )
+            scores = decoder.output(decoded.hidden).log_softmax(dim=-1)  # [1, U, V]
+            chosen = scores.gather(-1, labels.unsqueeze(-1)).squeeze(-1)  # [1, U]
+        finally:
+            self.train(was_training)
+        return Alignment(
+            [self.source.tokens[index] for index in batch.inputs.input_ids[0].tolist()],
+            [self.target.tokens[index] for index in labels[0].tolist()],
+            decoded.weights[0].cpu(),
+            chosen[0].cpu(),
+        )
+
+    @property
+    def _head(self) -> TranslationHead:
+        head = self.head(TASK)
+        assert isinstance(head, TranslationHead)
+        return head
+
+    @property
+    def _device(self) -> torch.device:
+        return next(self.parameters()).device

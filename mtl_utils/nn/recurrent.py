@@ -1,0 +1,140 @@
+"""Encoders that read with an LSTM: in one direction, or in both."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch import nn as torch_nn
+from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
+
+from mtl_utils.data.batch import Inputs
+from mtl_utils.nn.encoder import Encoder
+
+
+class LSTMEncoder(Encoder):
+    """Read from left to right (Hochreiter & Schmidhuber, 1997).
+
+    A state holds what was read so far and nothing of what follows, so a language model may read it.
+
+    Args:
+        vocab_size: Number of tokens, V.
+        width: Size of embeddings and hidden states, D.
+        num_layers: Number of LSTM layers.
+        dropout: Probability of dropping a unit of the embeddings, and between layers.
+
+    Raises:
+        ValueError: If a size is below 1 or ``dropout`` is outside [0, 1).
+    """
+
+    causal = True
+    num_directions = 1
+
+    def __init__(
+        self, vocab_size: int, width: int, num_layers: int = 1, dropout: float = 0.1
+    ) -> None:
+        super().__init__()
+        sizes = {"vocab_size": vocab_size, "width": width, "num_layers": num_layers}
+        for name, size in sizes.items():
+            if size < 1:
+                raise ValueError(f"{name} must be at least 1, got {size}")
+        if width % self.num_directions:
+            raise ValueError(
+                f"width must be even, half of it for each direction of reading; got {width}"
+            )
+        if not 0 <= dropout < 1:
+            raise ValueError(f"dropout must lie in [0, 1), got {dropout}")
+        self.vocab_size = vocab_size
+        self.width = width
+        self.embedding = torch_nn.Embedding(vocab_size, width)
+        self.dropout = torch_nn.Dropout(dropout)
+        self.lstm = torch_nn.LSTM(
+            width,
+            width // self.num_directions,
+            num_layers,
+            batch_first=True,
+            dropout=dropout if num_layers > 1 else 0.0,
+            bidirectional=self.num_directions == 2,
+        )
+        remember_by_default(self.lstm)
+
+    def forward(self, inputs: Inputs) -> Tensor:
+        """Encode a batch; see :meth:`Encoder.forward`.
+
+        Args:
+            inputs: B texts of at most T tokens.
+
+        Returns:
+            Hidden states ``[B, T, D]``, zero at padding. They do not depend on how much padding
+            there is.
+
+        Raises:
+            ValueError: If a token id is outside the vocabulary.
+        """
+        check_ids(inputs.input_ids, self.vocab_size)
+        embedded = self.dropout(self.embedding(inputs.input_ids))  # [B, T, D]
+        if embedded.shape[1] == 0:  # an LSTM refuses to read nothing
+            return embedded
+        if inputs.mask.device.type == "cpu" and bool(inputs.mask.all()):
+            return self.lstm(embedded)[0]
+        # Packing hides the padding, which the backward direction would otherwise read first. A row
+        # without any token counts as one token here and is zeroed below.
+        lengths = inputs.mask.sum(dim=1).clamp(min=1).cpu()
+        packed = pack_padded_sequence(embedded, lengths, batch_first=True, enforce_sorted=False)
+        hidden, _ = pad_packed_sequence(
+            self.lstm(packed)[0], batch_first=True, total_length=embedded.shape[1]
+        )
+        return hidden.masked_fill(~inputs.mask.unsqueeze(-1), 0.0)
+
+
+class BiLSTMEncoder(LSTMEncoder):
+    """Read in both directions (Schuster & Paliwal, 1997; Graves & Schmidhuber, 2005).
+
+    Half of each hidden state comes from an LSTM that reads from the left, half from one that reads
+    from the right, so that it knows the whole sentence. A language model must not read it: the next
+    token is in it.
+
+    Args:
+        vocab_size: Number of tokens, V.
+        width: Size of embeddings and hidden states, D; even.
+        num_layers: Number of layers, each with both directions.
+        dropout: Probability of dropping a unit of the embeddings, and between layers.
+
+    Raises:
+        ValueError: If a size is below 1, ``width`` is odd, or ``dropout`` is outside [0, 1).
+    """
+
+    causal = False
+    num_directions = 2
+
+
+def remember_by_default(lstm: torch_nn.LSTM) -> None:
+    """Set the biases of the forget gates to 1 (Jozefowicz et al., 2015).
+
+    Args:
+        lstm: Changed in place.
+    """
+    width = lstm.hidden_size
+    for name, bias in lstm.named_parameters():
+        if name.startswith("bias_ih"):  # gates stand in the order input, forget, cell, output
+            with torch.no_grad():
+                bias[width : 2 * width] = 1.0
+
+
+def check_ids(input_ids: Tensor, vocab_size: int) -> None:
+    """Refuse ids without an embedding, where asking costs nothing (on the CPU).
+
+    Args:
+        input_ids: Token ids of any shape.
+        vocab_size: Number of tokens, V.
+
+    Raises:
+        ValueError: If an id is negative or not below V.
+    """
+    if input_ids.device.type != "cpu" or input_ids.numel() == 0:
+        return
+    low, high = int(input_ids.min()), int(input_ids.max())
+    if low < 0 or high >= vocab_size:
+        raise ValueError(
+            f"Token id {low if low < 0 else high} is outside the vocabulary of {vocab_size} "
+            "tokens. Was the text encoded with the tokenizer of this model?"
+        )

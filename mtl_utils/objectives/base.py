@@ -1,0 +1,56 @@
+"""What a step of multi-task training minimises: the losses, and who turns them into gradients."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+
+from torch import Tensor
+from torch import nn as torch_nn
+
+
+@dataclass(frozen=True)
+class Losses:
+    """The losses of one batch.
+
+    Args:
+        by_task: Loss of each task that the batch has labels for, a scalar mean over what it counts.
+        penalty: Scalar that the way of sharing adds, 0 where it has none.
+        features: The shared representation, where the way of sharing has one.
+        counts: How many tokens, sequences or pairs each mean is over, a scalar a task. Means of
+            parts of a batch, weighted by their counts, give the mean of the whole.
+    """
+
+    by_task: Mapping[str, Tensor]
+    penalty: Tensor
+    features: Tensor | None
+    counts: Mapping[str, Tensor]
+
+    def reweighted(self, factors: Mapping[str, Tensor | float]) -> Losses:
+        """Return a copy in which each task's loss is multiplied by a factor.
+
+        Args:
+            factors: One factor a task.
+        """
+        by_task = {task: loss * factors[task] for task, loss in self.by_task.items()}
+        return replace(self, by_task=by_task)
+
+
+class Balancer(torch_nn.Module):
+    """Turns K losses into one update."""
+
+    def backward(
+        self,
+        losses: Losses,
+        model: torch_nn.Module,
+        backward: Callable[[Tensor], None] = Tensor.backward,
+    ) -> None:
+        """Add gradients to the parameters of the model.
+
+        Args:
+            losses: The losses of one batch.
+            model: The model that they come from.
+            backward: How to back-propagate a scalar. The trainer passes its own, which scales
+                losses where half precision asks for it.
+        """
+        raise NotImplementedError

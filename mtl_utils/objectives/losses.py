@@ -1,0 +1,97 @@
+"""Losses. Each is a mean over what it counts, so that tasks are on comparable scales."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from mtl_utils.data.batch import MISSING_LABEL
+
+
+def classification_loss(
+    logits: Tensor, targets: Tensor, ignore_index: int = MISSING_LABEL
+) -> Tensor:
+    """Cross-entropy, the mean over the targets that count.
+
+    Args:
+        logits: ``[..., C]``.
+        targets: Classes ``[...]``; ``ignore_index`` is not counted.
+        ignore_index: What stands where a target is missing.
+
+    Returns:
+        A scalar in nats; exactly 0, with zero gradient, where nothing is counted.
+
+    Raises:
+        ValueError: If the shapes do not fit or a target is not a class.
+        TypeError: If targets are not integers.
+    """
+    return label_smoothing_loss(logits, targets, 0.0, ignore_index)
+
+
+def label_smoothing_loss(
+    logits: Tensor, targets: Tensor, smoothing: float = 0.1, ignore_index: int = MISSING_LABEL
+) -> Tensor:
+    r"""Cross-entropy against a smoothed target (Szegedy et al., 2016).
+
+    The target distribution has :math:`1 - \epsilon + \epsilon / C` on the true class and
+    :math:`\epsilon / C` on every other.
+
+    Args:
+        logits: ``[..., C]``.
+        targets: Classes ``[...]``; ``ignore_index`` is not counted.
+        smoothing: :math:`\epsilon` in [0, 1].
+        ignore_index: What stands where a target is missing.
+
+    Returns:
+        A scalar in nats, the mean over the targets that count; exactly 0, with zero gradient,
+        where none does.
+
+    Raises:
+        ValueError: If the shapes do not fit, a target is not a class, or ``smoothing`` is outside
+            [0, 1].
+        TypeError: If targets are not integers.
+    """
+    if logits.shape[:-1] != targets.shape:
+        raise ValueError(
+            f"logits {list(logits.shape)} need targets {list(logits.shape[:-1])}, "
+            f"got {list(targets.shape)}"
+        )
+    if targets.is_floating_point():
+        raise TypeError(f"Expected classes, which are integers, got {targets.dtype} targets")
+    if not 0 <= smoothing <= 1:
+        raise ValueError(f"smoothing must lie in [0, 1], got {smoothing}")
+    counted = targets != ignore_index
+    _check_classes(targets, counted, logits.shape[-1])
+    total = functional.cross_entropy(
+        logits.reshape(-1, logits.shape[-1]),
+        targets.reshape(-1).long(),
+        ignore_index=ignore_index,
+        reduction="sum",
+        label_smoothing=smoothing,
+    )
+    return total / counted.sum().clamp(min=1)
+
+
+def _check_classes(targets: Tensor, counted: Tensor, num_classes: int) -> None:
+    if targets.device.type != "cpu":  # a GPU asserts by itself, and asking it would stall it
+        return
+    outside = counted & ((targets < 0) | (targets >= num_classes))
+    if bool(outside.any()):
+        raise ValueError(
+            f"Target {int(targets[outside][0])} is not a class: {num_classes} logits have the "
+            f"classes 0 to {num_classes - 1}. Check the labels or the size of the output layer."
+        )
+
+
+def num_counted(targets: Tensor, ignore_index: int = MISSING_LABEL) -> Tensor:
+    """Count the targets that a mean is over.
+
+    Args:
+        targets: Of any shape.
+        ignore_index: What stands where a target is missing.
+
+    Returns:
+        A scalar.
+    """
+    return torch.as_tensor((targets != ignore_index).sum())

@@ -1,0 +1,71 @@
+"""Weighing losses: balancers that back-propagate one weighted sum."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from torch import Tensor
+from torch import nn as torch_nn
+
+from mtl_utils.objectives.base import Balancer, Losses
+
+
+class FixedWeights(Balancer):
+    r"""Unitary scalarization: minimise :math:`\sum_k \lambda_k L_k + \Omega` with constant weights.
+
+    Tuned, it is hard to beat (Kurin et al., 2022; Xin et al., 2022).
+
+    Args:
+        weights: :math:`\lambda_k` by task.
+
+    Raises:
+        ValueError: If a weight is negative.
+    """
+
+    def __init__(self, weights: Mapping[str, float]) -> None:
+        super().__init__()
+        negative = {task: weight for task, weight in weights.items() if not weight >= 0}
+        if negative:
+            raise ValueError(f"Weights of tasks must not be negative, got {negative}")
+        self.weights = dict(weights)
+
+    def backward(
+        self,
+        losses: Losses,
+        model: torch_nn.Module,
+        backward: Callable[[Tensor], None] = Tensor.backward,
+    ) -> None:
+        """Back-propagate the weighted sum; see :meth:`Balancer.backward`.
+
+        Args:
+            losses: The losses of one batch.
+            model: The model that they come from.
+            backward: How to back-propagate a scalar.
+
+        Raises:
+            KeyError: If a task has no weight.
+        """
+        unknown = sorted(set(losses.by_task) - set(self.weights))
+        if unknown:
+            raise KeyError(f"No weight for the tasks {unknown}; there are {sorted(self.weights)}")
+        weighted = [self.weights[task] * loss for task, loss in losses.by_task.items()]
+        backward(sum(weighted, start=losses.penalty))
+
+
+class EqualWeights(Balancer):
+    r"""Minimise :math:`\sum_k L_k + \Omega`: every task counts the same."""
+
+    def backward(
+        self,
+        losses: Losses,
+        model: torch_nn.Module,
+        backward: Callable[[Tensor], None] = Tensor.backward,
+    ) -> None:
+        """Back-propagate the sum; see :meth:`Balancer.backward`.
+
+        Args:
+            losses: The losses of one batch.
+            model: The model that they come from.
+            backward: How to back-propagate a scalar.
+        """
+        backward(sum(losses.by_task.values(), start=losses.penalty))

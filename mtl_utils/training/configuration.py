@@ -1,0 +1,96 @@
+"""How a trainer trains: settings, checked before anything runs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+from mtl_utils.training.schedules import ScheduleName
+
+Optimizer = Literal["adamw", "adam"]
+Precision = Literal["no", "bf16", "fp16"]
+
+
+@dataclass(frozen=True)
+class TrainerConfig:
+    """How to train.
+
+    Args:
+        epochs: Passes over the training data.
+        max_steps: Stop after so many steps, in the middle of an epoch if need be; ``None`` does
+            not. The schedule ends there.
+        learning_rate: Highest step size.
+        optimizer: ``"adamw"`` (Loshchilov & Hutter, 2019) or ``"adam"`` (Kingma & Ba, 2015).
+        betas: Decay of the running means of the gradient and of its square, in [0, 1).
+        weight_decay: Decoupled from the gradient with ``"adamw"``, an L2 penalty with ``"adam"``.
+        clip_norm: Upper bound on the norm of the gradient (Pascanu et al., 2013); ``None`` sets
+            none.
+        schedule: ``"constant"``, ``"linear"``, ``"cosine"`` or ``"inverse_sqrt"``; see
+            :mod:`mtl_utils.training.schedules`.
+        warmup_steps: Steps over which the step size rises linearly from zero.
+        patience: Stop after so many validations without a better one; ``None`` never does.
+        mixed_precision: ``"no"``, ``"bf16"`` or ``"fp16"`` (a GPU only).
+        seed: Of dropout, and of nothing else: the caller seeds the initial weights.
+        validate_every: Epochs from one validation to the next; the last epoch always has one.
+        checkpoint_every: Steps from one checkpoint to the next, beside the one after each epoch;
+            ``None`` writes those alone.
+
+    Raises:
+        ValueError: If a setting is outside its range.
+    """
+
+    epochs: int = 10
+    max_steps: int | None = None
+    learning_rate: float = 1e-3
+    optimizer: Optimizer = "adamw"
+    betas: tuple[float, float] = (0.9, 0.999)
+    weight_decay: float = 0.0
+    clip_norm: float | None = 1.0
+    schedule: ScheduleName = "cosine"
+    warmup_steps: int = 0
+    patience: int | None = None
+    mixed_precision: Precision = "no"
+    seed: int = 0
+    validate_every: int = 1
+    checkpoint_every: int | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "betas", tuple(self.betas))  # a list, where it came from JSON
+        self._check_whole_numbers()
+        for name in ("learning_rate", "clip_norm"):
+            value = getattr(self, name)
+            if value is not None and not 0 < value < float("inf"):
+                raise ValueError(f"{name} must be positive and finite, got {value}")
+        if not 0 <= self.weight_decay < float("inf"):
+            raise ValueError(f"weight_decay must not be negative, got {self.weight_decay}")
+        if len(self.betas) != 2 or not all(0 <= beta < 1 for beta in self.betas):
+            raise ValueError(f"betas must be two numbers in [0, 1), got {self.betas}")
+        choices = {
+            "optimizer": get_args(Optimizer),
+            "schedule": get_args(ScheduleName),
+            "mixed_precision": get_args(Precision),
+        }
+        for name, allowed in choices.items():
+            if getattr(self, name) not in allowed:
+                raise ValueError(f"{name} must be one of {allowed}, got {getattr(self, name)!r}")
+
+    def _check_whole_numbers(self) -> None:
+        least = {
+            "epochs": 1,
+            "max_steps": 1,
+            "warmup_steps": 0,
+            "patience": 1,
+            "seed": 0,
+            "validate_every": 1,
+            "checkpoint_every": 1,
+        }
+        optional = ("max_steps", "patience", "checkpoint_every")
+        for name, smallest in least.items():
+            value = getattr(self, name)
+            if value is None and name in optional:
+                continue
+            if not isinstance(value, int) or isinstance(value, bool) or value < smallest:
+                none = " or None" if name in optional else ""
+                raise ValueError(
+                    f"{name} must be a whole number of at least {smallest}{none}, got {value!r}"
+                )

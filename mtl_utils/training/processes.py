@@ -1,0 +1,204 @@
+"""Several processes: the losses of the whole batch, and what the first process decides for all."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import TypeVar
+
+import torch
+from accelerate import Accelerator  # type: ignore[import-untyped]
+from accelerate.state import AcceleratorState  # type: ignore[import-untyped]
+from accelerate.utils import (  # type: ignore[import-untyped]
+    DistributedDataParallelKwargs,
+    DistributedType,
+    InitProcessGroupKwargs,
+    broadcast,
+    broadcast_object_list,
+)
+from torch import Tensor
+from torch import nn as torch_nn
+
+from mtl_utils.objectives.base import Losses
+
+Result = TypeVar("Result")
+
+#: The other processes wait while the first one validates.
+_LONGEST_WAIT = timedelta(hours=3)
+_UNSUPPORTED = (
+    DistributedType.FSDP,
+    DistributedType.DEEPSPEED,
+    DistributedType.MEGATRON_LM,
+    DistributedType.XLA,
+)
+
+
+def make_accelerator(mixed_precision: str) -> Accelerator:
+    """Make what places models and batches, averages gradients and scales losses.
+
+    Args:
+        mixed_precision: ``"no"``, ``"bf16"`` or ``"fp16"``.
+
+    Raises:
+        ValueError: If this machine cannot do it, or accelerate was started for something else.
+    """
+    state = AcceleratorState._shared_state
+    # One process may train several models in turn, and accelerate keeps the first precision.
+    if state and state.get("_mixed_precision") != mixed_precision:
+        AcceleratorState._reset_state()
+    accelerator = Accelerator(
+        mixed_precision=mixed_precision,
+        kwargs_handlers=[
+            # A batch may lack a task, and then its head has no gradient.
+            DistributedDataParallelKwargs(find_unused_parameters=True),
+            InitProcessGroupKwargs(timeout=_LONGEST_WAIT),
+        ],
+    )
+    if accelerator.distributed_type in _UNSUPPORTED:
+        raise ValueError(
+            "Trainer runs on one device or with DistributedDataParallel, not with "
+            f"{accelerator.distributed_type.value}. Use `accelerate launch --multi_gpu`."
+        )
+    if accelerator.gradient_accumulation_steps != 1:
+        raise ValueError(
+            "Trainer does not accumulate gradients, but accelerate was started with "
+            f"gradient_accumulation_steps={accelerator.gradient_accumulation_steps}. Set it to 1."
+        )
+    if mixed_precision == "fp16" and accelerator.device.type == "cpu":
+        raise ValueError('mixed_precision="fp16" needs a GPU; use "bf16" or "no" on a CPU')
+    return accelerator
+
+
+@dataclass(frozen=True)
+class BatchLosses:
+    """The losses of a whole batch as numbers, the same in every process.
+
+    Args:
+        sums: By task, the sum over what is counted.
+        counts: By task, how many are counted.
+        penalty: The penalty, the mean over processes.
+    """
+
+    sums: dict[str, float]
+    counts: dict[str, float]
+    penalty: float
+
+    @property
+    def means(self) -> dict[str, float]:
+        """By task, the mean over what is counted, 0 where nothing is."""
+        return {task: total / max(1.0, self.counts[task]) for task, total in self.sums.items()}
+
+
+def whole_batch(losses: Losses, accelerator: Accelerator) -> tuple[Losses, BatchLosses]:
+    r"""Turn the losses of the rows at hand into those of the whole batch.
+
+    The mean of the processes' means is not the mean over the batch where they count different
+    numbers of labels. With :math:`c_r` counted in process r of R, the local loss times
+    :math:`R c_r / \sum_q c_q` has, averaged over the processes as gradients will be, the gradient
+    of the mean over the whole batch. Its value is replaced by that mean, so that balancers that
+    look at losses see the same numbers everywhere.
+
+    Args:
+        losses: The losses of the rows of this process.
+        accelerator: Knows the processes.
+
+    Returns:
+        The losses to back-propagate, and their numbers, fetched from the device at once.
+    """
+    tasks = list(losses.by_task)
+    precise = torch.float32 if accelerator.device.type == "mps" else torch.float64
+    device = losses.penalty.device
+    counts = torch.stack([losses.counts[task].to(device, precise) for task in tasks])
+    means = torch.stack([losses.by_task[task].detach().to(precise) for task in tasks])
+    penalty = losses.penalty.detach().to(precise)[None]
+    table = torch.cat([means * counts, counts, penalty])
+    if accelerator.num_processes > 1:
+        table = accelerator.reduce(table, reduction="sum")
+        losses = _rescaled(losses, counts, table, accelerator.num_processes)
+    numbers = table.tolist()
+    sums, totals = numbers[: len(tasks)], numbers[len(tasks) : -1]
+    return losses, BatchLosses(
+        dict(zip(tasks, sums, strict=True)),
+        dict(zip(tasks, totals, strict=True)),
+        numbers[-1] / accelerator.num_processes,
+    )
+
+
+def _rescaled(losses: Losses, counts: Tensor, table: Tensor, world_size: int) -> Losses:
+    tasks = list(losses.by_task)
+    sums, totals = table[:-1].view(2, len(tasks)).unbind()
+    totals = totals.clamp(min=1)
+    factors = (counts * world_size / totals).unbind()
+    local = losses.reweighted(
+        {t: f.to(losses.by_task[t].dtype) for t, f in zip(tasks, factors, strict=True)}
+    )
+    by_task = {
+        task: _with_value(local.by_task[task], mean)
+        for task, mean in zip(tasks, (sums / totals).unbind(), strict=True)
+    }
+    return replace(
+        local, by_task=by_task, penalty=_with_value(losses.penalty, table[-1] / world_size)
+    )
+
+
+def _with_value(scalar: Tensor, value: Tensor) -> Tensor:
+    """Return a scalar with the gradient of one and the value of another, to the last bit."""
+    return (scalar - scalar.detach()) + value.to(scalar.dtype)
+
+
+def same_everywhere(module: torch_nn.Module, accelerator: Accelerator) -> None:
+    """Give every process the first one's parameters and buffers of a module.
+
+    Args:
+        module: The balancer; accelerate does it for a module that it wraps.
+        accelerator: Knows the processes.
+    """
+    if accelerator.num_processes == 1:
+        return
+    for tensor in (*module.parameters(), *module.buffers()):
+        broadcast(tensor.data)
+
+
+def average_gradients(parameters: Iterable[torch_nn.Parameter], accelerator: Accelerator) -> None:
+    """Average gradients over processes, for parameters that no wrapped module owns.
+
+    Args:
+        parameters: Those of the balancer.
+        accelerator: Knows the processes.
+    """
+    if accelerator.num_processes == 1:
+        return
+    for parameter in parameters:
+        if parameter.grad is not None:
+            parameter.grad = accelerator.reduce(parameter.grad, reduction="mean")
+
+
+def on_first_process(accelerator: Accelerator, function: Callable[[], Result]) -> Result:
+    """Call a function in the first process and return its result in all.
+
+    Args:
+        accelerator: Knows the processes.
+        function: What to call; its result must be picklable.
+
+    Raises:
+        Exception: What the function raised, in the first process.
+        RuntimeError: If it raised, in the others, which would else wait for ever.
+    """
+    if accelerator.num_processes == 1:
+        return function()
+    outcome: list = [None, None]
+    failure: Exception | None = None
+    if accelerator.is_main_process:
+        try:
+            outcome[0] = function()
+        except Exception as error:
+            failure = error
+            outcome[1] = f"{type(error).__name__}: {error}"
+    broadcast_object_list(outcome)
+    if failure is not None:
+        raise failure
+    if outcome[1] is not None:
+        raise RuntimeError(f"The first process failed: {outcome[1]}")
+    result: Result = outcome[0]
+    return result

@@ -1,0 +1,109 @@
+"""How far a run has come: everything of it that is not weights."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import Any
+
+from torch import Tensor
+
+from mtl_utils.training.processes import BatchLosses
+
+
+@dataclass
+class Progress:
+    """The position of a run, its sums of the epoch at hand, its history and its best weights.
+
+    Args:
+        epoch: The epoch at hand, from 1.
+        batch: Batches of it that are done.
+        step: Steps of the run that are done.
+        sums: By task, what the losses of the epoch sum to over everything counted.
+        counts: By task, how many were counted in the epoch.
+        penalty: Sum of the penalties of the epoch.
+        history: One row for each epoch that is done.
+        best: Best value of the metric so far.
+        best_weights: The weights of the model that had it, on the CPU.
+        waited: Validations since.
+        overflows: Steps in a row that half precision has skipped.
+        seconds: Time of all sessions.
+        finished: Whether there is nothing left to do.
+    """
+
+    epoch: int = 1
+    batch: int = 0
+    step: int = 0
+    sums: dict[str, float] = field(default_factory=dict)
+    counts: dict[str, float] = field(default_factory=dict)
+    penalty: float = 0.0
+    history: list[dict[str, float]] = field(default_factory=list)
+    best: float | None = None
+    best_weights: dict[str, Tensor] | None = None
+    waited: int = 0
+    overflows: int = 0
+    seconds: float = 0.0
+    finished: bool = False
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what a checkpoint holds."""
+        return dict(vars(self))
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Put a checkpoint's content back.
+
+        Args:
+            state_dict: What :meth:`state_dict` returned.
+        """
+        vars(self).update(state_dict)
+
+    def add(self, losses: BatchLosses) -> None:
+        """Count a step.
+
+        Args:
+            losses: Of the whole batch.
+        """
+        for task, total in losses.sums.items():
+            self.sums[task] = self.sums.get(task, 0.0) + total
+            self.counts[task] = self.counts.get(task, 0.0) + losses.counts[task]
+        self.penalty += losses.penalty
+        self.batch += 1
+        self.step += 1
+
+    def training_losses(self) -> dict[str, float]:
+        """Return the columns of the history that the sums of the epoch give."""
+        means = {
+            f"train_{task}": total / self.counts[task]
+            for task, total in self.sums.items()
+            if self.counts[task] > 0
+        }
+        penalty = {"train_penalty": self.penalty / self.batch} if self.penalty else {}
+        return {"train_loss": sum(means.values()), **means, **penalty}
+
+    def compare(self, value: float, mode: str, weights: dict[str, Tensor]) -> None:
+        """Keep the weights of a validation if it is the best one so far.
+
+        Args:
+            value: The metric.
+            mode: ``"min"`` or ``"max"``.
+            weights: The weights of the model as they are.
+        """
+        sign = 1.0 if mode == "min" else -1.0
+        # Not a number is never better than anything.
+        if not (sign * value < (math.inf if self.best is None else sign * self.best)):
+            self.waited += 1
+            return
+        self.best, self.waited = value, 0
+        self.best_weights = {
+            name: weight.detach().to("cpu", copy=True) for name, weight in weights.items()
+        }
+
+    def next_epoch(self, row: dict[str, float]) -> None:
+        """Close the epoch.
+
+        Args:
+            row: Of the history.
+        """
+        self.history.append(row)
+        self.epoch += 1
+        self.batch, self.sums, self.counts, self.penalty = 0, {}, {}, 0.0

@@ -1,0 +1,314 @@
+"""Training a multi-task model: one loop for one device or several, that survives being killed."""
+
+from __future__ import annotations
+
+import gc
+import math
+import os
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import pandas as pd
+import torch
+from torch import nn as torch_nn
+from tqdm.auto import tqdm
+
+from mtl_utils.data.batch import Batch
+from mtl_utils.models.multitask import MultiTaskModel
+from mtl_utils.objectives.base import Balancer, Losses
+from mtl_utils.objectives.weighting import EqualWeights
+from mtl_utils.training import schedules
+from mtl_utils.training.configuration import TrainerConfig
+from mtl_utils.training.loader import Loader, checksum, to_device
+from mtl_utils.training.optimization import check_groups, make_optimizer, set_learning_rate
+from mtl_utils.training.processes import (
+    BatchLosses,
+    average_gradients,
+    make_accelerator,
+    on_first_process,
+    same_everywhere,
+    whole_batch,
+)
+from mtl_utils.training.progress import Progress
+from mtl_utils.training.randomness import seeded
+from mtl_utils.training.resuming import RunCheckpoint, run_fingerprint
+from mtl_utils.training.validation import evaluate_losses
+
+#: The scale of half precision starts at 2 to the 16 and halves at each overflow.
+_MOST_OVERFLOWS = 24
+
+
+class Trainer:
+    """Trains a multi-task model in place.
+
+    The same call trains on a CPU, on a GPU, in mixed precision, or in each of several processes
+    that ``accelerate launch`` started; together they compute the gradient of the whole batch, as
+    one would. With a checkpoint, a run that was killed goes on where the file says; one process
+    on a CPU ends with the very weights it would have had.
+
+    Args:
+        model: What to train. Parameters that require no gradient are left alone.
+        config: How to train.
+        balancer: What turns the losses into one update; its parameters are trained too, without
+            weight decay. State that a resumed run needs must be in its ``state_dict``.
+        evaluate: Metrics to measure at each validation, in evaluation mode and without gradients.
+        metric: Column of the history that tells which weights are best.
+        mode: Whether the metric is better when smaller or when greater.
+        checkpoint: File that is written after each epoch and read when :meth:`fit` starts.
+        parameter_groups: Groups of parameters with their own ``lr`` (which the schedule scales),
+            ``weight_decay`` or ``betas``, as PyTorch's optimizers take them.
+        progress: Whether to show a progress bar.
+
+    Raises:
+        ValueError: If ``mode`` is something else, or the groups leave out a parameter.
+    """
+
+    def __init__(
+        self,
+        model: MultiTaskModel,
+        config: TrainerConfig | None = None,
+        *,
+        balancer: Balancer | None = None,
+        evaluate: Callable[[MultiTaskModel], Mapping[str, float]] | None = None,
+        metric: str = "validation_loss",
+        mode: Literal["min", "max"] = "min",
+        checkpoint: str | os.PathLike[str] | None = None,
+        parameter_groups: Sequence[Mapping[str, Any]] | None = None,
+        progress: bool = True,
+    ) -> None:
+        if mode not in ("min", "max"):
+            raise ValueError(f'mode must be "min" or "max", got {mode!r}')
+        self.model = model
+        self.config = config or TrainerConfig()
+        self.balancer = balancer or EqualWeights()
+        self.evaluate = evaluate
+        self.metric, self.mode = metric, mode
+        self.checkpoint = None if checkpoint is None else Path(checkpoint)
+        self.parameter_groups = check_groups(model, parameter_groups)
+        self.progress = progress
+
+    def fit(self, train: Loader, validation: Loader | None = None) -> pd.DataFrame:
+        """Train, and leave the model with its best weights: its last ones without validation.
+
+        Global generators of random numbers are seeded with the config's seed and put back.
+
+        Args:
+            train: Training data.
+            validation: Data on which the losses are measured after each epoch.
+
+        Returns:
+            One row an epoch: ``epoch`` (from 1), ``step``, ``train_loss`` and each task's
+            ``train_<task>`` (measured with dropout while the weights change), ``validation_loss``
+            and ``validation_<task>``, what ``evaluate`` returned, the last ``learning_rate`` and
+            ``seconds`` over all sessions. Losses are means over what they count;
+            ``train_loss`` and ``validation_loss`` are their sums over tasks, penalty left out,
+            which is in ``train_penalty`` where there is one.
+
+        Raises:
+            FloatingPointError: If a loss or gradient stops being a finite number; the message
+                names the step and the task, and the weights are those before that step.
+            CheckpointError: If the checkpoint cannot be read or belongs to another run.
+            KeyError: If the metric is not measured.
+            ValueError: If the data have no batch, or ``patience`` nothing to judge by.
+        """
+        if train.num_batches < 1:
+            raise ValueError("The training data have no batch")
+        if self.config.patience is not None and validation is None and self.evaluate is None:
+            raise ValueError("patience needs validation data or evaluate to judge by; give either")
+        was_training = self.model.training
+        try:
+            return _Run(self, train, validation).to_the_end()
+        finally:
+            self.model.train(was_training)
+            # A wrapper for several processes that lingers would answer to the next run's gradients.
+            gc.collect()
+
+
+class _Losses(torch_nn.Module):
+    """What accelerate wraps, so that the model itself stays as its owner made it."""
+
+    def __init__(self, model: MultiTaskModel) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, batches: Batch | Mapping[str, Batch]) -> Losses:
+        losses: Losses = self.model(batches)
+        return losses
+
+
+class _Run:
+    """The moving parts of one call of fit."""
+
+    def __init__(self, trainer: Trainer, train: Loader, validation: Loader | None) -> None:
+        self.trainer, self.train, self.validation = trainer, train, validation
+        self.config, self.model, self.balancer = trainer.config, trainer.model, trainer.balancer
+        self.accelerator = make_accelerator(self.config.mixed_precision)
+        self.device = self.accelerator.device
+        same_everywhere(self.balancer.to(self.device), self.accelerator)
+        optimizer = make_optimizer(self.config, self.model, self.balancer, trainer.parameter_groups)
+        self.module, self.optimizer = self.accelerator.prepare(_Losses(self.model), optimizer)
+        self.parameters = [p for group in self.optimizer.param_groups for p in group["params"]]
+        total = self.config.epochs * train.num_batches
+        self.total_steps = min(total, self.config.max_steps or total)
+        self.progress = Progress()
+        self.checkpoint = self._make_checkpoint()
+
+    def _make_checkpoint(self) -> RunCheckpoint | None:
+        trainer = self.trainer
+        if trainer.checkpoint is None:
+            return None
+        parts = {
+            "model": self.model,
+            "balancer": self.balancer,
+            "optimizer": self.optimizer,
+            "progress": self.progress,
+        }
+        if self.accelerator.scaler is not None:
+            parts["scaler"] = self.accelerator.scaler
+        fingerprint = run_fingerprint(
+            self.config,
+            self.model,
+            self.balancer,
+            self.optimizer,
+            num_batches=self.train.num_batches,
+            first_batch=checksum(self.train),
+            metric=trainer.metric,
+            mode=trainer.mode,
+        )
+        return RunCheckpoint(trainer.checkpoint, parts, fingerprint, self.accelerator)
+
+    def to_the_end(self) -> pd.DataFrame:
+        """Train until the run is finished; return the history."""
+        with seeded(self.config.seed, self.device, self.accelerator.process_index):
+            if self.checkpoint is not None:
+                self.checkpoint.resume()
+            self.began = time.perf_counter() - self.progress.seconds
+            shown = self.trainer.progress and self.accelerator.is_main_process
+            with tqdm(
+                total=self.total_steps,
+                initial=self.progress.step,
+                disable=not shown or self.progress.finished,
+                leave=False,
+                unit="step",
+            ) as bar:
+                while not self.progress.finished:
+                    self._epoch(bar)
+                    self._end_epoch(bar)
+        if self.progress.best_weights is not None:
+            self.model.load_state_dict(self.progress.best_weights)
+        return pd.DataFrame(self.progress.history)
+
+    def _epoch(self, bar: tqdm) -> None:
+        self.module.train()
+        self.balancer.train()
+        progress, every = self.progress, self.config.checkpoint_every
+        position = (progress.epoch - 1, progress.batch)
+        processes = (self.accelerator.process_index, self.accelerator.num_processes)
+        for batches in self.train.batches(*position, *processes):
+            progress.add(self._step(batches))
+            bar.update()
+            if progress.step >= self.total_steps:
+                return
+            if every is not None and progress.step % every == 0:
+                self._save()
+        if progress.batch != self.train.num_batches:
+            raise ValueError(
+                f"The training data promise {self.train.num_batches} batches an epoch, but epoch "
+                f"{progress.epoch} had {progress.batch}. A loader must keep its num_batches."
+            )
+
+    def _step(self, batches: Batch | Mapping[str, Batch]) -> BatchLosses:
+        """Change the weights once; return the losses before."""
+        set_learning_rate(self.optimizer, self._factor(self.progress.step))
+        self.optimizer.zero_grad()
+        local: Losses = self.module(to_device(batches, self.device))
+        losses, numbers = whole_batch(local, self.accelerator)
+        self._check({**numbers.means, "penalty": numbers.penalty}, "loss")
+        self.balancer.backward(losses, self.model, backward=self.accelerator.backward)
+        average_gradients(self.balancer.parameters(), self.accelerator)
+        # Without a bound the gradient is left as it is, but its norm tells whether it is finite.
+        bound = math.inf if self.config.clip_norm is None else self.config.clip_norm
+        norm = float(self.accelerator.clip_grad_norm_(self.parameters, bound))
+        # Where losses are scaled, an overflow now and then is expected: it skips the step and
+        # lowers the scale. It is the gradient's own fault if it overflows however small that is.
+        self.progress.overflows = 0 if math.isfinite(norm) else self.progress.overflows + 1
+        if self.accelerator.scaler is None or self.progress.overflows > _MOST_OVERFLOWS:
+            self._check({"all tasks": norm}, "gradient norm")
+        self.optimizer.step()
+        return numbers
+
+    def _factor(self, step: int) -> float:
+        config = self.config
+        return schedules.factor(config.schedule, step, self.total_steps, config.warmup_steps)
+
+    def _check(self, numbers: Mapping[str, float], what: str) -> None:
+        """Stop before the weights are lost; all processes see the same numbers."""
+        wrong = {task: value for task, value in numbers.items() if not math.isfinite(value)}
+        if not wrong:
+            return
+        progress = self.progress
+        rate = self.config.learning_rate * self._factor(progress.step)
+        tasks = ", ".join(f"{task} became {value}" for task, value in wrong.items())
+        raise FloatingPointError(
+            f"The {what} of {tasks} at step {progress.step + 1} (epoch {progress.epoch}, learning "
+            f"rate {rate:.2g}). The weights are those before that step. Lower learning_rate or "
+            "clip_norm, add warmup_steps, look for values that are not finite in the weights of "
+            'the model and of the tasks, or use "bf16" instead of "fp16".'
+        )
+
+    def _end_epoch(self, bar: tqdm) -> None:
+        config, progress = self.config, self.progress
+        last = progress.epoch >= config.epochs or progress.step >= self.total_steps
+        row: dict[str, float] = {
+            "epoch": progress.epoch,
+            "step": progress.step,
+            **progress.training_losses(),
+        }
+        if last or progress.epoch % config.validate_every == 0:
+            measured = on_first_process(self.accelerator, self._validate)
+            self._compare(measured)
+            row |= measured
+        row["learning_rate"] = config.learning_rate * self._factor(progress.step - 1)
+        row["seconds"] = time.perf_counter() - self.began
+        shown = [name for name in ("train_loss", self.trainer.metric) if name in row]
+        bar.set_postfix({name: f"{row[name]:.3f}" for name in shown})
+        progress.next_epoch(row)
+        patience = config.patience
+        progress.finished = last or (patience is not None and progress.waited >= patience)
+        self._save()
+
+    @torch.no_grad()
+    def _validate(self) -> dict[str, float]:
+        measured: dict[str, float] = {}
+        if self.validation is not None:
+            with self.accelerator.autocast():
+                losses = evaluate_losses(self.model, self.validation)
+            measured["validation_loss"] = sum(losses.values())
+            measured |= {f"validation_{task}": loss for task, loss in losses.items()}
+        if self.trainer.evaluate is not None:
+            self.model.eval()
+            metrics = self.trainer.evaluate(self.model)
+            self.model.train()
+            taken = sorted({"epoch", "step", "learning_rate", "seconds", *measured} & set(metrics))
+            if taken:
+                raise ValueError(f"evaluate must not return {taken}: the history has them already")
+            measured |= {name: float(value) for name, value in metrics.items()}
+        return measured
+
+    def _compare(self, measured: Mapping[str, float]) -> None:
+        if self.validation is None and self.trainer.evaluate is None:
+            return
+        metric = self.trainer.metric
+        if metric not in measured:
+            raise KeyError(
+                f"The metric {metric!r} is not measured; there are {sorted(measured)}. Name one of "
+                "them, or return it from evaluate."
+            )
+        self.progress.compare(measured[metric], self.trainer.mode, self.model.state_dict())
+
+    def _save(self) -> None:
+        self.progress.seconds = time.perf_counter() - self.began
+        if self.checkpoint is not None:
+            self.checkpoint.save()

@@ -1,0 +1,56 @@
+"""Losses over a whole data set."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from mtl_utils.models.multitask import MultiTaskModel
+from mtl_utils.training.loader import Loader, to_device
+
+
+@torch.no_grad()
+def evaluate_losses(model: MultiTaskModel, loader: Loader) -> dict[str, float]:
+    """Measure the loss of each task, without dropout.
+
+    Args:
+        model: The model, on any device; its mode is put back.
+        loader: The data, read once.
+
+    Returns:
+        By task the mean over everything that its loss counts, whatever the size of the batches.
+        A task of which nothing was counted is absent.
+    """
+    device = next(model.parameters()).device
+    sums: dict[str, Tensor] = {}
+    counts: dict[str, Tensor] = {}
+    was_training = model.training
+    model.eval()
+    try:
+        for batches in loader.batches(0):
+            losses = model(to_device(batches, device))
+            for task, loss in losses.by_task.items():
+                count = losses.counts[task].to(device)
+                sums[task] = sums.get(task, 0.0) + loss.to(_precise(device)) * count
+                counts[task] = counts.get(task, 0) + count
+    finally:
+        model.train(was_training)
+    return _means(sums, counts)
+
+
+def _precise(device: torch.device) -> torch.dtype:
+    return torch.float32 if device.type == "mps" else torch.float64
+
+
+def _means(sums: dict[str, Tensor], counts: dict[str, Tensor]) -> dict[str, float]:
+    if not sums:
+        return {}
+    # Asking a GPU for one number at a time would stall it as often.
+    table = torch.stack([*sums.values(), *(count.to(_dtype(sums)) for count in counts.values())])
+    totals, numbers = table.view(2, len(sums)).tolist()
+    means = zip(sums, totals, numbers, strict=True)
+    return {task: total / number for task, total, number in means if number > 0}
+
+
+def _dtype(sums: dict[str, Tensor]) -> torch.dtype:
+    return next(iter(sums.values())).dtype
