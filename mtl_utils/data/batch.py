@@ -49,8 +49,8 @@ class Inputs:
                 )
         if self.mask.device.type == "cpu" and bool((self.mask[:, 1:] & ~self.mask[:, :-1]).any()):
             raise ValueError(
-                "The mask has padding before a token; expected padding on the right. With a Hugging "
-                'Face tokenizer set padding_side="right".'
+                "The mask has padding before a token; expected padding on the right. With a "
+                'Hugging Face tokenizer set padding_side="right".'
             )
 
     def to(self, device: torch.device | str) -> Inputs:

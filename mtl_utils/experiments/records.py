@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import functools
 import importlib.metadata
 import json
 import os
@@ -141,8 +142,11 @@ def append(path: str | Path, record: Mapping[str, Any]) -> None:
         os.fsync(file.fileno())
 
 
+@functools.cache
 def commit() -> str:
-    """Return the commit of the package's source.
+    """Return the commit of the package's source when this process first asked.
+
+    Later edits do not change what is running, so a long run asks when it starts.
 
     Returns:
         The hash, with ``-dirty`` where tracked files of ``mtl_utils`` differ from it; ``unknown``

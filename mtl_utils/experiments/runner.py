@@ -38,6 +38,7 @@ def run(
         The results file.
     """
     path = Path(folder) / f"{experiment.name}.jsonl"
+    records.commit()  # what is running now, whatever the folder holds when it ends
     finished = {records.key(record) for record in records.read(path)}
     todo = [
         (config, seed)

@@ -122,8 +122,9 @@ class Trainer:
             return _Run(self, train, validation).to_the_end()
         finally:
             self.model.train(was_training)
-            # A wrapper for several processes that lingers would answer to the next run's gradients.
-            gc.collect()
+            if torch.distributed.is_initialized():
+                # A wrapper that lingers would answer to the gradients of the next run.
+                gc.collect()
 
 
 class _Losses(torch_nn.Module):
