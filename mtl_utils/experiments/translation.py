@@ -1,75 +1,118 @@
-"""Chapter 02: a sequence-to-sequence BiLSTM on Multi30k."""
+"""Chapter 02: sequence-to-sequence BiLSTMs on Multi30k and on Atlas."""
 
 from __future__ import annotations
 
 import functools
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import torch
-from datasets import DatasetDict
 
+from mtl_utils import atlas
 from mtl_utils.data import BatchLoader, BytePairTokenizer, hub
 from mtl_utils.experiments.registry import Config, Experiment
 from mtl_utils.models import MultiTaskModel, Seq2Seq
 from mtl_utils.training import Trainer, TrainerConfig
 
+SPLITS = ("train", "validation", "test")
 BEAM_SIZES = (1, 2, 5, 10)
 LENGTH_PENALTY = 1.0
-LONGEST_TRANSLATION = 80  # pieces; the longest validation reference has fewer
+LONGEST_TRANSLATION = 80  # pieces; the longest validation references have fewer
+
+TEST_SIZE = 10_000
+"""On Atlas every model is measured on the test split of a corpus of this size."""
+
+LENGTHS = ((1, 10), (11, 15), (16, 20), (21, 99))
+"""Words of the source sentence, from and to, for which BLEU on Atlas is also given apart."""
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Source sentences and their translations.
+
+    Args:
+        sources: The source sentences.
+        targets: One translation each.
+    """
+
+    sources: list[str]
+    targets: list[str]
 
 
 @functools.cache
-def multi30k() -> DatasetDict:
-    """Return Multi30k, German and English."""
-    return hub.load("multi30k")
-
-
-def run(config: Config, seed: int, workspace: Path) -> dict[str, Any]:
-    """Train one translator and measure it.
+def multi30k(pair: str) -> Mapping[str, Pairs]:
+    """Return the splits of Multi30k (Elliott et al., 2016).
 
     Args:
-        config: One of :data:`CONFIGS`.
+        pair: Source and target language, ``"de-en"`` or ``"en-de"``.
+    """
+    source, target = pair.split("-")
+    dataset = hub.load("multi30k")
+    return {s: Pairs(list(dataset[s][source]), list(dataset[s][target])) for s in SPLITS}
+
+
+def atlas_pairs(size: int, seed: int) -> Mapping[str, Pairs]:
+    """Return the splits of Atlas, English to French, with the larger test split.
+
+    Args:
+        size: Sentences of the corpus.
+        seed: Of the corpus.
+    """
+    corpus, larger = atlas.load(size, seed=seed), atlas.load(TEST_SIZE, seed=seed)
+    splits = {"train": corpus["train"], "validation": corpus["validation"], "test": larger["test"]}
+    return {
+        split: Pairs(*([row[side] for row in rows["translation"]] for side in ("en", "fr")))
+        for split, rows in splits.items()
+    }
+
+
+def train_translator(
+    pairs: Mapping[str, Pairs], config: Config, seed: int, workspace: Path
+) -> tuple[Seq2Seq, pd.DataFrame]:
+    """Train a translator, keeping the weights with the best greedy BLEU on validation.
+
+    Args:
+        pairs: The splits.
+        config: One of this module's configurations.
         seed: Of weights, dropout and the order of batches.
         workspace: Where the checkpoint of a killed run is.
 
     Returns:
-        BLEU and chrF on validation and test with a beam of 5, validation BLEU by beam size, the
-        learning curves, the size of the model, and the seconds of all sessions.
+        The translator and the history of its training.
     """
-    pairs = multi30k()
-    source, target = config["pair"].split("-")
-    tokenizers = {
-        language: BytePairTokenizer.train(
-            pairs["train"][language], config["vocab_size"], lowercase=True
-        )
-        for language in (source, target)
-    }
+    train, validation = pairs["train"], pairs["validation"]
+    source, target = (
+        BytePairTokenizer.train(texts, config["vocab_size"], lowercase=config["lowercase"])
+        for texts in (train.sources, train.targets)
+    )
     torch.manual_seed(seed)
     model = Seq2Seq(
-        tokenizers[source],
-        tokenizers[target],
+        source,
+        target,
         config["width"],
         config["num_layers"],
         dropout=config["dropout"],
         smoothing=config["smoothing"],
         max_length=LONGEST_TRANSLATION,
-        lowercase=True,
+        lowercase=config["lowercase"],
+        attention=config["attention"],
     )
-    loaders = {
-        split: BatchLoader(
-            model.examples(pairs[split][source], pairs[split][target]),
+    loaders = [
+        BatchLoader(
+            model.examples(split.sources, split.targets),
             max_tokens=config["max_tokens"],
             seed=seed,
         )
-        for split in ("train", "validation")
-    }
+        for split in (train, validation)
+    ]
 
     def greedy_bleu(trained: MultiTaskModel) -> dict[str, float]:
         assert isinstance(trained, Seq2Seq)
-        return {"validation_bleu": _quality(trained, pairs, "validation", source, target)["bleu"]}
+        return {"validation_bleu": quality(trained, validation)["bleu"]}
 
     history = Trainer(
         model,
@@ -78,22 +121,48 @@ def run(config: Config, seed: int, workspace: Path) -> dict[str, Any]:
         metric="validation_bleu",
         mode="max",
         checkpoint=workspace / "checkpoint.pt",
-    ).fit(loaders["train"], loaders["validation"])
+    ).fit(*loaders)
+    return model, history
 
+
+def quality(model: Seq2Seq, pairs: Pairs, beam_size: int = 1) -> dict[str, float]:
+    """Translate and measure.
+
+    Args:
+        model: The translator.
+        pairs: What to translate, and the references.
+        beam_size: 1 searches greedily.
+
+    Returns:
+        ``bleu`` and ``chrf``.
+    """
+    written = model.translate(pairs.sources, beam_size=beam_size, length_penalty=LENGTH_PENALTY)
+    return model.translation.metrics(written, pairs.targets)
+
+
+def run_multi30k(config: Config, seed: int, workspace: Path) -> dict[str, Any]:
+    """Train one translator on Multi30k and measure it.
+
+    Args:
+        config: One of :data:`MULTI30K_CONFIGS`.
+        seed: Of weights, dropout and the order of batches.
+        workspace: Where the checkpoint of a killed run is.
+
+    Returns:
+        BLEU and chrF on validation and test with a beam of 5, validation BLEU by beam size, the
+        learning curves, the size of the model, and the seconds of all sessions.
+    """
+    pairs = multi30k(config["pair"])
+    model, history = train_translator(pairs, config, seed, workspace)
     began = time.perf_counter()
-    measured: dict[str, Any] = {}
-    for split in ("validation", "test"):
-        quality = _quality(model, pairs, split, source, target, beam_size=5)
-        measured |= {f"{split}_{name}": round(value, 2) for name, value in quality.items()}
+    measured = _rounded_quality(model, pairs, ("validation", "test"), beam_size=5)
     by_beam = {
-        str(beam_size): round(
-            _quality(model, pairs, "validation", source, target, beam_size)["bleu"], 2
-        )
+        str(beam_size): round(quality(model, pairs["validation"], beam_size)["bleu"], 2)
         for beam_size in BEAM_SIZES
     }
     return {
         **measured,
-        "size": sum(parameter.numel() for parameter in model.parameters()),
+        "size": _num_parameters(model),
         "validation_bleu_by_beam": by_beam,
         "train_curve": history["train_loss"].round(4).tolist(),
         "validation_curve": history["validation_loss"].round(4).tolist(),
@@ -103,48 +172,110 @@ def run(config: Config, seed: int, workspace: Path) -> dict[str, Any]:
     }
 
 
-def _quality(
-    model: Seq2Seq,
-    pairs: Mapping[str, Mapping[str, Sequence[str]]],
-    split: str,
-    source: str,
-    target: str,
-    beam_size: int = 1,
+def run_atlas(config: Config, seed: int, workspace: Path) -> dict[str, Any]:
+    """Train one translator on Atlas and measure it, also by the length of the sentence.
+
+    Args:
+        config: One of :data:`ATLAS_CONFIGS`.
+        seed: Of the corpus, weights, dropout and the order of batches.
+        workspace: Where the checkpoint of a killed run is.
+
+    Returns:
+        BLEU and chrF on validation and test with greedy search, test BLEU by length, and the size
+        of the model.
+    """
+    pairs = atlas_pairs(config["size"], seed)
+    model, history = train_translator(pairs, config, seed, workspace)
+    written = model.translate(pairs["test"].sources)
+    by_length = {
+        f"{low}-{high}": round(_bleu_of_length(model, pairs["test"], written, low, high), 2)
+        for low, high in LENGTHS
+    }
+    return {
+        **_rounded_quality(model, pairs, ("validation", "test"), beam_size=1),
+        "parameters": _num_parameters(model),
+        "bleu_by_length": by_length,
+        "bleu_curve": history["validation_bleu"].round(2).tolist(),
+    }
+
+
+def _rounded_quality(
+    model: Seq2Seq, pairs: Mapping[str, Pairs], splits: Sequence[str], beam_size: int
 ) -> dict[str, float]:
-    written = model.translate(
-        list(pairs[split][source]), beam_size=beam_size, length_penalty=LENGTH_PENALTY
-    )
-    return model.translation.metrics(written, list(pairs[split][target]))
+    return {
+        f"{split}_{name}": round(value, 2)
+        for split in splits
+        for name, value in quality(model, pairs[split], beam_size).items()
+    }
 
 
-# Width, layers, dropout, vocabulary and step size were tuned by hand on the validation split.
-CONFIGS: tuple[Config, ...] = (
+def _bleu_of_length(
+    model: Seq2Seq, pairs: Pairs, written: Sequence[str], low: int, high: int
+) -> float:
+    chosen = [i for i, text in enumerate(pairs.sources) if low <= len(text.split()) <= high]
+    return model.translation.metrics(
+        [written[i] for i in chosen], [pairs.targets[i] for i in chosen]
+    )["bleu"]
+
+
+def _num_parameters(model: Seq2Seq) -> int:
+    return sum(parameter.numel() for parameter in model.parameters())
+
+
+# Settings were chosen by hand on the validation split.
+MULTI30K_CONFIGS: tuple[Config, ...] = (
     {
         "pair": "de-en",
-        "model": "BiLSTM with attention",
+        "lowercase": True,
         "vocab_size": 5000,
         "width": 256,
         "num_layers": 2,
+        "attention": True,
         "dropout": 0.3,
         "smoothing": 0.1,
         "max_tokens": 3000,
         "training": {
-            "epochs": 10,
+            "epochs": 8,
             "learning_rate": 0.002,
             "betas": [0.9, 0.98],
             "warmup_steps": 400,
-            "schedule": "cosine",
             "checkpoint_every": 100,
         },
     },
+)
+
+# Both contenders with the same steps and the same choice of step sizes.
+ATLAS_CONFIGS: tuple[Config, ...] = tuple(
+    {
+        "attention": attention,
+        "learning_rate": learning_rate,
+        "size": 4000,
+        "lowercase": False,
+        "vocab_size": 1000,
+        "width": 96,
+        "num_layers": 1,
+        "dropout": 0.2,
+        "smoothing": 0.1,
+        "max_tokens": 2000,
+        "training": {"epochs": 8, "learning_rate": learning_rate, "warmup_steps": 50},
+    }
+    for attention in (True, False)
+    for learning_rate in (0.002, 0.005)
 )
 
 EXPERIMENTS = (
     Experiment(
         name="translation_multi30k",
         description="A sequence-to-sequence BiLSTM with attention on Multi30k, German to English.",
-        configs=CONFIGS,
+        configs=MULTI30K_CONFIGS,
         seeds=(0, 1, 2),
-        run=run,
+        run=run_multi30k,
+    ),
+    Experiment(
+        name="translation_atlas",
+        description="What attention is worth: English to French on Atlas, by sentence length.",
+        configs=ATLAS_CONFIGS,
+        seeds=(0, 1, 2, 3, 4),
+        run=run_atlas,
     ),
 )

@@ -26,7 +26,6 @@ class Progress:
         best: Best value of the metric so far.
         best_weights: The weights of the model that had it, on the CPU.
         waited: Validations since.
-        overflows: Steps in a row that half precision has skipped.
         seconds: Time of all sessions.
         finished: Whether there is nothing left to do.
     """
@@ -41,7 +40,6 @@ class Progress:
     best: float | None = None
     best_weights: dict[str, Tensor] | None = None
     waited: int = 0
-    overflows: int = 0
     seconds: float = 0.0
     finished: bool = False
 

@@ -36,9 +36,6 @@ from mtl_utils.training.randomness import seeded
 from mtl_utils.training.resuming import RunCheckpoint, run_fingerprint
 from mtl_utils.training.validation import evaluate_losses
 
-#: The scale of half precision starts at 2 to the 16 and halves at each overflow.
-_MOST_OVERFLOWS = 24
-
 
 class Trainer:
     """Trains a multi-task model in place.
@@ -232,13 +229,17 @@ class _Run:
         # Without a bound the gradient is left as it is, but its norm tells whether it is finite.
         bound = math.inf if self.config.clip_norm is None else self.config.clip_norm
         norm = float(self.accelerator.clip_grad_norm_(self.parameters, bound))
-        # Where losses are scaled, an overflow now and then is expected: it skips the step and
-        # lowers the scale. It is the gradient's own fault if it overflows however small that is.
-        self.progress.overflows = 0 if math.isfinite(norm) else self.progress.overflows + 1
-        if self.accelerator.scaler is None or self.progress.overflows > _MOST_OVERFLOWS:
+        if not (math.isfinite(norm) or self._overflowed()):
             self._check({"all tasks": norm}, "gradient norm")
         self.optimizer.step()
         return numbers
+
+    def _overflowed(self) -> bool:
+        """Tell whether the scale of the losses is to blame for a gradient that is not finite."""
+        # An overflow now and then is expected: it skips the step and halves the scale. Below 1
+        # it is the gradient's own fault.
+        scaler = self.accelerator.scaler
+        return scaler is not None and scaler.get_scale() >= 1
 
     def _factor(self, step: int) -> float:
         config = self.config
