@@ -7,15 +7,25 @@ from mtl_utils.exercises.language_models import (
     check_nucleus,
     check_perplexity,
 )
+from mtl_utils.exercises.translation import (
+    check_attention_weights,
+    check_best_candidate,
+    check_clipped_precision,
+    check_teacher_inputs,
+)
 
 __all__ = [
     "CHECKS",
     "Answer",
     "Exercise",
     "Verdict",
+    "check_attention_weights",
+    "check_best_candidate",
     "check_best_mixture",
+    "check_clipped_precision",
     "check_continuation_count",
     "check_nucleus",
     "check_perplexity",
+    "check_teacher_inputs",
     "exercise",
 ]

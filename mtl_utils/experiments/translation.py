@@ -251,7 +251,7 @@ ATLAS_CONFIGS: tuple[Config, ...] = tuple(
         "learning_rate": learning_rate,
         "size": 4000,
         "lowercase": False,
-        "vocab_size": 1000,
+        "vocab_size": 2000,
         "width": 96,
         "num_layers": 1,
         "dropout": 0.2,

@@ -6,7 +6,7 @@ import gc
 import math
 import os
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -114,6 +114,9 @@ class Trainer:
             raise ValueError("The training data have no batch")
         if self.config.patience is not None and validation is None and self.evaluate is None:
             raise ValueError("patience needs validation data or evaluate to judge by; give either")
+        if validation is not None and self.evaluate is None:
+            # An epoch is too late to hear of a slip of the pen.
+            self._check_metric(["validation_loss", *(f"validation_{t}" for t in self.model.tasks)])
         was_training = self.model.training
         try:
             return _Run(self, train, validation).to_the_end()
@@ -122,6 +125,13 @@ class Trainer:
             if torch.distributed.is_initialized():
                 # A wrapper that lingers would answer to the gradients of the next run.
                 gc.collect()
+
+    def _check_metric(self, measured: Iterable[str]) -> None:
+        if self.metric not in measured:
+            raise KeyError(
+                f"The metric {self.metric!r} is not measured; there are {sorted(measured)}. Name "
+                "one of them, or return it from evaluate."
+            )
 
 
 class _Losses(torch_nn.Module):
@@ -253,11 +263,12 @@ class _Run:
         progress = self.progress
         rate = self.config.learning_rate * self._factor(progress.step)
         tasks = ", ".join(f"{task} became {value}" for task, value in wrong.items())
+        half = ' or use mixed_precision="bf16",' if self.config.mixed_precision == "fp16" else ""
         raise FloatingPointError(
             f"The {what} of {tasks} at step {progress.step + 1} (epoch {progress.epoch}, learning "
             f"rate {rate:.2g}). The weights are those before that step. Lower learning_rate or "
-            "clip_norm, add warmup_steps, look for values that are not finite in the weights of "
-            'the model and of the tasks, or use "bf16" instead of "fp16".'
+            f"clip_norm, add warmup_steps,{half} or, at the first steps, look for numbers that "
+            "are not finite in the model's first weights and in the weights of the losses."
         )
 
     def _end_epoch(self, bar: tqdm) -> None:
@@ -302,13 +313,9 @@ class _Run:
     def _compare(self, measured: Mapping[str, float]) -> None:
         if self.validation is None and self.trainer.evaluate is None:
             return
-        metric = self.trainer.metric
-        if metric not in measured:
-            raise KeyError(
-                f"The metric {metric!r} is not measured; there are {sorted(measured)}. Name one of "
-                "them, or return it from evaluate."
-            )
-        self.progress.compare(measured[metric], self.trainer.mode, self.model.state_dict())
+        self.trainer._check_metric(measured)
+        value = measured[self.trainer.metric]
+        self.progress.compare(value, self.trainer.mode, self.model.state_dict())
 
     def _save(self) -> None:
         self.progress.seconds = time.perf_counter() - self.began

@@ -1,0 +1,161 @@
+"""Runs that one process and two must do alike; as a script, one of the two processes."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from tiny_training import (
+    VOCABULARY,
+    DisjointLoader,
+    InterruptedLoader,
+    Stopped,
+    TinyLoader,
+    tiny_model,
+    weights_of,
+)
+from torch import Tensor
+
+from mtl_utils.data.batch import Batch
+from mtl_utils.models.multitask import MultiTaskModel
+from mtl_utils.objectives import Balancer, Losses
+from mtl_utils.training import Trainer, TrainerConfig, checkpoints
+from mtl_utils.training.processes import make_accelerator
+
+NEVER = 10**9
+
+
+class GeometricBalancer(Balancer):
+    """Minimises the weighted geometric mean: its gradient depends on every loss's value."""
+
+    def __init__(self, start: float) -> None:
+        super().__init__()
+        self.exponent = torch.nn.Parameter(torch.full((), start, dtype=torch.float64))
+
+    def backward(
+        self,
+        losses: Losses,
+        model: torch.nn.Module,
+        backward: Callable[[Tensor], None] = Tensor.backward,
+    ) -> None:
+        product = torch.ones(())
+        for loss in losses.by_task.values():
+            product = product * (loss + 1) ** self.exponent
+        backward(product + losses.penalty)
+
+
+class Penalised(MultiTaskModel):
+    """Adds a penalty on its parameters."""
+
+    def forward(self, batches: Any) -> Losses:
+        losses = super().forward(batches)
+        penalty = sum(p.square().sum() for p in self.sharing.parameters())
+        return Losses(losses.by_task, 0.01 * penalty, losses.features, losses.counts)
+
+
+def run(config: TrainerConfig, loader: TinyLoader | None = None, **settings: Any) -> dict[str, Any]:
+    """Train; return what came out."""
+    dtype = settings.pop("dtype", torch.float64)
+    model = settings.pop("model", None) or tiny_model(dropout=0.0, dtype=dtype)
+    trainer = Trainer(model, config, progress=False, **settings)
+    result: dict[str, Any] = {}
+    try:
+        history = trainer.fit(loader or TinyLoader(), TinyLoader(3, seed=9))
+        result["history"] = history.drop(columns="seconds").to_dict("list")
+    except (FloatingPointError, RuntimeError, Stopped) as error:
+        result["error"] = f"{type(error).__name__}: {error}"
+    return {**result, "weights": weights_of(model), "balancer": weights_of(trainer.balancer)}
+
+
+def penalised() -> dict[str, Any]:
+    model = tiny_model(dropout=0.0, dtype=torch.float64)
+    model.__class__ = Penalised
+    return run(TrainerConfig(epochs=2, learning_rate=0.01), model=model)
+
+
+class RareToken(TinyLoader):
+    """Has its last token in one row alone, which the first of two processes reads."""
+
+    def batch(self, epoch: int, index: int) -> Batch:
+        batch = super().batch(epoch, index)
+        batch.inputs.input_ids.clamp_(max=VOCABULARY - 2)
+        if (epoch, index) == (0, 3):
+            batch.inputs.input_ids[0, 0] = VOCABULARY - 1
+        return batch
+
+
+def diverging() -> dict[str, Any]:
+    """One process alone meets what is not a number."""
+    model = tiny_model(dropout=0.0, dtype=torch.float64)
+    model.state_dict()["sharing.encoder.embedding.weight"][VOCABULARY - 1] = float("nan")
+    return run(TrainerConfig(epochs=1), RareToken(), model=model)
+
+
+def early() -> dict[str, Any]:
+    """Evaluation runs in the first process alone: its scores must stop both."""
+    scores = iter([0.5, 0.7, 0.6, 0.1, 0.1, 0.1])
+    return run(
+        TrainerConfig(epochs=6, patience=2),
+        evaluate=lambda model: {"score": next(scores)},
+        metric="score",
+        mode="max",
+    )
+
+
+def failing() -> dict[str, Any]:
+    """Evaluation fails in the first process: the other must not wait for ever."""
+
+    def evaluate(model: MultiTaskModel) -> dict[str, float]:
+        raise RuntimeError("no such file")
+
+    return run(TrainerConfig(epochs=1), evaluate=evaluate)
+
+
+def runs() -> dict[str, dict[str, Any]]:
+    """Do every run that does not depend on files."""
+    quick = {"epochs": 2, "learning_rate": 0.02}
+    return {
+        "adamw": run(TrainerConfig(**quick, weight_decay=0.1, clip_norm=0.3, warmup_steps=2)),
+        "float32": run(TrainerConfig(**quick), dtype=torch.float32),
+        "one batch a task": run(TrainerConfig(**quick), DisjointLoader()),
+        "balancer": run(TrainerConfig(**quick), balancer=GeometricBalancer(0.5)),
+        "penalty": penalised(),
+        "early": early(),
+        "diverging": diverging(),
+        "failing": failing(),
+    }
+
+
+def main(folder: Path) -> None:
+    """Do the runs as one of two processes; write what came out."""
+    torch.set_num_threads(1)
+    accelerator = make_accelerator("no")
+    rank = accelerator.process_index
+    writes: list[Path] = []
+    write = checkpoints._write
+    checkpoints._write = lambda path, content: (writes.append(path), write(path, content))
+    results: dict[str, Any] = {"processes": accelerator.num_processes, **runs()}
+    # Start with weights that differ: all must go on with the first process's.
+    results["different starts"] = run(
+        TrainerConfig(epochs=1, learning_rate=0.02),
+        model=tiny_model(seed=1 + rank, dropout=0.0, dtype=torch.float64),
+        balancer=GeometricBalancer(0.5 + rank),
+    )
+    config = TrainerConfig(epochs=3, learning_rate=0.02, checkpoint_every=4)
+
+    def dropping(path: Path, die_at: int = NEVER) -> dict[str, Any]:
+        return run(config, InterruptedLoader(die_at), model=tiny_model(), checkpoint=path)
+
+    results["dropout"] = dropping(folder / "whole.pt")
+    results["stopped"] = dropping(folder / "parts.pt", 10)
+    results["resumed"] = dropping(folder / "parts.pt")
+    results["writes"] = len(writes)
+    torch.save(results, folder / f"process{rank}.result")
+    torch.distributed.destroy_process_group()
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

@@ -1,0 +1,161 @@
+"""Two processes against one: the same weights, the same history, one writer."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import parallel_runs
+import pytest
+import torch
+from parallel_runs import GeometricBalancer, run
+from tiny_training import TinyLoader, same_weights, tiny_model
+
+from mtl_utils.training import TrainerConfig
+from mtl_utils.training.randomness import seeded
+
+Results = dict[str, Any]
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+@pytest.fixture(scope="module")
+def both(tmp_path_factory: pytest.TempPathFactory) -> list[Results]:
+    """Return what each of the two processes came to."""
+    folder = tmp_path_factory.mktemp("processes")
+    script = Path(__file__).with_name("parallel_runs.py")
+    environment = {
+        **os.environ,
+        "OMP_NUM_THREADS": "1",
+        "ACCELERATE_USE_CPU": "true",
+        "MASTER_ADDR": "127.0.0.1",
+        "MASTER_PORT": str(free_port()),
+        "WORLD_SIZE": "2",
+    }
+    processes = [
+        subprocess.Popen(
+            [sys.executable, str(script), str(folder)],
+            env={**environment, "RANK": str(rank), "LOCAL_RANK": str(rank)},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        for rank in range(2)
+    ]
+    try:
+        outputs = [process.communicate(timeout=120)[0] for process in processes]
+    finally:
+        for process in processes:
+            process.kill()
+    assert [process.returncode for process in processes] == [0, 0], "\n".join(outputs)
+    return [torch.load(folder / f"process{rank}.result") for rank in range(2)]
+
+
+@pytest.fixture(scope="module")
+def alone() -> Results:
+    """Return what one process comes to."""
+    return parallel_runs.runs()
+
+
+def assert_close(found: Results, expected: Results, tolerance: float) -> None:
+    for kind in ("weights", "balancer"):
+        torch.testing.assert_close(found[kind], expected[kind], rtol=tolerance, atol=tolerance)
+    assert found["history"].keys() == expected["history"].keys()
+    for name, column in expected["history"].items():
+        np.testing.assert_allclose(found["history"][name], column, rtol=tolerance, err_msg=name)
+
+
+def test_shards_are_as_unequal_as_they_are_meant_to_be() -> None:
+    """The comparisons would prove little if each process counted as much as the other."""
+    counts = [
+        {task: int((labels != -100).sum()) for task, labels in batch.labels.items()}
+        for rank in range(2)
+        for batch in TinyLoader().batches(0, 0, rank, 2)
+    ]
+    first, second = counts[:6], counts[6:]
+    assert [list(c) for c in first] == [list(c) for c in second]
+    assert {tuple(c) for c in first} == {("tags", "topic"), ("tags",), ("topic",)}
+    assert second[3] == {"tags": 0, "topic": 0}
+    assert first[0]["tags"] > 2 * second[0]["tags"] > 0
+
+
+@pytest.mark.parametrize(
+    ("name", "tolerance"),
+    [
+        ("adamw", 1e-12),
+        ("float32", 2e-6),
+        ("one batch a task", 1e-12),
+        ("balancer", 1e-12),
+        ("penalty", 1e-12),
+        ("early", 1e-12),
+    ],
+)
+def test_two_processes_do_what_one_does(
+    both: list[Results], alone: Results, name: str, tolerance: float
+) -> None:
+    assert [results["processes"] for results in both] == [2, 2]
+    for results in both:
+        assert_close(results[name], alone[name], tolerance)
+    # Replicas drift apart for good if they are not the same to the last bit.
+    assert same_weights(both[0][name]["weights"], both[1][name]["weights"])
+    assert same_weights(both[0][name]["balancer"], both[1][name]["balancer"])
+    assert both[0][name]["history"] == both[1][name]["history"]
+
+
+def test_the_first_processs_scores_stop_both(both: list[Results]) -> None:
+    for results in both:
+        assert results["early"]["history"]["score"] == [0.5, 0.7, 0.6, 0.1]
+
+
+def test_all_stop_at_a_loss_that_is_not_finite_in_one(both: list[Results], alone: Results) -> None:
+    error = alone["diverging"]["error"]
+    assert "loss of topic became nan at step 4 (epoch 1" in error
+    for results in both:
+        assert results["diverging"]["error"] == error
+
+
+def test_a_failure_in_the_first_process_ends_the_other(both: list[Results]) -> None:
+    assert both[0]["failing"]["error"] == "RuntimeError: no such file"
+    assert "The first process failed: RuntimeError: no such file" in both[1]["failing"]["error"]
+
+
+def test_all_start_from_the_first_processs_weights(both: list[Results]) -> None:
+    expected = run(
+        TrainerConfig(epochs=1, learning_rate=0.02),
+        model=tiny_model(dropout=0.0, dtype=torch.float64),
+        balancer=GeometricBalancer(0.5),
+    )
+    for results in both:
+        assert_close(results["different starts"], expected, 1e-12)
+
+
+def test_a_run_that_was_stopped_goes_on_in_both(both: list[Results]) -> None:
+    for results in both:
+        assert results["stopped"]["error"].startswith("Stopped")
+        assert results["resumed"]["history"] == results["dropout"]["history"]
+        assert same_weights(results["resumed"]["weights"], results["dropout"]["weights"])
+
+
+def test_dropout_differs_between_processes_and_seeds() -> None:
+    drawn = {}
+    for rank in range(2):
+        for seed in range(3):
+            with seeded(seed, torch.device("cpu"), rank):
+                drawn[rank, seed] = (float(torch.rand(())), np.random.rand())
+    assert len({value for pair in drawn.values() for value in pair}) == 12
+    torch.manual_seed(2)
+    assert drawn[0, 2][0] == float(torch.rand(()))
+
+
+def test_only_the_first_process_writes(both: list[Results]) -> None:
+    # Of 18 steps 4, 8, 12 and 16, and the end of three epochs; the run in parts wrote as often.
+    assert [results["writes"] for results in both] == [14, 0]

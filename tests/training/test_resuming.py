@@ -1,0 +1,174 @@
+"""Runs that are killed, run out of disk or are called twice."""
+
+from __future__ import annotations
+
+import errno
+import os
+import subprocess
+import sys
+import warnings
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+import torch
+from tiny_training import TinyLoader, same_weights, tiny_model, weights_of
+
+from mtl_utils.training import (
+    CheckpointError,
+    CheckpointWarning,
+    Trainer,
+    TrainerConfig,
+    load_checkpoint,
+)
+
+VALIDATION = TinyLoader(3, seed=9)
+CONFIG = TrainerConfig(epochs=3, learning_rate=0.02)
+
+
+@pytest.fixture(scope="module")
+def doomed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """Return what the runs of doomed_runs.py ended with, by name."""
+    folder = tmp_path_factory.mktemp("doomed")
+    script = Path(__file__).with_name("doomed_runs.py")
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(
+        [sys.executable, str(script), str(folder)],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stderr
+    return {path.stem: torch.load(path) for path in folder.glob("*.result")}
+
+
+KILLED = [
+    *(f"steps-{number}" for number in range(4)),
+    *("half-written", "before-move", "after-move", "first-write"),
+]
+
+
+@pytest.mark.parametrize("name", KILLED)
+def test_a_killed_run_ends_as_if_nothing_had_happened(doomed: dict[str, Any], name: str) -> None:
+    expected, found = doomed["uninterrupted"], doomed[name]
+    assert found["kills"] > 0
+    assert same_weights(found["weights"], expected["weights"])
+    assert found["scores"] == expected["scores"]
+    history = pd.DataFrame(found["history"]).drop(columns="seconds")
+    pd.testing.assert_frame_equal(
+        history, pd.DataFrame(expected["history"]).drop(columns="seconds"), check_exact=True
+    )
+    assert found["files"] == ["run.pt"]
+
+
+def test_seconds_are_those_of_all_sessions(doomed: dict[str, Any]) -> None:
+    for name in KILLED:
+        seconds = [row["seconds"] for row in doomed[name]["history"]]
+        assert 0 < seconds[0] <= seconds[-1]
+        assert seconds == sorted(seconds)
+
+
+def test_a_file_system_that_takes_no_more_costs_no_training(doomed: dict[str, Any]) -> None:
+    expected, found = doomed["uninterrupted"], doomed["full"]
+    assert same_weights(found["weights"], expected["weights"])
+    assert len(found["warnings"]) >= 2
+    assert all("Training goes on" in text for text in found["warnings"])
+    assert all("is untouched" in text for text in found["warnings"])
+    assert found["files"] == ["run.pt"]
+    assert found["step of the file"] == 8
+
+
+def fit(path: Path, config: TrainerConfig = CONFIG, **settings: Any) -> tuple[Any, pd.DataFrame]:
+    model = settings.pop("model", None) or tiny_model()
+    train = settings.pop("train", None) or TinyLoader()
+    trainer = Trainer(model, config, checkpoint=path, progress=False, **settings)
+    return model, trainer.fit(train, VALIDATION)
+
+
+def test_a_full_disk_is_warned_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.warns(CheckpointWarning, match=r"No space left on device.*Training goes on"):
+        _, history = fit(tmp_path / "run.pt")
+    assert len(history) == 3
+    assert os.listdir(tmp_path) == []
+
+
+class CountingLoader(TinyLoader):
+    """Counts how many batches are read."""
+
+    read = 0
+
+    def batch(self, epoch: int, index: int) -> Any:
+        self.read += 1
+        return super().batch(epoch, index)
+
+
+def test_a_finished_run_returns_at_once(tmp_path: Path) -> None:
+    model, history = fit(tmp_path / "run.pt")
+    loader = CountingLoader()
+    again, same = fit(tmp_path / "run.pt", model=tiny_model(seed=2), train=loader)
+    assert loader.read == 1  # for the checksum
+    pd.testing.assert_frame_equal(same, history, check_exact=True)
+    assert same_weights(weights_of(again), weights_of(model))
+
+
+def test_best_weights_survive_too(tmp_path: Path) -> None:
+    scores = iter([0.9, 0.1, 0.2])
+    seen = []
+
+    def evaluate(model: torch.nn.Module) -> dict[str, float]:
+        seen.append(weights_of(model))
+        return {"score": next(scores)}
+
+    settings: dict[str, Any] = {"metric": "score", "mode": "max"}
+    fit(tmp_path / "run.pt", evaluate=evaluate, **settings)
+    again, _ = fit(tmp_path / "run.pt", model=tiny_model(seed=2), evaluate=evaluate, **settings)
+    assert same_weights(weights_of(again), seen[0])
+    assert load_checkpoint(tmp_path / "run.pt")["progress"]["best"] == 0.9
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"config": TrainerConfig(epochs=4, learning_rate=0.02)}, "config.epochs is 3 there and 4"),
+        ({"config": TrainerConfig(epochs=3)}, "learning_rate is 0.02 there and 0.001 here"),
+        ({"train": TinyLoader(5)}, "num_batches is 6 there and 5 here"),
+        ({"train": TinyLoader(seed=3)}, "first_batch is"),
+        ({"metric": "validation_tags"}, "metric is 'validation_loss' there"),
+        (
+            {"model": tiny_model(dtype=torch.float64)},
+            "embedding.weight is 'torch.float32 [20, 8]' there",
+        ),
+    ],
+)
+def test_the_checkpoint_of_another_run_is_refused(
+    tmp_path: Path, change: dict[str, Any], message: str
+) -> None:
+    fit(tmp_path / "run.pt")
+    with pytest.raises(CheckpointError, match="belongs to another run") as caught:
+        fit(tmp_path / "run.pt", **change)
+    assert message in str(caught.value)
+    assert "delete the file to start afresh" in str(caught.value)
+
+
+def test_how_often_checkpoints_are_written_may_change(tmp_path: Path) -> None:
+    _, history = fit(tmp_path / "run.pt")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        _, same = fit(
+            tmp_path / "run.pt", TrainerConfig(epochs=3, learning_rate=0.02, checkpoint_every=2)
+        )
+    assert same.equals(history)
+
+
+def test_a_damaged_checkpoint_is_not_overwritten(tmp_path: Path) -> None:
+    (tmp_path / "run.pt").write_bytes(b"PK")
+    with pytest.raises(CheckpointError, match="is truncated"):
+        fit(tmp_path / "run.pt")
+    assert (tmp_path / "run.pt").read_bytes() == b"PK"
