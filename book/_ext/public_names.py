@@ -24,6 +24,7 @@ ROOMS = (
     "models",
     "relations",
     "training",
+    "training.schedules",
     "experiments",
     "plots",
     "widgets",

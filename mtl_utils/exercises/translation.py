@@ -74,11 +74,11 @@ def _recall(candidate: Sequence[str], reference: Sequence[str], n: int) -> float
 def check_clipped_precision(answer: Answer) -> None:
     """The n-gram precision of BLEU, for one sentence and one reference."""
     hint = "An n-gram counts at most as often as it stands in the reference."
-    reference = "the cat is on the mat".split()
-    answer.gives("the the the the".split(), reference, 1, expected=0.5, hint=hint)
-    answer.gives("the cat is on the mat".split(), reference, 4, expected=1.0, hint=hint)
-    answer.gives("the cat sat on the mat".split(), reference, 2, expected=0.6, hint=hint)
-    answer.gives("the cat".split(), reference, 1, expected=1.0, hint=hint)
+    reference = ["the", "cat", "is", "on", "the", "mat"]
+    answer.gives(["the", "the", "the", "the"], reference, 1, expected=0.5, hint=hint)
+    answer.gives(["the", "cat", "is", "on", "the", "mat"], reference, 4, expected=1.0, hint=hint)
+    answer.gives(["the", "cat", "sat", "on", "the", "mat"], reference, 2, expected=0.6, hint=hint)
+    answer.gives(["the", "cat"], reference, 1, expected=1.0, hint=hint)
 
 
 @exercise(

@@ -10,6 +10,8 @@ from torch import nn as torch_nn
 from torch.nn import functional
 
 from mtl_utils.nn import decoding
+from mtl_utils.nn.evaluation_mode import evaluation_mode
+from mtl_utils.nn.recurrent import remember_by_default
 
 State = tuple[Tensor, Tensor]
 """Hidden and cell state of an LSTM, each ``[num_layers, B, D]``."""
@@ -80,11 +82,7 @@ class LSTMLanguageModel(torch_nn.Module):
         torch_nn.init.normal_(self.embedding.weight)
         torch_nn.init.normal_(self.output.weight, std=self.width**-0.5)  # both, where tied
         torch_nn.init.zeros_(self.output.bias)
-        for name, bias in self.lstm.named_parameters():
-            if name.startswith("bias_ih"):  # gates stand in the order input, forget, cell, output
-                with torch.no_grad():
-                    # Remember by default (Jozefowicz et al., 2015).
-                    bias[self.width : 2 * self.width] = 1.0
+        remember_by_default(self.lstm)
 
     def forward(self, input_ids: Tensor, state: State | None = None) -> tuple[Tensor, State]:
         """Score the next token after every prefix.
@@ -164,9 +162,7 @@ class LSTMLanguageModel(torch_nn.Module):
         Returns:
             Prompts and continuations ``[B, T + N]``.
         """
-        was_training = self.training
-        self.eval()
-        try:
+        with evaluation_mode(self):
             return decoding.sample(
                 self,
                 input_ids,
@@ -178,5 +174,3 @@ class LSTMLanguageModel(torch_nn.Module):
                 forbidden_ids=forbidden_ids,
                 generator=generator,
             )
-        finally:
-            self.train(was_training)

@@ -10,6 +10,7 @@ from torch import Tensor
 from torch import nn as torch_nn
 
 from mtl_utils.data.batch import Batch
+from mtl_utils.nn.evaluation_mode import evaluation_mode
 from mtl_utils.objectives.base import Losses
 from mtl_utils.sharing.base import Sharing
 from mtl_utils.tasks.base import Head, Task
@@ -98,13 +99,9 @@ class MultiTaskModel(torch_nn.Module):
         """
         names = list(self.tasks) if tasks is None else list(tasks)
         heads = {name: self.head(name) for name in names}
-        was_training = self.training
-        self.eval()
-        try:
+        with evaluation_mode(self):
             shared = self.sharing(batch, names)
             return {n: head.predict(shared.hidden[n], batch) for n, head in heads.items()}
-        finally:
-            self.train(was_training)
 
     def head(self, task: str) -> Head:
         """Return the head of a task.

@@ -13,6 +13,7 @@ from mtl_utils.data.batching import BatchLoader, Example, collate
 from mtl_utils.data.tokenization import Tokenizer
 from mtl_utils.models.multitask import MultiTaskModel
 from mtl_utils.nn import BiLSTMEncoder, Hypothesis
+from mtl_utils.nn.evaluation_mode import evaluation_mode
 from mtl_utils.sharing import HardSharing
 from mtl_utils.tasks import Translation, TranslationHead
 
@@ -166,16 +167,12 @@ class Seq2Seq(MultiTaskModel):
         Returns:
             The best hypothesis of each row.
         """
-        was_training = self.training
-        self.eval()
-        try:
+        with evaluation_mode(self):
             batch = batch.to(self._device)
             hidden = self.sharing(batch, [TASK]).hidden[TASK]
             return self._head.search(
                 hidden, batch.inputs.mask, beam_size, length_penalty, max_length
             )
-        finally:
-            self.train(was_training)
 
     @torch.no_grad()
     def align(self, source: str, target: str) -> Alignment:
@@ -188,9 +185,7 @@ class Seq2Seq(MultiTaskModel):
         Returns:
             The pieces of both sides and the attention between them.
         """
-        was_training = self.training
-        self.eval()
-        try:
+        with evaluation_mode(self):
             batch = collate([self.example(source, target)]).to(self._device)
             hidden = self.sharing(batch, [TASK]).hidden[TASK]
             decoder, labels = self._head.decoder, batch.labels[TASK]
@@ -199,8 +194,6 @@ class Seq2Seq(MultiTaskModel):
             )
             scores = decoder.output(decoded.hidden).log_softmax(dim=-1)  # [1, U, V]
             chosen = scores.gather(-1, labels.unsqueeze(-1)).squeeze(-1)  # [1, U]
-        finally:
-            self.train(was_training)
         return Alignment(
             [self.source.tokens[index] for index in batch.inputs.input_ids[0].tolist()],
             [self.target.tokens[index] for index in labels[0].tolist()],

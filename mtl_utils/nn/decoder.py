@@ -1,7 +1,6 @@
 """A decoder: a language model of the target that attends to the source."""
 
-from __future__ import annotations
-
+# Annotations are evaluated here: the pages of the API show those of a NamedTuple as they are.
 from typing import NamedTuple
 
 import torch

@@ -17,6 +17,7 @@ from tqdm.auto import tqdm
 
 from mtl_utils.data.batch import Batch
 from mtl_utils.models.multitask import MultiTaskModel
+from mtl_utils.nn.evaluation_mode import evaluation_mode
 from mtl_utils.objectives.base import Balancer, Losses
 from mtl_utils.objectives.weighting import EqualWeights
 from mtl_utils.training import schedules
@@ -301,9 +302,8 @@ class _Run:
             measured["validation_loss"] = sum(losses.values())
             measured |= {f"validation_{task}": loss for task, loss in losses.items()}
         if self.trainer.evaluate is not None:
-            self.model.eval()
-            metrics = self.trainer.evaluate(self.model)
-            self.model.train()
+            with evaluation_mode(self.model):
+                metrics = self.trainer.evaluate(self.model)
             taken = sorted({"epoch", "step", "learning_rate", "seconds", *measured} & set(metrics))
             if taken:
                 raise ValueError(f"evaluate must not return {taken}: the history has them already")

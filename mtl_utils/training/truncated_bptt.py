@@ -15,8 +15,11 @@ from torch import Tensor
 from torch.nn.utils import clip_grad_norm_
 from tqdm.auto import tqdm
 
+from mtl_utils.data.batching import BatchLoader, Example
 from mtl_utils.data.vocabulary import Vocabulary
 from mtl_utils.models.language_model import LSTMLanguageModel, State
+from mtl_utils.nn.evaluation_mode import evaluation_mode
+from mtl_utils.training import schedules
 
 Schedule = Literal["cosine", "plateau", "constant"]
 
@@ -145,15 +148,13 @@ def stream_loss(
     Raises:
         ValueError: If the stream is too short for ``batch_size``.
     """
-    was_training = model.training
-    model.eval()
     device = next(model.parameters()).device
     total, count, state = 0.0, 0, None
-    for inputs, targets in stream_chunks(stream.to(device), batch_size, chunk_length):
-        loss, state = model.loss(inputs, targets, state)
-        total += float(loss) * targets.numel()
-        count += targets.numel()
-    model.train(was_training)
+    with evaluation_mode(model):
+        for inputs, targets in stream_chunks(stream.to(device), batch_size, chunk_length):
+            loss, state = model.loss(inputs, targets, state)
+            total += float(loss) * targets.numel()
+            count += targets.numel()
     return total / count
 
 
@@ -182,22 +183,18 @@ def sentence_loss(
     """
     if not sentences:
         raise ValueError("There is no sentence to measure the model on")
-    was_training = model.training
-    model.eval()
     device = next(model.parameters()).device
     eos = vocabulary.eos_id
     rows = sorted((vocabulary.encode(sentence) for sentence in sentences), key=len)
+    examples = [Example([eos, *row], {"next": [*row, eos]}) for row in rows]
     total, count = 0.0, 0
-    for start in range(0, len(rows), batch_size):
-        batch = rows[start : start + batch_size]
-        longest = len(batch[-1]) + 1
-        inputs = torch.tensor([[eos, *row, *[eos] * (longest - 1 - len(row))] for row in batch])
-        targets = torch.tensor([[*row, eos, *[-100] * (longest - 1 - len(row))] for row in batch])
-        loss, _ = model.loss(inputs.to(device), targets.to(device))
-        counted = sum(len(row) + 1 for row in batch)
-        total += float(loss) * counted
-        count += counted
-    model.train(was_training)
+    with evaluation_mode(model):
+        for batch in BatchLoader(examples, batch_size=batch_size, pad_id=eos, shuffle=False):
+            batch = batch.to(device)
+            loss, _ = model.loss(batch.inputs.input_ids, batch.labels["next"])
+            counted = int(batch.inputs.mask.sum())
+            total += float(loss) * counted
+            count += counted
     return total / count
 
 
@@ -286,13 +283,9 @@ class _Run:
     def learning_rate(self) -> float:
         """Step size of the step at hand."""
         config = self.config
-        rate = config.learning_rate * self.plateau_factor
-        if self.step < config.warmup_steps:
-            return rate * (self.step + 1) / config.warmup_steps
-        if config.schedule != "cosine":
-            return rate
-        done = (self.step - config.warmup_steps) / max(1, self.total_steps - config.warmup_steps)
-        return rate * 0.5 * (1 + math.cos(math.pi * min(1.0, done)))
+        shape: schedules.ScheduleName = "cosine" if config.schedule == "cosine" else "constant"
+        factor = schedules.factor(shape, self.step, self.total_steps, config.warmup_steps)
+        return config.learning_rate * self.plateau_factor * factor
 
     def reduce_on_plateau(self) -> None:
         """Take note of an epoch without improvement."""

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from mtl_utils.models.multitask import MultiTaskModel
+from mtl_utils.nn.evaluation_mode import evaluation_mode
 from mtl_utils.training.loader import Loader, to_device
 
 
@@ -24,17 +25,13 @@ def evaluate_losses(model: MultiTaskModel, loader: Loader) -> dict[str, float]:
     device = next(model.parameters()).device
     sums: dict[str, Tensor] = {}
     counts: dict[str, Tensor] = {}
-    was_training = model.training
-    model.eval()
-    try:
+    with evaluation_mode(model):
         for batches in loader.batches(0):
             losses = model(to_device(batches, device))
             for task, loss in losses.by_task.items():
                 count = losses.counts[task].to(device)
                 sums[task] = sums.get(task, 0.0) + loss.to(_precise(device)) * count
                 counts[task] = counts.get(task, 0) + count
-    finally:
-        model.train(was_training)
     return _means(sums, counts)
 
 
