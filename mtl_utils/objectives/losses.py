@@ -52,17 +52,9 @@ def label_smoothing_loss(
             [0, 1].
         TypeError: If targets are not integers.
     """
-    if logits.shape[:-1] != targets.shape:
-        raise ValueError(
-            f"logits {list(logits.shape)} need targets {list(logits.shape[:-1])}, "
-            f"got {list(targets.shape)}"
-        )
-    if targets.is_floating_point():
-        raise TypeError(f"Expected classes, which are integers, got {targets.dtype} targets")
+    counted = check_targets(logits, targets, ignore_index)
     if not 0 <= smoothing <= 1:
         raise ValueError(f"smoothing must lie in [0, 1], got {smoothing}")
-    counted = targets != ignore_index
-    _check_classes(targets, counted, logits.shape[-1])
     total = functional.cross_entropy(
         logits.reshape(-1, logits.shape[-1]),
         targets.reshape(-1).long(),
@@ -73,15 +65,37 @@ def label_smoothing_loss(
     return total / counted.sum().clamp(min=1)
 
 
-def _check_classes(targets: Tensor, counted: Tensor, num_classes: int) -> None:
-    if targets.device.type != "cpu":  # a GPU asserts by itself, and asking it would stall it
-        return
+def check_targets(logits: Tensor, targets: Tensor, ignore_index: int = MISSING_LABEL) -> Tensor:
+    """Say which targets count, after a look at shapes and classes.
+
+    Args:
+        logits: ``[..., C]``.
+        targets: Classes ``[...]``.
+        ignore_index: What stands where a target is missing.
+
+    Returns:
+        ``[...]``, True where a target counts.
+
+    Raises:
+        ValueError: If the shapes do not fit, or a target is not a class (seen on the CPU; a GPU
+            asserts by itself, and asking it would stall it).
+        TypeError: If the targets are not integers.
+    """
+    if logits.shape[:-1] != targets.shape:
+        raise ValueError(
+            f"logits {list(logits.shape)} need targets {list(logits.shape[:-1])}, "
+            f"got {list(targets.shape)}"
+        )
+    if targets.is_floating_point():
+        raise TypeError(f"Expected classes, which are integers, got {targets.dtype} targets")
+    counted, num_classes = targets != ignore_index, logits.shape[-1]
     outside = counted & ((targets < 0) | (targets >= num_classes))
-    if bool(outside.any()):
+    if targets.device.type == "cpu" and bool(outside.any()):
         raise ValueError(
             f"Target {int(targets[outside][0])} is not a class: {num_classes} logits have the "
             f"classes 0 to {num_classes - 1}. Check the labels or the size of the output layer."
         )
+    return counted
 
 
 def num_counted(targets: Tensor, ignore_index: int = MISSING_LABEL) -> Tensor:
