@@ -175,28 +175,32 @@ class Seq2Seq(MultiTaskModel):
             )
 
     @torch.no_grad()
-    def align(self, source: str, target: str) -> Alignment:
+    def align(self, source: str, target: str | Sequence[int]) -> Alignment:
         """Show what the decoder attends to while it writes a given translation.
 
         Args:
             source: The source sentence.
-            target: A translation: the model's own, or any other.
+            target: A translation, the model's own or any other: its text, or the ids of a
+                :class:`~mtl_utils.nn.Hypothesis`, which need not be those that its text has.
 
         Returns:
             The pieces of both sides and the attention between them.
         """
         with evaluation_mode(self):
-            batch = collate([self.example(source, target)]).to(self._device)
+            ids = self.target.encode(target) if isinstance(target, str) else target
+            labels = {TASK: [*ids, self.target.eos_id]}
+            example = Example(self.example(source).input_ids, labels)
+            batch = collate([example]).to(self._device)
             hidden = self.sharing(batch, [TASK]).hidden[TASK]
-            decoder, labels = self._head.decoder, batch.labels[TASK]
+            decoder, written = self._head.decoder, batch.labels[TASK]
             decoded = decoder.decode(
-                self._head.read_by_teacher(labels), decoder.start(hidden, batch.inputs.mask)
+                self._head.read_by_teacher(written), decoder.start(hidden, batch.inputs.mask)
             )
             scores = decoder.output(decoded.hidden).log_softmax(dim=-1)  # [1, U, V]
-            chosen = scores.gather(-1, labels.unsqueeze(-1)).squeeze(-1)  # [1, U]
+            chosen = scores.gather(-1, written.unsqueeze(-1)).squeeze(-1)  # [1, U]
         return Alignment(
             [self.source.tokens[index] for index in batch.inputs.input_ids[0].tolist()],
-            [self.target.tokens[index] for index in labels[0].tolist()],
+            [self.target.tokens[index] for index in written[0].tolist()],
             decoded.weights[0].cpu(),
             chosen[0].cpu(),
         )

@@ -74,6 +74,7 @@ def greedy_search(
 
     Raises:
         ValueError: If ``max_length`` is below 1.
+        FloatingPointError: If the model's scores are nan.
     """
     _check_limits(1, max_length)
     fed = bos_ids.unsqueeze(1)  # [B, 1]
@@ -136,6 +137,7 @@ def beam_search(
 
     Raises:
         ValueError: If a limit is below 1 or ``length_penalty`` is negative.
+        FloatingPointError: If the model's scores are nan.
     """
     _check_limits(beam_size, max_length)
     if not length_penalty >= 0:
@@ -232,6 +234,11 @@ def _log_probabilities(logits: Tensor, forbidden_ids: Sequence[int]) -> Tensor:
     last = logits[:, -1]
     dtype = torch.promote_types(last.dtype, torch.float32)  # half precision is too coarse to sum
     log_probabilities = last.log_softmax(dim=-1, dtype=dtype)  # [N, V]
+    if bool(log_probabilities.isnan().any()):
+        raise FloatingPointError(
+            "The scores of the next token are not numbers, so there is nothing to search. Look for "
+            "nan or infinity in the weights of the model."
+        )
     log_probabilities[:, list(forbidden_ids)] = float("-inf")
     return log_probabilities
 
