@@ -241,8 +241,9 @@ def _split_pools(seed: int, taken: set[str]) -> dict[str, Atoms]:
             french,
             article=article,
             the=the == "1",
+            gender=gender[0] if gender else "n",
         )
-        for english, the, french, article, kind in tables.rows("natural.tsv")
+        for english, the, french, article, kind, *gender in tables.rows("natural.tsv")
         if english not in taken
     ]
     rivers = [name for name in natural if name.kind == "river"]

@@ -6,6 +6,7 @@ from itertools import combinations
 
 import pytest
 
+from mtl_utils import atlas
 from mtl_utils.atlas import french, tables
 from mtl_utils.atlas.derivation import Narrator
 from mtl_utils.atlas.drawing import NameSource
@@ -289,3 +290,17 @@ def test_slots_know_their_kinds():
                 if isinstance(element, Slot):
                     kind = clause.kinds[element.role]
                     assert kind in known or source.draw(kind).tokens
+
+
+def test_french_participles_agree_where_the_article_hides_the_gender():
+    corpus = atlas.load(6000)
+    french = " ".join(row["fr"] for split in corpus.values() for row in split["translation"])
+    for right, wrong in (
+        (r"\bmédaille \w+ est revenue\b", r"\bmédaille \w+ est revenu\b"),
+        (r"\bprix \w+ est revenu\b", r"\bprix \w+ est revenue\b"),
+        (r"l'amendement \w+ a été \w+é par", r"l'amendement \w+ a été \w+ée par"),
+        (r"\bloi sur l'eau a été \w+ée par", r"\bloi sur l'eau a été \w+é par"),
+        (r"\bl'Elbe est sortie\b", r"\bl'Elbe est sorti\b"),
+    ):
+        assert re.search(right, french, re.IGNORECASE), right
+        assert not re.search(wrong, french, re.IGNORECASE), wrong
