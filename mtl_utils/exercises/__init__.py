@@ -9,8 +9,8 @@ from mtl_utils.exercises.language_models import (
 )
 from mtl_utils.exercises.translation import (
     check_attention_weights,
-    check_best_candidate,
     check_clipped_precision,
+    check_greedy,
     check_teacher_inputs,
 )
 
@@ -20,10 +20,10 @@ __all__ = [
     "Exercise",
     "Verdict",
     "check_attention_weights",
-    "check_best_candidate",
     "check_best_mixture",
     "check_clipped_precision",
     "check_continuation_count",
+    "check_greedy",
     "check_nucleus",
     "check_perplexity",
     "check_teacher_inputs",

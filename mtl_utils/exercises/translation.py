@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
@@ -13,10 +13,12 @@ from mtl_utils.exercises.checking import Answer, exercise
 
 __all__ = [
     "check_attention_weights",
-    "check_best_candidate",
     "check_clipped_precision",
+    "check_greedy",
     "check_teacher_inputs",
 ]
+
+Step = Callable[[Sequence[int]], list[float]]
 
 
 @exercise(
@@ -25,6 +27,7 @@ __all__ = [
         lambda scores, mask: scores.softmax(-1) * mask,
         lambda scores, mask: (scores * mask).softmax(-1),
         lambda scores, mask: scores.softmax(-1),
+        lambda scores, mask: scores.masked_fill(~mask, float("-inf")).softmax(-1),
     ],
 )
 def check_attention_weights(answer: Answer) -> None:
@@ -36,6 +39,10 @@ def check_attention_weights(answer: Answer) -> None:
     answer.gives(scores, mask, expected=expected, hint=hint)
     everything = torch.ones(2, 3, dtype=torch.bool)
     answer.gives(scores, everything, expected=scores.softmax(-1), hint=hint)
+    mask = torch.tensor([[True, True, False], [False, False, False]])
+    expected = torch.tensor([[0.5, 0.5, 0.0], [0.0, 0.0, 0.0]])
+    hint = "A row without any token has only scores of minus infinity: think of what softmax gives."
+    answer.gives(scores, mask, expected=expected, hint=hint)
 
 
 def _not_shifted(labels: Tensor, bos: int, pad: int) -> Tensor:
@@ -70,7 +77,13 @@ def _recall(candidate: Sequence[str], reference: Sequence[str], n: int) -> float
     return (ours & theirs).total() / theirs.total()
 
 
-@exercise("clipped_precision", wrong=[_unclipped, _recall])
+def _clipped_words(candidate: Sequence[str], reference: Sequence[str], n: int) -> float:
+    if n == 1:
+        return (Counter(candidate) & Counter(reference)).total() / len(candidate)
+    return _unclipped(candidate, reference, n)
+
+
+@exercise("clipped_precision", wrong=[_unclipped, _recall, _clipped_words])
 def check_clipped_precision(answer: Answer) -> None:
     """The n-gram precision of BLEU, for one sentence and one reference."""
     hint = "An n-gram counts at most as often as it stands in the reference."
@@ -79,26 +92,48 @@ def check_clipped_precision(answer: Answer) -> None:
     answer.gives(["the", "cat", "is", "on", "the", "mat"], reference, 4, expected=1.0, hint=hint)
     answer.gives(["the", "cat", "sat", "on", "the", "mat"], reference, 2, expected=0.6, hint=hint)
     answer.gives(["the", "cat"], reference, 1, expected=1.0, hint=hint)
+    answer.gives(["a", "b", "a", "b"], ["a", "b", "c"], 2, expected=1 / 3, hint=hint)
 
 
-@exercise(
-    "best_candidate",
-    wrong=[
-        lambda candidates, alpha: max(candidates, key=lambda c: sum(candidates[c])),
-        lambda candidates, alpha: max(
-            candidates, key=lambda c: sum(candidates[c]) * len(candidates[c]) ** alpha
-        ),
-        lambda candidates, alpha: max(
-            candidates, key=lambda c: sum(candidates[c]) / len(candidates[c])
-        ),
-    ],
-)
-def check_best_candidate(answer: Answer) -> None:
-    """The candidate that a beam search with length normalisation returns."""
-    candidates = {"oui": [-1.0, -1.0], "oui bien sûr": [-1.0, -0.5, -0.5, -0.4]}
-    hint = "Divide the sum of the log-probabilities by the number of tokens to the power alpha."
-    answer.gives(candidates, 0.0, expected="oui", hint=hint)
-    answer.gives(candidates, 1.0, expected="oui bien sûr", hint=hint)
-    candidates = {"a": [-0.9], "b": [-0.8, -0.8]}
-    answer.gives(candidates, 0.5, expected="a", hint=hint)
-    answer.gives(candidates, 1.0, expected="b", hint=hint)
+def _without_limit(step: Step, end: int, max_length: int) -> list[int]:
+    tokens: list[int] = []
+    while not tokens or (tokens[-1] != end and len(tokens) < 50):
+        tokens.append(_most_probable(step(tokens)))
+    return tokens
+
+
+def _never_ending(step: Step, end: int, max_length: int) -> list[int]:
+    tokens: list[int] = []
+    for _ in range(max_length):
+        tokens.append(_most_probable(step(tokens)))
+    return tokens
+
+
+def _without_its_beginning(step: Step, end: int, max_length: int) -> list[int]:
+    tokens = [_most_probable(step([])) for _ in range(max_length)]
+    return tokens[: tokens.index(end) + 1] if end in tokens else tokens
+
+
+def _most_probable(log_probabilities: list[float]) -> int:
+    return max(range(len(log_probabilities)), key=log_probabilities.__getitem__)
+
+
+@exercise("greedy", wrong=[_without_limit, _never_ending, _without_its_beginning])
+def check_greedy(answer: Answer) -> None:
+    """Greedy search over a model that is given as a function."""
+    rows = {None: [0.6, 0.4, 0.0], 0: [0.3, 0.3, 0.4], 1: [0.05, 0.05, 0.9]}
+
+    def toy(tokens: Sequence[int]) -> list[float]:
+        return [math.log(p + 1e-12) for p in rows[tokens[-1] if tokens else None]]
+
+    def endless(tokens: Sequence[int]) -> list[float]:
+        return [-2.0, -0.5, -3.0] if len(tokens) % 2 else [-0.5, -2.0, -3.0]
+
+    def silent(tokens: Sequence[int]) -> list[float]:
+        return [-3.0, -3.0, -0.1]
+
+    hint = "Feed what was written so far, and stop after the end or at the limit."
+    answer.gives(toy, 2, 5, expected=[0, 2], hint=hint)
+    answer.gives(endless, 2, 3, expected=[0, 1, 0], hint=hint)
+    answer.gives(silent, 2, 5, expected=[2], hint=hint)
+    answer.gives(lambda tokens: [-1.0, -1.0, -9.0], 2, 2, expected=[0, 0], hint=hint)
