@@ -260,7 +260,7 @@ ATLAS_CONFIGS: tuple[Config, ...] = tuple(
         "training": {"epochs": 8, "learning_rate": learning_rate, "warmup_steps": 50},
     }
     for attention in (True, False)
-    for learning_rate in (0.005, 0.01)
+    for learning_rate in (0.01, 0.02)
 )
 
 EXPERIMENTS = (
