@@ -2,7 +2,7 @@
 
 from mtl_utils.data import hub
 from mtl_utils.data.batch import MISSING_LABEL, Batch, Inputs
-from mtl_utils.data.batching import BatchLoader, Example, collate
+from mtl_utils.data.batching import BatchLoader
 from mtl_utils.data.byte_pairs import BytePairTokenizer
 from mtl_utils.data.errors import (
     AlignmentError,
@@ -19,6 +19,7 @@ from mtl_utils.data.errors import (
     UnknownConfigError,
     UnknownDatasetError,
 )
+from mtl_utils.data.examples import Example, collate
 from mtl_utils.data.tokenization import Pieces, Tokenizer, WordTokenizer
 from mtl_utils.data.vocabulary import Vocabulary
 

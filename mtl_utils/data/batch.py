@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 import torch
@@ -20,6 +20,8 @@ class Inputs:
         input_ids: Token ids ``[B, T]``, padded on the right.
         mask: ``[B, T]``, True where there is a token: some tokens, then padding.
         segment_ids: ``[B, T]``, which text of a pair a token belongs to; ``None`` for single texts.
+        character_ids: ``[B, T, L]``, the characters of each token, 0 after the last; ``None`` where
+            nothing reads characters.
 
     Raises:
         ValueError: If shapes differ, ``input_ids`` is not ``[B, T]``, or padding comes before a
@@ -30,6 +32,7 @@ class Inputs:
     input_ids: Tensor
     mask: Tensor
     segment_ids: Tensor | None = None
+    character_ids: Tensor | None = None
 
     def __post_init__(self) -> None:
         if self.input_ids.dim() != 2:
@@ -37,8 +40,9 @@ class Inputs:
                 f"Expected input_ids [B, T], got shape {list(self.input_ids.shape)}. "
                 "A single text is a batch of one: input_ids[None]."
             )
-        if self.input_ids.is_floating_point() or self.input_ids.dtype == torch.bool:
-            raise TypeError(f"Expected integer input_ids, got {self.input_ids.dtype}")
+        for name, ids in (("input_ids", self.input_ids), ("character_ids", self.character_ids)):
+            if ids is not None and (ids.is_floating_point() or ids.dtype == torch.bool):
+                raise TypeError(f"Expected integer {name}, got {ids.dtype}")
         if self.mask.dtype != torch.bool:
             raise TypeError(f"Expected a boolean mask, got {self.mask.dtype}; use mask.bool()")
         for name, other in (("mask", self.mask), ("segment_ids", self.segment_ids)):
@@ -47,6 +51,14 @@ class Inputs:
                     f"{name} {list(other.shape)} and input_ids {list(self.input_ids.shape)} "
                     "must have the same shape [B, T]"
                 )
+        characters = self.character_ids
+        if characters is not None and (
+            characters.dim() != 3 or characters.shape[:2] != self.input_ids.shape
+        ):
+            raise ValueError(
+                f"Expected character_ids [B, T, L] for input_ids {list(self.input_ids.shape)}, got "
+                f"{list(characters.shape)}"
+            )
         if self.mask.device.type == "cpu" and bool((self.mask[:, 1:] & ~self.mask[:, :-1]).any()):
             raise ValueError(
                 "The mask has padding before a token; expected padding on the right. With a "
@@ -59,8 +71,23 @@ class Inputs:
         Args:
             device: The device.
         """
-        segments = None if self.segment_ids is None else self.segment_ids.to(device)
-        return Inputs(self.input_ids.to(device), self.mask.to(device), segments)
+        return self._map(lambda tensor: tensor.to(device))
+
+    def rows(self, indices: Tensor) -> Inputs:
+        """Pick rows.
+
+        Args:
+            indices: Which ``[N]``.
+
+        Returns:
+            N rows, padded as before.
+        """
+        return self._map(lambda tensor: tensor[indices])
+
+    def _map(self, change: Callable[[Tensor], Tensor]) -> Inputs:
+        optional = (self.segment_ids, self.character_ids)
+        changed = [None if tensor is None else change(tensor) for tensor in optional]
+        return Inputs(change(self.input_ids), change(self.mask), *changed)
 
 
 @dataclass(frozen=True)

@@ -1,75 +1,16 @@
-"""From examples to padded batches of similar length, cut by a budget of tokens."""
+"""From examples to batches of similar length, cut by a budget of tokens."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, TypeGuard
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
-from mtl_utils.data.batch import MISSING_LABEL, Batch, Inputs
-
-
-@dataclass(frozen=True)
-class Example:
-    """One text as ids, with its labels.
-
-    Args:
-        input_ids: Ids of the text.
-        labels: Labels by task: an integer for the whole text, or a sequence of them, as long as the
-            text (tags) or not (a translation). A task may be absent.
-        segment_ids: Which text of a pair each id belongs to; ``None`` for a single text.
-
-    Raises:
-        ValueError: If there is not one segment id for every input id.
-    """
-
-    input_ids: Sequence[int]
-    labels: Mapping[str, int | Sequence[int]] = field(default_factory=dict)
-    segment_ids: Sequence[int] | None = None
-
-    def __post_init__(self) -> None:
-        if self.segment_ids is not None and len(self.segment_ids) != len(self.input_ids):
-            raise ValueError(
-                f"Expected one segment id an input id, got {len(self.segment_ids)} for "
-                f"{len(self.input_ids)}"
-            )
-
-    @property
-    def length(self) -> tuple[int, int]:
-        """Number of input ids, and of the labels in the longest sequence of them (0 if none is)."""
-        sequences = (labels for labels in self.labels.values() if _is_sequence(labels))
-        return len(self.input_ids), max((len(labels) for labels in sequences), default=0)
-
-
-def collate(examples: Sequence[Example], pad_id: int = 0) -> Batch:
-    """Pad examples on the right and stack them.
-
-    The labels of a task become ``[B]`` where they are integers and ``[B, U]`` where they are
-    sequences. U is the longest of them, or T where every sequence is as long as its text, so that
-    tags fit the hidden states even if the longest text has none. Where an example has no label
-    for a task that others have, it gets :data:`~mtl_utils.data.MISSING_LABEL`, which pads
-    sequences too. A single text among pairs is segment 0 throughout.
-
-    Args:
-        examples: The rows of the batch, at least one.
-        pad_id: Id that fills the inputs.
-
-    Returns:
-        The batch, B rows of int64. T is the longest input, but at least 1: texts that are all empty
-        make a column that the mask leaves out.
-
-    Raises:
-        ValueError: If there are no examples, a task has integers in some examples and sequences in
-            others, or an id does not fit int64.
-        TypeError: If ids or labels are not integers (booleans are not), or not in flat sequences.
-    """
-    return _collate(examples, pad_id, _tasks_of_tokens(examples))
+from mtl_utils.data.batch import MISSING_LABEL, Batch
+from mtl_utils.data.examples import Example, collate_as, is_sequence, tasks_of_tokens
 
 
 class BatchLoader:
@@ -86,7 +27,7 @@ class BatchLoader:
         examples: The examples, at least one.
         max_tokens: Budget of a batch in positions, padding included: the number of rows times the
             longest input and the longest sequence of labels together (of any one task). An example
-            that exceeds it alone is a batch of its own.
+            that exceeds it alone is a batch of its own. Characters are not counted.
         batch_size: Number of rows of a batch, instead of ``max_tokens``; the last one may have
             fewer.
         pad_id: Id that fills the inputs.
@@ -117,7 +58,7 @@ class BatchLoader:
         self.pad_id = pad_id
         self.shuffle = shuffle
         self.seed = seed
-        self._token_tasks = _tasks_of_tokens(self.examples)
+        self._token_tasks = tasks_of_tokens(self.examples)
         self._lengths = np.array([self._padded_length(example) for example in self.examples])
         # Sorted lengths are the same in every epoch, whatever the order among equals, and so are
         # the places to cut.
@@ -128,7 +69,7 @@ class BatchLoader:
         inputs, labels = max(len(example.input_ids), 1), example.length[1]
         if self._token_tasks:
             return inputs, max(labels, inputs)
-        sequences = any(_is_sequence(labels) for labels in example.labels.values())
+        sequences = any(is_sequence(labels) for labels in example.labels.values())
         return inputs, max(labels, int(sequences))
 
     @property
@@ -228,7 +169,7 @@ class BatchLoader:
     def _batches(self, plan: list[list[int]], rank: int, world_size: int) -> Iterator[Batch]:
         for indices in plan:
             examples = [self.examples[index] for index in indices]
-            batch = _collate(examples, self.pad_id, self._token_tasks)
+            batch = collate_as(examples, self.pad_id, self._token_tasks)
             yield batch if world_size == 1 else _shard(batch, rank, world_size)
 
     def padding_share(self, epoch: int = 0) -> float:
@@ -245,7 +186,7 @@ class BatchLoader:
         filled = padded = 0
         for indices in self.plan(epoch):
             examples = [self.examples[index] for index in indices]
-            batch = _collate(examples, self.pad_id, self._token_tasks)
+            batch = collate_as(examples, self.pad_id, self._token_tasks)
             filled += sum(_num_filled(example) for example in examples)
             sequences = (labels for labels in batch.labels.values() if labels.dim() == 2)
             padded += batch.inputs.mask.numel() + sum(labels.numel() for labels in sequences)
@@ -253,7 +194,7 @@ class BatchLoader:
 
 
 def _num_filled(example: Example) -> int:
-    sequences = (labels for labels in example.labels.values() if _is_sequence(labels))
+    sequences = (labels for labels in example.labels.values() if is_sequence(labels))
     return len(example.input_ids) + sum(len(labels) for labels in sequences)
 
 
@@ -281,114 +222,7 @@ def _shard(batch: Batch, rank: int, world_size: int) -> Batch:
             task: torch.full_like(labels[:1], MISSING_LABEL)
             for task, labels in batch.labels.items()
         }
-        return Batch(_rows(batch.inputs, torch.tensor([0])), missing)
+        return Batch(batch.inputs.rows(torch.tensor([0])), missing)
     return Batch(
-        _rows(batch.inputs, rows), {task: labels[rows] for task, labels in batch.labels.items()}
+        batch.inputs.rows(rows), {task: labels[rows] for task, labels in batch.labels.items()}
     )
-
-
-def _rows(inputs: Inputs, rows: Tensor) -> Inputs:
-    segments = None if inputs.segment_ids is None else inputs.segment_ids[rows]
-    return Inputs(inputs.input_ids[rows], inputs.mask[rows], segments)
-
-
-def _is_sequence(labels: Any) -> TypeGuard[Sequence[int]]:
-    if isinstance(labels, int | str):
-        return False
-    dimensions = getattr(labels, "ndim", None)  # of an array or a tensor, perhaps of one number
-    return hasattr(labels, "__len__") if dimensions is None else dimensions > 0
-
-
-def _tasks_of_tokens(examples: Sequence[Example]) -> set[str]:
-    """The tasks whose labels are one a token in every example that has them."""
-    fits: dict[str, bool] = {}
-    for example in examples:
-        for task, labels in example.labels.items():
-            if fits.get(task, True):
-                fits[task] = _is_sequence(labels) and len(labels) == len(example.input_ids)
-    return {task for task, fit in fits.items() if fit}
-
-
-def _collate(examples: Sequence[Example], pad_id: int, token_tasks: Collection[str]) -> Batch:
-    if len(examples) == 0:
-        raise ValueError("Expected the examples of a batch, at least one, got none")
-    inputs = _inputs(examples, pad_id)
-    tasks = dict.fromkeys(task for example in examples for task in example.labels)
-    longest = inputs.input_ids.shape[1]
-    labels = {
-        task: _labels(examples, task, longest if task in token_tasks else 1) for task in tasks
-    }
-    return Batch(inputs, labels)
-
-
-def _inputs(examples: Sequence[Example], pad_id: int) -> Inputs:
-    ids, mask = _padded([example.input_ids for example in examples], pad_id, 1, "input_ids")
-    if all(example.segment_ids is None for example in examples):
-        return Inputs(torch.from_numpy(ids), torch.from_numpy(mask))
-    rows: list[Any] = [
-        [0] * len(example.input_ids) if example.segment_ids is None else example.segment_ids
-        for example in examples
-    ]
-    segments, _ = _padded(rows, 0, 1, "segment_ids")
-    return Inputs(torch.from_numpy(ids), torch.from_numpy(mask), torch.from_numpy(segments))
-
-
-def _labels(examples: Sequence[Example], task: str, shortest: int) -> Tensor:
-    given = [example.labels[task] for example in examples if task in example.labels]
-    sequences = [_is_sequence(labels) for labels in given]
-    if any(sequences) != all(sequences):
-        single, several = given[sequences.index(False)], given[sequences.index(True)]
-        raise ValueError(
-            f"The labels of {task!r} are integers in some examples ({single!r:.30}) and sequences "
-            f"in others ({several!r:.30}); expected one kind for all"
-        )
-    if not all(sequences):
-        flat = [example.labels.get(task, MISSING_LABEL) for example in examples]
-        return torch.from_numpy(_integers(flat, f"labels of {task!r}"))
-    rows: list[Any] = [example.labels.get(task, ()) for example in examples]
-    return torch.from_numpy(_padded(rows, MISSING_LABEL, shortest, f"labels of {task!r}")[0])
-
-
-def _padded(
-    rows: Sequence[Sequence[int]], fill: int, shortest: int, name: str
-) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-    """Pad rows on the right with a value, and say where the rows are."""
-    arrays = [_integers(row, name) for row in rows]
-    lengths = np.array([len(array) for array in arrays])
-    mask = np.arange(max(shortest, lengths.max())) < lengths[:, None]
-    padded = np.full(mask.shape, fill, np.int64)
-    padded[mask] = np.concatenate(arrays)
-    return padded, mask
-
-
-def _integers(values: Sequence[Any], name: str) -> NDArray[np.int64]:
-    try:
-        array = np.asarray(values)
-    except ValueError:  # nested, with rows of different lengths
-        array = np.zeros((0, 0))
-    if array.ndim != 1:
-        raise TypeError(f"Expected {name} that are a flat sequence of integers, got {values!r:.60}")
-    if array.dtype == np.int64:
-        return array
-    return _converted(array, values, name)
-
-
-def _converted(array: NDArray[Any], values: Sequence[Any], name: str) -> NDArray[np.int64]:
-    """Convert what is not int64, unless that would change a value."""
-    # NumPy makes [1, 0.5] and [1, 2**63] all floats, so look at what was given.
-    mixed = array.dtype.kind == "f" and isinstance(values, list | tuple)
-    given = list(values) if mixed else array.tolist()
-    wrong = [value for value in given if not _is_integer(value)]
-    if wrong:
-        raise TypeError(
-            f"Expected integer {name}, got {type(wrong[0]).__name__} {wrong[0]!r:.30} in "
-            f"{values!r:.60}"
-        )
-    beyond = [value for value in given if not -(2**63) <= value < 2**63]
-    if beyond:
-        raise ValueError(f"The {name} hold {beyond[0]}, which does not fit into int64")
-    return np.array(given, np.int64)
-
-
-def _is_integer(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)

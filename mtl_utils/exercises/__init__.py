@@ -7,6 +7,12 @@ from mtl_utils.exercises.language_models import (
     check_nucleus,
     check_perplexity,
 )
+from mtl_utils.exercises.named_entities import (
+    check_forward_step,
+    check_is_valid,
+    check_read_spans,
+    check_span_f1,
+)
 from mtl_utils.exercises.translation import (
     check_attention_weights,
     check_clipped_precision,
@@ -23,9 +29,13 @@ __all__ = [
     "check_best_mixture",
     "check_clipped_precision",
     "check_continuation_count",
+    "check_forward_step",
     "check_greedy",
+    "check_is_valid",
     "check_nucleus",
     "check_perplexity",
+    "check_read_spans",
+    "check_span_f1",
     "check_teacher_inputs",
     "exercise",
 ]

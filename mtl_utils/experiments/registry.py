@@ -56,9 +56,14 @@ class Experiment:
 def registry() -> dict[str, Experiment]:
     """Return every experiment by name."""
     # What these import, scikit-learn among it, is only needed to run.
-    from mtl_utils.experiments import atlas_difficulty, language_models, translation
+    from mtl_utils.experiments import (
+        atlas_difficulty,
+        language_models,
+        named_entities,
+        translation,
+    )
 
-    modules = (atlas_difficulty, language_models, translation)
+    modules = (atlas_difficulty, language_models, translation, named_entities)
     return {experiment.name: experiment for module in modules for experiment in module.EXPERIMENTS}
 
 

@@ -4,5 +4,13 @@ from mtl_utils.models.language_model import LSTMLanguageModel
 from mtl_utils.models.multitask import MultiTaskModel
 from mtl_utils.models.ngram import NGramLanguageModel
 from mtl_utils.models.seq2seq import Alignment, Seq2Seq
+from mtl_utils.models.tagger import Tagger
 
-__all__ = ["Alignment", "LSTMLanguageModel", "MultiTaskModel", "NGramLanguageModel", "Seq2Seq"]
+__all__ = [
+    "Alignment",
+    "LSTMLanguageModel",
+    "MultiTaskModel",
+    "NGramLanguageModel",
+    "Seq2Seq",
+    "Tagger",
+]

@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 from mtl_utils.data.batch import Batch
-from mtl_utils.data.batching import BatchLoader, Example, collate
+from mtl_utils.data.batching import BatchLoader
+from mtl_utils.data.examples import Example, collate
 from mtl_utils.data.tokenization import Tokenizer
 from mtl_utils.models.multitask import MultiTaskModel
 from mtl_utils.nn import BiLSTMEncoder, Hypothesis

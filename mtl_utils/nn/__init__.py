@@ -1,22 +1,28 @@
 """Layers, encoders, decoders, and turning scores into text."""
 
 from mtl_utils.nn.attention import AdditiveAttention, UniformAttention, masked_softmax
+from mtl_utils.nn.crf import LinearChainCRF
 from mtl_utils.nn.decoder import AttentionDecoder, Decoded, DecoderState
 from mtl_utils.nn.decoding import filter_logits, next_token_distribution, sample
+from mtl_utils.nn.embeddings import CharacterCNN, WordCharacterEmbedding
 from mtl_utils.nn.encoder import Encoder
 from mtl_utils.nn.recurrent import BiLSTMEncoder, LSTMEncoder
 from mtl_utils.nn.search import Hypothesis, beam_search, greedy_search, select_rows
+from mtl_utils.nn.tag_search import viterbi
 
 __all__ = [
     "AdditiveAttention",
     "AttentionDecoder",
     "BiLSTMEncoder",
+    "CharacterCNN",
     "Decoded",
     "DecoderState",
     "Encoder",
     "Hypothesis",
     "LSTMEncoder",
+    "LinearChainCRF",
     "UniformAttention",
+    "WordCharacterEmbedding",
     "beam_search",
     "filter_logits",
     "greedy_search",
@@ -24,4 +30,5 @@ __all__ = [
     "next_token_distribution",
     "sample",
     "select_rows",
+    "viterbi",
 ]

@@ -21,16 +21,26 @@ class LSTMEncoder(Encoder):
         width: Size of embeddings and hidden states, D.
         num_layers: Number of LSTM layers.
         dropout: Probability of dropping a unit of the embeddings, and between layers.
+        embedding: What turns inputs into vectors ``[B, T, D]``, instead of one embedding a token:
+            a :class:`WordCharacterEmbedding`, any other module that is called with the inputs, or
+            an ``nn.Embedding``, which is called with the token ids.
 
     Raises:
-        ValueError: If a size is below 1 or ``dropout`` is outside [0, 1).
+        ValueError: If a size is below 1, ``dropout`` is outside [0, 1), or the vectors of
+            ``embedding`` have another size than D.
     """
 
     causal = True
     num_directions = 1
 
     def __init__(
-        self, vocab_size: int, width: int, num_layers: int = 1, dropout: float = 0.1
+        self,
+        vocab_size: int,
+        width: int,
+        num_layers: int = 1,
+        dropout: float = 0.1,
+        *,
+        embedding: torch_nn.Module | None = None,
     ) -> None:
         super().__init__()
         sizes = {"vocab_size": vocab_size, "width": width, "num_layers": num_layers}
@@ -45,7 +55,10 @@ class LSTMEncoder(Encoder):
             raise ValueError(f"dropout must lie in [0, 1), got {dropout}")
         self.vocab_size = vocab_size
         self.width = width
-        self.embedding = torch_nn.Embedding(vocab_size, width)
+        if embedding is None:
+            embedding = torch_nn.Embedding(vocab_size, width)
+        check_width(embedding, width)
+        self.embedding = embedding
         self.dropout = torch_nn.Dropout(dropout)
         self.lstm = torch_nn.LSTM(
             width,
@@ -71,7 +84,9 @@ class LSTMEncoder(Encoder):
             ValueError: If a token id is outside the vocabulary.
         """
         check_ids(inputs.input_ids, self.vocab_size)
-        embedded = self.dropout(self.embedding(inputs.input_ids))  # [B, T, D]
+        of_tokens = isinstance(self.embedding, torch_nn.Embedding)
+        read = inputs.input_ids if of_tokens else inputs
+        embedded = self.dropout(self.embedding(read))  # [B, T, D]
         if embedded.shape[1] == 0:  # an LSTM refuses to read nothing
             return embedded
         if inputs.mask.device.type == "cpu" and bool(inputs.mask.all()):
@@ -98,9 +113,11 @@ class BiLSTMEncoder(LSTMEncoder):
         width: Size of embeddings and hidden states, D; even.
         num_layers: Number of layers, each with both directions.
         dropout: Probability of dropping a unit of the embeddings, and between layers.
+        embedding: What turns inputs into vectors; see :class:`LSTMEncoder`.
 
     Raises:
-        ValueError: If a size is below 1, ``width`` is odd, or ``dropout`` is outside [0, 1).
+        ValueError: If a size is below 1, ``width`` is odd, ``dropout`` is outside [0, 1), or the
+            vectors of ``embedding`` have another size than D.
     """
 
     causal = False
@@ -118,6 +135,23 @@ def remember_by_default(lstm: torch_nn.LSTM) -> None:
         if name.startswith("bias_ih"):  # gates stand in the order input, forget, cell, output
             with torch.no_grad():
                 bias[width : 2 * width] = 1.0
+
+
+def check_width(embedding: torch_nn.Module, width: int) -> None:
+    """Refuse an embedding that says its vectors have another size.
+
+    Args:
+        embedding: Has ``embedding_dim`` or ``width``, or neither.
+        width: The size that its vectors should have, D.
+
+    Raises:
+        ValueError: If they have another.
+    """
+    given = getattr(embedding, "embedding_dim", getattr(embedding, "width", width))
+    if given != width:
+        raise ValueError(
+            f"The embedding gives vectors of size {given}, but width is {width}; make them equal"
+        )
 
 
 def check_ids(input_ids: Tensor, vocab_size: int) -> None:

@@ -2,13 +2,24 @@
 
 from mtl_utils.tasks.base import Head, Task
 from mtl_utils.tasks.language_modeling import LanguageModeling, LanguageModelingHead
+from mtl_utils.tasks.spans import Span, SpanErrors, match_spans, span_errors, to_spans
+from mtl_utils.tasks.tagging import Tagging, TaggingHead, iob2_constraints, word_positions
 from mtl_utils.tasks.translation import Translation, TranslationHead
 
 __all__ = [
     "Head",
     "LanguageModeling",
     "LanguageModelingHead",
+    "Span",
+    "SpanErrors",
+    "Tagging",
+    "TaggingHead",
     "Task",
     "Translation",
     "TranslationHead",
+    "iob2_constraints",
+    "match_spans",
+    "span_errors",
+    "to_spans",
+    "word_positions",
 ]

@@ -63,6 +63,8 @@ def checksum(loader: Loader) -> int:
     number = 0
     for task, batch in [("", first)] if isinstance(first, Batch) else first.items():
         number = zlib.crc32(task.encode(), number)
-        for tensor in (batch.inputs.input_ids, *batch.labels.values()):
+        characters = batch.inputs.character_ids
+        given = [batch.inputs.input_ids, *([] if characters is None else [characters])]
+        for tensor in (*given, *batch.labels.values()):
             number = zlib.crc32(tensor.cpu().numpy().tobytes(), number)
     return number

@@ -15,7 +15,8 @@ from torch import Tensor
 from torch.nn.utils import clip_grad_norm_
 from tqdm.auto import tqdm
 
-from mtl_utils.data.batching import BatchLoader, Example
+from mtl_utils.data.batching import BatchLoader
+from mtl_utils.data.examples import Example
 from mtl_utils.data.vocabulary import Vocabulary
 from mtl_utils.models.language_model import LSTMLanguageModel, State
 from mtl_utils.nn.evaluation_mode import evaluation_mode

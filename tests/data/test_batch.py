@@ -8,6 +8,7 @@ from mtl_utils.data import MISSING_LABEL, Batch, Inputs
 IDS = torch.tensor([[5, 6, 7], [8, 0, 0]])
 MASK = torch.tensor([[True, True, True], [True, False, False]])
 SEGMENTS = torch.tensor([[0, 0, 1], [0, 0, 0]])
+CHARACTERS = torch.tensor([[[1, 2], [3, 0], [4, 5]], [[6, 0], [0, 0], [0, 0]]])
 LABELS = {
     "topic": torch.tensor([2, MISSING_LABEL]),
     "tags": torch.tensor([[1, 0, 1], [2, MISSING_LABEL, MISSING_LABEL]]),
@@ -26,9 +27,10 @@ def test_a_batch_counts_its_rows():
 
 
 def test_to_moves_every_tensor_and_leaves_the_original():
-    batch = Batch(Inputs(IDS, MASK, SEGMENTS), LABELS)
+    batch = Batch(Inputs(IDS, MASK, SEGMENTS, CHARACTERS), LABELS)
     moved = batch.to("meta")
-    tensors = [moved.inputs.input_ids, moved.inputs.mask, moved.inputs.segment_ids]
+    inputs = moved.inputs
+    tensors = [inputs.input_ids, inputs.mask, inputs.segment_ids, inputs.character_ids]
     assert {tensor.device.type for tensor in [*tensors, *moved.labels.values()]} == {"meta"}
     assert moved.labels.keys() == LABELS.keys()
     assert moved.labels["tags"].shape == (2, 3)
@@ -37,13 +39,27 @@ def test_to_moves_every_tensor_and_leaves_the_original():
 
 
 def test_to_keeps_values_and_kinds():
-    moved = Batch(Inputs(IDS, MASK, SEGMENTS), LABELS).to(torch.device("cpu"))
+    moved = Batch(Inputs(IDS, MASK, SEGMENTS, CHARACTERS), LABELS).to(torch.device("cpu"))
     assert moved.inputs.input_ids.tolist() == [[5, 6, 7], [8, 0, 0]]
     assert moved.inputs.mask.tolist() == MASK.tolist()
     assert moved.inputs.mask.dtype == torch.bool
     assert moved.inputs.segment_ids.tolist() == [[0, 0, 1], [0, 0, 0]]
+    assert moved.inputs.character_ids.tolist() == CHARACTERS.tolist()
     assert moved.labels["topic"].tolist() == [2, -100]
     assert Inputs(IDS, MASK).to("cpu").segment_ids is None
+    assert Inputs(IDS, MASK).to("cpu").character_ids is None
+
+
+def test_rows_are_picked_of_every_tensor():
+    picked = Inputs(IDS, MASK, SEGMENTS, CHARACTERS).rows(torch.tensor([1, 0, 1]))
+    for found, tensor in (
+        (picked.input_ids, IDS),
+        (picked.mask, MASK),
+        (picked.segment_ids, SEGMENTS),
+        (picked.character_ids, CHARACTERS),
+    ):
+        assert torch.equal(found, tensor[[1, 0, 1]])
+    assert Inputs(IDS, MASK).rows(torch.tensor([0])).character_ids is None
 
 
 def test_batches_are_frozen():
@@ -63,6 +79,9 @@ def test_batches_are_frozen():
         (ValueError, r"mask \[1, 3\] and input_ids \[2, 3\]", (IDS, MASK[:1])),
         (ValueError, r"segment_ids \[2, 2\] and input_ids \[2, 3\]", (IDS, MASK, SEGMENTS[:, 1:])),
         (ValueError, "padding on the right", (IDS.flip(1), MASK.flip(1))),
+        (ValueError, r"L\] for input_ids \[2, 3\], got \[2, 3\]", (IDS, MASK, None, IDS)),
+        (ValueError, r"got \[1, 3, 2\]", (IDS, MASK, None, CHARACTERS[:1])),
+        (TypeError, "integer character_ids, got torch.float32", (IDS, MASK, None, IDS.float())),
     ],
 )
 def test_errors_of_inputs(error, message, inputs):

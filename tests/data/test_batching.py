@@ -58,7 +58,7 @@ def same(left, right):
     """Whether two batches are equal to the last number."""
     assert left.labels.keys() == right.labels.keys()
     tensors = [(left.labels[task], right.labels[task]) for task in left.labels]
-    for name in ("input_ids", "mask", "segment_ids"):
+    for name in ("input_ids", "mask", "segment_ids", "character_ids"):
         tensors.append((getattr(left.inputs, name), getattr(right.inputs, name)))
     return all(a is b is None or torch.equal(a, b) for a, b in tensors)
 
@@ -132,6 +132,57 @@ def test_arrays_and_tensors_are_as_good_as_lists():
     assert same(collate(lists), collate(others))
 
 
+def test_characters_worked_by_hand():
+    batch = collate(
+        [
+            Example([5, 6, 7], {"tags": [0, 1, 2]}, character_ids=[[1, 2], [3, 4, 5], []]),
+            Example([8, 9]),
+            Example([9], character_ids=[[6]]),
+        ],
+        pad_id=4,
+    )
+    assert batch.inputs.character_ids.tolist() == [
+        [[1, 2, 0], [3, 4, 5], [0, 0, 0]],
+        [[0, 0, 0]] * 3,
+        [[6, 0, 0], [0, 0, 0], [0, 0, 0]],
+    ]
+    assert batch.inputs.character_ids.dtype == torch.int64
+    assert collate([Example([5])]).inputs.character_ids is None
+    assert collate([Example([], character_ids=[])]).inputs.character_ids.tolist() == [[[0]]]
+    assert collate([Example([5], character_ids=[[]])]).inputs.character_ids.tolist() == [[[0]]]
+
+
+words = st.lists(st.lists(st.integers(1, 99), max_size=5), max_size=4)
+
+
+@given(st.lists(st.none() | words, min_size=1, max_size=5))
+def test_characters_are_recovered_from_a_batch(rows):
+    examples = [Example([1] * len(row or []), character_ids=row) for row in rows]
+    characters = collate(examples).inputs.character_ids
+    if all(row is None for row in rows):
+        assert characters is None
+        return
+    for row, expected in zip(characters.tolist(), rows, strict=True):
+        found = [[character for character in token if character] for token in row]
+        assert found == (expected or []) + [[]] * (len(row) - len(expected or []))
+        assert all(0 not in token[: len(f)] for token, f in zip(row, found, strict=True))
+    longest = max((len(token) for row in rows for token in row or []), default=0)
+    assert characters.shape[2] == max(1, longest)
+
+
+def test_arrays_of_characters():
+    lists = Example([5, 6], character_ids=[[1, 2], [3]])
+    arrays = Example([5, 6], character_ids=np.array([[1, 2], [3, 0]]))
+    tensors = Example([5, 6], character_ids=[torch.tensor([1, 2]), np.array([3], np.int16)])
+    assert same(collate([lists]), collate([arrays]))
+    assert same(collate([lists]), collate([tensors]))
+
+
+def test_characters_are_one_sequence_a_token():
+    with pytest.raises(ValueError, match="one list of characters an input id, got 1 for 2"):
+        Example([5, 6], character_ids=[[1]])
+
+
 def test_a_batch_does_not_share_memory_with_its_examples():
     ids = np.array([5, 6])
     collate([Example(ids, {"fr": ids})]).inputs.input_ids.zero_()
@@ -187,6 +238,10 @@ def test_the_mask_recovers_what_was_collated(examples):
         (TypeError, r"labels of 'y', got float 0\.5", [Example([1], {"y": 0.5})]),
         (TypeError, r"labels of 'y', got float 0\.5", [Example([1], {"y": [0.5, 1]})]),
         (TypeError, "integer segment_ids, got float", [Example([1], segment_ids=[0.0])]),
+        (TypeError, "integer character_ids, got str 'b'", [Example([1], character_ids=[["b"]])]),
+        (TypeError, "a sequence for each token, got 'b'", [Example([1], character_ids=["b"])]),
+        (TypeError, "a sequence for each token, got 3", [Example([1], character_ids=[3])]),
+        (TypeError, "integer character_ids, got float", [Example([1], character_ids=[[1.5]])]),
     ],
 )
 def test_errors_of_collate(error, message, examples):
@@ -375,6 +430,14 @@ def test_segments_go_to_the_processes_too():
     loader = BatchLoader(examples, batch_size=2, shuffle=False)
     segments = [next(loader.batches(0, 0, rank, 3)).inputs.segment_ids for rank in range(3)]
     assert [part.tolist() for part in segments] == [[[0, 1]], [[0, 0]], [[0, 1]]]
+
+
+def test_characters_go_to_the_processes_too():
+    examples = [Example([5, 6], character_ids=[[1], [2, 3]]), Example([7])]
+    loader = BatchLoader(examples, batch_size=2, shuffle=False)
+    parts = [next(loader.batches(0, 0, rank, 3)).inputs.character_ids for rank in range(3)]
+    first, second = [[1, 0], [2, 3]], [[0, 0], [0, 0]]
+    assert [part.tolist() for part in parts] == [[first], [second], [first]]
 
 
 # Padding.

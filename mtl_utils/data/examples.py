@@ -1,0 +1,224 @@
+"""Examples, and how some of them become a padded batch."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeGuard
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from mtl_utils.data.batch import MISSING_LABEL, Batch, Inputs
+
+
+@dataclass(frozen=True)
+class Example:
+    """One text as ids, with its labels.
+
+    Args:
+        input_ids: Ids of the text.
+        labels: Labels by task: an integer for the whole text, or a sequence of them, as long as the
+            text (tags) or not (a translation). A task may be absent.
+        segment_ids: Which text of a pair each id belongs to; ``None`` for a single text.
+        character_ids: Ids of the characters of each token, 1 or greater; ``None`` where nothing
+            reads characters.
+
+    Raises:
+        ValueError: If there is not one segment id, or one sequence of characters, for every input
+            id.
+    """
+
+    input_ids: Sequence[int]
+    labels: Mapping[str, int | Sequence[int]] = field(default_factory=dict)
+    segment_ids: Sequence[int] | None = None
+    character_ids: Sequence[Sequence[int]] | None = None
+
+    def __post_init__(self) -> None:
+        one_a_token = {"segment id": self.segment_ids, "list of characters": self.character_ids}
+        for name, values in one_a_token.items():
+            if values is not None and len(values) != len(self.input_ids):
+                raise ValueError(
+                    f"Expected one {name} an input id, got {len(values)} for {len(self.input_ids)}"
+                )
+
+    @property
+    def length(self) -> tuple[int, int]:
+        """Number of input ids, and of the labels in the longest sequence of them (0 if none is)."""
+        sequences = (labels for labels in self.labels.values() if is_sequence(labels))
+        return len(self.input_ids), max((len(labels) for labels in sequences), default=0)
+
+
+def collate(examples: Sequence[Example], pad_id: int = 0) -> Batch:
+    """Pad examples on the right and stack them.
+
+    The labels of a task become ``[B]`` where they are integers and ``[B, U]`` where they are
+    sequences. U is the longest of them, or T where every sequence is as long as its text, so that
+    tags fit the hidden states even if the longest text has none. Where an example has no label
+    for a task that others have, it gets :data:`~mtl_utils.data.MISSING_LABEL`, which pads
+    sequences too. A single text among pairs is segment 0 throughout, and tokens of a text without
+    characters have none among others that do.
+
+    Args:
+        examples: The rows of the batch, at least one.
+        pad_id: Id that fills the inputs.
+
+    Returns:
+        The batch, B rows of int64. T is the longest input, but at least 1: texts that are all empty
+        make a column that the mask leaves out. So is L, the longest token in characters.
+
+    Raises:
+        ValueError: If there are no examples, a task has integers in some examples and sequences in
+            others, or an id does not fit int64.
+        TypeError: If ids or labels are not integers (booleans are not), or not in flat sequences.
+    """
+    return collate_as(examples, pad_id, tasks_of_tokens(examples))
+
+
+def is_sequence(labels: Any) -> TypeGuard[Sequence[int]]:
+    """Tell labels that are several from a single one.
+
+    Args:
+        labels: What an example has for a task.
+    """
+    if isinstance(labels, int | str):
+        return False
+    dimensions = getattr(labels, "ndim", None)  # of an array or a tensor, perhaps of one number
+    return hasattr(labels, "__len__") if dimensions is None else dimensions > 0
+
+
+def tasks_of_tokens(examples: Sequence[Example]) -> set[str]:
+    """Return the tasks whose labels are one a token in every example that has them.
+
+    Args:
+        examples: The examples.
+    """
+    fits: dict[str, bool] = {}
+    for example in examples:
+        for task, labels in example.labels.items():
+            if fits.get(task, True):
+                fits[task] = is_sequence(labels) and len(labels) == len(example.input_ids)
+    return {task for task, fit in fits.items() if fit}
+
+
+def collate_as(examples: Sequence[Example], pad_id: int, token_tasks: Collection[str]) -> Batch:
+    """Collate, where it is known which labels are one a token; see :func:`collate`.
+
+    Args:
+        examples: The rows of the batch, at least one.
+        pad_id: Id that fills the inputs.
+        token_tasks: Tasks whose labels reach as far as the inputs, whatever the examples at hand.
+    """
+    if len(examples) == 0:
+        raise ValueError("Expected the examples of a batch, at least one, got none")
+    inputs = _inputs(examples, pad_id)
+    tasks = dict.fromkeys(task for example in examples for task in example.labels)
+    longest = inputs.input_ids.shape[1]
+    labels = {
+        task: _labels(examples, task, longest if task in token_tasks else 1) for task in tasks
+    }
+    return Batch(inputs, labels)
+
+
+def _inputs(examples: Sequence[Example], pad_id: int) -> Inputs:
+    ids, mask = _padded([example.input_ids for example in examples], pad_id, 1, "input_ids")
+    return Inputs(
+        torch.from_numpy(ids),
+        torch.from_numpy(mask),
+        _segments(examples),
+        _characters(examples, mask),
+    )
+
+
+def _segments(examples: Sequence[Example]) -> Tensor | None:
+    if all(example.segment_ids is None for example in examples):
+        return None
+    rows: list[Any] = [
+        [0] * len(example.input_ids) if example.segment_ids is None else example.segment_ids
+        for example in examples
+    ]
+    return torch.from_numpy(_padded(rows, 0, 1, "segment_ids")[0])
+
+
+def _characters(examples: Sequence[Example], mask: NDArray[np.bool_]) -> Tensor | None:
+    """Return ``[B, T, L]``; all characters are converted at once, since tokens are many."""
+    if all(example.character_ids is None for example in examples):
+        return None
+    tokens: list[Any] = []
+    for example in examples:
+        characters = example.character_ids
+        tokens += [()] * len(example.input_ids) if characters is None else list(characters)
+    if not all(map(is_sequence, tokens)):
+        wrong = next(token for token in tokens if not is_sequence(token))
+        raise TypeError(f"Expected character_ids, a sequence for each token, got {wrong!r:.60}")
+    flat = _integers([character for token in tokens for character in token], "character_ids")
+    lengths = np.array([len(token) for token in tokens], np.int64)
+    longest = lengths.max(initial=1)
+    padded = np.zeros((*mask.shape, longest), np.int64)
+    filled = np.zeros_like(padded, np.bool_)
+    filled[mask] = np.arange(longest) < lengths[:, None]
+    padded[filled] = flat
+    return torch.from_numpy(padded)
+
+
+def _labels(examples: Sequence[Example], task: str, shortest: int) -> Tensor:
+    given = [example.labels[task] for example in examples if task in example.labels]
+    sequences = [is_sequence(labels) for labels in given]
+    if any(sequences) != all(sequences):
+        single, several = given[sequences.index(False)], given[sequences.index(True)]
+        raise ValueError(
+            f"The labels of {task!r} are integers in some examples ({single!r:.30}) and sequences "
+            f"in others ({several!r:.30}); expected one kind for all"
+        )
+    if not all(sequences):
+        flat = [example.labels.get(task, MISSING_LABEL) for example in examples]
+        return torch.from_numpy(_integers(flat, f"labels of {task!r}"))
+    rows: list[Any] = [example.labels.get(task, ()) for example in examples]
+    return torch.from_numpy(_padded(rows, MISSING_LABEL, shortest, f"labels of {task!r}")[0])
+
+
+def _padded(
+    rows: Sequence[Sequence[int]], fill: int, shortest: int, name: str
+) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """Pad rows on the right with a value, and say where the rows are."""
+    arrays = [_integers(row, name) for row in rows]
+    lengths = np.array([len(array) for array in arrays])
+    mask = np.arange(max(shortest, lengths.max())) < lengths[:, None]
+    padded = np.full(mask.shape, fill, np.int64)
+    padded[mask] = np.concatenate(arrays)
+    return padded, mask
+
+
+def _integers(values: Sequence[Any], name: str) -> NDArray[np.int64]:
+    try:
+        array = np.asarray(values)
+    except ValueError:  # nested, with rows of different lengths
+        array = np.zeros((0, 0))
+    if array.ndim != 1:
+        raise TypeError(f"Expected {name} that are a flat sequence of integers, got {values!r:.60}")
+    if array.dtype == np.int64:
+        return array
+    return _converted(array, values, name)
+
+
+def _converted(array: NDArray[Any], values: Sequence[Any], name: str) -> NDArray[np.int64]:
+    """Convert what is not int64, unless that would change a value."""
+    # NumPy makes [1, 0.5] and [1, 2**63] all floats, so look at what was given.
+    mixed = array.dtype.kind == "f" and isinstance(values, list | tuple)
+    given = list(values) if mixed else array.tolist()
+    wrong = [value for value in given if not _is_integer(value)]
+    if wrong:
+        raise TypeError(
+            f"Expected integer {name}, got {type(wrong[0]).__name__} {wrong[0]!r:.30} in "
+            f"{values!r:.60}"
+        )
+    beyond = [value for value in given if not -(2**63) <= value < 2**63]
+    if beyond:
+        raise ValueError(f"The {name} hold {beyond[0]}, which does not fit into int64")
+    return np.array(given, np.int64)
+
+
+def _is_integer(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)

@@ -1,0 +1,193 @@
+"""The BiLSTM tagger: a multi-task model with one task, for sentences given as words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any, TypeVar
+
+from mtl_utils.data.batching import BatchLoader
+from mtl_utils.data.examples import Example
+from mtl_utils.data.tokenization import WordTokenizer
+from mtl_utils.data.vocabulary import Vocabulary
+from mtl_utils.models.multitask import MultiTaskModel
+from mtl_utils.nn import BiLSTMEncoder, WordCharacterEmbedding
+from mtl_utils.sharing import HardSharing
+from mtl_utils.tasks import Tagging
+
+T = TypeVar("T")
+TASK = "tags"
+
+LONGEST_WORD = 40
+"""Characters read of a word, half of them from its beginning and half from its end."""
+
+
+class Tagger(MultiTaskModel):
+    """Tag words with a BiLSTM over words and characters, and a CRF above it or not.
+
+    After Lample et al. (2016) and Ma and Hovy (2016). A :class:`MultiTaskModel` with one task,
+    named ``"tags"``: more tasks are more heads on the same encoder. A word is looked up in lower
+    case and with every digit as ``0``; its characters are read as they are.
+
+    Args:
+        words: The words it knows, as :meth:`normalise` writes them.
+        characters: The characters it knows.
+        labels: Names of the tags. Where they are IOB2 tags, predictions keep to that scheme.
+        width: Size of embeddings and states, D; even.
+        character_width: How much of an embedding is read from characters; 0 for words alone.
+        num_layers: Layers of the encoder.
+        dropout: Probability of dropping a unit, before the encoder and after it.
+        word_dropout: Probability of reading a word as unknown while training.
+        crf: Whether to score whole sequences of tags.
+        constrained: Whether predictions keep to IOB2, if the labels do.
+
+    Raises:
+        ValueError: If a size does not fit, ``width`` is odd, a probability is outside [0, 1), or
+            the labels are refused by :class:`mtl_utils.tasks.Tagging`.
+    """
+
+    def __init__(
+        self,
+        words: Vocabulary,
+        characters: Vocabulary,
+        labels: Sequence[str],
+        width: int = 128,
+        character_width: int = 32,
+        num_layers: int = 1,
+        dropout: float = 0.3,
+        word_dropout: float = 0.0,
+        crf: bool = True,
+        constrained: bool = True,
+    ) -> None:
+        task = Tagging(TASK, tuple(labels), crf, constrained, dropout=dropout)
+        embedding = None
+        if character_width:
+            embedding = WordCharacterEmbedding(
+                len(words), width, len(characters), character_width, word_dropout=word_dropout
+            )
+        elif word_dropout:
+            raise ValueError(
+                f"word_dropout={word_dropout} makes words unknown, which leaves nothing to read "
+                "without characters; set character_width, or word_dropout=0"
+            )
+        encoder = BiLSTMEncoder(len(words), width, num_layers, dropout, embedding=embedding)
+        super().__init__(HardSharing(encoder), [task])
+        self.tokenizer, self.characters, self.tagging = WordTokenizer(words), characters, task
+
+    @classmethod
+    def from_sentences(
+        cls,
+        sentences: Iterable[Sequence[str]],
+        labels: Sequence[str],
+        *,
+        min_count: int = 1,
+        **settings: Any,
+    ) -> Tagger:
+        """Make a tagger that knows the words and characters of training sentences.
+
+        Args:
+            sentences: The training sentences, each a sequence of words.
+            labels: Names of the tags.
+            min_count: Know the words that occur at least this often. With 2, words seen once teach
+                what to make of an unknown one.
+            **settings: See :class:`Tagger`.
+
+        Raises:
+            TypeError: If a sentence is a string, or a word is not.
+            ValueError: As :class:`Tagger`.
+        """
+        words = [word for sentence in sentences for word in _checked(sentence, "a sentence")]
+        known = Vocabulary.from_tokens(map(cls.normalise, words), min_count)
+        characters = Vocabulary.from_tokens(character for word in words for character in word)
+        return cls(known, characters, labels, **settings)
+
+    @staticmethod
+    def normalise(word: str) -> str:
+        """Write a word as it is looked up: in lower case, every digit as ``0``.
+
+        Args:
+            word: The word.
+
+        Raises:
+            TypeError: If it is not a string.
+        """
+        if not isinstance(word, str):
+            raise TypeError(f"Expected words, which are strings, got {word!r:.60}")
+        return "".join("0" if character.isdigit() else character for character in word.lower())
+
+    def example(self, words: Sequence[str], tags: Sequence[str] | None = None) -> Example:
+        """Turn a sentence, tagged or not, into ids.
+
+        Args:
+            words: The words.
+            tags: One a word, where they are known.
+
+        Returns:
+            The example, one id and its characters a word.
+
+        Raises:
+            ValueError: If there is not one tag for every word.
+            KeyError: If a tag is not among the labels.
+            TypeError: If the sentence is a string, or a word is not.
+        """
+        words = _checked(words, "a sentence")
+        ids = self.tokenizer.encode_words([self.normalise(word) for word in words]).ids
+        labels = {}
+        if tags is not None:
+            if len(tags) != len(words):
+                raise ValueError(
+                    f"Expected one tag a word, got {len(tags)} tags for {len(words)} words"
+                )
+            labels[TASK] = self.tagging.label(tags)
+        return Example(ids, labels, character_ids=[self._read(word) for word in words])
+
+    def examples(
+        self, sentences: Iterable[Sequence[str]], tags: Iterable[Sequence[str]]
+    ) -> list[Example]:
+        """Turn many tagged sentences into ids.
+
+        Args:
+            sentences: The sentences.
+            tags: The tags of each.
+
+        Raises:
+            ValueError: If there are more of one than of the other.
+        """
+        return [self.example(s, t) for s, t in zip(sentences, tags, strict=True)]
+
+    def tag(self, sentences: Sequence[Sequence[str]], *, max_tokens: int = 4096) -> list[list[str]]:
+        """Tag sentences.
+
+        Args:
+            sentences: Each a sequence of words.
+            max_tokens: How many words, padding included, are read at a time; it does not change
+                the result.
+
+        Returns:
+            One tag a word, sentence by sentence in the same order; none for an empty sentence.
+
+        Raises:
+            TypeError: If a sentence is a string, or a word is not.
+        """
+        examples = [self.example(words) for words in _checked(sentences, "sentences")]
+        if not examples:
+            return []
+        order = sorted(range(len(examples)), key=lambda index: len(examples[index].input_ids))
+        loader = BatchLoader([examples[i] for i in order], max_tokens=max_tokens, shuffle=False)
+        device = next(self.parameters()).device
+        predicted = [ids for batch in loader for ids in self.predict(batch.to(device))[TASK]]
+        found = dict(zip(order, map(self.tagging.tags, predicted), strict=True))
+        return [found[index] for index in range(len(examples))]
+
+    def _read(self, word: str) -> list[int]:
+        if len(word) > LONGEST_WORD:
+            word = word[: LONGEST_WORD // 2] + word[-LONGEST_WORD // 2 :]
+        return self.characters.encode(word)
+
+
+def _checked(values: Iterable[T], what: str) -> list[T]:
+    if isinstance(values, str):
+        raise TypeError(
+            f"Expected {what} as a list, got the string {values!r:.60}. A sentence is a list of "
+            "words: split it first."
+        )
+    return list(values)

@@ -1,0 +1,219 @@
+"""Entity spans: read from IOB2 tags, and compared, to see which errors a tagger makes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+
+OUTSIDE = "O"
+
+
+@dataclass(frozen=True, order=True)
+class Span:
+    """An entity.
+
+    Args:
+        type: What kind of entity it is.
+        start: Its first token.
+        end: One past its last token.
+    """
+
+    type: str
+    start: int
+    end: int
+
+
+@dataclass(frozen=True)
+class SpanErrors:
+    """How many spans were found, and what is wrong with the others.
+
+    Every predicted and every reference span counts once: alone where it is spurious or missed, and
+    otherwise as one half of a pair.
+
+    Args:
+        correct: Pairs that are equal.
+        wrong_type: Pairs with the same tokens and different types.
+        wrong_boundary: Pairs of the same type that overlap and have different tokens.
+        wrong_both: Pairs of different types that overlap and have different tokens.
+        missed: Reference spans without a partner.
+        spurious: Predicted spans without a partner.
+    """
+
+    correct: int = 0
+    wrong_type: int = 0
+    wrong_boundary: int = 0
+    wrong_both: int = 0
+    missed: int = 0
+    spurious: int = 0
+
+    @property
+    def num_pairs(self) -> int:
+        """Number of predicted spans that have a partner among the references."""
+        return self.correct + self.wrong_type + self.wrong_boundary + self.wrong_both
+
+    @property
+    def num_predicted(self) -> int:
+        """Number of predicted spans."""
+        return self.num_pairs + self.spurious
+
+    @property
+    def num_references(self) -> int:
+        """Number of reference spans."""
+        return self.num_pairs + self.missed
+
+
+def to_spans(tags: Sequence[str]) -> list[Span]:
+    """Read spans from IOB2 tags as strictly as seqeval: only ``B-`` starts one.
+
+    An ``I-`` tag that continues no span of its type is part of none, as if it were ``O``. To hear
+    of such a tag instead use :func:`mtl_utils.atlas.from_iob2`.
+
+    Args:
+        tags: One tag a token: ``O``, ``B-`` or ``I-`` and a type.
+
+    Returns:
+        The spans from left to right, none overlapping.
+
+    Raises:
+        ValueError: If a tag is none of IOB2.
+    """
+    spans: list[Span] = []
+    inside = ""  # type of the span that the next token may continue
+    for position, tag in enumerate(tags):
+        prefix, kind = split_tag(tag)
+        if prefix == "B":
+            spans.append(Span(kind, position, position + 1))
+            inside = kind
+        elif prefix == "I" and kind == inside:
+            spans[-1] = Span(kind, spans[-1].start, position + 1)
+        else:
+            inside = ""
+    return spans
+
+
+def split_tag(tag: str) -> tuple[str, str]:
+    """Split an IOB2 tag into prefix and type.
+
+    Args:
+        tag: ``O``, or ``B-`` or ``I-`` and a type.
+
+    Returns:
+        ``("O", "")``, or ``B`` or ``I`` and the type.
+
+    Raises:
+        ValueError: If it is anything else.
+    """
+    prefix, dash, kind = tag.partition("-")
+    if tag == OUTSIDE or (prefix in ("B", "I") and dash and kind):
+        return prefix, kind
+    raise ValueError(f'Expected an IOB2 tag, "O" or "B-" or "I-" and a type, got {tag!r}')
+
+
+def match_spans(
+    predicted: Sequence[Span], references: Sequence[Span]
+) -> list[tuple[Span | None, Span | None]]:
+    """Pair the spans of one sentence, each with one other at most.
+
+    Equal spans come together first, then those with the same tokens, then those of the same type
+    that overlap, then those of different types that do; where a span has a choice, the pair that
+    shares most tokens wins, and among equals the one further to the left.
+
+    Args:
+        predicted: Predicted spans, none overlapping another.
+        references: Reference spans, none overlapping another.
+
+    Returns:
+        Pairs of a reference and a prediction, in the order of the text by the first of the two;
+        ``None`` stands where a span has no partner.
+    """
+    partners: dict[Span, Span] = {}
+    taken: set[Span] = set()
+    candidates = sorted(
+        (_closeness(reference, found), reference, found)
+        for reference in references
+        for found in predicted
+        if _overlap(reference, found)
+    )
+    for _, reference, found in candidates:
+        if reference not in partners and found not in taken:
+            partners[reference] = found
+            taken.add(found)
+    pairs: list[tuple[Span | None, Span | None]] = []
+    pairs += [(reference, partners.get(reference)) for reference in references]
+    pairs += [(None, found) for found in predicted if found not in taken]
+    return sorted(pairs, key=_position)
+
+
+def span_errors(
+    predictions: Sequence[Sequence[str]], references: Sequence[Sequence[str]]
+) -> SpanErrors:
+    """Count the errors that token accuracy hides.
+
+    Args:
+        predictions: Predicted IOB2 tags, sentence by sentence.
+        references: The tags that were expected.
+
+    Returns:
+        Counts over all sentences, in which every predicted and every reference span is counted
+        once; see :func:`match_spans` for what is compared with what.
+
+    Raises:
+        ValueError: If there are more sentences, or tags in a sentence, of one than of the other,
+            or a tag is none of IOB2.
+    """
+    check_rows(predictions, references)
+    counts = dict.fromkeys((field.name for field in fields(SpanErrors)), 0)
+    for predicted, expected in zip(predictions, references, strict=True):
+        for pair in match_spans(to_spans(predicted), to_spans(expected)):
+            counts[_verdict(*pair)] += 1
+    return SpanErrors(**counts)
+
+
+def check_rows(predictions: Sequence[Sequence], references: Sequence[Sequence]) -> None:
+    """Refuse predictions that do not go with the references.
+
+    Args:
+        predictions: One sequence a sentence.
+        references: One sequence a sentence.
+
+    Raises:
+        ValueError: If their numbers or lengths differ.
+    """
+    if len(predictions) != len(references):
+        raise ValueError(
+            f"Expected one prediction a sentence, got {len(predictions)} for {len(references)}"
+        )
+    for row, (found, expected) in enumerate(zip(predictions, references, strict=True)):
+        if len(found) != len(expected):
+            raise ValueError(
+                f"Sentence {row} has {len(found)} predicted tags and {len(expected)} references; "
+                "expected as many of one as of the other"
+            )
+
+
+def _overlap(left: Span, right: Span) -> int:
+    return max(0, min(left.end, right.end) - max(left.start, right.start))
+
+
+def _closeness(reference: Span, found: Span) -> tuple[int, int, int, int]:
+    """A key that sorts the closest pairs first."""
+    same_tokens = (reference.start, reference.end) == (found.start, found.end)
+    rank = 0 if same_tokens else 1 if reference.type == found.type else 2
+    return rank, -_overlap(reference, found), reference.start, found.start
+
+
+def _position(pair: tuple[Span | None, Span | None]) -> int:
+    span = pair[0] or pair[1]
+    return 0 if span is None else span.start
+
+
+def _verdict(reference: Span | None, found: Span | None) -> str:
+    if found is None:
+        return "missed"
+    if reference is None:
+        return "spurious"
+    if reference == found:
+        return "correct"
+    if (reference.start, reference.end) == (found.start, found.end):
+        return "wrong_type"
+    return "wrong_boundary" if reference.type == found.type else "wrong_both"
