@@ -244,11 +244,11 @@ MULTI30K_CONFIGS: tuple[Config, ...] = (
     },
 )
 
-# Both contenders with the same steps and the same choice of step sizes.
+# Both contenders take the same steps. Of the step sizes 0.002, 0.005, 0.01 and 0.02 the same one
+# had the best validation BLEU for both, with the first seed.
 ATLAS_CONFIGS: tuple[Config, ...] = tuple(
     {
         "attention": attention,
-        "learning_rate": learning_rate,
         "size": 4000,
         "lowercase": False,
         "vocab_size": 2000,
@@ -257,10 +257,9 @@ ATLAS_CONFIGS: tuple[Config, ...] = tuple(
         "dropout": 0.2,
         "smoothing": 0.1,
         "max_tokens": 2000,
-        "training": {"epochs": 8, "learning_rate": learning_rate, "warmup_steps": 50},
+        "training": {"epochs": 8, "learning_rate": 0.01, "warmup_steps": 50},
     }
     for attention in (True, False)
-    for learning_rate in (0.01, 0.02)
 )
 
 EXPERIMENTS = (
