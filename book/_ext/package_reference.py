@@ -136,7 +136,7 @@ def _entry(name: PublicName, room: Room) -> list[str]:
     if name.kind == "data":
         comment = room.comments.get(name.name, "")
         body = [f"   {line}" for line in comment.splitlines()]
-        return [f".. py:data:: {name.path}", "", *body, ""]
+        return [f".. py:data:: {name.name}", "", *body, ""]
     options = ["   :members:", "   :show-inheritance:"] if inspect.isclass(name.value) else []
     return [f".. auto{name.kind}:: {name.path}", *options, ""]
 
