@@ -20,6 +20,12 @@ import torch
 Record = dict[str, Any]
 
 RESULTS_VARIABLE = "MTL_RESULTS_DIR"
+MATTERING = (
+    *("mtl_utils", "torch", "accelerate", "numpy", "datasets", "tokenizers"),
+    *("sacrebleu", "seqeval"),
+)
+"""Distributions whose versions are noted."""
+
 FIELDS = ("experiment", "config", "seed", "metrics", "commit", "versions", "hardware", "seconds")
 
 
@@ -172,7 +178,7 @@ def _git(*arguments: str) -> str | None:
 def versions() -> dict[str, str]:
     """Return the versions of Python and of what the numbers depend on."""
     found = {"python": platform.python_version()}
-    for name in ("mtl_utils", "torch", "numpy", "datasets"):
+    for name in MATTERING:
         try:
             found[name] = importlib.metadata.version(name)
         except importlib.metadata.PackageNotFoundError:
