@@ -8,7 +8,7 @@ from mtl_utils.exercises.language_models import (
     check_perplexity,
 )
 from mtl_utils.exercises.named_entities import (
-    check_forward_step,
+    check_backward_step,
     check_is_valid,
     check_read_spans,
     check_span_f1,
@@ -26,10 +26,10 @@ __all__ = [
     "Exercise",
     "Verdict",
     "check_attention_weights",
+    "check_backward_step",
     "check_best_mixture",
     "check_clipped_precision",
     "check_continuation_count",
-    "check_forward_step",
     "check_greedy",
     "check_is_valid",
     "check_nucleus",
