@@ -76,7 +76,7 @@ def test_the_risk_over_all_sequences_is_the_expected_cost_and_so_is_its_gradient
     expected = torch.zeros_like(logits)
     for log_p, cost in zip(log_probs, costs, strict=True):
         (score,) = torch.autograd.grad(log_p, logits, retain_graph=True)
-        expected += float(log_p.exp()) * float(cost) * score
+        expected += log_p.exp().item() * cost.item() * score
     torch.testing.assert_close(logits.grad, expected)
 
 
