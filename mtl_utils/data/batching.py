@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -11,6 +12,8 @@ from numpy.typing import NDArray
 
 from mtl_utils.data.batch import MISSING_LABEL, Batch
 from mtl_utils.data.examples import Example, collate_as, is_sequence, tasks_of_tokens
+
+T = TypeVar("T")
 
 
 class BatchLoader:
@@ -226,3 +229,25 @@ def _shard(batch: Batch, rank: int, world_size: int) -> Batch:
     return Batch(
         batch.inputs.rows(rows), {task: labels[rows] for task, labels in batch.labels.items()}
     )
+
+
+def predict_by_length(
+    examples: Sequence[Example], predict: Callable[[Batch], Sequence[T]], max_tokens: int
+) -> list[T]:
+    """Predict batch by batch, texts of similar length together.
+
+    Args:
+        examples: What to predict for.
+        predict: Returns one prediction a row of a batch.
+        max_tokens: Budget of a batch in positions, padding included.
+
+    Returns:
+        One prediction an example, in their order.
+    """
+    if not examples:
+        return []
+    order = sorted(range(len(examples)), key=lambda index: len(examples[index].input_ids))
+    loader = BatchLoader([examples[i] for i in order], max_tokens=max_tokens, shuffle=False)
+    predicted = [prediction for batch in loader for prediction in predict(batch)]
+    found = dict(zip(order, predicted, strict=True))
+    return [found[index] for index in range(len(examples))]

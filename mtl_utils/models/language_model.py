@@ -10,6 +10,7 @@ from torch import nn as torch_nn
 from torch.nn import functional
 
 from mtl_utils.nn import decoding
+from mtl_utils.nn.arguments import check_probability, check_sizes
 from mtl_utils.nn.evaluation_mode import evaluation_mode
 from mtl_utils.nn.recurrent import remember_by_default
 
@@ -53,11 +54,8 @@ class LSTMLanguageModel(torch_nn.Module):
         padding_id: int | None = None,
     ) -> None:
         super().__init__()
-        for name, size in [("vocab_size", vocab_size), ("width", width), ("layers", num_layers)]:
-            if size < 1:
-                raise ValueError(f"{name} must be at least 1, got {size}")
-        if not 0 <= dropout < 1:
-            raise ValueError(f"dropout must lie in [0, 1), got {dropout}")
+        check_sizes(vocab_size=vocab_size, width=width, layers=num_layers)
+        check_probability("dropout", dropout)
         if padding_id is not None and not 0 <= padding_id < vocab_size:
             raise ValueError(f"padding_id must be an id below {vocab_size}, got {padding_id}")
         self.vocab_size = vocab_size

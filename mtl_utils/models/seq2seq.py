@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from mtl_utils.data.batch import Batch
-from mtl_utils.data.batching import BatchLoader
+from mtl_utils.data.batching import predict_by_length
 from mtl_utils.data.examples import Example, collate
 from mtl_utils.data.tokenization import Tokenizer
 from mtl_utils.models.multitask import MultiTaskModel
@@ -136,18 +136,13 @@ class Seq2Seq(MultiTaskModel):
         """
         if isinstance(texts, str):
             raise TypeError(f"Expected a list of texts, got the string {texts!r:.60}; use [text]")
-        if len(texts) == 0:
-            return []
         examples = [self.example(text) for text in texts]
-        order = sorted(range(len(texts)), key=lambda index: len(examples[index].input_ids))
-        loader = BatchLoader([examples[i] for i in order], max_tokens=max_tokens, shuffle=False)
-        written = [
-            self.target.decode(hypothesis.ids)
-            for batch in loader
-            for hypothesis in self.search(batch, beam_size, length_penalty, max_length)
-        ]
-        found = dict(zip(order, written, strict=True))
-        return [found[index] for index in range(len(texts))]
+
+        def texts_of(batch: Batch) -> list[str]:
+            found = self.search(batch, beam_size, length_penalty, max_length)
+            return [self.target.decode(hypothesis.ids) for hypothesis in found]
+
+        return predict_by_length(examples, texts_of, max_tokens)
 
     @torch.no_grad()
     def search(

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any, TypeVar
 
-from mtl_utils.data.batching import BatchLoader
+from mtl_utils.data.batch import Batch
+from mtl_utils.data.batching import predict_by_length
 from mtl_utils.data.examples import Example
 from mtl_utils.data.tokenization import WordTokenizer
 from mtl_utils.data.vocabulary import Vocabulary
@@ -169,14 +170,12 @@ class Tagger(MultiTaskModel):
             TypeError: If a sentence is a string, or a word is not.
         """
         examples = [self.example(words) for words in _checked(sentences, "sentences")]
-        if not examples:
-            return []
-        order = sorted(range(len(examples)), key=lambda index: len(examples[index].input_ids))
-        loader = BatchLoader([examples[i] for i in order], max_tokens=max_tokens, shuffle=False)
         device = next(self.parameters()).device
-        predicted = [ids for batch in loader for ids in self.predict(batch.to(device))[TASK]]
-        found = dict(zip(order, map(self.tagging.tags, predicted), strict=True))
-        return [found[index] for index in range(len(examples))]
+
+        def tags_of(batch: Batch) -> list[list[str]]:
+            return [self.tagging.tags(ids) for ids in self.predict(batch.to(device))[TASK]]
+
+        return predict_by_length(examples, tags_of, max_tokens)
 
     def _read(self, word: str) -> list[int]:
         if len(word) > LONGEST_WORD:

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 from torch import nn as torch_nn
 
+from mtl_utils.nn.arguments import check_probability, check_sizes
 from mtl_utils.nn.attention import AdditiveAttention, UniformAttention
 from mtl_utils.nn.recurrent import check_ids, remember_by_default
 
@@ -82,12 +83,13 @@ class AttentionDecoder(torch_nn.Module):
     ) -> None:
         super().__init__()
         embedding_width = width if embedding_width is None else embedding_width
-        sizes = {"vocab_size": vocab_size, "width": width, "memory_width": memory_width}
-        for name, size in (sizes | {"embedding_width": embedding_width}).items():
-            if size < 1:
-                raise ValueError(f"{name} must be at least 1, got {size}")
-        if not 0 <= dropout < 1:
-            raise ValueError(f"dropout must lie in [0, 1), got {dropout}")
+        check_sizes(
+            vocab_size=vocab_size,
+            width=width,
+            memory_width=memory_width,
+            embedding_width=embedding_width,
+        )
+        check_probability("dropout", dropout)
         self.vocab_size, self.width = vocab_size, width
         self.embedding_scale = embedding_width**0.5
         self.embedding = torch_nn.Embedding(vocab_size, embedding_width)

@@ -7,6 +7,7 @@ from torch import Tensor
 from torch import nn as torch_nn
 
 from mtl_utils.data.batch import Inputs
+from mtl_utils.nn.arguments import check_probability, check_sizes
 
 PADDING = 0
 UNKNOWN = 1
@@ -39,18 +40,15 @@ class CharacterCNN(torch_nn.Module):
         dropout: float = 0.0,
     ) -> None:
         super().__init__()
-        sizes = {
-            "num_characters": num_characters,
-            "width": width,
-            "embedding_width": embedding_width,
-            "kernel_size": kernel_size,
-        }
-        for name, size in sizes.items():
-            if size < 1:
-                raise ValueError(f"{name} must be at least 1, got {size}")
+        check_sizes(
+            num_characters=num_characters,
+            width=width,
+            embedding_width=embedding_width,
+            kernel_size=kernel_size,
+        )
         if kernel_size % 2 == 0:
             raise ValueError(f"kernel_size must be odd, to have a middle; got {kernel_size}")
-        _check_probability("dropout", dropout)
+        check_probability("dropout", dropout)
         self.num_characters, self.width = num_characters, width
         self.embedding = torch_nn.Embedding(num_characters, embedding_width, padding_idx=PADDING)
         self.dropout = torch_nn.Dropout(dropout)
@@ -132,7 +130,7 @@ class WordCharacterEmbedding(torch_nn.Module):
                 f"width {width} is shared by the word and its characters; expected a "
                 f"character_width of 1 to {width - 1}, got {character_width}"
             )
-        _check_probability("word_dropout", word_dropout)
+        check_probability("word_dropout", word_dropout)
         self.width, self.word_dropout = width, word_dropout
         self.words = torch_nn.Embedding(vocab_size, width - character_width)
         self.characters = CharacterCNN(
@@ -161,8 +159,3 @@ class WordCharacterEmbedding(torch_nn.Module):
             dropped = torch.rand(ids.shape, device=ids.device) < self.word_dropout
             ids = ids.masked_fill(dropped, UNKNOWN)
         return torch.cat([self.words(ids), self.characters(inputs.character_ids)], dim=2)
-
-
-def _check_probability(name: str, value: float) -> None:
-    if not 0 <= value < 1:
-        raise ValueError(f"{name} must lie in [0, 1), got {value}")

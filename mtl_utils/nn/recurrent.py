@@ -8,6 +8,7 @@ from torch import nn as torch_nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from mtl_utils.data.batch import Inputs
+from mtl_utils.nn.arguments import check_probability, check_sizes
 from mtl_utils.nn.encoder import Encoder
 
 
@@ -43,16 +44,12 @@ class LSTMEncoder(Encoder):
         embedding: torch_nn.Module | None = None,
     ) -> None:
         super().__init__()
-        sizes = {"vocab_size": vocab_size, "width": width, "num_layers": num_layers}
-        for name, size in sizes.items():
-            if size < 1:
-                raise ValueError(f"{name} must be at least 1, got {size}")
+        check_sizes(vocab_size=vocab_size, width=width, num_layers=num_layers)
         if width % self.num_directions:
             raise ValueError(
                 f"width must be even, half of it for each direction of reading; got {width}"
             )
-        if not 0 <= dropout < 1:
-            raise ValueError(f"dropout must lie in [0, 1), got {dropout}")
+        check_probability("dropout", dropout)
         self.vocab_size = vocab_size
         self.width = width
         if embedding is None:
