@@ -1,5 +1,6 @@
 """Whole models."""
 
+from mtl_utils.models.bilstm_framework import BiLSTMFramework
 from mtl_utils.models.language_model import LSTMLanguageModel
 from mtl_utils.models.multitask import MultiTaskModel
 from mtl_utils.models.ngram import NGramLanguageModel
@@ -8,6 +9,7 @@ from mtl_utils.models.tagger import Tagger
 
 __all__ = [
     "Alignment",
+    "BiLSTMFramework",
     "LSTMLanguageModel",
     "MultiTaskModel",
     "NGramLanguageModel",

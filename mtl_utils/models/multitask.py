@@ -26,8 +26,9 @@ class MultiTaskModel(torch_nn.Module):
         tasks: The tasks; each makes its own head.
 
     Raises:
-        ValueError: If there is no task, two have the same name, a name is not fit for a module, or
-            a task that needs causal states would be given others.
+        ValueError: If there is no task, two have the same name, a name is not fit for a module, a
+            task that needs causal states would be given others, or a head that needs a decoder's
+            states would be given an encoder's or the other way round.
     """
 
     def __init__(self, sharing: Sharing, tasks: Iterable[Task]) -> None:
@@ -48,6 +49,13 @@ class MultiTaskModel(torch_nn.Module):
                     "encoder, for example nn.LSTMEncoder."
                 )
         heads = {task.name: task.head(sharing.width) for task in given}
+        for name, head in heads.items():
+            if head.reads_decoder != sharing.decodes(name):
+                raise ValueError(
+                    f"The head of {name!r} is {_decoder_of(head.reads_decoder)}, and the way of "
+                    f"sharing {_gives(sharing.decodes(name))}. Translation(own_decoder=False) and "
+                    "SharedDecoder go together."
+                )
         try:
             self.heads = torch_nn.ModuleDict(heads)
         except KeyError as error:  # with a dot, empty, or a word of PyTorch's own such as "type"
@@ -100,8 +108,7 @@ class MultiTaskModel(torch_nn.Module):
         names = list(self.tasks) if tasks is None else list(tasks)
         heads = {name: self.head(name) for name in names}
         with evaluation_mode(self):
-            shared = self.sharing(batch, names)
-            return {n: head.predict(shared.hidden[n], batch) for n, head in heads.items()}
+            return self.sharing.predict(batch, heads)
 
     def head(self, task: str) -> Head:
         """Return the head of a task.
@@ -141,3 +148,11 @@ class MultiTaskModel(torch_nn.Module):
                 raise KeyError(f"The batch of {task!r} has labels of {list(batch.labels)} only")
             groups.setdefault(id(batch), (batch, []))[1].append(task)
         return list(groups.values())
+
+
+def _decoder_of(reads_decoder: bool) -> str:
+    return "an output layer over a decoder" if reads_decoder else "made to read the encoder"
+
+
+def _gives(decodes: bool) -> str:
+    return "gives it the states of a decoder" if decodes else "has no decoder for it"

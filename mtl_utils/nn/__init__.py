@@ -2,12 +2,17 @@
 
 from mtl_utils.nn.attention import AdditiveAttention, UniformAttention, masked_softmax
 from mtl_utils.nn.crf import LinearChainCRF
-from mtl_utils.nn.decoder import AttentionDecoder, Decoded, DecoderState
+from mtl_utils.nn.decoder import AttentionDecoder, Decoded, DecoderState, shift_right
 from mtl_utils.nn.decoding import filter_logits, next_token_distribution, sample
 from mtl_utils.nn.embeddings import CharacterCNN, WordCharacterEmbedding
-from mtl_utils.nn.encoder import Encoder
+from mtl_utils.nn.encoder import Encoder, ProjectedEncoder
 from mtl_utils.nn.recurrent import BiLSTMEncoder, LSTMEncoder
 from mtl_utils.nn.search import Hypothesis, beam_search, greedy_search, select_rows
+from mtl_utils.nn.self_attentive_decoder import (
+    SelfAttended,
+    SelfAttentiveDecoder,
+    SelfAttentiveState,
+)
 from mtl_utils.nn.tag_search import viterbi
 
 __all__ = [
@@ -21,6 +26,10 @@ __all__ = [
     "Hypothesis",
     "LSTMEncoder",
     "LinearChainCRF",
+    "ProjectedEncoder",
+    "SelfAttended",
+    "SelfAttentiveDecoder",
+    "SelfAttentiveState",
     "UniformAttention",
     "WordCharacterEmbedding",
     "beam_search",
@@ -30,5 +39,6 @@ __all__ = [
     "next_token_distribution",
     "sample",
     "select_rows",
+    "shift_right",
     "viterbi",
 ]

@@ -48,12 +48,13 @@ class AdditiveAttention(torch_nn.Module):
         Args:
             query: ``[B, U, query_width]``, U queries a row.
             memory: ``[B, T, D]``.
-            mask: ``[B, T]``, True where there is something to attend to.
+            mask: ``[B, T]``, True where there is something to attend to; or ``[B, U, T]``, where
+                that differs from query to query.
             keys: What :meth:`keys` gives for the memory; computed if ``None``.
 
         Returns:
             Contexts ``[B, U, D]`` and weights ``[B, U, T]``, which sum to one over T; both are zero
-            for a row with nothing to attend to.
+            for a query with nothing to attend to.
         """
         projected = self.from_query(query)  # [B, U, A]
         keys = self.keys(memory) if keys is None else keys
@@ -64,8 +65,8 @@ class AdditiveAttention(torch_nn.Module):
         else:  # the intermediate values are computed again in the backward pass, not kept
             scored = [checkpoint(self._scores, p, keys, use_reentrant=False) for p in pieces]
             scores = torch.cat(scored, dim=1)
-        weights = masked_softmax(scores, mask.unsqueeze(1))  # [B, U, T]
-        return weights @ memory.to(weights.dtype), weights
+        weights = masked_softmax(scores, mask if mask.dim() == 3 else mask.unsqueeze(1))
+        return weights @ memory.to(weights.dtype), weights  # [B, U, D], [B, U, T]
 
     def _scores(self, projected: Tensor, keys: Tensor) -> Tensor:
         together = (projected.unsqueeze(2) + keys.unsqueeze(1)).tanh_()  # [B, U, T, A]

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 from torch import nn as torch_nn
 
+from mtl_utils.data.batch import MISSING_LABEL
 from mtl_utils.nn.arguments import check_probability, check_sizes
 from mtl_utils.nn.attention import AdditiveAttention, UniformAttention
 from mtl_utils.nn.recurrent import check_ids, remember_by_default
@@ -137,11 +138,11 @@ class AttentionDecoder(torch_nn.Module):
         """
         check_ids(input_ids, self.vocab_size)
         embedded = self.dropout(self.embedding(input_ids) * self.embedding_scale)  # [B, U, E]
-        read, lower = _run(self.lower, embedded, state.lower)  # [B, U, D]
+        read, lower = run_lstm(self.lower, embedded, state.lower)  # [B, U, D]
         context, weights = self.attention(read, state.memory, state.mask, state.keys)
         context = context.to(read.dtype)
         both = self.dropout(torch.cat([read, context], dim=-1))  # [B, U, D + M]
-        written, upper = _run(self.upper, both, state.upper)  # [B, U, D]
+        written, upper = run_lstm(self.upper, both, state.upper)  # [B, U, D]
         everything = self.dropout(torch.cat([written, context, embedded], dim=-1))
         hidden = self.readout(everything)  # [B, U, E]
         return Decoded(hidden, weights, state._replace(lower=lower, upper=upper))
@@ -161,8 +162,33 @@ class AttentionDecoder(torch_nn.Module):
         return self.output(decoded.hidden), decoded.state
 
 
-def _run(lstm: torch_nn.LSTM, inputs: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
-    """Run an LSTM of one layer from and to a state ``[B, 2, D]``."""
+def run_lstm(lstm: torch_nn.LSTM, inputs: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
+    """Run an LSTM of one layer, from a state and to one.
+
+    Args:
+        lstm: Of one layer and one direction.
+        inputs: ``[B, U, E]``.
+        state: Hidden and cell state ``[B, 2, D]``.
+
+    Returns:
+        Outputs ``[B, U, D]`` and the state after them.
+    """
     hidden, cell = (part.unsqueeze(0).contiguous() for part in state.unbind(dim=1))
     outputs, (hidden, cell) = lstm(inputs, (hidden, cell))
     return outputs, torch.stack([hidden[0], cell[0]], dim=1)
+
+
+def shift_right(labels: Tensor, bos_id: int, pad_id: int) -> Tensor:
+    """Return what a decoder reads while it learns to write target sentences (teacher forcing).
+
+    Args:
+        labels: Target sentences ``[B, U]``, ``MISSING_LABEL`` after their ends.
+        bos_id: Id of ``<bos>``.
+        pad_id: Id of ``<pad>``.
+
+    Returns:
+        ``[B, U]``: ``<bos>``, then all but the last; ``<pad>`` where a label is missing.
+    """
+    shifted = labels.roll(1, dims=1)
+    shifted[:, 0] = bos_id
+    return shifted.masked_fill(shifted == MISSING_LABEL, pad_id)

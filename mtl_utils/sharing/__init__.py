@@ -2,5 +2,6 @@
 
 from mtl_utils.sharing.base import Shared, Sharing
 from mtl_utils.sharing.hard import HardSharing
+from mtl_utils.sharing.shared_decoder import SharedDecoder
 
-__all__ = ["HardSharing", "Shared", "Sharing"]
+__all__ = ["HardSharing", "Shared", "SharedDecoder", "Sharing"]

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from torch import Tensor
 from torch import nn as torch_nn
 
 from mtl_utils.data.batch import Batch
+from mtl_utils.tasks.base import Head
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,30 @@ class Sharing(torch_nn.Module):
             task: Name of the task.
         """
         raise NotImplementedError
+
+    def decodes(self, task: str) -> bool:
+        """Tell whether the states given to a task are those of a decoder, one a target token.
+
+        Args:
+            task: Name of the task.
+        """
+        return False
+
+    def predict(self, batch: Batch, heads: Mapping[str, Head]) -> dict[str, list[Any]]:
+        """Predict with the heads of some tasks.
+
+        Where hidden states depend on what was predicted before, as those of a decoder do, a way of
+        sharing computes them step by step instead.
+
+        Args:
+            batch: The batch; its labels are not looked at.
+            heads: The heads by task.
+
+        Returns:
+            What each head predicts, one entry a row.
+        """
+        shared = self(batch, list(heads))
+        return {name: head.predict(shared.hidden[name], batch) for name, head in heads.items()}
 
     def shared_parameters(self) -> list[torch_nn.Parameter]:
         """Return the parameters that every task moves."""

@@ -4,7 +4,12 @@ from mtl_utils.tasks.base import Head, Task
 from mtl_utils.tasks.language_modeling import LanguageModeling, LanguageModelingHead
 from mtl_utils.tasks.spans import Span, SpanErrors, match_spans, span_errors, to_spans
 from mtl_utils.tasks.tagging import Tagging, TaggingHead, iob2_constraints, word_positions
-from mtl_utils.tasks.translation import Translation, TranslationHead
+from mtl_utils.tasks.translation import (
+    Translation,
+    TranslationHead,
+    TranslationOutput,
+    WritingHead,
+)
 
 __all__ = [
     "Head",
@@ -17,6 +22,8 @@ __all__ = [
     "Task",
     "Translation",
     "TranslationHead",
+    "TranslationOutput",
+    "WritingHead",
     "iob2_constraints",
     "match_spans",
     "span_errors",

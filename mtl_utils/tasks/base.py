@@ -17,7 +17,13 @@ class Head(torch_nn.Module):
 
     Args:
         task: Name of the task, under which a batch has its labels.
+
+    Attributes:
+        reads_decoder: Whether it must be given the states of a decoder, one a target token, and not
+            those of the encoder.
     """
+
+    reads_decoder: bool = False
 
     def __init__(self, task: str) -> None:
         super().__init__()

@@ -5,12 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from torch import Tensor
 from torch import nn as torch_nn
 
 from mtl_utils.data.batch import MISSING_LABEL, Batch
-from mtl_utils.objectives.losses import label_smoothing_loss
+from mtl_utils.objectives.losses import label_smoothing_loss, num_counted
+from mtl_utils.objectives.sequence import sequence_loss
 from mtl_utils.tasks.base import Head
 
 
@@ -24,12 +26,27 @@ class LanguageModeling:
         name: Under which a batch has its labels.
         vocab_size: Number of tokens, V.
         smoothing: Label smoothing while training.
+        per: What the loss is a mean over: ``"token"``, or ``"sequence"``, with the negative
+            log-likelihood of a whole sequence, which has no smoothed target.
+
+    Raises:
+        ValueError: If ``per`` is something else, or a loss per sequence is to be smoothed.
     """
 
     name: str
     vocab_size: int
     smoothing: float = 0.0
+    per: Literal["token", "sequence"] = "token"
     causal = True
+
+    def __post_init__(self) -> None:
+        if self.per not in ("token", "sequence"):
+            raise ValueError(f'per must be "token" or "sequence", got {self.per!r}')
+        if self.per == "sequence" and self.smoothing:
+            raise ValueError(
+                f"A loss per sequence is not smoothed; got smoothing={self.smoothing}. Use "
+                'per="token", or smoothing=0.'
+            )
 
     def label(self, input_ids: Sequence[int]) -> list[int]:
         """Return the label of an input: at each position the token that follows it.
@@ -88,7 +105,7 @@ class LanguageModelingHead(Head):
 
     def __init__(self, task: LanguageModeling, width: int) -> None:
         super().__init__(task.name)
-        self.smoothing = task.smoothing
+        self.smoothing, self.per = task.smoothing, task.per
         self.output = torch_nn.Linear(width, task.vocab_size)
 
     def forward(self, hidden: Tensor, batch: Batch) -> Tensor:
@@ -104,14 +121,30 @@ class LanguageModelingHead(Head):
         return self.output(hidden)
 
     def loss(self, outputs: Tensor, batch: Batch) -> Tensor:
-        """Return the mean loss per token, smoothed only while training.
+        """Return the mean loss per token, smoothed only while training, or per sequence.
 
         Args:
             outputs: Logits ``[B, T, V]``.
             batch: Holds the next tokens ``[B, T]``.
         """
+        if self.per == "sequence":
+            return sequence_loss(outputs, batch.labels[self.task])
         smoothing = self.smoothing if self.training else 0.0
         return label_smoothing_loss(outputs, batch.labels[self.task], smoothing)
+
+    def count(self, batch: Batch) -> Tensor:
+        """Return how many tokens, or sequences, the mean of :meth:`loss` is over.
+
+        Args:
+            batch: The batch.
+
+        Returns:
+            A scalar.
+        """
+        labels = batch.labels[self.task]
+        if self.per == "sequence":
+            return (labels != MISSING_LABEL).any(dim=1).sum()
+        return num_counted(labels)
 
     def predict(self, hidden: Tensor, batch: Batch) -> list[list[float]]:
         """Return the log-probability of each token after the first.

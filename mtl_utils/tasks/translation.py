@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from sacrebleu.metrics import BLEU, CHRF
 from torch import Tensor
+from torch import nn as torch_nn
 
-from mtl_utils.data.batch import MISSING_LABEL, Batch
+from mtl_utils.data.batch import Batch
 from mtl_utils.data.tokenization import Tokenizer
-from mtl_utils.nn.decoder import AttentionDecoder
+from mtl_utils.nn.decoder import AttentionDecoder, shift_right
+from mtl_utils.nn.decoding import Step
 from mtl_utils.nn.search import Hypothesis, beam_search, greedy_search
 from mtl_utils.objectives.losses import label_smoothing_loss
 from mtl_utils.tasks.base import Head
@@ -35,6 +38,9 @@ class Translation:
         max_length: Longest translation that is written, in tokens.
         lowercase: Whether the metrics ignore case.
         attention: Whether the decoder attends; see :class:`mtl_utils.nn.AttentionDecoder`.
+        own_decoder: Whether the head is a decoder. If not, it is an output layer over the states of
+            a decoder that the way of sharing owns (:class:`mtl_utils.sharing.SharedDecoder`), and
+            ``width``, ``embedding_width``, ``dropout`` and ``attention`` are that decoder's.
     """
 
     name: str
@@ -48,6 +54,7 @@ class Translation:
     max_length: int = 100
     lowercase: bool = False
     attention: bool = True
+    own_decoder: bool = True
     causal = False
 
     def label(self, text: str) -> list[int]:
@@ -61,13 +68,13 @@ class Translation:
         """
         return [*self.tokenizer.encode(text), self.tokenizer.eos_id]
 
-    def head(self, width: int) -> TranslationHead:
-        """Make a new decoder.
+    def head(self, width: int) -> WritingHead:
+        """Make a new decoder, or a new output layer.
 
         Args:
-            width: Size of the encoder's states, D.
+            width: Size of the encoder's states, or of the decoder's, D.
         """
-        return TranslationHead(self, width)
+        return TranslationHead(self, width) if self.own_decoder else TranslationOutput(self, width)
 
     def metrics(
         self, predictions: Sequence[Sequence[int] | str], references: Sequence[str]
@@ -99,8 +106,68 @@ class Translation:
         return {"bleu": float(bleu.score), "chrf": float(chrf.score)}
 
 
-class TranslationHead(Head):
-    """A decoder that attends to the encoder's states.
+class WritingHead(Head):
+    """What heads that write have in common: teacher forcing, the loss and the search.
+
+    Args:
+        task: The task.
+    """
+
+    def __init__(self, task: Translation) -> None:
+        super().__init__(task.name)
+        self.settings = task
+
+    def loss(self, outputs: Tensor, batch: Batch) -> Tensor:
+        """Return the mean label-smoothed loss per target token.
+
+        While evaluating, smoothing is left out: what remains is the negative log-likelihood.
+
+        Args:
+            outputs: Logits ``[B, U, V]``.
+            batch: Holds the target sentences.
+        """
+        smoothing = self.settings.smoothing if self.training else 0.0
+        return label_smoothing_loss(outputs, batch.labels[self.task], smoothing)
+
+    def write(
+        self,
+        step: Step,
+        state: Any,
+        first_ids: Tensor,
+        beam_size: int | None = None,
+        length_penalty: float | None = None,
+        max_length: int | None = None,
+    ) -> list[list[Hypothesis]]:
+        """Search for target sentences.
+
+        Args:
+            step: ``step(input_ids [N, 1], state) -> (logits [N, 1, V], state)``.
+            state: The state before the first token.
+            first_ids: ``<bos>`` for each row ``[B]``.
+            beam_size: As in the task if ``None``; 1 searches greedily.
+            length_penalty: As in the task if ``None``.
+            max_length: As in the task if ``None``.
+
+        Returns:
+            For each row at most ``beam_size`` hypotheses, best first.
+        """
+        task, tokenizer = self.settings, self.settings.tokenizer
+        beam_size = task.beam_size if beam_size is None else beam_size
+        limits: dict[str, Any] = {
+            "eos_id": tokenizer.eos_id,
+            "max_length": task.max_length if max_length is None else max_length,
+            "forbidden_ids": (tokenizer.pad_id, tokenizer.bos_id),
+        }
+        if beam_size == 1:
+            return [[found] for found in greedy_search(step, state, first_ids, **limits)]
+        penalty = task.length_penalty if length_penalty is None else length_penalty
+        return beam_search(
+            step, state, first_ids, beam_size=beam_size, length_penalty=penalty, **limits
+        )
+
+
+class TranslationHead(WritingHead):
+    """A decoder of its own that attends to the encoder's states.
 
     Args:
         task: The task.
@@ -108,8 +175,7 @@ class TranslationHead(Head):
     """
 
     def __init__(self, task: Translation, memory_width: int) -> None:
-        super().__init__(task.name)
-        self.settings = task
+        super().__init__(task)
         self.decoder = AttentionDecoder(
             task.tokenizer.vocab_size,
             memory_width if task.width is None else task.width,
@@ -134,30 +200,16 @@ class TranslationHead(Head):
         return self.decoder(self.read_by_teacher(batch.labels[self.task]), state)[0]
 
     def read_by_teacher(self, labels: Tensor) -> Tensor:
-        """Shift target sentences to the right: what the decoder reads when it writes them.
+        """Shift target sentences to the right; see :func:`mtl_utils.nn.shift_right`.
 
         Args:
             labels: ``[B, U]``.
 
         Returns:
-            ``[B, U]``: ``<bos>``, then all but the last; padding where a label is missing.
+            ``[B, U]``: ``<bos>``, then all but the last.
         """
         tokenizer = self.settings.tokenizer
-        shifted = labels.roll(1, dims=1)
-        shifted[:, 0] = tokenizer.bos_id
-        return shifted.masked_fill(shifted == MISSING_LABEL, tokenizer.pad_id)
-
-    def loss(self, outputs: Tensor, batch: Batch) -> Tensor:
-        """Return the mean label-smoothed loss per target token.
-
-        While evaluating, smoothing is left out: what remains is the negative log-likelihood.
-
-        Args:
-            outputs: Logits ``[B, U, V]``.
-            batch: Holds the target sentences.
-        """
-        smoothing = self.settings.smoothing if self.training else 0.0
-        return label_smoothing_loss(outputs, batch.labels[self.task], smoothing)
+        return shift_right(labels, tokenizer.bos_id, tokenizer.pad_id)
 
     def search(
         self,
@@ -179,31 +231,10 @@ class TranslationHead(Head):
         Returns:
             The best hypothesis of each row.
         """
-        task, tokenizer = self.settings, self.settings.tokenizer
-        beam_size = task.beam_size if beam_size is None else beam_size
+        bos_id = self.settings.tokenizer.bos_id
+        first = torch.full((len(hidden),), bos_id, device=hidden.device)
         state = self.decoder.start(hidden, mask)
-        first = torch.full((len(hidden),), tokenizer.bos_id, device=hidden.device)
-        forbidden = (tokenizer.pad_id, tokenizer.bos_id)
-        limit = task.max_length if max_length is None else max_length
-        if beam_size == 1:
-            return greedy_search(
-                self.decoder,
-                state,
-                first,
-                eos_id=tokenizer.eos_id,
-                max_length=limit,
-                forbidden_ids=forbidden,
-            )
-        found = beam_search(
-            self.decoder,
-            state,
-            first,
-            eos_id=tokenizer.eos_id,
-            max_length=limit,
-            beam_size=beam_size,
-            length_penalty=task.length_penalty if length_penalty is None else length_penalty,
-            forbidden_ids=forbidden,
-        )
+        found = self.write(self.decoder, state, first, beam_size, length_penalty, max_length)
         return [hypotheses[0] for hypotheses in found]
 
     def predict(self, hidden: Tensor, batch: Batch) -> list[list[int]]:
@@ -217,3 +248,33 @@ class TranslationHead(Head):
             Token ids without ``<bos>`` and ``<eos>``.
         """
         return [list(found.ids) for found in self.search(hidden, batch.inputs.mask)]
+
+
+class TranslationOutput(WritingHead):
+    """An output layer over the states of a decoder that several tasks share.
+
+    To predict, the decoder is run step by step, which its owner does: see
+    :meth:`mtl_utils.sharing.Sharing.predict`.
+
+    Args:
+        task: The task.
+        width: Size of the decoder's states, D.
+    """
+
+    reads_decoder = True
+
+    def __init__(self, task: Translation, width: int) -> None:
+        super().__init__(task)
+        self.output = torch_nn.Linear(width, task.tokenizer.vocab_size)
+
+    def forward(self, hidden: Tensor, batch: Batch) -> Tensor:
+        """Score the next target token after every prefix.
+
+        Args:
+            hidden: The decoder's states ``[B, U, D]``.
+            batch: What they were computed from.
+
+        Returns:
+            Logits ``[B, U, V]``.
+        """
+        return self.output(hidden)

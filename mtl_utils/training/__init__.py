@@ -10,6 +10,7 @@ from mtl_utils.training.checkpoints import (
 from mtl_utils.training.configuration import TrainerConfig
 from mtl_utils.training.evaluation import bits_per_character, bits_per_token, perplexity
 from mtl_utils.training.loader import Loader
+from mtl_utils.training.sampling import AlternatingBatches, JointBatches
 from mtl_utils.training.trainer import Trainer
 from mtl_utils.training.truncated_bptt import (
     TruncatedBPTTConfig,
@@ -22,8 +23,10 @@ from mtl_utils.training.truncated_bptt import (
 from mtl_utils.training.validation import evaluate_losses
 
 __all__ = [
+    "AlternatingBatches",
     "CheckpointError",
     "CheckpointWarning",
+    "JointBatches",
     "Loader",
     "Trainer",
     "TrainerConfig",

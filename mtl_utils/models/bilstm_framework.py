@@ -1,0 +1,371 @@
+"""The first system of the book: one BiLSTM that tags, translates and models language."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import TypeVar
+
+import torch
+from torch import Tensor
+
+from mtl_utils.data.batch import MISSING_LABEL, Batch
+from mtl_utils.data.batching import predict_by_length
+from mtl_utils.data.byte_pairs import BytePairTokenizer
+from mtl_utils.data.examples import Example
+from mtl_utils.data.tokenization import Tokenizer
+from mtl_utils.models.multitask import MultiTaskModel
+from mtl_utils.nn import BiLSTMEncoder, Hypothesis, ProjectedEncoder, SelfAttentiveDecoder, sample
+from mtl_utils.nn.evaluation_mode import evaluation_mode
+from mtl_utils.sharing import SharedDecoder
+from mtl_utils.tasks import (
+    LanguageModeling,
+    LanguageModelingHead,
+    Tagging,
+    TaggingHead,
+    Task,
+    Translation,
+    TranslationOutput,
+)
+
+T = TypeVar("T")
+TAGS, TRANSLATION, LANGUAGE = TASKS = ("tags", "translation", "language")
+
+
+class BiLSTMFramework(MultiTaskModel):
+    """One bidirectional LSTM that reads, one attending LSTM that writes, and three tasks.
+
+    ``"tags"`` labels each word from the encoder's states. ``"translation"`` writes with the
+    decoder, which attends to the encoder and to its own past. ``"language"`` predicts each next
+    token of a text with the same decoder, without a source and with an output layer of its own.
+    Both languages share one vocabulary and its embeddings, so that either can be modelled. A
+    :class:`MultiTaskModel` over :class:`~mtl_utils.sharing.SharedDecoder`; with some of the tasks
+    left out it is the baseline to compare with.
+
+    Args:
+        tokenizer: Of both languages.
+        labels: Names of the tags. Where they are IOB2 tags, predictions keep to that scheme.
+        width: Size of embeddings and states, D; even.
+        num_layers: Layers of the encoder.
+        dropout: Probability of dropping a unit.
+        smoothing: Label smoothing of the translation while training.
+        max_length: Longest translation that is written, in tokens.
+        tasks: Which of the three tasks to have.
+
+    Raises:
+        ValueError: If a task is not one of the three, a size is below 1, ``width`` is odd,
+            ``dropout`` is outside [0, 1), or the labels are refused by
+            :class:`mtl_utils.tasks.Tagging`.
+    """
+
+    def __init__(
+        self,
+        tokenizer: Tokenizer,
+        labels: Sequence[str],
+        width: int = 128,
+        num_layers: int = 1,
+        dropout: float = 0.2,
+        smoothing: float = 0.1,
+        max_length: int = 100,
+        tasks: Sequence[str] = TASKS,
+    ) -> None:
+        unknown = sorted(set(tasks) - set(TASKS))
+        if unknown:
+            raise ValueError(f"There is no task {unknown[0]!r}; the tasks are {list(TASKS)}")
+        vocab_size = tokenizer.vocab_size
+        reader = BiLSTMEncoder(vocab_size, width, num_layers, dropout)
+        assert isinstance(reader.embedding, torch.nn.Embedding)
+        decoder = SelfAttentiveDecoder(vocab_size, width, dropout, embedding=reader.embedding)
+        sharing = SharedDecoder(
+            ProjectedEncoder(reader, width),
+            decoder,
+            bos_id=tokenizer.bos_id,
+            pad_id=tokenizer.pad_id,
+            written=[TRANSLATION],
+            continued=[LANGUAGE],
+        )
+        made: dict[str, Task] = {
+            TAGS: Tagging(TAGS, tuple(labels), dropout=dropout),
+            TRANSLATION: Translation(
+                TRANSLATION,
+                tokenizer,
+                smoothing=smoothing,
+                max_length=max_length,
+                own_decoder=False,
+            ),
+            LANGUAGE: LanguageModeling(LANGUAGE, vocab_size, per="sequence"),
+        }
+        super().__init__(sharing, [made[name] for name in TASKS if name in tasks])
+        self.tokenizer = tokenizer
+
+    @classmethod
+    def train_tokenizer(
+        cls, sentences: Iterable[Sequence[str]], translations: Iterable[str], vocab_size: int = 3000
+    ) -> BytePairTokenizer:
+        """Train a tokenizer of both languages.
+
+        Args:
+            sentences: Sentences of the source language, each a sequence of words.
+            translations: Texts of the target language.
+            vocab_size: Number of pieces, V.
+        """
+        texts = [*(" ".join(words) for words in sentences), *translations]
+        return BytePairTokenizer.train(texts, vocab_size)
+
+    def example(
+        self,
+        words: Sequence[str],
+        tags: Sequence[str] | None = None,
+        translation: str | None = None,
+    ) -> Example:
+        """Turn a sentence, with what is known of it, into ids.
+
+        Args:
+            words: The words of the sentence.
+            tags: One a word, where they are known.
+            translation: Where it is known.
+
+        Returns:
+            The example, from ``<bos>`` to ``<eos>``. Its labels are those of the model's tasks; the
+            text is a label itself, for the language model. The first piece of a word has its tag.
+
+        Raises:
+            ValueError: If there is not one tag for every word.
+            KeyError: If a tag is not among the labels.
+            TypeError: If the sentence is a string, or a word is not.
+        """
+        pieces = self.tokenizer.encode_words(words)
+        example = self.text(pieces.ids)
+        labels = dict(example.labels)
+        if tags is not None and TAGS in self.tasks:
+            ids = self._tagging.label(tags)
+            labels[TAGS] = [MISSING_LABEL, *pieces.align(ids), MISSING_LABEL]
+        if translation is not None and TRANSLATION in self.tasks:
+            labels[TRANSLATION] = self._translation.label(translation)
+        return Example(example.input_ids, labels)
+
+    def text(self, text: str | Sequence[int]) -> Example:
+        """Turn a text of either language that has no labels into ids.
+
+        Args:
+            text: The text, or the ids of its pieces.
+
+        Returns:
+            The example, for the language model if there is one.
+        """
+        pieces = self.tokenizer.encode(text) if isinstance(text, str) else text
+        ids = [self.tokenizer.bos_id, *pieces, self.tokenizer.eos_id]
+        task = self.tasks.get(LANGUAGE)
+        labels = {LANGUAGE: task.label(ids)} if isinstance(task, LanguageModeling) else {}
+        return Example(ids, labels)
+
+    def tag(self, sentences: Sequence[Sequence[str]], *, max_tokens: int = 4096) -> list[list[str]]:
+        """Tag sentences.
+
+        Args:
+            sentences: Each a sequence of words.
+            max_tokens: How many pieces, padding included, are read at a time; it does not change
+                the result.
+
+        Returns:
+            One tag a word, sentence by sentence in the same order.
+
+        Raises:
+            TypeError: If a sentence is a string, or a word is not.
+            KeyError: If the model has no such task.
+        """
+        head = self.head(TAGS)
+        assert isinstance(head, TaggingHead)
+
+        def tags_of(batch: Batch) -> list[list[str]]:
+            hidden = self.sharing(batch, [TAGS]).hidden[TAGS]
+            found = head.decode(hidden, batch.labels[TAGS] != MISSING_LABEL)
+            return [self._tagging.tags(ids) for ids in found]
+
+        anything = self._tagging.labels[0]  # says where words begin; what it says is not looked at
+        examples = [self.example(words, [anything] * len(words)) for words in sentences]
+        return self._predicted(examples, tags_of, max_tokens)
+
+    def translate(
+        self,
+        sentences: Sequence[Sequence[str]],
+        *,
+        beam_size: int = 1,
+        length_penalty: float = 1.0,
+        max_tokens: int = 4096,
+    ) -> list[str]:
+        """Translate sentences.
+
+        Args:
+            sentences: Each a sequence of words.
+            beam_size: 1 searches greedily.
+            length_penalty: See :func:`mtl_utils.nn.beam_search`.
+            max_tokens: How many pieces, padding included, are read at a time; it does not change
+                the result.
+
+        Returns:
+            One translation a sentence, in the same order.
+
+        Raises:
+            TypeError: If a sentence is a string, or a word is not.
+            KeyError: If the model has no such task.
+        """
+
+        def texts_of(batch: Batch) -> list[str]:
+            found = self.candidates(batch, beam_size, length_penalty)
+            return [self.tokenizer.decode(hypotheses[0].ids) for hypotheses in found]
+
+        return self._predicted([self.example(words) for words in sentences], texts_of, max_tokens)
+
+    @torch.no_grad()
+    def candidates(
+        self, batch: Batch, beam_size: int = 1, length_penalty: float = 1.0
+    ) -> list[list[Hypothesis]]:
+        """Search for several translations of each sentence, without dropout.
+
+        Args:
+            batch: Sentences of the source language.
+            beam_size: How many to keep; 1 searches greedily.
+            length_penalty: See :func:`mtl_utils.nn.beam_search`.
+
+        Returns:
+            For each row at most ``beam_size`` hypotheses, best first.
+
+        Raises:
+            KeyError: If the model does not translate.
+        """
+        head, sharing = self._writer, self._sharing
+        with evaluation_mode(self):
+            batch = batch.to(self._device)
+            memory = sharing.encoder(batch.inputs)
+            return sharing.write(
+                head,
+                memory,
+                batch.inputs.mask,
+                beam_size=beam_size,
+                length_penalty=length_penalty,
+            )
+
+    def score(self, batch: Batch, candidates: Sequence[Sequence[Sequence[int]]]) -> Tensor:
+        """Return the log-probability of given translations, for example to train on their risk.
+
+        Args:
+            batch: Sentences of the source language, B rows.
+            candidates: For each row its translations, as token ids without ``<bos>`` and ``<eos>``.
+
+        Returns:
+            ``[B, N]`` in nats, with the gradient; ``-inf`` where a row has fewer than N.
+
+        Raises:
+            ValueError: If there are not candidates for every row, or none at all.
+            KeyError: If the model does not translate.
+        """
+        head, sharing = self._writer, self._sharing
+        counts = [len(row) for row in candidates]
+        if len(counts) != len(batch) or not sum(counts):
+            raise ValueError(
+                f"Expected candidates for each of {len(batch)} rows and at least one in all, got "
+                f"{len(counts)} rows with {sum(counts)}"
+            )
+        batch = batch.to(self._device)
+        eos_id = self.tokenizer.eos_id
+        written = [[*ids, eos_id] for row in candidates for ids in row]
+        longest = max(map(len, written))
+        padded = [ids + [MISSING_LABEL] * (longest - len(ids)) for ids in written]
+        labels = torch.tensor(padded, device=self._device)  # [M, U], M candidates in all
+        rows = torch.arange(len(batch)).repeat_interleave(torch.tensor(counts)).to(self._device)
+        memory = sharing.encoder(batch.inputs)[rows]
+        repeated = Batch(batch.inputs.rows(rows), {TRANSLATION: labels})
+        scores = head(sharing.read(repeated, TRANSLATION, memory), repeated).log_softmax(dim=-1)
+        known = labels != MISSING_LABEL
+        chosen = scores.gather(-1, labels.clamp(min=0).unsqueeze(-1)).squeeze(-1)  # [M, U]
+        totals = (chosen * known).sum(dim=1)  # [M]
+        table = totals.new_full((len(batch), max(counts)), -torch.inf)
+        places = [place for count in counts for place in range(count)]
+        return table.index_put((rows, torch.tensor(places, device=self._device)), totals)
+
+    @torch.no_grad()
+    def continue_text(
+        self,
+        text: str = "",
+        max_new_tokens: int = 40,
+        *,
+        temperature: float = 1.0,
+        top_k: int | None = None,
+        top_p: float | None = None,
+        generator: torch.Generator | None = None,
+    ) -> str:
+        """Continue a text of either language, with the decoder alone.
+
+        Args:
+            text: The beginning; empty to let the model begin.
+            max_new_tokens: Upper bound on the pieces that are added.
+            temperature: See :func:`mtl_utils.nn.filter_logits`.
+            top_k: See :func:`mtl_utils.nn.filter_logits`.
+            top_p: See :func:`mtl_utils.nn.filter_logits`.
+            generator: Source of randomness; torch's own if ``None``.
+
+        Returns:
+            The text and its continuation, which ends where the model ends the sentence.
+
+        Raises:
+            KeyError: If the model has no such task.
+            ValueError: If a setting is outside its range.
+        """
+        head, decoder = self.head(LANGUAGE), self._sharing.decoder
+        assert isinstance(head, LanguageModelingHead)
+
+        def step(input_ids: Tensor, state: object) -> tuple[Tensor, object]:
+            state = decoder.start_alone(len(input_ids)) if state is None else state
+            hidden, state = decoder(input_ids, state)
+            return head.output(hidden), state
+
+        tokenizer = self.tokenizer
+        prompt = torch.tensor([[tokenizer.bos_id, *tokenizer.encode(text)]], device=self._device)
+        with evaluation_mode(self):
+            written = sample(
+                step,
+                prompt,
+                max_new_tokens,
+                temperature=temperature,
+                top_k=top_k,
+                top_p=top_p,
+                stop_id=tokenizer.eos_id,
+                forbidden_ids=(tokenizer.pad_id, tokenizer.bos_id),
+                generator=generator,
+            )
+        return tokenizer.decode(written[0].tolist())
+
+    def _predicted(
+        self, examples: list[Example], predict: Callable[[Batch], list[T]], max_tokens: int
+    ) -> list[T]:
+        with torch.no_grad(), evaluation_mode(self):
+            return predict_by_length(
+                examples, lambda batch: predict(batch.to(self._device)), max_tokens
+            )
+
+    @property
+    def _sharing(self) -> SharedDecoder:
+        assert isinstance(self.sharing, SharedDecoder)
+        return self.sharing
+
+    @property
+    def _writer(self) -> TranslationOutput:
+        head = self.head(TRANSLATION)
+        assert isinstance(head, TranslationOutput)
+        return head
+
+    @property
+    def _tagging(self) -> Tagging:
+        task = self.tasks[TAGS]
+        assert isinstance(task, Tagging)
+        return task
+
+    @property
+    def _translation(self) -> Translation:
+        task = self.tasks[TRANSLATION]
+        assert isinstance(task, Translation)
+        return task
+
+    @property
+    def _device(self) -> torch.device:
+        return next(self.parameters()).device

@@ -1,0 +1,143 @@
+"""Which tasks a step trains: one batch of each data set, or one data set at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from mtl_utils.data.batch import Batch
+from mtl_utils.training.loader import Loader
+
+
+class JointBatches:
+    """Every step takes a batch of each data set (Σ over tasks in one update).
+
+    A data set that is through starts again, in its next order, while others go on.
+
+    Args:
+        loaders: One a data set. A data set may have labels of several tasks, but no task may be in
+            two.
+        num_batches: Steps that make an epoch; those of the longest data set if ``None``.
+
+    Raises:
+        ValueError: If there is no data set, one is empty, or ``num_batches`` is below 1.
+    """
+
+    def __init__(self, loaders: Sequence[Loader], num_batches: int | None = None) -> None:
+        self.loaders = _checked(loaders)
+        longest = max(loader.num_batches for loader in self.loaders)
+        self.num_batches = _checked_number(longest if num_batches is None else num_batches)
+
+    def batches(
+        self, epoch: int = 0, start: int = 0, rank: int = 0, world_size: int = 1
+    ) -> Iterator[dict[str, Batch]]:
+        """Yield the steps of an epoch; see :meth:`Loader.batches`.
+
+        Args:
+            epoch: Number of the epoch.
+            start: How many steps to leave out, because they are done already.
+            rank: Number of this process.
+            world_size: Number of processes.
+
+        Returns:
+            One batch a task; tasks of the same data set have the same batch object.
+
+        Raises:
+            ValueError: If two data sets have labels of the same task.
+        """
+        first = epoch * self.num_batches + start
+        streams = [_endless(loader, first, rank, world_size) for loader in self.loaders]
+        for _ in range(start, self.num_batches):
+            yield _merged([next(stream) for stream in streams])
+
+
+class AlternatingBatches:
+    """Every step takes a batch of one data set, in turn (Collobert & Weston, 2008, at random).
+
+    Args:
+        loaders: One a data set; a data set may have labels of several tasks.
+        turns: How many steps in a row each data set gets; one each if ``None``.
+        num_batches: Steps that make an epoch; as many as all data sets together have if ``None``.
+
+    Raises:
+        ValueError: If there is no data set, one is empty, there is not one number of turns a data
+            set, of at least 1, or ``num_batches`` is below 1.
+    """
+
+    def __init__(
+        self,
+        loaders: Sequence[Loader],
+        turns: Sequence[int] | None = None,
+        num_batches: int | None = None,
+    ) -> None:
+        self.loaders = _checked(loaders)
+        turns = [1] * len(self.loaders) if turns is None else list(turns)
+        if len(turns) != len(self.loaders) or min(turns) < 1:
+            raise ValueError(
+                f"Expected a number of turns, at least 1, for each of {len(self.loaders)} data "
+                f"sets, got {turns}"
+            )
+        self.cycle = [place for place, count in enumerate(turns) for _ in range(count)]
+        total = sum(loader.num_batches for loader in self.loaders)
+        self.num_batches = _checked_number(total if num_batches is None else num_batches)
+
+    def batches(
+        self, epoch: int = 0, start: int = 0, rank: int = 0, world_size: int = 1
+    ) -> Iterator[dict[str, Batch]]:
+        """Yield the steps of an epoch; see :meth:`Loader.batches`.
+
+        Args:
+            epoch: Number of the epoch.
+            start: How many steps to leave out, because they are done already.
+            rank: Number of this process.
+            world_size: Number of processes.
+
+        Returns:
+            One batch a task of the data set whose turn it is.
+        """
+        first = epoch * self.num_batches + start
+        rounds, place = divmod(first, len(self.cycle))
+        streams = []
+        for index, loader in enumerate(self.loaders):
+            taken = rounds * self.cycle.count(index) + self.cycle[:place].count(index)
+            streams.append(_endless(loader, taken, rank, world_size))
+        for step in range(first, first + self.num_batches - start):
+            yield _merged([next(streams[self.cycle[step % len(self.cycle)]])])
+
+
+def _endless(
+    loader: Loader, first: int, rank: int, world_size: int
+) -> Iterator[Batch | Mapping[str, Batch]]:
+    """Yield the batches of a loader from a position on, epoch after epoch."""
+    epoch, start = divmod(first, loader.num_batches)
+    while True:
+        yield from loader.batches(epoch, start, rank, world_size)
+        epoch, start = epoch + 1, 0
+
+
+def _merged(given: Sequence[Batch | Mapping[str, Batch]]) -> dict[str, Batch]:
+    merged: dict[str, Batch] = {}
+    for batches in given:
+        by_task = dict.fromkeys(batches.labels, batches) if isinstance(batches, Batch) else batches
+        twice = sorted(set(by_task) & set(merged))
+        if twice:
+            raise ValueError(
+                f"Two data sets have labels of {twice[0]!r}. Give the task two names, or put the "
+                "examples into one data set."
+            )
+        merged |= by_task
+    return merged
+
+
+def _checked(loaders: Sequence[Loader]) -> list[Loader]:
+    if not loaders or min(loader.num_batches for loader in loaders) < 1:
+        raise ValueError(
+            "Expected at least one data set and none without batches, got "
+            f"{[loader.num_batches for loader in loaders]} batches"
+        )
+    return list(loaders)
+
+
+def _checked_number(num_batches: int) -> int:
+    if num_batches < 1:
+        raise ValueError(f"num_batches must be at least 1, got {num_batches}")
+    return num_batches
