@@ -77,7 +77,7 @@ class BiLSTMFramework(MultiTaskModel):
         assert isinstance(reader.embedding, torch.nn.Embedding)
         decoder = SelfAttentiveDecoder(vocab_size, width, dropout, embedding=reader.embedding)
         sharing = SharedDecoder(
-            ProjectedEncoder(reader, width),
+            ProjectedEncoder(reader),
             decoder,
             bos_id=tokenizer.bos_id,
             pad_id=tokenizer.pad_id,
