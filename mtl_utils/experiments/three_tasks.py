@@ -35,6 +35,9 @@ MEASURED = 300
 SHOWN = 8
 """Test sentences whose translation is recorded."""
 
+BEGINNINGS = ("The", "Two weeks after", "Le", "Deux semaines après")
+"""Beginnings that a language model continues."""
+
 NAMES = tuple(atlas.NER_TAGS)
 
 
@@ -170,15 +173,45 @@ class BestByTask:
 
 
 def run(config: Config, seed: int, workspace: Path) -> dict[str, Any]:
-    """Train one model, and measure each of its tasks where it did best on validation.
+    """Train one model and measure it; see :func:`train_and_measure`.
 
     Args:
         config: One of this module's configurations.
         seed: Of the corpus, weights, dropout and the order of batches.
         workspace: Not needed: a run takes minutes.
+    """
+    return train_and_measure(config, seed)[1]
+
+
+def run_longer(config: Config, seed: int, workspace: Path) -> dict[str, Any]:
+    """Train one model, measure it and let it write.
+
+    Args:
+        config: One of :data:`LONGER_CONFIGS`.
+        seed: Of the corpus, weights, dropout and the order of batches.
+        workspace: Not needed: a run takes minutes.
 
     Returns:
-        On test: strict entity F1; BLEU and negative log-likelihood a token of the translation, and
+        What :func:`train_and_measure` measures, and texts that a model with a language model
+        continues, with the weights that were best for it.
+    """
+    model, measured = train_and_measure(config, seed)
+    if "language" in config["tasks"]:
+        generator = torch.Generator().manual_seed(seed)
+        continued = [model.continue_text(b, top_p=0.9, generator=generator) for b in BEGINNINGS]
+        measured["continued"] = continued
+    return measured
+
+
+def train_and_measure(config: Config, seed: int) -> tuple[BiLSTMFramework, dict[str, Any]]:
+    """Train one model, and measure each of its tasks where it did best on validation.
+
+    Args:
+        config: One of this module's configurations.
+        seed: Of the corpus, weights, dropout and the order of batches.
+
+    Returns:
+        The model with the weights of its last task, and what was measured. On test: strict entity F1; BLEU and negative log-likelihood a token of the translation, and
         the share of names that are the same in French and arrive there; perplexity a token of the
         English text. How well linear probes read the encoder. Learning curves on validation.
     """
@@ -203,7 +236,9 @@ def run(config: Config, seed: int, workspace: Path) -> dict[str, Any]:
         measured |= MEASURES[task](model, test)
         measured[f"{task}_curve"] = history[f"best_{task}"].round(4).tolist()
     model.load_state_dict(kept.weights[config["tasks"][0]])
-    return measured | probes(model, splits["train"].first(1000), test)
+    measured |= probes(model, splits["train"].first(1000), test)
+    model.load_state_dict(kept.weights[config["tasks"][-1]])
+    return model, measured
 
 
 def tagging_scores(model: BiLSTMFramework, part: Labelled) -> dict[str, float]:
@@ -373,6 +408,11 @@ def _weights() -> list[Config]:
     return [*configs, _config("alternating", 1000, ALL, data=apart, alternating=True, steps=1200)]
 
 
+LONGER_CONFIGS: tuple[Config, ...] = tuple(
+    _config(method, 10_000, tasks, steps=1000)
+    for method, tasks in (("joint", ALL), ("translation alone", ["translation"]))
+)
+
 EXPERIMENTS = (
     Experiment(
         name="three_tasks_atlas",
@@ -387,5 +427,12 @@ EXPERIMENTS = (
         configs=tuple(_weights()),
         seeds=(0, 1, 2, 3, 4),
         run=run,
+    ),
+    Experiment(
+        name="three_tasks_longer",
+        description="One BiLSTM for three tasks and a translator alone, trained for longer.",
+        configs=LONGER_CONFIGS,
+        seeds=(0, 1, 2, 3, 4),
+        run=run_longer,
     ),
 )
