@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,12 +10,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from mtl_utils import atlas
-from mtl_utils.data import BatchLoader, BytePairTokenizer, Example
+from mtl_utils.data import BatchLoader
+from mtl_utils.experiments.atlas_tasks import NAMES, Labelled, corpus, examples_of, tokenizer
+from mtl_utils.experiments.joint_measures import MEASURES, probes, tagging_scores
 from mtl_utils.experiments.registry import Config, Experiment
 from mtl_utils.models import BiLSTMFramework, MultiTaskModel
 from mtl_utils.objectives import FixedWeights
-from mtl_utils.tasks import to_spans
 from mtl_utils.training import (
     AlternatingBatches,
     JointBatches,
@@ -26,94 +25,11 @@ from mtl_utils.training import (
     evaluate_losses,
 )
 
-CORPUS = 12_500
-"""Sentences of the corpus; the training split is the 10,000 from which each run takes its own."""
-
 MEASURED = 300
 """Sentences of the validation split, and of the test split, on which every run is measured."""
 
-SHOWN = 8
-"""Test sentences whose translation is recorded."""
-
 BEGINNINGS = ("The", "Two weeks after", "Le", "Deux semaines après")
 """Beginnings that a language model continues."""
-
-NAMES = tuple(atlas.NER_TAGS)
-
-
-@dataclass(frozen=True)
-class Labelled:
-    """Sentences with everything that is known of them.
-
-    Args:
-        words: The words of each sentence.
-        tags: One IOB2 tag a word.
-        french: The translations.
-        pos: One part of speech a word.
-        topics: One topic a sentence.
-    """
-
-    words: list[list[str]]
-    tags: list[list[str]]
-    french: list[str]
-    pos: list[list[int]]
-    topics: list[int]
-
-    def first(self, count: int) -> Labelled:
-        """Return the first sentences.
-
-        Args:
-            count: How many.
-        """
-        return Labelled(*(values[:count] for values in vars(self).values()))
-
-
-@functools.lru_cache(maxsize=1)
-def corpus(seed: int) -> Mapping[str, Labelled]:
-    """Return the splits of Atlas.
-
-    Args:
-        seed: Of the corpus.
-    """
-    splits = {}
-    for split, rows in atlas.load(CORPUS, seed=seed).items():
-        splits[split] = Labelled(
-            [list(words) for words in rows["tokens"]],
-            [[NAMES[index] for index in tags] for tags in rows["ner_tags"]],
-            [row["fr"] for row in rows["translation"]],
-            [list(row) for row in rows["pos_tags"]],
-            list(rows["topic"]),
-        )
-    return splits
-
-
-@functools.lru_cache(maxsize=1)
-def tokenizer(seed: int) -> BytePairTokenizer:
-    """Train the tokenizer of all contenders, on the text of the whole training split.
-
-    Args:
-        seed: Of the corpus.
-    """
-    train = corpus(seed)["train"]
-    return BiLSTMFramework.train_tokenizer(train.words, train.french, 2000)
-
-
-def examples_of(model: BiLSTMFramework, part: Labelled, labels: Sequence[str]) -> list[Example]:
-    """Make examples that have the labels of some tasks.
-
-    Args:
-        model: The model that will read them.
-        part: The sentences.
-        labels: Names of the tasks. ``"french"`` stands for the translations as texts of their own,
-            label-free, for the language model.
-    """
-    rows = list(zip(part.words, part.tags, part.french, strict=True))
-    examples = [] if labels == ["french"] else [model.example(*row) for row in rows]
-    examples = [
-        Example(e.input_ids, {task: e.labels[task] for task in labels if task in e.labels})
-        for e in examples
-    ]
-    return examples + [model.text(french) for french in part.french if "french" in labels]
 
 
 def loader_of(model: BiLSTMFramework, config: Config, seed: int) -> Loader:
@@ -211,8 +127,9 @@ def train_and_measure(config: Config, seed: int) -> tuple[BiLSTMFramework, dict[
         seed: Of the corpus, weights, dropout and the order of batches.
 
     Returns:
-        The model with the weights of its last task, and what was measured. On test: strict entity F1; BLEU and negative log-likelihood a token of the translation, and
-        the share of names that are the same in French and arrive there; perplexity a token of the
+        The model with the weights of its last task, and what was measured. On test: strict entity
+        F1; BLEU and negative log-likelihood a token of the translation, and the share of names
+        that are the same in French and arrive there; negative log-likelihood a token of the
         English text. How well linear probes read the encoder. Learning curves on validation.
     """
     splits = corpus(seed)
@@ -239,127 +156,6 @@ def train_and_measure(config: Config, seed: int) -> tuple[BiLSTMFramework, dict[
     measured |= probes(model, splits["train"].first(1000), test)
     model.load_state_dict(kept.weights[config["tasks"][-1]])
     return model, measured
-
-
-def tagging_scores(model: BiLSTMFramework, part: Labelled) -> dict[str, float]:
-    """Tag sentences and measure the tags.
-
-    Args:
-        model: The model.
-        part: The sentences.
-    """
-    return model.tasks["tags"].metrics(model.tag(part.words), part.tags)
-
-
-def measure_tags(model: BiLSTMFramework, part: Labelled) -> dict[str, Any]:
-    """Measure entities: strict micro F1, of all and of each type.
-
-    Args:
-        model: The model.
-        part: The sentences.
-    """
-    scores = tagging_scores(model, part)
-    return {name: round(100 * v, 2) for name, v in scores.items() if name.startswith("f1")}
-
-
-def measure_translation(model: BiLSTMFramework, part: Labelled) -> dict[str, Any]:
-    """Measure translations, and how many names arrive in them.
-
-    Args:
-        model: The model.
-        part: The sentences.
-    """
-    written = model.translate(part.words)
-    scores = model.tasks["translation"].metrics(written, part.french)
-    losses = evaluate_losses(model, _loader(model, part, "translation"))
-    return {
-        "bleu": round(scores["bleu"], 2),
-        "chrf": round(scores["chrf"], 2),
-        "translation_loss": round(losses["translation"], 4),
-        **names_kept(part, written),
-        "written": written[:SHOWN],
-    }
-
-
-def names_kept(part: Labelled, written: Sequence[str]) -> dict[str, float]:
-    """Say how many names that are the same in both languages stand in the translations.
-
-    Args:
-        part: Sentences, whose true translations say which names are the same.
-        written: Their translations.
-
-    Returns:
-        ``kept`` and ``kept_<type>``: shares in percent.
-    """
-    found: dict[str, list[bool]] = {"": []}
-    rows = zip(part.words, part.tags, part.french, written, strict=True)
-    for words, tags, french, translation in rows:
-        for span in to_spans(tags):
-            name = " ".join(words[span.start : span.end])
-            if name in french:
-                found[""].append(name in translation)
-                found.setdefault(f"_{span.type}", []).append(name in translation)
-    return {f"kept{k}": round(100 * sum(v) / len(v), 2) for k, v in sorted(found.items()) if v}
-
-
-def measure_language(model: BiLSTMFramework, part: Labelled) -> dict[str, Any]:
-    """Measure how well the English text is predicted.
-
-    Args:
-        model: The model.
-        part: The sentences.
-    """
-    loader = _loader(model, part, "language")
-    tokens = sum(len(example.input_ids) - 1 for example in loader.examples)
-    loss = evaluate_losses(model, loader)["language"] * len(part.words) / tokens
-    return {"language_loss": round(loss, 4)}
-
-
-MEASURES = {
-    "tags": measure_tags,
-    "translation": measure_translation,
-    "language": measure_language,
-}
-
-
-def probes(model: BiLSTMFramework, train: Labelled, test: Labelled) -> dict[str, float]:
-    """Say how well a linear classifier reads labels off the encoder's states.
-
-    Args:
-        model: The model, which is not trained further.
-        train: What the classifiers are trained on.
-        test: What they are measured on.
-
-    Returns:
-        Accuracies in percent: entity tags and parts of speech of words, topics of sentences (from
-        their mean state).
-    """
-    states = [model.read(part.words) for part in (train, test)]
-    words = [torch.cat(rows) for rows in states]
-    means = [torch.stack([row.mean(dim=0) for row in rows]) for rows in states]
-    return {
-        "probe_tags": _probe(words, _flat(train.tags), _flat(test.tags)),
-        "probe_pos": _probe(words, _flat(train.pos), _flat(test.pos)),
-        "probe_topic": _probe(means, train.topics, test.topics),
-    }
-
-
-def _flat(rows: Sequence[Sequence[Any]]) -> list[Any]:
-    return [label for row in rows for label in row]
-
-
-def _probe(states: Sequence[Tensor], labels: Sequence[Any], expected: Sequence[Any]) -> float:
-    from sklearn.linear_model import RidgeClassifier
-    from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import StandardScaler
-
-    train, test = (part.numpy() for part in states)
-    classifier = make_pipeline(StandardScaler(), RidgeClassifier(alpha=1.0))
-    return round(100 * float(classifier.fit(train, labels).score(test, expected)), 2)
-
-
-def _loader(model: BiLSTMFramework, part: Labelled, task: str) -> BatchLoader:
-    return BatchLoader(examples_of(model, part, [task]), max_tokens=4000)
 
 
 TRAINING = {"optimizer": "adam", "learning_rate": 0.01, "warmup_steps": 50}

@@ -84,18 +84,14 @@ class BiLSTMFramework(MultiTaskModel):
             written=[TRANSLATION],
             continued=[LANGUAGE],
         )
-        made: dict[str, Task] = {
-            TAGS: Tagging(TAGS, tuple(labels), dropout=dropout),
-            TRANSLATION: Translation(
-                TRANSLATION,
-                tokenizer,
-                smoothing=smoothing,
-                max_length=max_length,
-                own_decoder=False,
-            ),
-            LANGUAGE: LanguageModeling(LANGUAGE, vocab_size, per="sequence"),
-        }
-        super().__init__(sharing, [made[name] for name in TASKS if name in tasks])
+        tagging = Tagging(TAGS, tuple(labels), dropout=dropout)
+        translation = Translation(
+            TRANSLATION, tokenizer, smoothing=smoothing, max_length=max_length, own_decoder=False
+        )
+        language = LanguageModeling(LANGUAGE, vocab_size, per="sequence")
+        made: list[Task] = [tagging, translation, language]
+        super().__init__(sharing, [task for task in made if task.name in tasks])
+        self.tagging, self.translation, self.language = tagging, translation, language
         self.tokenizer = tokenizer
 
     @classmethod
@@ -138,10 +134,10 @@ class BiLSTMFramework(MultiTaskModel):
         example = self.text(pieces.ids)
         labels = dict(example.labels)
         if tags is not None and TAGS in self.tasks:
-            ids = self._tagging.label(tags)
+            ids = self.tagging.label(tags)
             labels[TAGS] = [MISSING_LABEL, *pieces.align(ids), MISSING_LABEL]
         if translation is not None and TRANSLATION in self.tasks:
-            labels[TRANSLATION] = self._translation.label(translation)
+            labels[TRANSLATION] = self.translation.label(translation)
         return Example(example.input_ids, labels)
 
     def text(self, text: str | Sequence[int]) -> Example:
@@ -155,8 +151,7 @@ class BiLSTMFramework(MultiTaskModel):
         """
         pieces = self.tokenizer.encode(text) if isinstance(text, str) else text
         ids = [self.tokenizer.bos_id, *pieces, self.tokenizer.eos_id]
-        task = self.tasks.get(LANGUAGE)
-        labels = {LANGUAGE: task.label(ids)} if isinstance(task, LanguageModeling) else {}
+        labels = {LANGUAGE: self.language.label(ids)} if LANGUAGE in self.tasks else {}
         return Example(ids, labels)
 
     def tag(self, sentences: Sequence[Sequence[str]], *, max_tokens: int = 4096) -> list[list[str]]:
@@ -180,7 +175,7 @@ class BiLSTMFramework(MultiTaskModel):
         def tags_of(batch: Batch) -> list[list[str]]:
             hidden = self.sharing(batch, [TAGS]).hidden[TAGS]
             found = head.decode(hidden, batch.labels[WORDS] == 1)
-            return [self._tagging.tags(ids) for ids in found]
+            return [self.tagging.tags(ids) for ids in found]
 
         return self._predicted(self._marked(sentences), tags_of, max_tokens)
 
@@ -268,6 +263,8 @@ class BiLSTMFramework(MultiTaskModel):
 
     def score(self, batch: Batch, candidates: Sequence[Sequence[Sequence[int]]]) -> Tensor:
         """Return the log-probability of given translations, for example to train on their risk.
+
+        Each is scored with ``<eos>`` at its end, and with dropout while training.
 
         Args:
             batch: Sentences of the source language, B rows.
@@ -383,18 +380,6 @@ class BiLSTMFramework(MultiTaskModel):
         head = self.head(TRANSLATION)
         assert isinstance(head, TranslationOutput)
         return head
-
-    @property
-    def _tagging(self) -> Tagging:
-        task = self.tasks[TAGS]
-        assert isinstance(task, Tagging)
-        return task
-
-    @property
-    def _translation(self) -> Translation:
-        task = self.tasks[TRANSLATION]
-        assert isinstance(task, Translation)
-        return task
 
     @property
     def _device(self) -> torch.device:
