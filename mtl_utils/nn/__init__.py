@@ -4,6 +4,7 @@ from mtl_utils.nn.attention import AdditiveAttention, UniformAttention, masked_s
 from mtl_utils.nn.crf import LinearChainCRF
 from mtl_utils.nn.decoder import AttentionDecoder, Decoded, DecoderState, shift_right
 from mtl_utils.nn.decoding import filter_logits, next_token_distribution, sample
+from mtl_utils.nn.dropout import Dropout
 from mtl_utils.nn.embeddings import CharacterCNN, WordCharacterEmbedding
 from mtl_utils.nn.encoder import Encoder, ProjectedEncoder
 from mtl_utils.nn.recurrent import BiLSTMEncoder, LSTMEncoder
@@ -22,6 +23,7 @@ __all__ = [
     "CharacterCNN",
     "Decoded",
     "DecoderState",
+    "Dropout",
     "Encoder",
     "Hypothesis",
     "LSTMEncoder",
