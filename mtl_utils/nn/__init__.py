@@ -7,6 +7,7 @@ from mtl_utils.nn.decoding import filter_logits, next_token_distribution, sample
 from mtl_utils.nn.dropout import Dropout
 from mtl_utils.nn.embeddings import CharacterCNN, WordCharacterEmbedding
 from mtl_utils.nn.encoder import Encoder, ProjectedEncoder
+from mtl_utils.nn.positions import LearnedPositions, SinusoidalPositions
 from mtl_utils.nn.recurrent import BiLSTMEncoder, LSTMEncoder
 from mtl_utils.nn.search import Hypothesis, beam_search, greedy_search, select_rows
 from mtl_utils.nn.self_attentive_decoder import (
@@ -27,11 +28,13 @@ __all__ = [
     "Encoder",
     "Hypothesis",
     "LSTMEncoder",
+    "LearnedPositions",
     "LinearChainCRF",
     "ProjectedEncoder",
     "SelfAttended",
     "SelfAttentiveDecoder",
     "SelfAttentiveState",
+    "SinusoidalPositions",
     "UniformAttention",
     "WordCharacterEmbedding",
     "beam_search",
