@@ -7,6 +7,7 @@ from mtl_utils.nn.decoding import filter_logits, next_token_distribution, sample
 from mtl_utils.nn.dropout import Dropout
 from mtl_utils.nn.embeddings import CharacterCNN, WordCharacterEmbedding
 from mtl_utils.nn.encoder import Encoder, ProjectedEncoder
+from mtl_utils.nn.multi_head_attention import KeyValues, MultiHeadAttention
 from mtl_utils.nn.packing import Packing
 from mtl_utils.nn.positions import LearnedPositions, SinusoidalPositions
 from mtl_utils.nn.recurrent import BiLSTMEncoder, LSTMEncoder
@@ -28,9 +29,11 @@ __all__ = [
     "Dropout",
     "Encoder",
     "Hypothesis",
+    "KeyValues",
     "LSTMEncoder",
     "LearnedPositions",
     "LinearChainCRF",
+    "MultiHeadAttention",
     "Packing",
     "ProjectedEncoder",
     "SelfAttended",
