@@ -18,6 +18,8 @@ from mtl_utils.nn.self_attentive_decoder import (
     SelfAttentiveState,
 )
 from mtl_utils.nn.tag_search import viterbi
+from mtl_utils.nn.transformer import TransformerEncoder, TransformerStack
+from mtl_utils.nn.transformer_layer import FeedForward, Residual, TransformerLayer
 
 __all__ = [
     "AdditiveAttention",
@@ -28,6 +30,7 @@ __all__ = [
     "DecoderState",
     "Dropout",
     "Encoder",
+    "FeedForward",
     "Hypothesis",
     "KeyValues",
     "LSTMEncoder",
@@ -36,10 +39,14 @@ __all__ = [
     "MultiHeadAttention",
     "Packing",
     "ProjectedEncoder",
+    "Residual",
     "SelfAttended",
     "SelfAttentiveDecoder",
     "SelfAttentiveState",
     "SinusoidalPositions",
+    "TransformerEncoder",
+    "TransformerLayer",
+    "TransformerStack",
     "UniformAttention",
     "WordCharacterEmbedding",
     "beam_search",
