@@ -2,7 +2,7 @@
 
 from mtl_utils.nn.attention import AdditiveAttention, UniformAttention, masked_softmax
 from mtl_utils.nn.crf import LinearChainCRF
-from mtl_utils.nn.decoder import AttentionDecoder, Decoded, DecoderState, shift_right
+from mtl_utils.nn.decoder import AttentionDecoder, Decoded, Decoder, DecoderState, shift_right
 from mtl_utils.nn.decoding import filter_logits, next_token_distribution, sample
 from mtl_utils.nn.dropout import Dropout
 from mtl_utils.nn.embeddings import CharacterCNN, WordCharacterEmbedding
@@ -19,6 +19,13 @@ from mtl_utils.nn.self_attentive_decoder import (
 )
 from mtl_utils.nn.tag_search import viterbi
 from mtl_utils.nn.transformer import TransformerEncoder, TransformerStack
+from mtl_utils.nn.transformer_decoder import (
+    DecoderWeights,
+    LayerState,
+    TransformerDecoder,
+    TransformerDecoderLayer,
+    TransformerState,
+)
 from mtl_utils.nn.transformer_layer import FeedForward, Residual, TransformerLayer
 
 __all__ = [
@@ -27,13 +34,16 @@ __all__ = [
     "BiLSTMEncoder",
     "CharacterCNN",
     "Decoded",
+    "Decoder",
     "DecoderState",
+    "DecoderWeights",
     "Dropout",
     "Encoder",
     "FeedForward",
     "Hypothesis",
     "KeyValues",
     "LSTMEncoder",
+    "LayerState",
     "LearnedPositions",
     "LinearChainCRF",
     "MultiHeadAttention",
@@ -44,9 +54,12 @@ __all__ = [
     "SelfAttentiveDecoder",
     "SelfAttentiveState",
     "SinusoidalPositions",
+    "TransformerDecoder",
+    "TransformerDecoderLayer",
     "TransformerEncoder",
     "TransformerLayer",
     "TransformerStack",
+    "TransformerState",
     "UniformAttention",
     "WordCharacterEmbedding",
     "beam_search",
