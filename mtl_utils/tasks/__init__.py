@@ -5,6 +5,7 @@ from mtl_utils.tasks.language_modeling import LanguageModeling, LanguageModeling
 from mtl_utils.tasks.spans import Span, SpanErrors, match_spans, span_errors, to_spans
 from mtl_utils.tasks.tagging import Tagging, TaggingHead, iob2_constraints, word_positions
 from mtl_utils.tasks.translation import (
+    MakeDecoder,
     Translation,
     TranslationHead,
     TranslationOutput,
@@ -15,6 +16,7 @@ __all__ = [
     "Head",
     "LanguageModeling",
     "LanguageModelingHead",
+    "MakeDecoder",
     "Span",
     "SpanErrors",
     "Tagging",
