@@ -331,6 +331,17 @@ def test_dropout_acts_in_training_alone():
 
 @pytest.mark.parametrize("training", [False, True])
 @causals
+def test_other_devices_than_the_cpu(training, causal):
+    """A device without numbers: what asks for one, as a GPU would have to wait for, fails."""
+    encoder = make(causal=causal).to("meta").train(training)
+    hidden = encoder(batch_of([1, 2, 3], [4]).to("meta"))
+    assert hidden.shape == (2, 3, WIDTH)
+    hidden.sum().backward()
+    assert encoder.embedding.weight.grad.shape == (VOCABULARY, WIDTH)
+
+
+@pytest.mark.parametrize("training", [False, True])
+@causals
 def test_half_precision(training, causal):
     encoder = make(causal=causal, dropout=0.0).float().train(training)
     for inputs in (batch_of([1, 2, 3, 4], [5, 6]), batch_of([1, 2], [3, 4])):

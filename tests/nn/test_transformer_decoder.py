@@ -321,6 +321,18 @@ def test_dropout_acts_in_training_alone():
 
 
 @pytest.mark.parametrize("training", [False, True])
+def test_other_devices_than_the_cpu(training):
+    """A device without numbers: what asks for one, as a GPU would have to wait for, fails."""
+    decoder = make().to("meta").train(training)
+    state = decoder.start(draw(3, 4, MEMORY).to("meta"), MASK.to("meta"))
+    for length in (2, 1, 3):
+        logits, state = decoder(ids(3, length).to("meta"), state)
+        assert logits.shape == (3, length, VOCABULARY)
+    logits.sum().backward()
+    assert decoder.output.weight.grad.shape == (VOCABULARY, WIDTH)
+
+
+@pytest.mark.parametrize("training", [False, True])
 def test_half_precision(training):
     decoder, tokens = make(dropout=0.1).float().train(training), ids(3, 5)
     memory, bos_ids = draw(3, 4, MEMORY).float(), torch.full((3,), BOS)
