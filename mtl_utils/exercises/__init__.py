@@ -13,6 +13,12 @@ from mtl_utils.exercises.named_entities import (
     check_read_spans,
     check_span_f1,
 )
+from mtl_utils.exercises.three_tasks import (
+    check_expected_risk,
+    check_joint_loss,
+    check_own_past,
+    check_smoothed_target,
+)
 from mtl_utils.exercises.translation import (
     check_attention_weights,
     check_clipped_precision,
@@ -30,11 +36,15 @@ __all__ = [
     "check_best_mixture",
     "check_clipped_precision",
     "check_continuation_count",
+    "check_expected_risk",
     "check_greedy",
     "check_is_valid",
+    "check_joint_loss",
     "check_nucleus",
+    "check_own_past",
     "check_perplexity",
     "check_read_spans",
+    "check_smoothed_target",
     "check_span_f1",
     "check_teacher_inputs",
     "exercise",

@@ -60,10 +60,11 @@ def registry() -> dict[str, Experiment]:
         atlas_difficulty,
         language_models,
         named_entities,
+        three_tasks,
         translation,
     )
 
-    modules = (atlas_difficulty, language_models, translation, named_entities)
+    modules = (atlas_difficulty, language_models, translation, named_entities, three_tasks)
     return {experiment.name: experiment for module in modules for experiment in module.EXPERIMENTS}
 
 

@@ -29,6 +29,7 @@ from mtl_utils.tasks import (
 
 T = TypeVar("T")
 TAGS, TRANSLATION, LANGUAGE = TASKS = ("tags", "translation", "language")
+WORDS = "words"  # where words begin, in batches to predict from
 
 
 class BiLSTMFramework(MultiTaskModel):
@@ -76,7 +77,7 @@ class BiLSTMFramework(MultiTaskModel):
         assert isinstance(reader.embedding, torch.nn.Embedding)
         decoder = SelfAttentiveDecoder(vocab_size, width, dropout, embedding=reader.embedding)
         sharing = SharedDecoder(
-            ProjectedEncoder(reader, width),
+            ProjectedEncoder(reader),
             decoder,
             bos_id=tokenizer.bos_id,
             pad_id=tokenizer.pad_id,
@@ -178,12 +179,31 @@ class BiLSTMFramework(MultiTaskModel):
 
         def tags_of(batch: Batch) -> list[list[str]]:
             hidden = self.sharing(batch, [TAGS]).hidden[TAGS]
-            found = head.decode(hidden, batch.labels[TAGS] != MISSING_LABEL)
+            found = head.decode(hidden, batch.labels[WORDS] == 1)
             return [self._tagging.tags(ids) for ids in found]
 
-        anything = self._tagging.labels[0]  # says where words begin; what it says is not looked at
-        examples = [self.example(words, [anything] * len(words)) for words in sentences]
-        return self._predicted(examples, tags_of, max_tokens)
+        return self._predicted(self._marked(sentences), tags_of, max_tokens)
+
+    def read(self, sentences: Sequence[Sequence[str]], *, max_tokens: int = 4096) -> list[Tensor]:
+        """Return what the encoder makes of each word.
+
+        Args:
+            sentences: Each a sequence of words.
+            max_tokens: How many pieces, padding included, are read at a time; it does not change
+                the result.
+
+        Returns:
+            For each sentence the states at the first pieces of its words, ``[words, D]``.
+
+        Raises:
+            TypeError: If a sentence is a string, or a word is not.
+        """
+
+        def states_of(batch: Batch) -> list[Tensor]:
+            hidden = self._sharing.encoder(batch.inputs)
+            return [row[at] for row, at in zip(hidden, batch.labels[WORDS] == 1, strict=True)]
+
+        return self._predicted(self._marked(sentences), states_of, max_tokens)
 
     def translate(
         self,
@@ -209,6 +229,7 @@ class BiLSTMFramework(MultiTaskModel):
             TypeError: If a sentence is a string, or a word is not.
             KeyError: If the model has no such task.
         """
+        self.head(TRANSLATION)  # is missed even where there is nothing to translate
 
         def texts_of(batch: Batch) -> list[str]:
             found = self.candidates(batch, beam_size, length_penalty)
@@ -334,6 +355,15 @@ class BiLSTMFramework(MultiTaskModel):
                 generator=generator,
             )
         return tokenizer.decode(written[0].tolist())
+
+    def _marked(self, sentences: Sequence[Sequence[str]]) -> list[Example]:
+        """Turn sentences into ids, with a 1 where a word begins."""
+        examples = []
+        for words in sentences:
+            pieces = self.tokenizer.encode_words(words)
+            begins = [MISSING_LABEL, *pieces.align([1] * pieces.num_words), MISSING_LABEL]
+            examples.append(Example(self.text(pieces.ids).input_ids, {WORDS: begins}))
+        return examples
 
     def _predicted(
         self, examples: list[Example], predict: Callable[[Batch], list[T]], max_tokens: int

@@ -46,7 +46,7 @@ class MultiTaskModel(torch_nn.Module):
                 raise ValueError(
                     f"The task {task.name!r} predicts the next token, but the encoder's states "
                     "have seen it already: they read in both directions. Give it a causal "
-                    "encoder, for example nn.LSTMEncoder."
+                    "encoder, for example nn.LSTMEncoder, or name it in SharedDecoder's continued."
                 )
         heads = {task.name: task.head(sharing.width) for task in given}
         for name, head in heads.items():
@@ -126,7 +126,7 @@ class MultiTaskModel(torch_nn.Module):
         return head
 
     def shared_parameters(self) -> list[torch_nn.Parameter]:
-        """Return the parameters that every task moves."""
+        """Return the parameters that more than one task may move."""
         return self.sharing.shared_parameters()
 
     def task_parameters(self, task: str) -> list[torch_nn.Parameter]:

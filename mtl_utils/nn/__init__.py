@@ -6,11 +6,11 @@ from mtl_utils.nn.decoder import AttentionDecoder, Decoded, Decoder, DecoderStat
 from mtl_utils.nn.decoding import filter_logits, next_token_distribution, sample
 from mtl_utils.nn.dropout import Dropout
 from mtl_utils.nn.embeddings import CharacterCNN, WordCharacterEmbedding
-from mtl_utils.nn.encoder import Encoder, ProjectedEncoder
+from mtl_utils.nn.encoder import Encoder
 from mtl_utils.nn.multi_head_attention import KeyValues, MultiHeadAttention
 from mtl_utils.nn.packing import Packing
 from mtl_utils.nn.positions import LearnedPositions, SinusoidalPositions
-from mtl_utils.nn.recurrent import BiLSTMEncoder, LSTMEncoder
+from mtl_utils.nn.recurrent import BiLSTMEncoder, LSTMEncoder, ProjectedEncoder
 from mtl_utils.nn.search import Hypothesis, beam_search, greedy_search, select_rows
 from mtl_utils.nn.self_attentive_decoder import (
     SelfAttended,

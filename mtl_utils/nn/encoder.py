@@ -6,7 +6,6 @@ from torch import Tensor
 from torch import nn as torch_nn
 
 from mtl_utils.data.batch import Inputs
-from mtl_utils.nn.arguments import check_sizes
 
 
 class Encoder(torch_nn.Module):
@@ -32,30 +31,3 @@ class Encoder(torch_nn.Module):
             read it.
         """
         raise NotImplementedError
-
-
-class ProjectedEncoder(Encoder):
-    """An encoder followed by a linear layer.
-
-    Args:
-        encoder: The encoder.
-        width: Size of the states after the layer, D.
-    """
-
-    def __init__(self, encoder: Encoder, width: int) -> None:
-        super().__init__()
-        check_sizes(width=width)
-        self.encoder = encoder
-        self.width, self.causal = width, encoder.causal
-        self.projection = torch_nn.Linear(encoder.width, width)
-
-    def forward(self, inputs: Inputs) -> Tensor:
-        """Encode a batch; see :meth:`Encoder.forward`.
-
-        Args:
-            inputs: B texts of at most T tokens.
-
-        Returns:
-            Hidden states ``[B, T, D]``.
-        """
-        return self.projection(self.encoder(inputs))

@@ -80,22 +80,47 @@ class LSTMEncoder(Encoder):
         Raises:
             ValueError: If a token id is outside the vocabulary.
         """
+        return self.read(self.embed(inputs), inputs.mask)
+
+    def embed(self, inputs: Inputs) -> Tensor:
+        """Look tokens up, and drop some of what is found while training.
+
+        Args:
+            inputs: B texts of at most T tokens.
+
+        Returns:
+            Vectors ``[B, T, D]``.
+
+        Raises:
+            ValueError: If a token id is outside the vocabulary.
+        """
         check_ids(inputs.input_ids, self.vocab_size)
         of_tokens = isinstance(self.embedding, torch_nn.Embedding)
-        read = inputs.input_ids if of_tokens else inputs
-        embedded = self.dropout(self.embedding(read))  # [B, T, D]
+        embedded: Tensor = self.embedding(inputs.input_ids if of_tokens else inputs)
+        return self.dropout(embedded)
+
+    def read(self, embedded: Tensor, mask: Tensor) -> Tensor:
+        """Run the LSTM over embedded texts.
+
+        Args:
+            embedded: Vectors ``[B, T, D]``.
+            mask: ``[B, T]``, True where there is a token.
+
+        Returns:
+            Hidden states ``[B, T, D]``, zero at padding.
+        """
         if embedded.shape[1] == 0:  # an LSTM refuses to read nothing
             return embedded
-        if inputs.mask.device.type == "cpu" and bool(inputs.mask.all()):
+        if mask.device.type == "cpu" and bool(mask.all()):
             return self.lstm(embedded)[0]
         # Packing hides the padding, which the backward direction would otherwise read first. A row
         # without any token counts as one token here and is zeroed below.
-        lengths = inputs.mask.sum(dim=1).clamp(min=1).cpu()
+        lengths = mask.sum(dim=1).clamp(min=1).cpu()
         packed = pack_padded_sequence(embedded, lengths, batch_first=True, enforce_sorted=False)
         hidden, _ = pad_packed_sequence(
             self.lstm(packed)[0], batch_first=True, total_length=embedded.shape[1]
         )
-        return hidden.masked_fill(~inputs.mask.unsqueeze(-1), 0.0)
+        return hidden.masked_fill(~mask.unsqueeze(-1), 0.0)
 
 
 class BiLSTMEncoder(LSTMEncoder):
@@ -119,6 +144,42 @@ class BiLSTMEncoder(LSTMEncoder):
 
     causal = False
     num_directions = 2
+
+
+class ProjectedEncoder(Encoder):
+    r"""A recurrent encoder, a linear layer over its states, and a shortcut around both.
+
+    .. math:: h_t = W [\overrightarrow{h}_t; \overleftarrow{h}_t] + b + e_t
+
+    The linear layer mixes the directions. The shortcut (He et al., 2016) leaves to the LSTM what
+    the context adds to a token, while what the token is reaches every task by itself.
+
+    Args:
+        encoder: The encoder, of width D.
+        shortcut: Whether to add the embedding of the token.
+    """
+
+    def __init__(self, encoder: LSTMEncoder, shortcut: bool = True) -> None:
+        super().__init__()
+        self.encoder, self.shortcut = encoder, shortcut
+        self.width, self.causal = encoder.width, encoder.causal
+        self.projection = torch_nn.Linear(encoder.width, encoder.width)
+
+    def forward(self, inputs: Inputs) -> Tensor:
+        """Encode a batch; see :meth:`Encoder.forward`.
+
+        Args:
+            inputs: B texts of at most T tokens.
+
+        Returns:
+            Hidden states ``[B, T, D]``.
+
+        Raises:
+            ValueError: If a token id is outside the vocabulary.
+        """
+        embedded = self.encoder.embed(inputs)
+        projected: Tensor = self.projection(self.encoder.read(embedded, inputs.mask))
+        return projected + embedded if self.shortcut else projected
 
 
 def remember_by_default(lstm: torch_nn.LSTM) -> None:

@@ -79,7 +79,7 @@ class Sharing(torch_nn.Module):
         return {name: head.predict(shared.hidden[name], batch) for name, head in heads.items()}
 
     def shared_parameters(self) -> list[torch_nn.Parameter]:
-        """Return the parameters that every task moves."""
+        """Return the parameters that more than one task may move."""
         raise NotImplementedError
 
     def task_parameters(self, task: str) -> list[torch_nn.Parameter]:

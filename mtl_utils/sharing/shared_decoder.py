@@ -41,6 +41,7 @@ class SharedDecoder(Sharing):
 
     Raises:
         ValueError: If the widths differ, or a task is both written and continued.
+        TypeError: If a single string was given for several names.
     """
 
     def __init__(
@@ -57,8 +58,11 @@ class SharedDecoder(Sharing):
         if encoder.width != decoder.width:
             raise ValueError(
                 f"The encoder's states have size {encoder.width}, the decoder's {decoder.width}; "
-                "make them equal, for example with nn.ProjectedEncoder"
+                "make them equal"
             )
+        for name, tasks in (("written", written), ("continued", continued)):
+            if isinstance(tasks, str):
+                raise TypeError(f"Expected names of tasks, got the string {tasks!r} for {name}")
         both = sorted(set(written) & set(continued))
         if both:
             raise ValueError(f"Tasks are either written or continued; {both} are both")

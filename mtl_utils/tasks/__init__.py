@@ -2,6 +2,7 @@
 
 from mtl_utils.tasks.base import Head, Task
 from mtl_utils.tasks.language_modeling import LanguageModeling, LanguageModelingHead
+from mtl_utils.tasks.reliability import Calibration, calibration
 from mtl_utils.tasks.spans import Span, SpanErrors, match_spans, span_errors, to_spans
 from mtl_utils.tasks.tagging import Tagging, TaggingHead, iob2_constraints, word_positions
 from mtl_utils.tasks.translation import (
@@ -13,6 +14,7 @@ from mtl_utils.tasks.translation import (
 )
 
 __all__ = [
+    "Calibration",
     "Head",
     "LanguageModeling",
     "LanguageModelingHead",
@@ -26,6 +28,7 @@ __all__ = [
     "TranslationHead",
     "TranslationOutput",
     "WritingHead",
+    "calibration",
     "iob2_constraints",
     "match_spans",
     "span_errors",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Protocol
 
 import torch
@@ -57,8 +57,12 @@ def checksum(loader: Loader) -> int:
     """Return a number that other data, or the same in another order, would hardly have.
 
     Args:
-        loader: The data; the first batch is read.
+        loader: The data; the first batch is read, or that of each data set.
     """
+    parts: Sequence[Loader] = getattr(loader, "loaders", ())
+    if parts:  # one step may not show every data set
+        numbers = [loader.num_batches, *map(checksum, parts), *getattr(loader, "cycle", ())]
+        return zlib.crc32(repr(numbers).encode())
     first = next(iter(loader.batches(0)))
     number = 0
     for task, batch in [("", first)] if isinstance(first, Batch) else first.items():

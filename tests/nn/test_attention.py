@@ -109,12 +109,16 @@ def leaves(*tensors):
     return [tensor.clone().requires_grad_() for tensor in tensors]
 
 
+def loss_of(context, weights):
+    loss = (context * draw(*context.shape, seed=8)).sum()
+    return loss + (weights**2 * draw(*weights.shape, seed=9)).sum()
+
+
 def gradients(attention, query, memory, mask):
     """Return the values, and the gradient of a fixed function of them in all that it reads."""
     query, memory = leaves(query, memory)
     context, weights = attention(query, memory, mask)
-    loss = (context * draw(*context.shape, seed=8)).sum()
-    loss = loss + (weights**2 * draw(*weights.shape, seed=9)).sum()
+    loss = loss_of(context, weights)
     found = torch.autograd.grad(loss, [query, memory, *attention.parameters()])
     return (context.detach(), weights.detach()), found
 
@@ -175,6 +179,57 @@ def test_piece_by_piece_is_the_same(monkeypatch, limit):
     assert max(calls) == size
 
 
+# A mask of its own for each query
+
+
+@settings(max_examples=25)
+@given(sizes, st.integers(0, 2**31), st.sampled_from([2**26, 1, 40]))
+def test_a_mask_for_each_query_equals_a_call_for_each_query(sizes, seed, limit):
+    rows, queries, positions, query_width, memory_width, width = sizes
+    attention = make(query_width, memory_width, width, seed)
+    query, memory = draw(rows, queries, query_width), draw(rows, positions, memory_width, seed=1)
+    mask = some_mask((rows, queries, positions), seed)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(LIMIT, limit)
+        values, found = gradients(attention, query, memory, mask)
+
+    query, memory = leaves(query, memory)
+    alone = [attention(query[:, [u]], memory, mask[:, u]) for u in range(queries)]
+    expected = tuple(torch.cat(parts, dim=1) for parts in zip(*alone, strict=True))
+    torch.testing.assert_close(values, expected, **EXACT)
+    gradient = torch.autograd.grad(loss_of(*expected), [query, memory, *attention.parameters()])
+    torch.testing.assert_close(found, gradient, **EXACT)
+
+
+@pytest.mark.parametrize("limit", [2**26, 1])
+def test_a_query_with_nothing_to_attend_to_is_zero_and_harmless(monkeypatch, limit):
+    monkeypatch.setattr(LIMIT, limit)
+    attention, query, memory = make(), draw(2, 3, 3), draw(2, 4, 4, seed=1)
+    mask = torch.ones(2, 3, 4, dtype=torch.bool)
+    mask[0, 1] = mask[1, 2] = False
+    (context, weights), found = gradients(attention, query, memory, mask)
+    assert all(gradient.isfinite().all() for gradient in found)
+    nothing = ~mask.any(-1)
+    for zero in (context[nothing], weights[nothing], found[0][nothing]):
+        assert not zero.any()
+    assert context[~nothing].all()
+    assert found[0][~nothing].all()
+    # Another such query moves no parameter either.
+    query = query.clone()
+    query[nothing] += 5
+    (_, same_weights), again = gradients(attention, query, memory, mask)
+    torch.testing.assert_close(same_weights, weights, **EXACT)
+    torch.testing.assert_close(again, found, **EXACT)
+
+
+def test_the_same_mask_for_every_query_may_be_given_once():
+    attention, query, memory = make(), draw(3, 6, 3), draw(3, 5, 4, seed=1)
+    mask = some_mask((3, 5))
+    for_each = mask.unsqueeze(1).expand(3, 6, 5)
+    expected, found = attention(query, memory, mask), attention(query, memory, for_each)
+    torch.testing.assert_close(found, expected, **EXACT)
+
+
 class Largest(TorchDispatchMode):
     """Notes the largest tensor that any operation makes."""
 
@@ -221,9 +276,12 @@ def test_keys_are_computed_once_for_many_queries():
 
 
 @pytest.mark.parametrize("limit", [2**26, 1])
-def test_the_gradient_is_right(monkeypatch, limit):
+@pytest.mark.parametrize("for_each_query", [False, True])
+def test_the_gradient_is_right(monkeypatch, limit, for_each_query):
     monkeypatch.setattr(LIMIT, limit)
     attention = make(2, 2, 2)
     mask = torch.tensor([[True, True, True], [True, False, False], [False] * 3])
+    if for_each_query:
+        mask = torch.stack([mask, mask.roll(1, dims=0)], dim=1)
     inputs = leaves(draw(3, 2, 2), draw(3, 3, 2, seed=1))
     assert torch.autograd.gradcheck(lambda q, m: attention(q, m, mask), inputs)

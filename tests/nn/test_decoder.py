@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.func import functional_call
 
-from mtl_utils.nn import AttentionDecoder
+from mtl_utils.nn import AttentionDecoder, shift_right
 
 VOCABULARY, WIDTH, MEMORY, EMBEDDING = 9, 4, 6, 5
 EXACT = {"atol": 1e-12, "rtol": 1e-12}
@@ -237,3 +237,20 @@ def test_ids_outside_the_vocabulary(wrong):
     state = decoder.start(draw(1, 4, MEMORY), MASK[:1])
     with pytest.raises(ValueError, match=f"Token id {wrong} is outside the vocabulary of 9"):
         decoder(torch.tensor([[2, wrong]]), state)
+
+
+targets = st.lists(st.integers(0, VOCABULARY - 1) | st.just(-100), min_size=4, max_size=4)
+
+
+@given(st.lists(targets, min_size=1, max_size=4), st.integers(0, 99), st.integers(0, 99))
+def test_targets_are_read_one_step_late(rows, bos_id, pad_id):
+    """The first is ``<bos>``, whatever is missing is ``<pad>``, and the last is not read."""
+    labels = torch.tensor(rows)
+    shifted = shift_right(labels, bos_id, pad_id)
+    expected = [[bos_id, *(pad_id if i == -100 else i for i in row[:-1])] for row in rows]
+    assert shifted.tolist() == expected
+    assert labels.tolist() == rows  # not changed in place
+
+
+def test_of_targets_of_one_token_only_the_beginning_is_read():
+    assert shift_right(torch.tensor([[5], [-100]]), 2, 0).tolist() == [[2], [2]]
