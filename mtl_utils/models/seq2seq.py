@@ -13,10 +13,10 @@ from mtl_utils.data.batching import predict_by_length
 from mtl_utils.data.examples import Example, collate
 from mtl_utils.data.tokenization import Tokenizer
 from mtl_utils.models.multitask import MultiTaskModel
-from mtl_utils.nn import BiLSTMEncoder, Hypothesis
+from mtl_utils.nn import BiLSTMEncoder, Encoder, Hypothesis
 from mtl_utils.nn.evaluation_mode import evaluation_mode
 from mtl_utils.sharing import HardSharing
-from mtl_utils.tasks import Translation, TranslationHead
+from mtl_utils.tasks import MakeDecoder, Translation, TranslationHead
 
 TASK = "translation"
 
@@ -54,6 +54,10 @@ class Seq2Seq(MultiTaskModel):
         max_length: Longest translation that is written, in tokens.
         lowercase: Whether the metrics ignore case.
         attention: Whether the decoder attends; if not, it gets one vector for the whole sentence.
+        encoder: Reads instead of a BiLSTM; ``width`` and ``num_layers`` are then its own affair.
+        decoder: Makes another decoder; see :class:`mtl_utils.tasks.Translation`. With a
+            :class:`mtl_utils.nn.TransformerEncoder` and a
+            :class:`mtl_utils.nn.TransformerDecoder` the model is that of Vaswani et al. (2017).
 
     Raises:
         ValueError: If a size is below 1, ``width`` is odd or ``dropout`` is outside [0, 1).
@@ -70,6 +74,9 @@ class Seq2Seq(MultiTaskModel):
         max_length: int = 100,
         lowercase: bool = False,
         attention: bool = True,
+        *,
+        encoder: Encoder | None = None,
+        decoder: MakeDecoder | None = None,
     ) -> None:
         translation = Translation(
             TASK,
@@ -79,8 +86,10 @@ class Seq2Seq(MultiTaskModel):
             max_length=max_length,
             lowercase=lowercase,
             attention=attention,
+            decoder=decoder,
         )
-        encoder = BiLSTMEncoder(source.vocab_size, width, num_layers, dropout)
+        if encoder is None:
+            encoder = BiLSTMEncoder(source.vocab_size, width, num_layers, dropout)
         super().__init__(HardSharing(encoder), [translation])
         self.source, self.target, self.translation = source, target, translation
 

@@ -2,10 +2,14 @@
 
 from mtl_utils.nn.attention import AdditiveAttention, UniformAttention, masked_softmax
 from mtl_utils.nn.crf import LinearChainCRF
-from mtl_utils.nn.decoder import AttentionDecoder, Decoded, DecoderState, shift_right
+from mtl_utils.nn.decoder import AttentionDecoder, Decoded, Decoder, DecoderState, shift_right
 from mtl_utils.nn.decoding import filter_logits, next_token_distribution, sample
+from mtl_utils.nn.dropout import Dropout
 from mtl_utils.nn.embeddings import CharacterCNN, WordCharacterEmbedding
 from mtl_utils.nn.encoder import Encoder
+from mtl_utils.nn.multi_head_attention import KeyValues, MultiHeadAttention
+from mtl_utils.nn.packing import Packing
+from mtl_utils.nn.positions import LearnedPositions, SinusoidalPositions
 from mtl_utils.nn.recurrent import BiLSTMEncoder, LSTMEncoder, ProjectedEncoder
 from mtl_utils.nn.search import Hypothesis, beam_search, greedy_search, select_rows
 from mtl_utils.nn.self_attentive_decoder import (
@@ -14,6 +18,15 @@ from mtl_utils.nn.self_attentive_decoder import (
     SelfAttentiveState,
 )
 from mtl_utils.nn.tag_search import viterbi
+from mtl_utils.nn.transformer import TransformerEncoder, TransformerStack
+from mtl_utils.nn.transformer_decoder import (
+    DecoderWeights,
+    LayerState,
+    TransformerDecoder,
+    TransformerDecoderLayer,
+    TransformerState,
+)
+from mtl_utils.nn.transformer_layer import FeedForward, Residual, TransformerLayer
 
 __all__ = [
     "AdditiveAttention",
@@ -21,15 +34,32 @@ __all__ = [
     "BiLSTMEncoder",
     "CharacterCNN",
     "Decoded",
+    "Decoder",
     "DecoderState",
+    "DecoderWeights",
+    "Dropout",
     "Encoder",
+    "FeedForward",
     "Hypothesis",
+    "KeyValues",
     "LSTMEncoder",
+    "LayerState",
+    "LearnedPositions",
     "LinearChainCRF",
+    "MultiHeadAttention",
+    "Packing",
     "ProjectedEncoder",
+    "Residual",
     "SelfAttended",
     "SelfAttentiveDecoder",
     "SelfAttentiveState",
+    "SinusoidalPositions",
+    "TransformerDecoder",
+    "TransformerDecoderLayer",
+    "TransformerEncoder",
+    "TransformerLayer",
+    "TransformerStack",
+    "TransformerState",
     "UniformAttention",
     "WordCharacterEmbedding",
     "beam_search",

@@ -1,7 +1,7 @@
 """A decoder: a language model of the target that attends to the source."""
 
 # Annotations are evaluated here: the pages of the API show those of a NamedTuple as they are.
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -42,10 +42,57 @@ class Decoded(NamedTuple):
 
     hidden: Tensor
     weights: Tensor
-    state: DecoderState
+    state: Any
 
 
-class AttentionDecoder(torch_nn.Module):
+class Decoder(torch_nn.Module):
+    """Writes a target while attending to a source; owns its embeddings and its output layer.
+
+    What it knows of the tokens so far is in a state: a tensor whose first dimension is the row, or
+    a tuple of states, so that a search can pick rows (:func:`mtl_utils.nn.select_rows`).
+
+    Attributes:
+        output: From hidden states to logits ``[..., V]``.
+    """
+
+    output: torch_nn.Linear
+
+    def start(self, memory: Tensor, mask: Tensor) -> Any:
+        """Return the state before the first token.
+
+        Args:
+            memory: The encoder's states ``[B, T, M]``; what they hold at padding does not matter.
+            mask: ``[B, T]``, True where there is a token.
+        """
+        raise NotImplementedError
+
+    def decode(self, input_ids: Tensor, state: Any) -> Decoded:
+        """Read target tokens; everything but the output layer.
+
+        Args:
+            input_ids: Target tokens ``[B, U]``, the first of all ``<bos>``.
+            state: From :meth:`start`, or what the call before returned.
+
+        Returns:
+            Hidden states, attention weights and the state after the last token.
+        """
+        raise NotImplementedError
+
+    def forward(self, input_ids: Tensor, state: Any) -> tuple[Tensor, Any]:
+        """Score the next token after every prefix.
+
+        Args:
+            input_ids: Target tokens ``[B, U]``, the first of all ``<bos>``.
+            state: From :meth:`start`, or what the call before returned.
+
+        Returns:
+            Logits ``[B, U, V]``, those at position u from tokens up to u alone; and the state after
+            the last token.
+        """
+        raise NotImplementedError
+
+
+class AttentionDecoder(Decoder):
     r"""Two LSTM layers with additive attention between them.
 
     The lower layer reads the target so far, its state asks the attention for a context, the upper

@@ -6,6 +6,7 @@ from mtl_utils.tasks.reliability import Calibration, calibration
 from mtl_utils.tasks.spans import Span, SpanErrors, match_spans, span_errors, to_spans
 from mtl_utils.tasks.tagging import Tagging, TaggingHead, iob2_constraints, word_positions
 from mtl_utils.tasks.translation import (
+    MakeDecoder,
     Translation,
     TranslationHead,
     TranslationOutput,
@@ -17,6 +18,7 @@ __all__ = [
     "Head",
     "LanguageModeling",
     "LanguageModelingHead",
+    "MakeDecoder",
     "Span",
     "SpanErrors",
     "Tagging",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,11 +13,14 @@ from torch import nn as torch_nn
 
 from mtl_utils.data.batch import Batch
 from mtl_utils.data.tokenization import Tokenizer
-from mtl_utils.nn.decoder import AttentionDecoder, shift_right
+from mtl_utils.nn.decoder import AttentionDecoder, Decoder, shift_right
 from mtl_utils.nn.decoding import Step
 from mtl_utils.nn.search import Hypothesis, beam_search, greedy_search
 from mtl_utils.objectives.losses import label_smoothing_loss
 from mtl_utils.tasks.base import Head
+
+MakeDecoder = Callable[[int, int], Decoder]
+"""``make(vocab_size, memory_width)``: a decoder of a vocabulary that reads states of a size."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +58,15 @@ class Translation:
     lowercase: bool = False
     attention: bool = True
     own_decoder: bool = True
+    decoder: MakeDecoder | None = None
     causal = False
+
+    def __post_init__(self) -> None:
+        if self.decoder is not None and not self.own_decoder:
+            raise ValueError(
+                "decoder makes the decoder of the head, but with own_decoder=False the head has "
+                "none: the way of sharing owns it"
+            )
 
     def label(self, text: str) -> list[int]:
         """Return the label of a target sentence.
@@ -176,7 +187,13 @@ class TranslationHead(WritingHead):
 
     def __init__(self, task: Translation, memory_width: int) -> None:
         super().__init__(task)
-        self.decoder = AttentionDecoder(
+        self.decoder = self._make_decoder(task, memory_width)
+
+    @staticmethod
+    def _make_decoder(task: Translation, memory_width: int) -> Decoder:
+        if task.decoder is not None:
+            return task.decoder(task.tokenizer.vocab_size, memory_width)
+        return AttentionDecoder(
             task.tokenizer.vocab_size,
             memory_width if task.width is None else task.width,
             memory_width,

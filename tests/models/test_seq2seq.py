@@ -1,5 +1,6 @@
 """The translator as its users meet it: any text, any order, saved and loaded, trained and read."""
 
+import functools
 import math
 
 import pandas as pd
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 
 from mtl_utils.data import BatchLoader, BytePairTokenizer, Vocabulary, WordTokenizer, collate
 from mtl_utils.models import Seq2Seq
+from mtl_utils.nn import TransformerDecoder, TransformerEncoder
 
 EOS = 3
 PAIRS = {
@@ -273,3 +275,33 @@ def test_an_alignment_of_what_an_untrained_model_wrote():
     assert alignment.target_tokens == [model.target.tokens[i] for i in [*hypothesis.ids, EOS]]
     steps = alignment.log_probabilities[: len(hypothesis.ids) + hypothesis.finished]
     assert float(steps.sum()) == pytest.approx(hypothesis.log_probability, abs=1e-9)
+
+
+def transformer():
+    torch.manual_seed(0)
+    source, target = tokenizers()
+    encoder = TransformerEncoder(source.vocab_size, 24, 1, 3, max_length=400)
+    decoder = functools.partial(TransformerDecoder, num_layers=1, num_heads=3)
+    return Seq2Seq(source, target, encoder=encoder, decoder=decoder, max_length=30).double()
+
+
+def test_a_transformer_reads_and_writes_as_well():
+    model = transformer()
+    batch = collate(model.examples(PAIRS, PAIRS.values()))
+    optimizer = torch.optim.Adam(model.parameters(), lr=0.01)
+    for _ in range(80):
+        optimizer.zero_grad()
+        model(batch).by_task["translation"].backward()
+        optimizer.step()
+    assert model.translate(list(PAIRS)) == list(PAIRS.values())
+    assert model.translate(list(PAIRS), beam_size=4) == list(PAIRS.values())
+    together = model.translate(STRANGE, beam_size=3)
+    assert together == [model.translate([text], beam_size=3)[0] for text in STRANGE]
+    source, target = next(iter(PAIRS.items()))
+    alignment = model.align(source, target)
+    assert alignment.weights.shape == (len(alignment.target_tokens), len(alignment.source_tokens))
+    ones = torch.ones(len(alignment.target_tokens), dtype=torch.float64)
+    torch.testing.assert_close(alignment.weights.sum(1), ones)
+    (hypothesis,) = model.search(collate([model.example(source)]))
+    total = float(alignment.log_probabilities.sum())
+    assert total == pytest.approx(hypothesis.log_probability, abs=1e-9)

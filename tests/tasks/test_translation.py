@@ -1,5 +1,6 @@
 """The translation task: its loss step by step, its searches, and sacreBLEU's own numbers."""
 
+import functools
 import math
 
 import pytest
@@ -9,10 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mtl_utils.data import BytePairTokenizer, Example, Vocabulary, WordTokenizer, collate
-from mtl_utils.nn import beam_search
+from mtl_utils.nn import AttentionDecoder, TransformerDecoder, beam_search
 from mtl_utils.tasks import Translation
 
 WIDTH, PAD, BOS, EOS = 6, 0, 2, 3
+TRANSFORMER = functools.partial(TransformerDecoder, num_layers=2, num_heads=3)
+decoders = pytest.mark.parametrize("decoder", [None, TRANSFORMER])
 WORDS = WordTokenizer(Vocabulary.from_tokens("abcdefg"))
 EXACT = {"atol": 1e-12, "rtol": 1e-12}
 labels = st.lists(st.integers(4, 10), max_size=5).map(lambda ids: [*ids, EOS])
@@ -80,10 +83,14 @@ def test_the_teacher_shows_what_comes_before(rows):
         assert row == [BOS, *(ids or []), *[PAD] * len(row)][: len(row)]
 
 
+@decoders
 @settings(max_examples=20)
-@given(st.lists(st.none() | labels, min_size=1, max_size=4).filter(any), st.integers(0, 2**31))
-def test_the_loss_is_the_mean_of_log_probabilities_step_by_step(rows, seed):
-    head = make(seed)
+@given(
+    rows=st.lists(st.none() | labels, min_size=1, max_size=4).filter(any),
+    seed=st.integers(0, 2**31),
+)
+def test_the_loss_is_the_mean_of_log_probabilities_step_by_step(decoder, rows, seed):
+    head = make(seed, decoder=decoder)
     hidden, batch = some_batch(rows, seed)
     loss = head.loss(head(hidden, batch), batch)
     count = sum(len(ids) for ids in rows if ids)
@@ -149,10 +156,11 @@ def spread_out(head, seed):
     return head
 
 
-def test_predictions_equal_a_greedy_loop():
+@decoders
+def test_predictions_equal_a_greedy_loop(decoder):
     lengths = set()
-    for seed in range(6):
-        head = spread_out(make(), seed)
+    for seed in range(24):
+        head = spread_out(make(decoder=decoder), seed)
         hidden, batch = some_batch([None] * 5, seed)
         found = head.predict(hidden, batch)
         expected = [greedy_loop(head, of_row(hidden, batch, row), 7) for row in range(5)]
@@ -236,6 +244,23 @@ def test_sizes_of_the_decoder():
     for wrong in ("width", "embedding_width"):
         with pytest.raises(ValueError, match=f"{wrong} must be at least 1, got 0"):
             make(**{wrong: 0})
+
+
+def test_a_task_can_make_another_decoder():
+    assert isinstance(make().decoder, AttentionDecoder)
+    head = make(decoder=TRANSFORMER)
+    assert isinstance(head.decoder, TransformerDecoder)
+    assert (head.decoder.width, head.decoder.vocab_size) == (WIDTH, WORDS.vocab_size)
+    narrow = make(decoder=lambda vocab_size, width: TransformerDecoder(vocab_size, 4, 1, 2, width))
+    assert (narrow.decoder.width, narrow.decoder.memory_width) == (4, WIDTH)
+    with pytest.raises(ValueError, match="with own_decoder=False the head has none"):
+        Translation("fr", WORDS, own_decoder=False, decoder=TRANSFORMER)
+
+
+def test_weights_of_the_decoder_keep_their_names():
+    assert {name.split(".")[1] for name in make().state_dict()} == {
+        *("embedding", "bridge", "lower", "attention", "upper", "readout", "output")
+    }
 
 
 def test_a_task_says_what_it_is():
