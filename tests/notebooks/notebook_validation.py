@@ -241,7 +241,7 @@ def _call_every_setting(widget):
         if isinstance(result, str):
             assert widget(**settings) == result, f"two calls differ at {{settings}}"
         count += 1
-    pyplot.close("all")
+        pyplot.close("all")  # more than twenty open ones would warn
     print("settings called:", count)
 
 _call_every_setting({expression})
