@@ -19,12 +19,14 @@ import execute
 import nbformat
 import pytest
 from nbformat import NotebookNode
+from nbval.kernel import RunningKernel  # type: ignore[import-untyped]
 from nbval.plugin import IPyNbCell, IPyNbFile, NbCellError, nocolors  # type: ignore[import-untyped]
 from notebook_checks import code_cells, median_lines, tags, widget_expression
 from notebook_exercises import exercises, trial
 
 SLOW = 100.0  # seconds: a chapter should take less on two cores
 TOO_SLOW = 200.0  # seconds: more than noise explains
+PATIENCE = 60  # seconds that a kernel on a busy machine may take to say that it is done
 
 
 @dataclass(frozen=True)
@@ -111,6 +113,7 @@ class Chapter(IPyNbFile):
             mock.patch.dict(os.environ, execute.kernel_environment(), clear=True),
         ):
             super().setup()
+        keep_every_message(self.kernel)
 
     @property
     def tally(self) -> Tally:
@@ -151,6 +154,7 @@ class Cell(IPyNbCell):
         if self.parent.broken_by is not None:
             pytest.skip(f"cell {self.parent.broken_by} of {self.parent.path.name} raised before it")
         self.colors = nocolors
+        self.output_timeout = PATIENCE
         try:
             with _seconds(self.parent.tally, extra=isinstance(self, Extra)):
                 super().runtest()
@@ -215,6 +219,23 @@ class Duration(pytest.Item):
     def reportinfo(self) -> tuple[Path, int, str]:
         """Name the check in reports."""
         return self.path, 0, f"{self.path.name}: seconds"
+
+
+def keep_every_message(kernel: RunningKernel) -> None:
+    """Connect to a kernel's outputs anew, without a limit to how many wait.
+
+    nbval reads them when the cell has ended. ZeroMQ drops what comes when a thousand wait, and a
+    training with progress bars sends thousands: what says that the cell has ended may be lost.
+
+    Args:
+        kernel: A kernel that is idle.
+    """
+    outputs = kernel.kc.iopub_channel.socket
+    address = outputs.last_endpoint
+    outputs.disconnect(address)
+    outputs.rcvhwm = 0  # no limit; holds for connections made from now on
+    outputs.connect(address)
+    kernel._ensure_iopub_up()  # as after a start: wait until outputs arrive
 
 
 @contextmanager
