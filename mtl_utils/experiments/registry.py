@@ -61,10 +61,18 @@ def registry() -> dict[str, Experiment]:
         language_models,
         named_entities,
         three_tasks,
+        transformer,
         translation,
     )
 
-    modules = (atlas_difficulty, language_models, translation, named_entities, three_tasks)
+    modules = (
+        atlas_difficulty,
+        language_models,
+        translation,
+        named_entities,
+        three_tasks,
+        transformer,
+    )
     return {experiment.name: experiment for module in modules for experiment in module.EXPERIMENTS}
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ import pandas as pd
 import torch
 
 from mtl_utils import atlas
-from mtl_utils.data import BatchLoader, BytePairTokenizer, hub
+from mtl_utils.data import BatchLoader, BytePairTokenizer, Tokenizer, hub
 from mtl_utils.experiments.registry import Config, Experiment
 from mtl_utils.models import MultiTaskModel, Seq2Seq
 from mtl_utils.training import Trainer, TrainerConfig
@@ -26,6 +26,9 @@ LONGEST_TRANSLATION = 80  # pieces; the longest validation references have fewer
 
 TEST_SIZE = 10_000
 """On Atlas every model is measured on the test split of a corpus of this size."""
+
+MakeModel = Callable[[Config, Tokenizer, Tokenizer], Seq2Seq]
+"""``make(config, source, target)``: an untrained translator between two tokenizers."""
 
 LENGTHS = ((1, 10), (11, 15), (16, 20), (21, 99))
 """Words of the source sentence, from and to, for which BLEU on Atlas is also given apart."""
@@ -71,14 +74,36 @@ def atlas_pairs(size: int, seed: int) -> Mapping[str, Pairs]:
     }
 
 
+def bilstm(config: Config, source: Tokenizer, target: Tokenizer) -> Seq2Seq:
+    """Make the translator of chapter 02.
+
+    Args:
+        config: One of this module's configurations.
+        source: Tokenizer of the source language.
+        target: Tokenizer of the target language.
+    """
+    return Seq2Seq(
+        source,
+        target,
+        config["width"],
+        config["num_layers"],
+        dropout=config["dropout"],
+        smoothing=config["smoothing"],
+        max_length=LONGEST_TRANSLATION,
+        lowercase=config["lowercase"],
+        attention=config["attention"],
+    )
+
+
 def train_translator(
-    pairs: Mapping[str, Pairs], config: Config, seed: int, workspace: Path
+    make: MakeModel, pairs: Mapping[str, Pairs], config: Config, seed: int, workspace: Path
 ) -> tuple[Seq2Seq, pd.DataFrame]:
     """Train a translator, keeping the weights with the best greedy BLEU on validation.
 
     Args:
+        make: What to train.
         pairs: The splits.
-        config: One of this module's configurations.
+        config: Sizes, tokenizers and training.
         seed: Of weights, dropout and the order of batches.
         workspace: Where the checkpoint of a killed run is.
 
@@ -91,17 +116,7 @@ def train_translator(
         for texts in (train.sources, train.targets)
     )
     torch.manual_seed(seed)
-    model = Seq2Seq(
-        source,
-        target,
-        config["width"],
-        config["num_layers"],
-        dropout=config["dropout"],
-        smoothing=config["smoothing"],
-        max_length=LONGEST_TRANSLATION,
-        lowercase=config["lowercase"],
-        attention=config["attention"],
-    )
+    model = make(config, source, target)
     loaders = [
         BatchLoader(
             model.examples(split.sources, split.targets),
@@ -141,20 +156,23 @@ def quality(model: Seq2Seq, pairs: Pairs, beam_size: int = 1) -> dict[str, float
     return model.translation.metrics(written, pairs.targets)
 
 
-def run_multi30k(config: Config, seed: int, workspace: Path) -> dict[str, Any]:
+def run_multi30k(
+    config: Config, seed: int, workspace: Path, make: MakeModel = bilstm
+) -> dict[str, Any]:
     """Train one translator on Multi30k and measure it.
 
     Args:
-        config: One of :data:`MULTI30K_CONFIGS`.
+        config: Sizes, tokenizers and training, such as :data:`MULTI30K_CONFIGS` has them.
         seed: Of weights, dropout and the order of batches.
         workspace: Where the checkpoint of a killed run is.
+        make: What to train.
 
     Returns:
         BLEU and chrF on validation and test with a beam of 5, validation BLEU by beam size, the
         learning curves, the size of the model, and the seconds of all sessions.
     """
     pairs = multi30k(config["pair"])
-    model, history = train_translator(pairs, config, seed, workspace)
+    model, history = train_translator(make, pairs, config, seed, workspace)
     began = time.perf_counter()
     measured: dict[str, Any] = {}
     for split in ("validation", "test"):
@@ -177,20 +195,23 @@ def run_multi30k(config: Config, seed: int, workspace: Path) -> dict[str, Any]:
     }
 
 
-def run_atlas(config: Config, seed: int, workspace: Path) -> dict[str, Any]:
+def run_atlas(
+    config: Config, seed: int, workspace: Path, make: MakeModel = bilstm
+) -> dict[str, Any]:
     """Train one translator on Atlas and measure it, also by the length of the sentence.
 
     Args:
-        config: One of :data:`ATLAS_CONFIGS`.
+        config: Sizes, tokenizers and training, such as :data:`ATLAS_CONFIGS` has them.
         seed: Of the corpus, weights, dropout and the order of batches.
         workspace: Where the checkpoint of a killed run is.
+        make: What to train.
 
     Returns:
         BLEU and chrF on validation and test with greedy search, test BLEU by length, and the size
         of the model.
     """
     pairs = atlas_pairs(config["size"], seed)
-    model, history = train_translator(pairs, config, seed, workspace)
+    model, history = train_translator(make, pairs, config, seed, workspace)
     written = model.translate(pairs["test"].sources)
     by_length = {
         f"{low}-{high}": round(_bleu_of_length(model, pairs["test"], written, low, high), 2)

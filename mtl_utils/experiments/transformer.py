@@ -1,0 +1,92 @@
+"""Chapter 05: Transformers on the translations of chapter 02."""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+from mtl_utils.data import Tokenizer
+from mtl_utils.experiments.registry import Config, Experiment
+from mtl_utils.experiments.translation import (
+    ATLAS_CONFIGS,
+    LONGEST_TRANSLATION,
+    run_atlas,
+    run_multi30k,
+)
+from mtl_utils.models import Seq2Seq
+from mtl_utils.nn import TransformerDecoder, TransformerEncoder
+
+
+def transformer(config: Config, source: Tokenizer, target: Tokenizer) -> Seq2Seq:
+    """Make a Transformer that translates.
+
+    Args:
+        config: One of this module's configurations.
+        source: Tokenizer of the source language.
+        target: Tokenizer of the target language.
+    """
+    width, num_layers, num_heads = (config[n] for n in ("width", "num_layers", "num_heads"))
+    options: dict[str, Any] = {
+        "feedforward_width": config["feedforward_width"],
+        "dropout": config["dropout"],
+        "norm_first": config["norm_first"],
+        "positions": config["positions"],
+    }
+
+    def decoder(vocab_size: int, memory_width: int) -> TransformerDecoder:
+        return TransformerDecoder(vocab_size, width, num_layers, num_heads, memory_width, **options)
+
+    return Seq2Seq(
+        source,
+        target,
+        smoothing=config["smoothing"],
+        max_length=LONGEST_TRANSLATION,
+        lowercase=config["lowercase"],
+        encoder=TransformerEncoder(source.vocab_size, width, num_layers, num_heads, **options),
+        decoder=decoder,
+    )
+
+
+# In trial runs of 430 steps a step size of 0.002 had a lower validation loss than 0.001.
+GERMAN_TO_ENGLISH: Config = {
+    "pair": "de-en",
+    "lowercase": True,
+    "vocab_size": 5000,
+    "width": 256,
+    "num_layers": 3,
+    "num_heads": 4,
+    "feedforward_width": 512,
+    "norm_first": True,
+    "positions": "sinusoidal",
+    "dropout": 0.3,
+    "smoothing": 0.1,
+    "max_tokens": 3000,
+    "training": {
+        "epochs": 12,
+        "learning_rate": 0.002,
+        "betas": [0.9, 0.98],
+        "warmup_steps": 400,
+        "mixed_precision": "bf16",
+        "checkpoint_every": 100,
+    },
+}
+
+# Sentences with their capitals, and BLEU that minds them.
+ENGLISH_TO_GERMAN: Config = {**GERMAN_TO_ENGLISH, "pair": "en-de", "lowercase": False}
+
+EXPERIMENTS = (
+    Experiment(
+        name="transformer_multi30k",
+        description="A Transformer on Multi30k, German to English.",
+        configs=(GERMAN_TO_ENGLISH,),
+        seeds=(0, 1, 2),
+        run=functools.partial(run_multi30k, make=transformer),
+    ),
+    Experiment(
+        name="transformer_multi30k_german",
+        description="A Transformer on Multi30k, English to German, with capitals.",
+        configs=(ENGLISH_TO_GERMAN,),
+        seeds=(0,),
+        run=functools.partial(run_multi30k, make=transformer),
+    ),
+)
