@@ -31,7 +31,8 @@ def inputs_of(
         ValueError: If there is no row or no token, or the shapes do not fit.
         TypeError: If ids are not integers or the mask is not boolean.
     """
-    checked = Inputs(input_ids, torch.ones_like(input_ids, dtype=torch.bool))
+    given = torch.ones_like(input_ids, dtype=torch.bool) if mask is None else mask
+    Inputs(input_ids, given, segment_ids)  # refuses what does not fit, before it is read
     if input_ids.numel() == 0:
         raise ValueError(
             f"Expected at least one text of at least one token, got input_ids "
@@ -39,7 +40,7 @@ def inputs_of(
         )
     if mask is None:
         # A <pad> between tokens is read as a token: padding is on the right alone.
-        mask = (checked.input_ids != _PAD_ID).flip(1).cumsum(dim=1).flip(1) > 0
+        mask = (input_ids != _PAD_ID).flip(1).cumsum(dim=1).flip(1) > 0
     if segment_ids is None:
         ends = (input_ids == _EOS_ID).long()
         segment_ids = (ends.cumsum(dim=1) > ends).long() * mask
