@@ -21,7 +21,8 @@ from mtl_utils.data.errors import (
     UnknownDatasetError,
 )
 from mtl_utils.data.examples import Example, collate
-from mtl_utils.data.tokenization import Pieces, Tokenizer, WordTokenizer
+from mtl_utils.data.pretrained_tokenizer import PretrainedTokenizer
+from mtl_utils.data.tokenization import Pieces, SpecialTokens, Tokenizer, WordTokenizer
 from mtl_utils.data.vocabulary import Vocabulary
 
 __all__ = [
@@ -42,8 +43,10 @@ __all__ = [
     "LabelError",
     "LayoutError",
     "Pieces",
+    "PretrainedTokenizer",
     "RowCountError",
     "SchemaError",
+    "SpecialTokens",
     "Tokenizer",
     "UnknownConfigError",
     "UnknownDatasetError",

@@ -17,10 +17,12 @@ class EncodedText:
     """A text or a pair of texts as ids, ready for an :class:`mtl_utils.data.Example`.
 
     Args:
-        input_ids: ``<bos>`` text ``<eos>``, or ``<bos>`` first ``<eos>`` second ``<eos>``.
+        input_ids: ``<bos>`` text ``<eos>``, or ``<bos>`` first ``<eos>`` second ``<eos>``, with the
+            special tokens of the tokenizer; see :class:`SpecialTokens`.
         word_ids: For each id the index of the word that it is a piece of; ``None`` for special
             tokens, for the second text, and for a text that was not given as words.
-        segment_ids: For a pair, 0 up to the first ``<eos>`` and 1 after it; else ``None``.
+        segment_ids: For a pair, 0 up to what stands between the texts and 1 after it; else
+            ``None``.
         num_words: Number of words that the first text was given as, those that were cut off
             included.
         num_cut: Number of pieces that were cut off, of both texts together.
@@ -91,7 +93,7 @@ def encode_text(
     """Encode a text as ``<bos>`` text ``<eos>``.
 
     Args:
-        tokenizer: Gives the pieces; ``<bos>`` is the token that stands for the whole text.
+        tokenizer: Gives the pieces and the special tokens; ``<bos>`` stands for the whole text.
         text: A text, or a sentence as words, which labels can then be aligned with.
         max_length: If given, cut pieces off the end of the text until no more ids than that are
             left, special tokens included. Nothing is ever cut without it.
@@ -104,10 +106,12 @@ def encode_text(
         TypeError: If the text is neither a string nor a sequence of strings.
     """
     ids, words, num_words = _pieces(tokenizer, text)
-    kept = _kept(len(ids), 0, max_length, num_specials=2)[0]
+    around = tokenizer.special_tokens
+    start, end = around.start, around.end
+    kept = _kept(len(ids), 0, max_length, num_specials=len(start) + len(end))[0]
     return EncodedText(
-        [tokenizer.bos_id, *ids[:kept], tokenizer.eos_id],
-        [None, *words[:kept], None],
+        [*start, *ids[:kept], *end],
+        [*[None] * len(start), *words[:kept], *[None] * len(end)],
         None,
         num_words,
         len(ids) - kept,
@@ -124,7 +128,7 @@ def encode_pair(
     """Encode a pair as ``<bos>`` first ``<eos>`` second ``<eos>``, after Devlin et al. (2019).
 
     Args:
-        tokenizer: Gives the pieces; ``<bos>`` is the token that stands for the pair.
+        tokenizer: Gives the pieces and the special tokens; ``<bos>`` stands for the pair.
         first: A text, such as a premise, or a sentence as words, which labels can then be aligned
             with.
         second: A text, such as a hypothesis, or a sentence as words.
@@ -141,14 +145,16 @@ def encode_pair(
     """
     ids, words, num_words = _pieces(tokenizer, first)
     others = _pieces(tokenizer, second)[0]
-    kept, kept_others = _kept(len(ids), len(others), max_length, num_specials=3)
+    around = tokenizer.special_tokens
+    num_specials = len(around.start) + len(around.between) + len(around.end)
+    kept, kept_others = _kept(len(ids), len(others), max_length, num_specials)
+    head = [*around.start, *ids[:kept], *around.between]
+    tail = [*others[:kept_others], *around.end]
+    unlabelled = len(around.between) + len(tail)
     return EncodedText(
-        [
-            *(tokenizer.bos_id, *ids[:kept], tokenizer.eos_id),
-            *(*others[:kept_others], tokenizer.eos_id),
-        ],
-        [None, *words[:kept], *[None] * (kept_others + 2)],
-        [0] * (kept + 2) + [1] * (kept_others + 1),
+        [*head, *tail],
+        [*[None] * len(around.start), *words[:kept], *[None] * unlabelled],
+        [0] * len(head) + [1] * len(tail),
         num_words,
         len(ids) - kept + len(others) - kept_others,
     )

@@ -74,6 +74,21 @@ class Pieces:
         return aligned
 
 
+@dataclass(frozen=True)
+class SpecialTokens:
+    """What stands around texts: start, text, end; start, first, between, second, end.
+
+    Args:
+        start: Before the first text; where there are any, the first stands for all that is read.
+        between: Between the two texts of a pair.
+        end: After the last text.
+    """
+
+    start: tuple[int, ...]
+    between: tuple[int, ...]
+    end: tuple[int, ...]
+
+
 @runtime_checkable
 class Tokenizer(Protocol):
     """What turns text into ids and ids into text."""
@@ -107,6 +122,11 @@ class Tokenizer(Protocol):
     def eos_id(self) -> int:
         """Id of ``<eos>``, the end of a sentence: 3."""
         return SPECIALS.index(EOS)
+
+    @property
+    def special_tokens(self) -> SpecialTokens:
+        """What an encoder reads around texts: ``<bos>``, and ``<eos>`` after each text."""
+        return SpecialTokens((self.bos_id,), (self.eos_id,), (self.eos_id,))
 
     def encode(self, text: str) -> list[int]:
         """Return the ids of a text, without ``<bos>`` and ``<eos>``.

@@ -5,6 +5,7 @@ from mtl_utils.models.language_model import LSTMLanguageModel
 from mtl_utils.models.multitask import MultiTaskModel
 from mtl_utils.models.multitask_transformer import MultiTaskTransformer, TransformerLogits
 from mtl_utils.models.ngram import NGramLanguageModel
+from mtl_utils.models.pretrained_text_model import PretrainedTextModel
 from mtl_utils.models.seq2seq import Alignment, Seq2Seq
 from mtl_utils.models.tagger import Tagger
 from mtl_utils.models.text_model import PairAnalysis, Text, TextModel
@@ -17,6 +18,7 @@ __all__ = [
     "MultiTaskTransformer",
     "NGramLanguageModel",
     "PairAnalysis",
+    "PretrainedTextModel",
     "Seq2Seq",
     "Tagger",
     "Text",

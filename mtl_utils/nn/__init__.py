@@ -10,6 +10,7 @@ from mtl_utils.nn.encoder import Encoder
 from mtl_utils.nn.multi_head_attention import KeyValues, MultiHeadAttention
 from mtl_utils.nn.packing import Packing
 from mtl_utils.nn.positions import LearnedPositions, SinusoidalPositions
+from mtl_utils.nn.pretrained import PretrainedEncoder, packaged_encoder
 from mtl_utils.nn.recurrent import BiLSTMEncoder, LSTMEncoder, ProjectedEncoder
 from mtl_utils.nn.search import Hypothesis, beam_search, greedy_search, select_rows
 from mtl_utils.nn.self_attentive_decoder import (
@@ -48,6 +49,7 @@ __all__ = [
     "LinearChainCRF",
     "MultiHeadAttention",
     "Packing",
+    "PretrainedEncoder",
     "ProjectedEncoder",
     "Residual",
     "SelfAttended",
@@ -67,6 +69,7 @@ __all__ = [
     "greedy_search",
     "masked_softmax",
     "next_token_distribution",
+    "packaged_encoder",
     "sample",
     "select_rows",
     "shift_right",

@@ -9,6 +9,7 @@ from mtl_utils.training.checkpoints import (
 )
 from mtl_utils.training.configuration import TrainerConfig
 from mtl_utils.training.evaluation import bits_per_character, bits_per_token, perplexity
+from mtl_utils.training.layerwise import layerwise_groups
 from mtl_utils.training.loader import Loader
 from mtl_utils.training.sampling import AlternatingBatches, JointBatches
 from mtl_utils.training.trainer import Trainer
@@ -34,6 +35,7 @@ __all__ = [
     "bits_per_character",
     "bits_per_token",
     "evaluate_losses",
+    "layerwise_groups",
     "load_checkpoint",
     "perplexity",
     "save_checkpoint",

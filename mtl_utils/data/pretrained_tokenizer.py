@@ -1,0 +1,276 @@
+"""The tokenizer that a pretrained model was trained with, in the role of one of ours."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import tokenizers
+
+from mtl_utils.data.tokenization import (
+    Pieces,
+    SpecialTokens,
+    Tokenizer,
+    checked_text,
+    checked_texts,
+)
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+_ROLES = ("pad_token", "unk_token", "cls_token", "sep_token", "bos_token", "eos_token")
+
+
+@dataclass(frozen=True)
+class PretrainedTokenizer(Tokenizer):
+    r"""A fast tokenizer of Hugging Face: WordPiece (Wu et al., 2016), byte pairs, unigrams.
+
+    Its special tokens play the roles of ours: ``[CLS]`` and ``[SEP]`` those of ``<bos>`` and
+    ``<eos>``. Around texts and pairs stands what its own template puts there, so that what
+    :func:`encode_text` and :func:`encode_pair` make is what the model saw while it was pretrained:
+
+    ======== ============================== ==========================================
+    family   a text                         a pair
+    ======== ============================== ==========================================
+    BERT     ``[CLS]`` text ``[SEP]``       ``[CLS]`` first ``[SEP]`` second ``[SEP]``
+    RoBERTa  ``<s>`` text ``</s>``          ``<s>`` first ``</s></s>`` second ``</s>``
+    T5       text ``</s>``                  first ``</s>`` second ``</s>``
+    GPT-2    ``<|endoftext|>`` on each side the same, and once between the texts
+    ======== ============================== ==========================================
+
+    The template of GPT-2 puts nothing anywhere, which would leave two texts run together and an
+    empty one without any token; ``<|endoftext|>`` is what its documents were separated by. T5 has
+    no first token that could stand for the text: pool its states with their mean.
+
+    A special token that the text spells out, such as ``[SEP]``, is encoded as the characters it
+    consists of, unlike Hugging Face does by default: text can never produce a special id. Make one
+    with :meth:`from_pretrained` or :meth:`of`; the constructor takes the finished parts.
+
+    Args:
+        definition: The tokenizer as JSON, as the library ``tokenizers`` writes it.
+        roles: Which token plays which role, by the names ``"pad_token"``, ``"unk_token"``,
+            ``"cls_token"``, ``"sep_token"``, ``"bos_token"`` and ``"eos_token"``; those that it
+            has not are absent.
+
+    Raises:
+        ValueError: If the definition is none, the token of a role is not in the vocabulary, or no
+            token can end a text.
+    """
+
+    definition: str = field(repr=False)
+    roles: Mapping[str, str]
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "roles", {n: self.roles[n] for n in _ROLES if n in self.roles})
+        try:
+            backend = self._backend
+        except Exception as error:  # the library raises nothing more specific
+            raise ValueError(
+                f"Expected a tokenizer as the library tokenizers writes it ({error}). Make one "
+                "with PretrainedTokenizer.from_pretrained."
+            ) from error
+        for role, token in self.roles.items():
+            if backend.token_to_id(token) is None:
+                raise ValueError(f"The {role} {token!r} is not in the vocabulary of the tokenizer")
+        if not {"sep_token", "eos_token"} & set(self.roles):
+            raise ValueError(
+                f"No token can end a text: expected a sep_token or an eos_token, got "
+                f"{dict(self.roles)}. Set one on the tokenizer first."
+            )
+
+    def __hash__(self) -> int:
+        return hash(self.definition)
+
+    @classmethod
+    def of(cls, tokenizer: PreTrainedTokenizerBase) -> PretrainedTokenizer:
+        """Take over a tokenizer of Hugging Face; what is changed on it later is not seen.
+
+        Args:
+            tokenizer: A fast one, which the library ``tokenizers`` runs.
+
+        Raises:
+            TypeError: If it is none, or a slow one.
+            ValueError: If no token of it can end a text.
+        """
+        backend = getattr(tokenizer, "backend_tokenizer", None)
+        if not isinstance(backend, tokenizers.Tokenizer):
+            raise TypeError(
+                "Expected a fast tokenizer of Hugging Face, as AutoTokenizer.from_pretrained gives "
+                f"it, got {type(tokenizer).__name__}"
+            )
+        tokens = {role: getattr(tokenizer, role, None) for role in _ROLES}
+        return cls(backend.to_str(), {role: str(t) for role, t in tokens.items() if t is not None})
+
+    @classmethod
+    def from_pretrained(
+        cls,
+        name_or_folder: str | os.PathLike[str],
+        *,
+        revision: str | None = None,
+        local_files_only: bool = False,
+    ) -> PretrainedTokenizer:
+        """Read the tokenizer of a pretrained model; no code from its files is run.
+
+        Args:
+            name_or_folder: A folder, or the name of a model on the Hugging Face Hub.
+            revision: Which version of it on the Hub; the newest if ``None``.
+            local_files_only: Never to ask the Hub, but to read what was downloaded before.
+
+        Raises:
+            OSError: If there is no such folder, and no such model on the Hub or no network.
+            TypeError: If the model has no fast tokenizer.
+        """
+        from transformers import AutoTokenizer  # slow to import, and only pretrained models need it
+
+        name = os.fspath(name_or_folder)
+        try:
+            tokenizer = AutoTokenizer.from_pretrained(
+                name,
+                revision=revision or "main",
+                local_files_only=local_files_only,
+                trust_remote_code=False,
+            )
+        except (OSError, ValueError) as error:
+            raise OSError(
+                f"No tokenizer could be read from {name!r}: {_first_line(error)} Give a folder "
+                "that save_pretrained wrote, or the name of a model on the Hugging Face Hub, which "
+                "is downloaded once where there is a network."
+            ) from error
+        return cls.of(tokenizer)
+
+    @cached_property
+    def _backend(self) -> Any:
+        # A copy of its own: others set truncation and padding on theirs with every call.
+        backend = tokenizers.Tokenizer.from_str(self.definition)
+        backend.no_truncation()
+        backend.no_padding()
+        backend.encode_special_tokens = True  # read as text where the text has them
+        return backend
+
+    def __reduce__(self) -> tuple[type[PretrainedTokenizer], tuple[Any, ...]]:
+        return type(self), (self.definition, dict(self.roles))
+
+    @cached_property
+    def vocab_size(self) -> int:
+        """Number of ids, special ones included; the model may have a few more."""
+        return max(self._backend.get_vocab(with_added_tokens=True).values()) + 1
+
+    @cached_property
+    def tokens(self) -> tuple[str, ...]:
+        """The pieces in id order, as the tokenizer writes them; empty where an id has none."""
+        found = map(self._backend.id_to_token, range(self.vocab_size))
+        return tuple("" if token is None else token for token in found)
+
+    @property
+    def pad_id(self) -> int:
+        """Id that fills a batch; that of the end where there is none, since it is never read."""
+        return self._id("pad_token", "eos_token", "sep_token")
+
+    @property
+    def unk_id(self) -> int:
+        """Id of what has no id; that of the end where everything has one."""
+        return self._id("unk_token", "eos_token", "sep_token")
+
+    @property
+    def bos_id(self) -> int:
+        """Id of the first token: ``[CLS]``, or what starts a text; else that of the end."""
+        return self._id("cls_token", "bos_token", "eos_token", "sep_token")
+
+    @property
+    def eos_id(self) -> int:
+        """Id of the token after a text: ``[SEP]``, or what ends a text."""
+        return self._id("sep_token", "eos_token")
+
+    def _id(self, *roles: str) -> int:
+        token = next(self.roles[role] for role in roles if role in self.roles)
+        index: int = self._backend.token_to_id(token)
+        return index
+
+    @cached_property
+    def special_tokens(self) -> SpecialTokens:
+        """What the tokenizer's template puts around texts; see :class:`PretrainedTokenizer`."""
+        pair = self._backend.encode("a", "a")
+        owners: list[int | None] = pair.sequence_ids
+        start = tuple(pair.ids[: owners.index(0)])
+        between = tuple(pair.ids[_after(owners, 0) : owners.index(1)])
+        end = tuple(pair.ids[_after(owners, 1) :])
+        if not (start or between or end):
+            return SpecialTokens((self.bos_id,), (self.eos_id,), (self.eos_id,))
+        return SpecialTokens(start, between, end)
+
+    def encode(self, text: str) -> list[int]:
+        """Return the ids of the pieces of a text, without special tokens.
+
+        Args:
+            text: The text.
+
+        Returns:
+            The ids, none for an empty text.
+
+        Raises:
+            TypeError: If the text is not a string.
+        """
+        ids: list[int] = self._backend.encode(checked_text(text), add_special_tokens=False).ids
+        return ids
+
+    def encode_words(self, words: Sequence[str]) -> Pieces:
+        """Return the pieces of a sentence that is given as words, with the word of each.
+
+        They are the pieces of ``encode(" ".join(words))``, save that a word which leaves none there
+        becomes one unknown token, so that every word has a piece to carry its label.
+
+        Args:
+            words: The words.
+
+        Returns:
+            The pieces.
+
+        Raises:
+            TypeError: If a word is not a string, or one string was given for many.
+        """
+        given = [checked_text(word) for word in checked_texts(words, "words")]
+        written = [(index, word) for index, word in enumerate(given) if word.strip()]
+        owners: list[int] = []  # the word of each character, a space going with what follows it
+        for index, word in written:
+            owners += [index] * (len(word) + bool(owners))
+        encoding = self._backend.encode(
+            " ".join(word for _, word in written), add_special_tokens=False
+        )
+        # A piece may start with the space before its word, but it ends within it.
+        found = [owners[max(end, 1) - 1] for _, end in encoding.offsets]
+        pieces = list(zip(found, encoding.ids, strict=True))
+        pieces += [(index, self.unk_id) for index in sorted({*range(len(given))} - {*found})]
+        pieces.sort(key=lambda piece: piece[0])
+        return Pieces([index for _, index in pieces], [word for word, _ in pieces])
+
+    def decode(self, ids: Iterable[int]) -> str:
+        """Return the text of ids; what fills a batch or stands around texts is left out.
+
+        Args:
+            ids: Ids, for example a row of a tensor.
+
+        Raises:
+            IndexError: If an id is outside the vocabulary.
+        """
+        around = self.special_tokens
+        silent = {self.pad_id, self.bos_id, self.eos_id}
+        silent |= {*around.start, *around.between, *around.end}
+        given = [int(index) for index in ids]
+        for index in given:
+            if not 0 <= index < self.vocab_size:
+                raise IndexError(f"Id {index} is outside the vocabulary of {self.vocab_size} ids")
+        kept = [index for index in given if index not in silent]
+        text: str = self._backend.decode(kept, skip_special_tokens=False)
+        return text
+
+
+def _after(owners: Sequence[int | None], text: int) -> int:
+    """Return where the pieces of a text end."""
+    return len(owners) - list(owners)[::-1].index(text)
+
+
+def _first_line(error: BaseException) -> str:
+    return f"{str(error).strip().partition(chr(10))[0].rstrip('.')}."

