@@ -1,0 +1,55 @@
+"""Pretrained encoders: the numbers of transformers, whatever the padding; frozen parts stay."""
+
+import pytest
+import torch
+from transformers import AutoModel, BertConfig, GPT2Config, T5Config
+
+from mtl_utils.data import Inputs
+from mtl_utils.nn import PretrainedEncoder
+
+SMALL = {"vocab_size": 30, "hidden_size": 8, "num_hidden_layers": 3, "num_attention_heads": 2}
+CONFIGS = {
+    "bert": BertConfig(**SMALL, intermediate_size=16, max_position_embeddings=12),
+    "gpt2": GPT2Config(vocab_size=30, n_embd=8, n_layer=3, n_head=2, n_positions=12),
+    "t5": T5Config(vocab_size=30, d_model=8, d_kv=4, d_ff=16, num_layers=3, num_heads=2),
+}
+kinds = pytest.mark.parametrize("kind", CONFIGS)
+IDS = torch.tensor([[2, 5, 6, 7, 3], [2, 8, 3, 9, 9]])
+MASK = torch.tensor([[True] * 5, [True] * 3 + [False] * 2])
+EXACT = {"atol": 1e-9, "rtol": 1e-9}
+
+
+def made(kind, folder):
+    torch.manual_seed(0)
+    theirs = AutoModel.from_config(CONFIGS[kind]).eval()
+    theirs.save_pretrained(folder)
+    return theirs.double(), PretrainedEncoder(folder).double().eval()
+
+
+@kinds
+def test_states_are_those_of_transformers_and_causal_only_for_gpt2(kind, tmp_path):
+    theirs, encoder = made(kind, tmp_path)
+    hidden = encoder(Inputs(IDS, MASK))
+    if kind == "t5":
+        theirs = theirs.get_encoder()
+    for row in range(2):
+        ids = IDS[row][MASK[row]][None]
+        torch.testing.assert_close(hidden[row][MASK[row]], theirs(ids)[0][0], **EXACT)
+    assert (hidden[~MASK] == 0).all()
+    other = IDS.clone()
+    other[0, -1] = 11
+    same = torch.allclose(encoder(Inputs(other, MASK))[0, :4], hidden[0, :4], **EXACT)
+    assert same == encoder.causal == (kind == "gpt2")
+
+
+@kinds
+def test_frozen_parts_get_no_gradient_and_stay_in_evaluation_mode(kind, tmp_path):
+    _, encoder = made(kind, tmp_path)
+    encoder.train().freeze(2)
+    by_depth = encoder.parameters_by_depth()
+    listed = [id(p) for part in by_depth for p in part]
+    assert sorted(listed) == sorted(id(p) for p in encoder.parameters())
+    encoder(Inputs(IDS, MASK)).square().sum().backward()
+    for depth, part in enumerate(by_depth):
+        assert part
+        assert all((p.grad is None) == (depth <= 2) for p in part)
