@@ -47,7 +47,8 @@ def transformer(config: Config, source: Tokenizer, target: Tokenizer) -> Seq2Seq
     )
 
 
-# In trial runs of 430 steps a step size of 0.002 had a lower validation loss than 0.001.
+# Trial runs, on validation: in 430 steps a step size of 0.002 had a lower loss than 0.001. A dropout of
+# 0.3, here of attention weights and hidden units too, was behind the BiLSTM after four epochs.
 GERMAN_TO_ENGLISH: Config = {
     "pair": "de-en",
     "lowercase": True,
@@ -58,11 +59,11 @@ GERMAN_TO_ENGLISH: Config = {
     "feedforward_width": 512,
     "norm_first": True,
     "positions": "sinusoidal",
-    "dropout": 0.3,
+    "dropout": 0.15,
     "smoothing": 0.1,
     "max_tokens": 3000,
     "training": {
-        "epochs": 12,
+        "epochs": 10,
         "learning_rate": 0.002,
         "betas": [0.9, 0.98],
         "warmup_steps": 400,
