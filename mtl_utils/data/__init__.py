@@ -4,6 +4,7 @@ from mtl_utils.data import hub
 from mtl_utils.data.batch import MISSING_LABEL, Batch, Inputs
 from mtl_utils.data.batching import BatchLoader
 from mtl_utils.data.byte_pairs import BytePairTokenizer
+from mtl_utils.data.encoded_text import EncodedText, encode_pair, encode_text
 from mtl_utils.data.errors import (
     AlignmentError,
     BrokenFileError,
@@ -34,6 +35,7 @@ __all__ = [
     "DataNotFoundError",
     "DownloadError",
     "EmptySplitError",
+    "EncodedText",
     "Example",
     "ForbiddenDatasetError",
     "Inputs",
@@ -48,5 +50,7 @@ __all__ = [
     "Vocabulary",
     "WordTokenizer",
     "collate",
+    "encode_pair",
+    "encode_text",
     "hub",
 ]

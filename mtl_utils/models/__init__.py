@@ -3,16 +3,23 @@
 from mtl_utils.models.bilstm_framework import BiLSTMFramework
 from mtl_utils.models.language_model import LSTMLanguageModel
 from mtl_utils.models.multitask import MultiTaskModel
+from mtl_utils.models.multitask_transformer import MultiTaskTransformer, TransformerLogits
 from mtl_utils.models.ngram import NGramLanguageModel
 from mtl_utils.models.seq2seq import Alignment, Seq2Seq
 from mtl_utils.models.tagger import Tagger
+from mtl_utils.models.text_model import PairAnalysis, Text, TextModel
 
 __all__ = [
     "Alignment",
     "BiLSTMFramework",
     "LSTMLanguageModel",
     "MultiTaskModel",
+    "MultiTaskTransformer",
     "NGramLanguageModel",
+    "PairAnalysis",
     "Seq2Seq",
     "Tagger",
+    "Text",
+    "TextModel",
+    "TransformerLogits",
 ]

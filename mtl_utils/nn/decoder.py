@@ -55,7 +55,7 @@ class Decoder(torch_nn.Module):
         output: From hidden states to logits ``[..., V]``.
     """
 
-    output: torch_nn.Linear
+    output: torch_nn.Module
 
     def start(self, memory: Tensor, mask: Tensor) -> Any:
         """Return the state before the first token.

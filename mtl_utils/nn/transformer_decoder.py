@@ -174,6 +174,9 @@ class TransformerDecoder(Decoder):
         activation_dropout: For the hidden layer another probability than ``dropout``.
         embedding: Token embeddings to share with an encoder; new ones if ``None``. They should
             have variance 1 / D, as those of :class:`TransformerEncoder` do.
+        output: Whether to have an output layer. Without one, :meth:`forward` returns hidden states,
+            as :class:`mtl_utils.sharing.SharedDecoder` reads them, and the last normalisation
+            starts with a gain of 1.
 
     Raises:
         ValueError: If a size is below 1, H does not divide D, a probability is outside [0, 1), the
@@ -198,6 +201,7 @@ class TransformerDecoder(Decoder):
         activation: str = "relu",
         activation_dropout: float | None = None,
         embedding: torch_nn.Embedding | None = None,
+        output: bool = True,
     ) -> None:
         super().__init__()
         check_sizes(vocab_size=vocab_size, width=width, num_layers=num_layers)
@@ -223,12 +227,17 @@ class TransformerDecoder(Decoder):
             for _ in range(num_layers)
         )
         self.norm = torch_nn.LayerNorm(width) if norm_first else torch_nn.Identity()
-        self.output = torch_nn.Linear(width, vocab_size)
-        self.output.weight = self.embedding.weight
-        torch_nn.init.zeros_(self.output.bias)
-        last = self.norm if norm_first else self._layers[-1].feedforward_residual.norm
-        assert isinstance(last, torch_nn.LayerNorm)
-        torch_nn.init.constant_(last.weight, width**-0.25)
+        self.output = self._make_output() if output else torch_nn.Identity()
+
+    def _make_output(self) -> torch_nn.Linear:
+        layer = torch_nn.Linear(self.width, self.vocab_size)
+        layer.weight = self.embedding.weight
+        torch_nn.init.zeros_(layer.bias)
+        last = self.norm
+        if not isinstance(last, torch_nn.LayerNorm):
+            last = self._layers[-1].feedforward_residual.norm
+        torch_nn.init.constant_(last.weight, self.width**-0.25)
+        return layer
 
     def start(self, memory: Tensor, mask: Tensor) -> TransformerState:
         """Return the state before the first token.
@@ -288,8 +297,8 @@ class TransformerDecoder(Decoder):
             state: From :meth:`start`, or what the call before returned.
 
         Returns:
-            Logits ``[B, U, V]``, those at position u from tokens up to u alone; and the state after
-            the last token.
+            Logits ``[B, U, V]``, those at position u from tokens up to u alone; without an output
+            layer hidden states ``[B, U, D]``. And the state after the last token.
 
         Raises:
             ValueError: If an id is outside the vocabulary, or the text is longer than there are

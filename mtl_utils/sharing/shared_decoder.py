@@ -13,7 +13,8 @@ from mtl_utils.data.batch import Batch
 from mtl_utils.nn.decoder import shift_right
 from mtl_utils.nn.encoder import Encoder
 from mtl_utils.nn.search import Hypothesis
-from mtl_utils.nn.self_attentive_decoder import SelfAttentiveDecoder, SelfAttentiveState
+from mtl_utils.nn.self_attentive_decoder import SelfAttentiveDecoder
+from mtl_utils.nn.transformer_decoder import TransformerDecoder
 from mtl_utils.sharing.base import Shared, Sharing
 from mtl_utils.tasks import Head, TranslationOutput
 
@@ -32,7 +33,8 @@ class SharedDecoder(Sharing):
 
     Args:
         encoder: The shared encoder.
-        decoder: The shared decoder, of the same width.
+        decoder: The shared decoder, of the same width, without an output layer of its own: a
+            :class:`mtl_utils.nn.TransformerDecoder` is made with ``output=False``.
         bos_id: Id of ``<bos>``, with which a written text starts.
         pad_id: Id of ``<pad>``.
         written: Names of the tasks whose labels are texts to write, such as translations. Their
@@ -40,14 +42,15 @@ class SharedDecoder(Sharing):
         continued: Names of the tasks that predict the next token of the input.
 
     Raises:
-        ValueError: If the widths differ, or a task is both written and continued.
+        ValueError: If the widths differ, the decoder has an output layer, or a task is both written
+            and continued.
         TypeError: If a single string was given for several names.
     """
 
     def __init__(
         self,
         encoder: Encoder,
-        decoder: SelfAttentiveDecoder,
+        decoder: SelfAttentiveDecoder | TransformerDecoder,
         *,
         bos_id: int,
         pad_id: int = 0,
@@ -59,6 +62,11 @@ class SharedDecoder(Sharing):
             raise ValueError(
                 f"The encoder's states have size {encoder.width}, the decoder's {decoder.width}; "
                 "make them equal"
+            )
+        if isinstance(decoder, TransformerDecoder) and list(decoder.output.parameters()):
+            raise ValueError(
+                "The decoder has an output layer, but here each task that writes has its own. Make "
+                "it with TransformerDecoder(..., output=False)."
             )
         for name, tasks in (("written", written), ("continued", continued)):
             if isinstance(tasks, str):
@@ -83,7 +91,7 @@ class SharedDecoder(Sharing):
         """
         features = self._encode(batch, tasks)
         hidden = {task: self._states(batch, task, features) for task in tasks}
-        return Shared(hidden, features, self.decoder.bridge.weight.new_zeros(()))
+        return Shared(hidden, features, next(self.parameters()).new_zeros(()))
 
     def predict(self, batch: Batch, heads: Mapping[str, Head]) -> dict[str, list[Any]]:
         """Predict, writing token by token where a task is written; see :meth:`Sharing.predict`.
@@ -123,7 +131,7 @@ class SharedDecoder(Sharing):
             For each row at most ``beam_size`` hypotheses, best first.
         """
 
-        def step(input_ids: Tensor, state: SelfAttentiveState) -> tuple[Tensor, SelfAttentiveState]:
+        def step(input_ids: Tensor, state: Any) -> tuple[Tensor, Any]:
             hidden, state = self.decoder(input_ids, state)
             return head.output(hidden), state
 

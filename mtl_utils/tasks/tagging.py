@@ -17,6 +17,7 @@ from mtl_utils.nn.crf import LinearChainCRF
 from mtl_utils.nn.tag_search import viterbi
 from mtl_utils.objectives.losses import check_targets, label_smoothing_loss
 from mtl_utils.tasks.base import Head
+from mtl_utils.tasks.label_names import check_labels, label_ids, label_names
 from mtl_utils.tasks.spans import OUTSIDE, check_rows, split_tag, to_spans
 
 
@@ -53,8 +54,7 @@ class Tagging:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "labels", tuple(self.labels))
-        if not self.labels or len(set(self.labels)) != len(self.labels):
-            raise ValueError(f"Expected at least one label and none twice, got {self.labels}")
+        check_labels(self.labels)
         if self.crf and self.smoothing:
             raise ValueError(
                 f"A CRF has no smoothed target; got smoothing={self.smoothing}. Use dropout, or "
@@ -84,37 +84,29 @@ class Tagging:
             return ()
         return tuple(label[2:] for label in self.labels if label.startswith("B-"))
 
-    def label(self, tags: Sequence[str]) -> list[int]:
+    def label(self, tags: Sequence[str | int]) -> list[int]:
         """Turn the tags of a sentence into ids.
 
         Args:
-            tags: Names of labels.
+            tags: Labels, each its name or its id.
 
         Raises:
-            KeyError: If one is not among the labels.
+            KeyError: If a name is not among the labels.
+            ValueError: If an id is not that of a label.
         """
-        ids = {label: index for index, label in enumerate(self.labels)}
-        unknown = [tag for tag in tags if tag not in ids]
-        if unknown:
-            raise KeyError(f"{unknown[0]!r} is not a label of {self.name!r}: {self.labels}")
-        return [ids[tag] for tag in tags]
+        return label_ids(self.name, self.labels, tags)
 
-    def tags(self, ids: Sequence[int]) -> list[str]:
+    def tags(self, ids: Sequence[str | int]) -> list[str]:
         """Turn ids into names.
 
         Args:
-            ids: Ids of labels.
+            ids: Labels, each its id or already its name.
 
         Raises:
-            ValueError: If one is not the id of a label.
+            ValueError: If an id is not that of a label.
+            KeyError: If a name is not among the labels.
         """
-        wrong = [index for index in ids if not 0 <= index < len(self.labels)]
-        if wrong:
-            raise ValueError(
-                f"{int(wrong[0])} is not the id of a label of {self.name!r}, which are 0 to "
-                f"{len(self.labels) - 1}"
-            )
-        return [self.labels[index] for index in ids]
+        return label_names(self.name, self.labels, ids)
 
     def head(self, width: int) -> TaggingHead:
         """Make a new output layer.
@@ -153,22 +145,14 @@ class Tagging:
         expected: list[list[str]] = []
         for row, wanted in zip(predictions, references, strict=True):
             counted = [label != MISSING_LABEL for label in wanted]
-            found.append(self._named(list(compress(row, counted))))
-            expected.append(self._named(list(compress(wanted, counted))))
+            found.append(self.tags(list(compress(row, counted))))
+            expected.append(self.tags(list(compress(wanted, counted))))
         count = sum(map(len, expected))
         if count == 0:
             raise ValueError(f"No token has a label of {self.name!r}; there is nothing to measure")
         pairs = zip(chain(*found), chain(*expected), strict=True)
         accuracy = {"accuracy": sum(left == right for left, right in pairs) / count}
         return accuracy | (self._entity_metrics(found, expected) if self.has_entities else {})
-
-    def _named(self, labels: Sequence[int | str]) -> list[str]:
-        names = [label for label in labels if isinstance(label, str)]
-        self.label(names)  # refuses unknown ones
-        if len(names) == len(labels):
-            return names
-        ids = iter(self.tags([label for label in labels if not isinstance(label, str)]))
-        return [label if isinstance(label, str) else next(ids) for label in labels]
 
     def _entity_metrics(
         self, found: list[list[str]], expected: list[list[str]]

@@ -1,0 +1,181 @@
+"""What an encoder reads of a text or a pair: special tokens, segments, and where words begin."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+from mtl_utils.data.batch import MISSING_LABEL
+from mtl_utils.data.tokenization import Tokenizer
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class EncodedText:
+    """A text or a pair of texts as ids, ready for an :class:`mtl_utils.data.Example`.
+
+    Args:
+        input_ids: ``<bos>`` text ``<eos>``, or ``<bos>`` first ``<eos>`` second ``<eos>``.
+        word_ids: For each id the index of the word that it is a piece of; ``None`` for special
+            tokens, for the second text, and for a text that was not given as words.
+        segment_ids: For a pair, 0 up to the first ``<eos>`` and 1 after it; else ``None``.
+        num_words: Number of words that the first text was given as, those that were cut off
+            included.
+        num_cut: Number of pieces that were cut off, of both texts together.
+    """
+
+    input_ids: list[int]
+    word_ids: list[int | None]
+    segment_ids: list[int] | None
+    num_words: int
+    num_cut: int
+
+    @property
+    def first_pieces(self) -> list[int]:
+        """Where the words begin that have not been cut off, in order."""
+        starts: list[int] = []
+        before: int | None = None
+        for position, word in enumerate(self.word_ids):
+            if word is not None and word != before:
+                starts.append(position)
+            before = word
+        return starts
+
+    def align(self, labels: Sequence[int]) -> list[int]:
+        """Turn one label a word of the first text into one label an input id.
+
+        Args:
+            labels: One label a word, also for words that have been cut off.
+
+        Returns:
+            As many labels as input ids. The first piece of a word carries its label;
+            :data:`~mtl_utils.data.MISSING_LABEL` stands at its other pieces, at special tokens and
+            throughout the second text.
+
+        Raises:
+            ValueError: If there is not one label for every word.
+        """
+        if len(labels) != self.num_words:
+            raise ValueError(
+                f"Expected one label a word, got {len(labels)} labels for {self.num_words} words"
+            )
+        aligned = [MISSING_LABEL] * len(self.input_ids)
+        for label, position in zip(labels, self.first_pieces, strict=False):
+            aligned[position] = label
+        return aligned
+
+    def of_words(self, values: Sequence[T]) -> list[T]:
+        """Pick what belongs to the words of the first text: the inverse of :meth:`align`.
+
+        Args:
+            values: One value an input id, such as a predicted label.
+
+        Returns:
+            One value a word that has not been cut off.
+
+        Raises:
+            ValueError: If there is not one value for every input id.
+        """
+        if len(values) != len(self.input_ids):
+            raise ValueError(
+                f"Expected one value an input id, got {len(values)} for {len(self.input_ids)}"
+            )
+        return [values[position] for position in self.first_pieces]
+
+
+def encode_text(
+    tokenizer: Tokenizer, text: str | Sequence[str], *, max_length: int | None = None
+) -> EncodedText:
+    """Encode a text as ``<bos>`` text ``<eos>``.
+
+    Args:
+        tokenizer: Gives the pieces; ``<bos>`` is the token that stands for the whole text.
+        text: A text, or a sentence as words, which labels can then be aligned with.
+        max_length: If given, cut pieces off the end of the text until no more ids than that are
+            left, special tokens included. Nothing is ever cut without it.
+
+    Returns:
+        The ids and where words begin.
+
+    Raises:
+        ValueError: If ``max_length`` leaves no room for the special tokens.
+        TypeError: If the text is neither a string nor a sequence of strings.
+    """
+    ids, words, num_words = _pieces(tokenizer, text)
+    kept = _kept(len(ids), 0, max_length, num_specials=2)[0]
+    return EncodedText(
+        [tokenizer.bos_id, *ids[:kept], tokenizer.eos_id],
+        [None, *words[:kept], None],
+        None,
+        num_words,
+        len(ids) - kept,
+    )
+
+
+def encode_pair(
+    tokenizer: Tokenizer,
+    first: str | Sequence[str],
+    second: str | Sequence[str],
+    *,
+    max_length: int | None = None,
+) -> EncodedText:
+    """Encode a pair as ``<bos>`` first ``<eos>`` second ``<eos>``, after Devlin et al. (2019).
+
+    Args:
+        tokenizer: Gives the pieces; ``<bos>`` is the token that stands for the pair.
+        first: A text, such as a premise, or a sentence as words, which labels can then be aligned
+            with.
+        second: A text, such as a hypothesis, or a sentence as words.
+        max_length: If given, cut pieces off the end of the longer text, or of the second where both
+            are as long, until no more ids than that are left, special tokens included. Nothing is
+            ever cut without it.
+
+    Returns:
+        The ids, which text each belongs to, and where the words of the first begin.
+
+    Raises:
+        ValueError: If ``max_length`` leaves no room for the special tokens.
+        TypeError: If a text is neither a string nor a sequence of strings.
+    """
+    ids, words, num_words = _pieces(tokenizer, first)
+    others = _pieces(tokenizer, second)[0]
+    kept, kept_others = _kept(len(ids), len(others), max_length, num_specials=3)
+    return EncodedText(
+        [
+            *(tokenizer.bos_id, *ids[:kept], tokenizer.eos_id),
+            *(*others[:kept_others], tokenizer.eos_id),
+        ],
+        [None, *words[:kept], *[None] * (kept_others + 2)],
+        [0] * (kept + 2) + [1] * (kept_others + 1),
+        num_words,
+        len(ids) - kept + len(others) - kept_others,
+    )
+
+
+def _pieces(
+    tokenizer: Tokenizer, text: str | Sequence[str]
+) -> tuple[list[int], Sequence[int | None], int]:
+    """Return ids, the word of each, and the number of words."""
+    if isinstance(text, str):
+        ids = tokenizer.encode(text)
+        return ids, [None] * len(ids), 0
+    if not isinstance(text, Sequence):
+        raise TypeError(f"Expected a text, or a list of words, got {text!r:.60}")
+    pieces = tokenizer.encode_words(text)
+    return pieces.ids, pieces.word_ids, pieces.num_words
+
+
+def _kept(first: int, second: int, max_length: int | None, num_specials: int) -> tuple[int, int]:
+    """Return how many pieces of each text are kept when the longer one is always cut."""
+    if max_length is None:
+        return first, second
+    room = max_length - num_specials
+    if room < 0:
+        raise ValueError(
+            f"max_length counts {num_specials} special tokens, so it must be at least "
+            f"{num_specials}; got {max_length}"
+        )
+    kept = min(second, max(room - first, room // 2))
+    return min(first, room - kept), kept

@@ -1,0 +1,53 @@
+"""Tokenizers as plain data, to be stored with the model that they belong to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from mtl_utils.data.byte_pairs import BytePairTokenizer
+from mtl_utils.data.tokenization import Tokenizer, WordTokenizer
+from mtl_utils.data.vocabulary import Vocabulary
+
+
+def tokenizer_content(tokenizer: Tokenizer) -> dict[str, Any]:
+    """Return all that a tokenizer is made of.
+
+    Args:
+        tokenizer: A :class:`BytePairTokenizer` or a :class:`WordTokenizer`.
+
+    Returns:
+        Strings, truth values and lists, which JSON can hold.
+
+    Raises:
+        TypeError: If it is another tokenizer.
+    """
+    if not isinstance(tokenizer, BytePairTokenizer | WordTokenizer):
+        raise TypeError(
+            f"A BytePairTokenizer or a WordTokenizer can be stored, not a "
+            f"{type(tokenizer).__name__}. Store the weights alone: model.state_dict()."
+        )
+    content: dict[str, Any] = {
+        "tokens": list(tokenizer.vocabulary),
+        "lowercase": tokenizer.lowercase,
+    }
+    if isinstance(tokenizer, BytePairTokenizer):
+        content["merges"] = [list(merge) for merge in tokenizer.merges]
+    return content
+
+
+def tokenizer_of(content: Mapping[str, Any]) -> BytePairTokenizer | WordTokenizer:
+    """Make a tokenizer of what :func:`tokenizer_content` returned.
+
+    Args:
+        content: The parts; with merges they are those of byte pairs.
+
+    Raises:
+        KeyError: If a part is missing.
+        ValueError: If a part is not what it should be.
+    """
+    vocabulary = Vocabulary(tuple(content["tokens"]))
+    if "merges" in content:
+        merges = tuple((left, right) for left, right in content["merges"])
+        return BytePairTokenizer(vocabulary, merges, content["lowercase"])
+    return WordTokenizer(vocabulary, content["lowercase"])

@@ -1,0 +1,268 @@
+"""The second system of the book: one Transformer that classifies, tags and infers."""
+
+# Annotations are evaluated here: the pages of the API show those of a NamedTuple as they are.
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple, Self, overload
+
+import torch
+from torch import Tensor
+
+from mtl_utils.data.batch import Batch, Inputs
+from mtl_utils.data.byte_pairs import BytePairTokenizer
+from mtl_utils.data.raw_inputs import inputs_of
+from mtl_utils.data.tokenization import Tokenizer
+from mtl_utils.data.tokenizer_content import tokenizer_content, tokenizer_of
+from mtl_utils.models.stored_model import read_model, write_model
+from mtl_utils.models.text_model import TASKS, Text, TextModel, listed
+from mtl_utils.nn import TransformerEncoder
+from mtl_utils.nn.arguments import check_sizes
+from mtl_utils.objectives.base import Losses
+from mtl_utils.sharing import HardSharing
+
+KIND = "MultiTaskTransformer"
+
+
+class TransformerLogits(NamedTuple):
+    """What the three heads make of one pass of the encoder.
+
+    Args:
+        classification: From the first token, ``[B, C]``.
+        tags: From every token, ``[B, T, E]``; without meaning at padding.
+        inference: From the first token, ``[B, 3]``; without meaning where the text is no pair.
+    """
+
+    classification: Tensor
+    tags: Tensor
+    inference: Tensor
+
+
+class MultiTaskTransformer(TextModel):
+    """One Transformer encoder, and three tasks that read the same pass of it.
+
+    ``"classification"`` labels a text from the state of its first token, ``"tags"`` labels each
+    word from the state of its first piece, and ``"inference"`` says from the first token of a pair
+    whether a premise entails a hypothesis (Devlin et al., 2019). A :class:`MultiTaskModel` over
+    :class:`~mtl_utils.sharing.HardSharing`: called with a batch, or with one a task, it returns
+    losses, and :class:`mtl_utils.training.Trainer` can train it; called with token ids, it returns
+    the logits of all three tasks.
+
+    Args:
+        num_classes: Number of classes, C.
+        num_entities: Number of tags, E: with ``O`` and two tags a type of entity, 2 n + 1.
+        vocab_size: Number of tokens, V.
+        hidden_size: Size of embeddings and states, D.
+        num_layers: Number of layers.
+        num_heads: Number of heads; it divides D.
+        classes: Names of the classes; ``"class_0"``, ``"class_1"``, ... if ``None``.
+        tags: Names of the tags; ``"tag_0"``, ``"tag_1"``, ... if ``None``. Where they are IOB2
+            tags, predictions keep to that scheme.
+        tokenizer: Needed for everything that starts from text.
+        feedforward_width: Size of the hidden layer at each position; 4 D if ``None``.
+        dropout: Probability of dropping a unit or a weight, in the encoder and before each head.
+        smoothing: Label smoothing of all tasks while training.
+        max_length: Number of positions: the longest text or pair, special tokens included.
+        positions: ``"sinusoidal"`` or ``"learned"``.
+        norm_first: See :class:`mtl_utils.nn.Residual`.
+        activation: ``"relu"`` or ``"gelu"``.
+
+    Raises:
+        ValueError: If a size is below 1, a number of names is not that of the labels, the tokenizer
+            has more ids than V, or as :class:`mtl_utils.nn.TransformerEncoder`,
+            :class:`mtl_utils.tasks.Classification` and :class:`mtl_utils.tasks.Tagging`.
+    """
+
+    def __init__(
+        self,
+        num_classes: int,
+        num_entities: int,
+        vocab_size: int,
+        hidden_size: int = 768,
+        num_layers: int = 12,
+        num_heads: int = 12,
+        *,
+        classes: Sequence[str] | None = None,
+        tags: Sequence[str] | None = None,
+        tokenizer: Tokenizer | None = None,
+        feedforward_width: int | None = None,
+        dropout: float = 0.1,
+        smoothing: float = 0.0,
+        max_length: int = 512,
+        positions: str = "sinusoidal",
+        norm_first: bool = True,
+        activation: str = "relu",
+    ) -> None:
+        check_sizes(num_classes=num_classes, num_entities=num_entities)
+        sizes = {"num_classes": num_classes, "num_entities": num_entities, "vocab_size": vocab_size}
+        shape = {"hidden_size": hidden_size, "num_layers": num_layers, "num_heads": num_heads}
+        options: dict[str, Any] = {
+            "feedforward_width": feedforward_width,
+            "dropout": dropout,
+            "max_length": max_length,
+            "positions": positions,
+            "norm_first": norm_first,
+            "activation": activation,
+        }
+        if tokenizer is not None and tokenizer.vocab_size > vocab_size:
+            raise ValueError(
+                f"The tokenizer has {tokenizer.vocab_size} ids, but vocab_size is {vocab_size}; "
+                "make it at least as large"
+            )
+        encoder = TransformerEncoder(vocab_size, hidden_size, num_layers, num_heads, **options)
+        super().__init__(
+            HardSharing(encoder),
+            _names("classes", classes, "class", num_classes),
+            _names("tags", tags, "tag", num_entities),
+            tokenizer=tokenizer,
+            max_length=max_length,
+            smoothing=smoothing,
+            dropout=dropout,
+        )
+        labels = {"classes": self.classification.labels, "tags": self.tagging.labels}
+        self._settings = {**sizes, **shape, **labels, **options, "smoothing": smoothing}
+
+    @classmethod
+    def from_texts(
+        cls,
+        texts: Iterable[Text],
+        classes: Sequence[str],
+        tags: Sequence[str],
+        *,
+        vocab_size: int = 4000,
+        lowercase: bool = False,
+        **settings: Any,
+    ) -> Self:
+        """Make a model with a tokenizer that learns its pieces from training texts.
+
+        Args:
+            texts: The training texts, hypotheses included, each a string or a sequence of words.
+            classes: Names of the classes.
+            tags: Names of the tags.
+            vocab_size: Number of pieces, V; fewer if the texts have not that many.
+            lowercase: Whether case is ignored.
+            **settings: See :class:`MultiTaskTransformer`.
+
+        Raises:
+            ValueError: As :class:`MultiTaskTransformer` and
+                :meth:`mtl_utils.data.BytePairTokenizer.train`.
+            TypeError: If a single string was given for many texts.
+        """
+        joined = (text if isinstance(text, str) else " ".join(text) for text in listed(texts))
+        tokenizer = BytePairTokenizer.train(joined, vocab_size, lowercase)
+        return cls(
+            len(classes),
+            len(tags),
+            tokenizer.vocab_size,
+            classes=classes,
+            tags=tags,
+            tokenizer=tokenizer,
+            **settings,
+        )
+
+    @overload
+    def forward(
+        self, input_ids: Tensor, mask: Tensor | None = None, segment_ids: Tensor | None = None
+    ) -> TransformerLogits: ...
+
+    @overload
+    def forward(self, input_ids: Batch | Mapping[str, Batch]) -> Losses: ...
+
+    def forward(
+        self,
+        input_ids: Tensor | Batch | Mapping[str, Batch],
+        mask: Tensor | None = None,
+        segment_ids: Tensor | None = None,
+    ) -> TransformerLogits | Losses:
+        """Score texts or pairs, or compute the losses of a batch with labels.
+
+        Args:
+            input_ids: Token ids ``[B, T]``, padded on the right; or a batch, or one a task, see
+                :meth:`MultiTaskModel.forward`.
+            mask: ``[B, T]``, True where there is a token; all but the ``<pad>`` that end a row if
+                ``None``. A batch has its own.
+            segment_ids: ``[B, T]``, 0 in the premise and 1 in the hypothesis; the hypothesis is
+                what follows the first ``<eos>`` if ``None``. A batch has its own.
+
+        Returns:
+            For token ids the logits ``[B, C]``, ``[B, T, E]`` and ``[B, 3]``, from one pass of the
+            encoder and in the model's mode; for a batch its losses.
+
+        Raises:
+            ValueError: If there is no row or no token, T is larger than the number of positions, an
+                id is outside the vocabulary, a label is not a class, or pairs have no segment ids.
+            KeyError: If a task is unknown, or a batch lacks the labels of its task.
+            TypeError: If ids are not integers or the mask is not boolean.
+        """
+        if isinstance(input_ids, Tensor):
+            return self.logits(inputs_of(input_ids, mask, segment_ids))
+        batches = [input_ids] if isinstance(input_ids, Batch) else input_ids.values()
+        if any(len(batch) == 0 for batch in batches):
+            raise ValueError("A batch has no rows. Leave empty batches out.")
+        return super().forward(input_ids)
+
+    def logits(self, inputs: Inputs) -> TransformerLogits:
+        """Score texts or pairs for all tasks, with one pass of the encoder, in the model's mode.
+
+        Args:
+            inputs: B texts or pairs of at most T tokens, with segment ids.
+
+        Raises:
+            ValueError: As :meth:`forward`.
+        """
+        batch = Batch(inputs)
+        hidden = self.sharing(batch, TASKS).hidden
+        return TransformerLogits(*(self.head(task)(hidden[task], batch) for task in TASKS))
+
+    def save(self, folder: str | os.PathLike[str]) -> None:
+        """Write the model, settings, tokenizer and weights, so that the folder is never half new.
+
+        Args:
+            folder: Where to; it is made if it is missing, and a model in it is replaced. It holds
+                ``model.json`` and the weights in the format of safetensors.
+
+        Raises:
+            OSError: If it cannot be written; a model that was there is untouched.
+            TypeError: If the tokenizer is of a kind that is not stored.
+        """
+        tokenizer = None if self.tokenizer is None else tokenizer_content(self.tokenizer)
+        content = {"model": KIND, "settings": self._settings, "tokenizer": tokenizer}
+        write_model(folder, content, self.state_dict())
+
+    @classmethod
+    def load(cls, folder: str | os.PathLike[str]) -> Self:
+        """Read a model that :meth:`save` wrote, without running code from the files.
+
+        Args:
+            folder: The folder.
+
+        Returns:
+            The model on the CPU, in the precision it was saved in and in evaluation mode; it gives
+            the logits that the saved one gave, to the last bit.
+
+        Raises:
+            FileNotFoundError: If there is no model in the folder.
+            ValueError: If a file is damaged, or holds something else.
+        """
+        content, weights = read_model(folder)
+        if content.get("model") != KIND:
+            raise ValueError(f"{folder} holds a {content.get('model')!r}, not a {KIND}")
+        try:
+            stored = content["tokenizer"]
+            tokenizer = None if stored is None else tokenizer_of(stored)
+            with torch.random.fork_rng(devices=[]):  # first weights are drawn, then overwritten
+                model = cls(**content["settings"], tokenizer=tokenizer)
+            # Sinusoids are not among the weights and take part in the same precision.
+            model.to(next(tensor.dtype for tensor in weights.values()))
+            model.load_state_dict(weights)
+        except (KeyError, TypeError, ValueError, RuntimeError, StopIteration) as error:
+            raise ValueError(f"{folder} holds no usable {KIND}: {error}") from error
+        return model.eval()
+
+
+def _names(what: str, names: Sequence[str] | None, kind: str, count: int) -> tuple[str, ...]:
+    """Return the names of labels, numbered ones where none are given."""
+    if names is None:
+        return tuple(f"{kind}_{index}" for index in range(count))
+    if len(names) != count:
+        raise ValueError(f"Expected {count} names of {what}, got {len(names)}: {tuple(names)}")
+    return tuple(names)

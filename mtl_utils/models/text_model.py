@@ -1,0 +1,396 @@
+"""A model of texts and pairs of texts: it classifies, tags and infers, over any encoder."""
+
+# Annotations are evaluated here: the pages of the API show those of a NamedTuple as they are.
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, NamedTuple, TypeVar
+
+import torch
+from torch import Tensor
+
+from mtl_utils.data.batch import MISSING_LABEL, Batch
+from mtl_utils.data.batching import BatchLoader, predict_by_length
+from mtl_utils.data.encoded_text import EncodedText, encode_pair, encode_text
+from mtl_utils.data.examples import Example
+from mtl_utils.data.labels import INFERENCE as INFERENCE_LABELS
+from mtl_utils.data.tokenization import Tokenizer
+from mtl_utils.models.multitask import MultiTaskModel
+from mtl_utils.nn.evaluation_mode import evaluation_mode
+from mtl_utils.sharing import Sharing
+from mtl_utils.tasks import Classification, PairClassification, Tagging, TaggingHead
+
+T = TypeVar("T")
+Text = str | Sequence[str]
+"""A string, or a sentence as a sequence of words."""
+
+CLASSIFICATION, TAGS, INFERENCE = TASKS = ("classification", "tags", "inference")
+WORDS = "words"  # where words begin, in batches to predict from
+
+
+class PairAnalysis(NamedTuple):
+    """All that a model says of a premise and a hypothesis.
+
+    Args:
+        classification: The class of the premise.
+        tags: One tag for each word of the premise.
+        inference: How the hypothesis relates to the premise.
+    """
+
+    classification: str
+    tags: list[str]
+    inference: str
+
+
+class TextModel(MultiTaskModel):
+    """Classify texts, tag words and infer from pairs, from text to labels by name.
+
+    Its tasks are ``"classification"``, ``"tags"`` and ``"inference"`` (entailment, neutral or
+    contradiction). A text is read as ``<bos>`` text ``<eos>``, a pair as ``<bos>`` premise
+    ``<eos>`` hypothesis ``<eos>``, and one pass over a pair serves all three tasks: the class and
+    the tags are then those of the premise.
+
+    Args:
+        sharing: How the encoder's parameters are shared.
+        classes: Names of the classes.
+        tags: Names of the tags. Where they are IOB2 tags, predictions keep to that scheme.
+        tokenizer: Needed for everything that starts from text.
+        max_length: The longest text or pair that can be read, special tokens included; ``None``
+            where there is no limit.
+        pooling: See :class:`mtl_utils.tasks.Classification`.
+        pair_pooling: See :class:`mtl_utils.tasks.PairClassification`; ``"compare"`` for an encoder
+            without attention.
+        crf: Whether to score whole sequences of tags; see :class:`mtl_utils.tasks.Tagging`.
+        smoothing: Label smoothing of all tasks while training.
+        dropout: Probability of dropping a unit before each head.
+
+    Raises:
+        ValueError: As the three tasks.
+    """
+
+    def __init__(
+        self,
+        sharing: Sharing,
+        classes: Sequence[str],
+        tags: Sequence[str],
+        *,
+        tokenizer: Tokenizer | None = None,
+        max_length: int | None = None,
+        pooling: str = "first",
+        pair_pooling: str = "first",
+        crf: bool = False,
+        smoothing: float = 0.0,
+        dropout: float = 0.1,
+    ) -> None:
+        options: dict[str, Any] = {"smoothing": smoothing, "dropout": dropout}
+        classification = Classification(CLASSIFICATION, tuple(classes), pooling, **options)
+        tagging = Tagging(TAGS, tuple(tags), crf, **options)
+        inference = PairClassification(INFERENCE, INFERENCE_LABELS, pair_pooling, **options)
+        super().__init__(sharing, [classification, tagging, inference])
+        self.classification, self.tagging, self.inference = classification, tagging, inference
+        self.tokenizer, self.max_length = tokenizer, max_length
+
+    def example(
+        self,
+        text: Text,
+        hypothesis: Text | None = None,
+        *,
+        classification: str | int | None = None,
+        tags: Sequence[str | int] | None = None,
+        inference: str | int | None = None,
+        truncate: bool = False,
+    ) -> Example:
+        """Turn a text or a pair, with what is known of it, into ids.
+
+        Args:
+            text: The text, or the premise of a pair: a string, or a sequence of words.
+            hypothesis: The hypothesis of a pair.
+            classification: Class of the text, as name or id.
+            tags: One a word of the text, as names or ids; the text must be given as words.
+            inference: How the hypothesis relates to the premise, as name or id.
+            truncate: Whether to cut what is too long; see :func:`mtl_utils.data.encode_pair`.
+
+        Returns:
+            The example, from ``<bos>`` to ``<eos>``. The first piece of a word has its tag.
+
+        Raises:
+            ValueError: If it is too long, there is not one tag for every word, an inference label
+                has no hypothesis, an id is not that of a label, or the model has no tokenizer.
+            KeyError: If a name is not that of a label.
+            TypeError: If something that should be text is not, or tags are given for a string.
+        """
+        encoded = self._encoded(text, hypothesis, truncate)
+        labels: dict[str, int | Sequence[int]] = {}
+        if classification is not None:
+            labels[CLASSIFICATION] = self.classification.label(classification)
+        if tags is not None:
+            if isinstance(text, str):
+                raise TypeError(
+                    f"Tags are one a word, so the text must be a list of words; got {text!r:.60}"
+                )
+            labels[TAGS] = encoded.align(self.tagging.label(tags))
+        if inference is not None:
+            if hypothesis is None:
+                raise ValueError(f"The inference label {inference!r} is of a pair; give hypothesis")
+            labels[INFERENCE] = self.inference.label(inference)
+        return Example(encoded.input_ids, labels, encoded.segment_ids)
+
+    def examples(
+        self,
+        texts: Iterable[Text],
+        hypotheses: Iterable[Text | None] | None = None,
+        *,
+        classification: Iterable[str | int | None] | None = None,
+        tags: Iterable[Sequence[str | int] | None] | None = None,
+        inference: Iterable[str | int | None] | None = None,
+        truncate: bool = False,
+    ) -> list[Example]:
+        """Turn many texts or pairs into ids; see :meth:`example`.
+
+        Args:
+            texts: The texts, or the premises.
+            hypotheses: As many; ``None`` stands where a text is single or a label is not known.
+            classification: As many classes.
+            tags: As many sequences of tags.
+            inference: As many relations.
+            truncate: Whether to cut what is too long.
+
+        Raises:
+            ValueError: If there are more of one than of another, or as :meth:`example`.
+            KeyError: As :meth:`example`.
+            TypeError: As :meth:`example`, or if a single string was given for many texts.
+        """
+        rows = listed(texts)
+        columns = (hypotheses, classification, tags, inference)
+        filled = [[None] * len(rows) if column is None else column for column in columns]
+        return [
+            self.example(
+                text, other, classification=label, tags=tag, inference=relation, truncate=truncate
+            )
+            for text, other, label, tag, relation in zip(rows, *filled, strict=True)
+        ]
+
+    def classify(self, texts: Iterable[Text], *, max_tokens: int = 4096) -> list[str]:
+        """Classify texts.
+
+        Args:
+            texts: Each a string or a sequence of words.
+            max_tokens: How many pieces, padding included, are read at a time; it does not change
+                the result.
+
+        Returns:
+            The name of one class a text, in the same order.
+
+        Raises:
+            ValueError: If a text is too long, or the model has no tokenizer.
+            TypeError: If a single string was given for many texts.
+        """
+
+        def classes_of(batch: Batch) -> list[str]:
+            return self.classification.names(self.predict(batch, [CLASSIFICATION])[CLASSIFICATION])
+
+        return self._predicted(
+            [self.example(text) for text in listed(texts)], classes_of, max_tokens
+        )
+
+    def tag(self, sentences: Iterable[Sequence[str]], *, max_tokens: int = 4096) -> list[list[str]]:
+        """Tag sentences.
+
+        Args:
+            sentences: Each a sequence of words.
+            max_tokens: How many pieces, padding included, are read at a time; it does not change
+                the result.
+
+        Returns:
+            One tag a word, sentence by sentence in the same order.
+
+        Raises:
+            ValueError: If a sentence is too long, or the model has no tokenizer.
+            TypeError: If a sentence is a string, or a word is not.
+        """
+        marked = [self._marked(words) for words in listed(sentences)]
+        return self._predicted(marked, self._tags_of, max_tokens)
+
+    def infer(
+        self, premises: Iterable[Text], hypotheses: Iterable[Text], *, max_tokens: int = 4096
+    ) -> list[str]:
+        """Say how hypotheses relate to premises.
+
+        Args:
+            premises: Each a string or a sequence of words.
+            hypotheses: One a premise.
+            max_tokens: How many pieces, padding included, are read at a time; it does not change
+                the result.
+
+        Returns:
+            ``"entailment"``, ``"neutral"`` or ``"contradiction"`` for each pair, in the same order.
+
+        Raises:
+            ValueError: If there are more of one than of the other, a pair is too long, or the model
+                has no tokenizer.
+            TypeError: If a single string was given for many texts.
+        """
+
+        def relations_of(batch: Batch) -> list[str]:
+            return self.inference.names(self.predict(batch, [INFERENCE])[INFERENCE])
+
+        pairs = zip(listed(premises), listed(hypotheses), strict=True)
+        return self._predicted([self.example(*pair) for pair in pairs], relations_of, max_tokens)
+
+    def analyse(
+        self,
+        premises: Iterable[Sequence[str]],
+        hypotheses: Iterable[Text],
+        *,
+        max_tokens: int = 4096,
+    ) -> list[PairAnalysis]:
+        """Do all three tasks on pairs, with one pass of the encoder.
+
+        Args:
+            premises: Each a sequence of words.
+            hypotheses: One a premise, each a string or a sequence of words.
+            max_tokens: How many pieces, padding included, are read at a time; it does not change
+                the result.
+
+        Returns:
+            Class, tags and relation for each pair, in the same order.
+
+        Raises:
+            ValueError: As :meth:`infer`.
+            TypeError: If a premise is a string, or a word is not.
+        """
+
+        def analyses_of(batch: Batch) -> list[PairAnalysis]:
+            hidden = self.sharing(batch, TASKS).hidden
+            classes, relations = (
+                self.head(task).predict(hidden[task], batch) for task in (CLASSIFICATION, INFERENCE)
+            )
+            tags = self._tagger.decode(hidden[TAGS], batch.labels[WORDS] == 1)
+            columns = (
+                self.classification.names(classes),
+                [self.tagging.tags(row) for row in tags],
+                self.inference.names(relations),
+            )
+            return [PairAnalysis(*row) for row in zip(*columns, strict=True)]
+
+        pairs = zip(listed(premises), listed(hypotheses), strict=True)
+        return self._predicted([self._marked(*pair) for pair in pairs], analyses_of, max_tokens)
+
+    @torch.no_grad()
+    def evaluate(
+        self, examples: Sequence[Example] | BatchLoader, *, max_tokens: int = 4096
+    ) -> dict[str, float]:
+        """Measure each task where there are labels of it, without dropout.
+
+        Tags are predicted at the positions that have one, as :meth:`tag` predicts them.
+
+        Args:
+            examples: The examples, or a loader of them.
+            max_tokens: How many pieces, padding included, are read at a time, unless by a loader;
+                it does not change the result.
+
+        Returns:
+            The metrics of the tasks that have labels, as ``classification_accuracy``, ``tags_f1``
+            and so on: what :class:`mtl_utils.training.Trainer` expects of its ``evaluate``.
+
+        Raises:
+            ValueError: If there are no examples, or none has a label.
+        """
+        loader = examples
+        if not isinstance(loader, BatchLoader):
+            loader = BatchLoader(loader, max_tokens=max_tokens)
+        found: dict[str, list[tuple[Any, Any]]] = {task: [] for task in TASKS}
+        with evaluation_mode(self):
+            for batch in loader:
+                batch = batch.to(self._device)
+                tasks = [task for task in TASKS if task in batch.labels]
+                hidden = self.sharing(batch, tasks).hidden if tasks else {}
+                for task in tasks:
+                    found[task] += self._against_labels(task, hidden[task], batch)
+        measured: dict[str, float] = {}
+        for task, pairs in found.items():
+            if pairs:
+                scores = self.tasks[task].metrics(*zip(*pairs, strict=True))
+                measured |= {f"{task}_{name}": value for name, value in scores.items()}
+        if not measured:
+            raise ValueError(
+                f"No example has a label of {list(TASKS)}; there is nothing to measure"
+            )
+        return measured
+
+    def _against_labels(self, task: str, hidden: Tensor, batch: Batch) -> list[tuple[Any, Any]]:
+        """Return prediction and reference of each row that has a label."""
+        labels = batch.labels[task]
+        if task == TAGS:
+            known = labels != MISSING_LABEL
+            expected = [row[at].tolist() for row, at in zip(labels, known, strict=True)]
+            pairs = zip(self._tagger.decode(hidden, known), expected, strict=True)
+            return [pair for pair in pairs if pair[1]]
+        pairs = zip(self.head(task).predict(hidden, batch), labels.tolist(), strict=True)
+        return [pair for pair in pairs if pair[1] != MISSING_LABEL]
+
+    def _tags_of(self, batch: Batch) -> list[list[str]]:
+        hidden = self.sharing(batch, [TAGS]).hidden[TAGS]
+        found = self._tagger.decode(hidden, batch.labels[WORDS] == 1)
+        return [self.tagging.tags(ids) for ids in found]
+
+    def _encoded(self, text: Text, hypothesis: Text | None, truncate: bool) -> EncodedText:
+        if self.tokenizer is None:
+            raise ValueError(
+                "The model has no tokenizer to read text with. Make it with one (tokenizer=), or "
+                "give it token ids."
+            )
+        limit = self.max_length if truncate else None
+        if hypothesis is None:
+            encoded = encode_text(self.tokenizer, text, max_length=limit)
+        else:
+            encoded = encode_pair(self.tokenizer, text, hypothesis, max_length=limit)
+        length = len(encoded.input_ids)
+        if self.max_length is not None and length > self.max_length:
+            raise ValueError(
+                f"A text or pair of {length} tokens, special ones included, is longer than the "
+                f"{self.max_length} that the model reads: {text!r:.60}. Shorten it, make the "
+                f"example with truncate=True, or the model with max_length={length} or more."
+            )
+        return encoded
+
+    def _marked(self, words: Sequence[str], hypothesis: Text | None = None) -> Example:
+        """Turn a sentence, or a pair, into ids, with a 1 where a word of it begins."""
+        if isinstance(words, str):
+            raise TypeError(
+                f"Expected a sentence as a list of words, got the string {words!r:.60}. Split it "
+                "first."
+            )
+        encoded = self._encoded(words, hypothesis, truncate=False)
+        begins = encoded.align([1] * encoded.num_words)
+        return Example(encoded.input_ids, {WORDS: begins}, encoded.segment_ids)
+
+    def _predicted(
+        self, examples: list[Example], predict: Callable[[Batch], list[T]], max_tokens: int
+    ) -> list[T]:
+        with torch.no_grad(), evaluation_mode(self):
+            return predict_by_length(
+                examples, lambda batch: predict(batch.to(self._device)), max_tokens
+            )
+
+    @property
+    def _tagger(self) -> TaggingHead:
+        head = self.head(TAGS)
+        assert isinstance(head, TaggingHead)
+        return head
+
+    @property
+    def _device(self) -> torch.device:
+        return next(self.parameters()).device
+
+
+def listed(texts: Iterable[T]) -> list[T]:
+    """Return texts as a list, or say that they are a single one.
+
+    Args:
+        texts: The texts.
+
+    Raises:
+        TypeError: If one string was given for many.
+    """
+    if isinstance(texts, str):
+        raise TypeError(f"Expected a list of texts, got the string {texts!r:.60}; use [text]")
+    return list(texts)

@@ -1,0 +1,218 @@
+"""Classification: one label for a whole text, or for a pair of texts."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+from torch import Tensor
+from torch import nn as torch_nn
+
+from mtl_utils.data.batch import MISSING_LABEL, Batch
+from mtl_utils.nn.arguments import check_probability
+from mtl_utils.objectives.losses import label_smoothing_loss
+from mtl_utils.tasks.base import Head
+from mtl_utils.tasks.label_names import check_labels, label_ids, label_names
+from mtl_utils.tasks.pooling import PAIR_POOLINGS, TEXT_POOLINGS, Pooling
+
+
+@dataclass(frozen=True)
+class Classification:
+    """Give each text a label.
+
+    ``"first"`` reads the state of the first token, which every token can write to where the encoder
+    lets each position look at all others (Devlin et al., 2019); after a causal encoder that token
+    has seen nothing else. ``"mean"`` reads the mean over all tokens of the row: special tokens too,
+    and both texts of a pair.
+
+    Args:
+        name: Under which a batch has its labels, one a row.
+        labels: Names of the labels; the id of one is its position.
+        pooling: Which state speaks for the text: ``"first"`` or ``"mean"``.
+        smoothing: Label smoothing while training.
+        dropout: Probability of dropping a unit of what was pooled.
+
+    Raises:
+        ValueError: If there are no labels, one occurs twice, there is no such pooling, or a
+            probability is outside its range.
+    """
+
+    name: str
+    labels: tuple[str, ...]
+    pooling: str = "first"
+    smoothing: float = 0.0
+    dropout: float = 0.0
+    causal = False
+    poolings: ClassVar[Mapping[str, Pooling]] = TEXT_POOLINGS
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "labels", tuple(self.labels))
+        check_labels(self.labels)
+        if self.pooling not in self.poolings:
+            raise ValueError(
+                f"{type(self).__name__} has the poolings {list(self.poolings)}, got "
+                f"{self.pooling!r}"
+            )
+        if not 0 <= self.smoothing <= 1:
+            raise ValueError(f"smoothing must lie in [0, 1], got {self.smoothing}")
+        check_probability("dropout", self.dropout)
+
+    def label(self, name: str | int) -> int:
+        """Turn a label into its id.
+
+        Args:
+            name: Its name, or already its id.
+
+        Raises:
+            KeyError: If the name is not among the labels.
+            ValueError: If the id is not that of a label.
+        """
+        return label_ids(self.name, self.labels, [name])[0]
+
+    def names(self, ids: Sequence[str | int]) -> list[str]:
+        """Turn ids into names.
+
+        Args:
+            ids: Labels, each its id or already its name.
+
+        Raises:
+            ValueError: If an id is not that of a label.
+            KeyError: If a name is not among the labels.
+        """
+        return label_names(self.name, self.labels, ids)
+
+    def head(self, width: int) -> ClassificationHead:
+        """Make a new output layer.
+
+        Args:
+            width: Size of the hidden states, D.
+        """
+        return ClassificationHead(self, width)
+
+    def metrics(
+        self, predictions: Sequence[int | str], references: Sequence[int | str]
+    ) -> dict[str, float]:
+        """Measure labels.
+
+        Args:
+            predictions: One label a row, as ids or as names.
+            references: As many, as ids or as names. Where one is missing (-100), the prediction is
+                not looked at.
+
+        Returns:
+            ``accuracy``, and ``macro_f1``: the mean of the F1 of each label that occurs among
+            predictions or references, every label weighing the same; from 0 to 1.
+
+        Raises:
+            ValueError: If numbers differ, there is nothing to compare, or an id is not that of a
+                label.
+            KeyError: If a name is not that of a label.
+        """
+        if len(predictions) != len(references):
+            raise ValueError(
+                f"Expected as many predictions as references, got {len(predictions)} for "
+                f"{len(references)}"
+            )
+        pairs = zip(predictions, references, strict=True)
+        counted = [(found, expected) for found, expected in pairs if expected != MISSING_LABEL]
+        if not counted:
+            raise ValueError(f"No row has a label of {self.name!r}; there is nothing to measure")
+        found, expected = (self.names(side) for side in zip(*counted, strict=True))
+        right = Counter(a for a, b in zip(found, expected, strict=True) if a == b)
+        times = Counter(found) + Counter(expected)  # as often as predicted and as expected
+        scores = [2 * right[label] / times[label] for label in times]
+        return {
+            "accuracy": right.total() / len(counted),
+            "macro_f1": sum(scores) / len(scores),
+        }
+
+
+@dataclass(frozen=True)
+class PairClassification(Classification):
+    """Give each pair of texts a label, such as whether the first entails the second.
+
+    ``"first"`` reads the state of the first token, after an encoder that reads both texts together
+    and lets each position look at all others (Devlin et al., 2019). ``"compare"`` is for encoders
+    without such a token, a BiLSTM for example: it compares the mean states of the two texts (Mou et
+    al., 2016; Conneau et al., 2017; see :func:`mtl_utils.tasks.compared_means`). Both need inputs
+    with segment ids, 0 in the first text and 1 in the second, as :func:`mtl_utils.data.encode_pair`
+    makes them.
+
+    Args:
+        name: Under which a batch has its labels, one a row.
+        labels: Names of the labels; the id of one is its position.
+        pooling: What speaks for the pair: ``"first"`` or ``"compare"``.
+        smoothing: Label smoothing while training.
+        dropout: Probability of dropping a unit of what was pooled.
+
+    Raises:
+        ValueError: As :class:`Classification`.
+    """
+
+    poolings: ClassVar[Mapping[str, Pooling]] = PAIR_POOLINGS
+
+
+class ClassificationHead(Head):
+    """A linear layer over what was pooled.
+
+    Args:
+        task: The task, of texts or of pairs.
+        width: Size of the hidden states, D.
+    """
+
+    def __init__(self, task: Classification, width: int) -> None:
+        super().__init__(task.name)
+        self.smoothing = task.smoothing
+        self.pooling = task.poolings[task.pooling]
+        self.dropout = torch_nn.Dropout(task.dropout)
+        self.output = torch_nn.Linear(self.pooling.factor * width, len(task.labels))
+
+    def forward(self, hidden: Tensor, batch: Batch) -> Tensor:
+        """Score every label of each row.
+
+        Args:
+            hidden: Hidden states ``[B, T, D]``; what they hold at padding does not matter.
+            batch: What they were computed from.
+
+        Returns:
+            Logits ``[B, C]``.
+
+        Raises:
+            ValueError: If the task is one of pairs and the inputs have no segment ids.
+        """
+        return self.output(self.dropout(self.pooling.pool(hidden, batch.inputs)))
+
+    def loss(self, outputs: Tensor, batch: Batch) -> Tensor:
+        """Return the mean cross-entropy per row that has a label, smoothed only while training.
+
+        Args:
+            outputs: Logits ``[B, C]``.
+            batch: Holds the labels ``[B]``.
+
+        Returns:
+            A scalar in nats.
+
+        Raises:
+            ValueError: If the labels do not fit the logits, or one does not exist.
+        """
+        smoothing = self.smoothing if self.training else 0.0
+        return label_smoothing_loss(outputs, batch.labels[self.task], smoothing)
+
+    def predict(self, hidden: Tensor, batch: Batch) -> list[int]:
+        """Return the best label of each row.
+
+        Args:
+            hidden: Hidden states ``[B, T, D]``.
+            batch: What they were computed from.
+
+        Returns:
+            One id a row.
+
+        Raises:
+            ValueError: If the task is one of pairs and the inputs have no segment ids.
+        """
+        pooled = self.pooling.pool(hidden, batch.inputs)
+        found: list[int] = self.output(pooled).argmax(dim=-1).tolist()
+        return found

@@ -1,0 +1,110 @@
+"""Pooling: from the states of tokens to one vector a text, or a pair of texts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from mtl_utils.data.batch import Inputs
+
+
+@dataclass(frozen=True)
+class Pooling:
+    """A way to pool.
+
+    Args:
+        pool: From hidden states ``[B, T, D]`` and inputs to one vector a row.
+        factor: How many times D long the vector is.
+    """
+
+    pool: Callable[[Tensor, Inputs], Tensor]
+    factor: int = 1
+
+
+def first_state(hidden: Tensor, inputs: Inputs) -> Tensor:
+    """Return the state of each row's first token (Devlin et al., 2019).
+
+    Args:
+        hidden: Hidden states ``[B, T, D]``.
+        inputs: What they were computed from.
+
+    Returns:
+        ``[B, D]``, zero for a row without tokens.
+    """
+    return hidden[:, 0].masked_fill(~inputs.mask[:, :1], 0.0)
+
+
+def mean_state(hidden: Tensor, inputs: Inputs) -> Tensor:
+    """Return the mean state of each row's tokens: special tokens, and both texts of a pair.
+
+    Args:
+        hidden: Hidden states ``[B, T, D]``.
+        inputs: What they were computed from.
+
+    Returns:
+        ``[B, D]``, zero for a row without tokens.
+    """
+    return _mean(hidden, inputs.mask)
+
+
+def first_state_of_pair(hidden: Tensor, inputs: Inputs) -> Tensor:
+    """Return the state of each pair's first token, which has seen both texts.
+
+    Args:
+        hidden: Hidden states ``[B, T, D]``.
+        inputs: What they were computed from, with segment ids.
+
+    Returns:
+        ``[B, D]``, zero for a row without tokens.
+
+    Raises:
+        ValueError: If the inputs have no segment ids.
+    """
+    _segments(inputs)
+    return first_state(hidden, inputs)
+
+
+def compared_means(hidden: Tensor, inputs: Inputs) -> Tensor:
+    r"""Compare the mean states of the two texts of each pair.
+
+    .. math:: [u;\, v;\, |u - v|;\, u \odot v]
+
+    with u the mean over segment 0 and v the mean over segment 1 (Mou et al., 2016; Conneau et al.,
+    2017), special tokens included.
+
+    Args:
+        hidden: Hidden states ``[B, T, D]``.
+        inputs: What they were computed from, with segment ids.
+
+    Returns:
+        ``[B, 4 D]``. The mean of a segment without tokens is zero.
+
+    Raises:
+        ValueError: If the inputs have no segment ids.
+    """
+    segments = _segments(inputs)
+    first, second = (_mean(hidden, inputs.mask & (segments == segment)) for segment in (0, 1))
+    return torch.cat([first, second, (first - second).abs(), first * second], dim=-1)
+
+
+TEXT_POOLINGS = {"first": Pooling(first_state), "mean": Pooling(mean_state)}
+PAIR_POOLINGS = {"first": Pooling(first_state_of_pair), "compare": Pooling(compared_means, 4)}
+
+
+def _mean(hidden: Tensor, kept: Tensor) -> Tensor:
+    """Return the mean over the positions kept; what the others hold, even nan, is not read."""
+    total = hidden.masked_fill(~kept.unsqueeze(-1), 0.0).sum(dim=1)  # [B, D]
+    return total / kept.sum(dim=1, keepdim=True).clamp(min=1)
+
+
+def _segments(inputs: Inputs) -> Tensor:
+    if inputs.segment_ids is None:
+        raise ValueError(
+            "The inputs have no segment ids, which tell the two texts of a pair apart. Make pairs "
+            "with data.encode_pair, or give each Example its segment_ids: 0 in the first text, 1 "
+            "in the second. Where texts are single, predict the other tasks alone."
+        )
+    return inputs.segment_ids

@@ -1,0 +1,265 @@
+"""A model of texts and pairs as its users meet it: any words, any order, over any encoder."""
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mtl_utils import atlas
+from mtl_utils.data import BatchLoader, BytePairTokenizer, collate
+from mtl_utils.models import MultiTaskTransformer, PairAnalysis, TextModel
+from mtl_utils.nn import BiLSTMEncoder
+from mtl_utils.sharing import HardSharing
+from mtl_utils.tasks import to_spans
+from mtl_utils.training import Trainer, TrainerConfig
+
+CLASSES, TAGS = ("sport", "politics"), ("O", "B-PER", "I-PER", "B-GPE", "I-GPE")
+CORPUS = [
+    ("Anna Smith plays in Paris .", "B-PER I-PER O O B-GPE O", "Anna plays .", "sport", 0),
+    ("Bob leads New York .", "B-PER O B-GPE I-GPE O", "Bob leads Boston .", "politics", 2),
+    ("The team of Lyon won .", "O O O B-GPE O O", "It rained .", "sport", 1),
+    ("No .", "O O", "Yes .", "politics", 2),
+]
+WORDS = [words.split() for words, *_ in CORPUS]
+LABELS = {
+    "classification": [row[3] for row in CORPUS],
+    "tags": [row[1].split() for row in CORPUS],
+    "inference": [atlas.INFERENCE_LABELS[row[4]] for row in CORPUS],
+}
+HYPOTHESES = [row[2] for row in CORPUS]
+ODD = [[], [""], ["猫", "は"], ["👩\u200d👩\u200d👧", "!"], ["<eos>", "<pad>"], ["a" * 30]]
+PIECES = BytePairTokenizer.train([*map(" ".join, WORDS), *HYPOTHESES], 300)
+SENTENCES = [*WORDS, *ODD]
+TASKS = list(LABELS)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def one_thread():
+    """Keep models this small from waiting for other threads."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+def transformer(**options):
+    torch.manual_seed(0)
+    sizes = {"hidden_size": 16, "num_layers": 1, "num_heads": 2, "max_length": 80}
+    texts = [*WORDS, *HYPOTHESES]
+    return MultiTaskTransformer.from_texts(
+        texts, CLASSES, TAGS, vocab_size=300, **{**sizes, **options}
+    ).double()
+
+
+def bilstm(**options):
+    torch.manual_seed(0)
+    sharing = HardSharing(BiLSTMEncoder(PIECES.vocab_size, 24, dropout=0.0))
+    poolings = {"pooling": "mean", "pair_pooling": "compare"}
+    options = {"tokenizer": PIECES, **poolings, **options}
+    return TextModel(sharing, CLASSES, TAGS, **options).double()
+
+
+both = pytest.mark.parametrize("make", [transformer, bilstm])
+
+
+def everything(model):
+    return model.examples(WORDS, HYPOTHESES, **LABELS)
+
+
+@both
+@settings(max_examples=8)
+@given(order=st.permutations(SENTENCES), max_tokens=st.sampled_from([1, 40, 4096]))
+def test_neither_order_nor_batches_change_a_prediction(make, order, max_tokens):
+    model, order = make(), order[:6]
+    hypotheses = [" ".join(words[:2]) for words in order]
+    assert model.classify(order, max_tokens=max_tokens) == [model.classify([w])[0] for w in order]
+    tags = model.tag(order, max_tokens=max_tokens)
+    assert tags == [model.tag([words])[0] for words in order]
+    assert [len(row) for row in tags] == [len(words) for words in order]
+    pairs = list(zip(order, hypotheses, strict=True))
+    relations = model.infer(order, hypotheses, max_tokens=max_tokens)
+    assert relations == [model.infer([first], [second])[0] for first, second in pairs]
+    together = model.analyse(order, hypotheses, max_tokens=max_tokens)
+    assert together == [model.analyse([first], [second])[0] for first, second in pairs]
+    assert [row.inference for row in together] == relations
+    for row in [*tags, *(analysis.tags for analysis in together)]:  # valid, whatever was read
+        assert sum(s.end - s.start for s in to_spans(row)) == sum(tag != "O" for tag in row)
+
+
+@both
+def test_nothing_to_read(make):
+    model = make()
+    assert model.classify([]) == model.tag([]) == model.infer([], []) == model.analyse([], []) == []
+    assert model.tag([[], ()]) == [[], []]
+    (found,) = model.analyse([[]], [""])
+    assert isinstance(found, PairAnalysis)
+    assert found.tags == []
+    assert len(model.classify(["", []])) == 2
+
+
+@both
+def test_predictions_leave_the_mode_and_ignore_dropout(make):
+    model = make(dropout=0.5).train()
+    model.heads["tags"].eval()  # frozen by its owner
+    modes = [module.training for module in model.modules()]
+
+    def predictions():
+        return [
+            model.classify(SENTENCES),
+            model.tag(SENTENCES),
+            model.infer(WORDS, HYPOTHESES),
+            model.analyse(WORDS, HYPOTHESES),
+            model.evaluate(everything(model)),
+        ]
+
+    found = predictions()
+    assert [module.training for module in model.modules()] == modes
+    model.eval()
+    assert predictions() == found
+    assert all(parameter.grad is None for parameter in model.parameters())
+
+
+def test_a_bilstm_learns_pairs_by_heart():
+    model = bilstm(dropout=0.0)
+    loader = BatchLoader(everything(model), batch_size=4)
+    Trainer(model, TrainerConfig(epochs=60, learning_rate=0.02), progress=False).fit(loader)
+    found = model.analyse(WORDS, HYPOTHESES)
+    assert [row.inference for row in found] == LABELS["inference"]
+    assert [row.tags for row in found] == LABELS["tags"]
+    assert [row.classification for row in found] == LABELS["classification"]
+    assert model.infer(map(" ".join, WORDS), HYPOTHESES) == LABELS["inference"]
+
+
+# Examples.
+
+
+def test_an_example_by_hand():
+    model = transformer()
+    tokenizer = model.tokenizer
+    ids = tokenizer.encode("Anna Smith"), tokenizer.encode("Anna plays .")
+    example = model.example(
+        ["Anna", "Smith"],
+        HYPOTHESES[0],
+        classification="politics",
+        tags=["B-PER", 2],
+        inference=1,
+    )
+    assert example.input_ids == [2, *ids[0], 3, *ids[1], 3]
+    assert example.segment_ids == [0] * (len(ids[0]) + 2) + [1] * (len(ids[1]) + 1)
+    first_pieces = tokenizer.encode_words(["Anna", "Smith"]).align([1, 2])
+    assert example.labels == {
+        "classification": 1,
+        "tags": [-100, *first_pieces, *[-100] * (len(ids[1]) + 2)],
+        "inference": 1,
+    }
+    single = model.example("Anna Smith")
+    assert (single.input_ids, single.labels, single.segment_ids) == ([2, *ids[0], 3], {}, None)
+
+
+def test_labels_and_hypotheses_may_be_known_for_some_only():
+    model = transformer()
+    examples = model.examples(
+        ["a b", ["c", "d"], "e"],
+        [None, "f", None],
+        classification=["sport", None, 1],
+        tags=[None, ["O", "O"], None],
+        inference=[None, "neutral", None],
+    )
+    assert [list(example.labels) for example in examples] == [
+        ["classification"],
+        ["tags", "inference"],
+        ["classification"],
+    ]
+    batch = collate(examples)
+    assert batch.labels["inference"].tolist() == [-100, 1, -100]
+    assert model(batch).counts == {"classification": 2, "tags": 2, "inference": 1}
+
+
+def test_what_is_too_long_is_cut_only_where_asked():
+    model, words = transformer(max_length=12), ["Anna"] * 30
+    with pytest.raises(
+        ValueError, match=r"is longer than the 12 that the model reads.*truncate=True"
+    ):
+        model.example(words)
+    with pytest.raises(ValueError, match="is longer than the 12"):
+        model.infer([words], ["a"])
+    example = model.example(words, "Bob", tags=["B-PER"] * 30, truncate=True)
+    assert len(example.input_ids) == len(example.labels["tags"]) == 12
+    assert example.input_ids[-1] == 3
+    (other,) = model.examples([words], ["Bob"], tags=[["B-PER"] * 30], truncate=True)
+    assert other == example
+    assert bilstm().tag([words]) != []  # no limit
+
+
+# Metrics.
+
+
+@both
+def test_metrics_are_those_of_the_tasks_on_predictions_by_name(make):
+    model = make()
+    examples = everything(model)
+    found = model.evaluate(examples)
+    analysed = model.analyse(WORDS, HYPOTHESES)
+    expected = {}
+    for task in TASKS:
+        scores = model.tasks[task].metrics([getattr(a, task) for a in analysed], LABELS[task])
+        expected |= {f"{task}_{name}": value for name, value in scores.items()}
+    assert found == pytest.approx(expected)
+    assert {"classification_macro_f1", "tags_f1", "tags_f1_PER", "inference_accuracy"} <= set(found)
+    for batches in (BatchLoader(examples, batch_size=3), BatchLoader(examples, max_tokens=1)):
+        assert model.evaluate(batches) == pytest.approx(expected)
+    assert model.evaluate(examples[::-1], max_tokens=1) == pytest.approx(expected)
+
+
+def test_only_what_has_labels_is_measured():
+    model = transformer()
+    examples = [
+        *model.examples(WORDS[:2], classification=LABELS["classification"][:2]),
+        *model.examples(WORDS[2:], tags=LABELS["tags"][2:]),
+        model.example("no label"),
+    ]
+    found = model.evaluate(examples)
+    classes = model.classification.metrics(model.classify(WORDS[:2]), LABELS["classification"][:2])
+    assert found["classification_accuracy"] == classes["accuracy"]
+    tags = model.tagging.metrics(model.tag(WORDS[2:]), LABELS["tags"][2:])
+    assert {name: found[f"tags_{name}"] for name in tags} == tags
+    assert not any(name.startswith("inference") for name in found)
+    with pytest.raises(ValueError, match="No example has a label of"):
+        model.evaluate(examples[-1:])
+    with pytest.raises(ValueError, match="no examples"):
+        model.evaluate([])
+
+
+# What is refused.
+
+
+@pytest.mark.parametrize(
+    ("error", "message", "call"),
+    [
+        (TypeError, r"the string 'a b'; use \[text\]", lambda m: m.classify("a b")),
+        (TypeError, r"the string 'a b'; use \[text\]", lambda m: m.examples("a b")),
+        (TypeError, "list of words, got the string 'a b'", lambda m: m.tag(["a b"])),
+        (TypeError, "list of words, got the string 'a b'", lambda m: m.analyse(["a b"], ["c"])),
+        (TypeError, "Tags are one a word.*got 'a b'", lambda m: m.example("a b", tags=["O", "O"])),
+        (TypeError, "Expected a text, or a list of words, got 3", lambda m: m.classify([3])),
+        (ValueError, "got 1 labels for 2 words", lambda m: m.example(["a", "b"], tags=["O"])),
+        (KeyError, "'B-X' is not a label of 'tags'", lambda m: m.example(["a"], tags=["B-X"])),
+        (ValueError, "5 is not the id of a label of 'tags'", lambda m: m.example(["a"], tags=[5])),
+        (KeyError, "'x' is not a label of 'class", lambda m: m.example("a", classification="x")),
+        (ValueError, "2 is not the id of a label", lambda m: m.example("a", classification=2)),
+        (ValueError, "-1 is not the id of a label", lambda m: m.example("a", "b", inference=-1)),
+        (ValueError, "of a pair; give hypothesis", lambda m: m.example("a", inference="neutral")),
+        (ValueError, "longer|shorter", lambda m: m.infer(["a", "b"], ["c"])),
+        (ValueError, "longer|shorter", lambda m: m.examples(["a"], classification=["sport"] * 2)),
+    ],
+)
+def test_what_is_no_text_or_no_label(error, message, call):
+    with pytest.raises(error, match=message):
+        call(transformer())
+
+
+def test_poolings_are_those_of_the_tasks():
+    with pytest.raises(ValueError, match="Classification has the poolings"):
+        bilstm(pooling="last")
+    with pytest.raises(ValueError, match="PairClassification has the poolings"):
+        bilstm(pair_pooling="mean")
