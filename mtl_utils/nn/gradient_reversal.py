@@ -30,7 +30,7 @@ class GradientReversal(torch.autograd.Function):
         return values.view_as(values)
 
     @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Tensor, float], output: Tensor) -> None:
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
         """Remember the strength.
 
         Args:

@@ -7,7 +7,6 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch import nn as torch_nn
-from torch.nn.utils import skip_init
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from mtl_utils.nn.encoder import EncoderLayers
@@ -94,21 +93,19 @@ def copy_layers(lstm: torch_nn.LSTM | NoLayers, start: int, stop: int) -> torch_
         ``stop - start`` layers with weights of their own, equal to those of the original.
     """
     if isinstance(lstm, NoLayers) or start == stop:
-        return NoLayers()
+        return NoLayers().train(lstm.training)
     of_weights = lstm.weight_ih_l0
     assert isinstance(of_weights, Tensor)
-    # Without first weights, which would be drawn from the global generator for nothing.
-    part: torch_nn.LSTM = skip_init(
-        torch_nn.LSTM,
-        lstm.input_size,
-        lstm.hidden_size,
-        stop - start,
-        batch_first=True,
-        dropout=lstm.dropout if stop - start > 1 else 0.0,
-        bidirectional=lstm.bidirectional,
-        device=of_weights.device,
-        dtype=of_weights.dtype,
-    )
+    with torch.random.fork_rng(devices=[]):  # first weights are drawn, and overwritten below
+        part = torch_nn.LSTM(
+            lstm.input_size,
+            lstm.hidden_size,
+            stop - start,
+            batch_first=True,
+            dropout=lstm.dropout if stop - start > 1 else 0.0,
+            bidirectional=lstm.bidirectional,
+            dtype=of_weights.dtype,
+        ).to(of_weights.device)
     originals = dict(lstm.named_parameters())
     for name, parameter in part.named_parameters():  # such as weight_ih_l0_reverse
         kind, rest = name.rsplit("_l", 1)

@@ -115,8 +115,10 @@ class TransformerStack(EncoderLayers):
         check_cut(num_layers, len(self.layers))
         lower, upper = copy.deepcopy(self), copy.deepcopy(self)
         without_norm = upper if num_layers == len(self.layers) else lower
-        without_norm.norm = torch_nn.Identity()
+        without_norm.norm = torch_nn.Identity().train(self.training)
         lower.layers, upper.layers = lower.layers[:num_layers], upper.layers[num_layers:]
+        for part in (lower, upper):  # new lists begin in training mode
+            part.layers.training = self.layers.training
         return lower, upper
 
     def attention_weights(self, hidden: Tensor, mask: Tensor) -> Tensor:
