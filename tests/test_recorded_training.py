@@ -3,7 +3,7 @@
 import pytest
 
 from mtl_utils import atlas
-from mtl_utils.experiments import named_entities, translation
+from mtl_utils.experiments import named_entities, transformer, translation
 from mtl_utils.experiments.named_entities import Tagged
 from mtl_utils.experiments.translation import Pairs
 
@@ -105,6 +105,33 @@ def test_attention_adds_parameters_and_changes_what_is_measured(monkeypatch, tmp
 def test_both_models_on_atlas_have_the_same_budget():
     with_attention, without = translation.ATLAS_CONFIGS
     assert {**with_attention, "attention": False} == without
+
+
+def test_a_transformer_is_measured_in_the_same_way(pairs, tmp_path):
+    (experiment, *_) = [e for e in transformer.EXPERIMENTS if e.name == "transformer_multi30k"]
+    sizes = {"width": 8, "num_layers": 1, "num_heads": 2, "feedforward_width": 16}
+    config = tiny(experiment.configs[0], **sizes, vocab_size=400, max_tokens=600)
+    metrics = experiment.run(config, 0, tmp_path)
+    assert list(metrics["validation_bleu_by_beam"]) == ["1", "2", "5", "10"]
+    assert metrics["train_curve"][1] < metrics["train_curve"][0]
+    assert metrics["size"] < 20_000
+
+
+def test_a_transformer_and_a_bilstm_differ_in_their_sizes_and_step_sizes_alone(monkeypatch):
+    def rest(config):
+        training = {k: v for k, v in config["training"].items() if k != "learning_rate"}
+        sizes = {"model", *transformer.SIZES[config["model"]]}
+        return {k: v for k, v in config.items() if k not in sizes} | {"training": training}
+
+    first, second, *longer = transformer.ATLAS_CONFIGS
+    assert rest(first) == rest(second)
+    assert rest(longer[0]) == rest(longer[1])
+    made = []
+    for make in ("bilstm", "transformer"):
+        monkeypatch.setattr(transformer, make, lambda *_, make=make: made.append(make))
+    for config in transformer.ATLAS_CONFIGS:
+        transformer.contender(config, None, None)
+    assert made == ["bilstm", "transformer"] * 2
 
 
 def test_a_tagger_is_measured_and_a_killed_run_ends_the_same(tagged, monkeypatch, tmp_path):

@@ -19,6 +19,12 @@ from mtl_utils.exercises.three_tasks import (
     check_own_past,
     check_smoothed_target,
 )
+from mtl_utils.exercises.transformer import (
+    check_merge_parts,
+    check_shift_position,
+    check_split_heads,
+    check_stack_size,
+)
 from mtl_utils.exercises.translation import (
     check_attention_weights,
     check_clipped_precision,
@@ -40,12 +46,16 @@ __all__ = [
     "check_greedy",
     "check_is_valid",
     "check_joint_loss",
+    "check_merge_parts",
     "check_nucleus",
     "check_own_past",
     "check_perplexity",
     "check_read_spans",
+    "check_shift_position",
     "check_smoothed_target",
     "check_span_f1",
+    "check_split_heads",
+    "check_stack_size",
     "check_teacher_inputs",
     "exercise",
 ]

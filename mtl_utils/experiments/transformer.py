@@ -8,8 +8,8 @@ from typing import Any
 from mtl_utils.data import Tokenizer
 from mtl_utils.experiments.registry import Config, Experiment
 from mtl_utils.experiments.translation import (
-    ATLAS_CONFIGS,
     LONGEST_TRANSLATION,
+    bilstm,
     run_atlas,
     run_multi30k,
 )
@@ -47,7 +47,8 @@ def transformer(config: Config, source: Tokenizer, target: Tokenizer) -> Seq2Seq
     )
 
 
-# In trial runs of 430 steps a step size of 0.002 had a lower validation loss than 0.001.
+# From trial runs on validation: in 430 steps a step size of 0.002 had a lower loss than 0.001.
+# With a dropout of 0.3, of attention weights and hidden units too, BLEU was 24 after 4 epochs.
 GERMAN_TO_ENGLISH: Config = {
     "pair": "de-en",
     "lowercase": True,
@@ -58,11 +59,11 @@ GERMAN_TO_ENGLISH: Config = {
     "feedforward_width": 512,
     "norm_first": True,
     "positions": "sinusoidal",
-    "dropout": 0.3,
+    "dropout": 0.15,
     "smoothing": 0.1,
     "max_tokens": 3000,
     "training": {
-        "epochs": 12,
+        "epochs": 10,
         "learning_rate": 0.002,
         "betas": [0.9, 0.98],
         "warmup_steps": 400,
@@ -71,10 +72,61 @@ GERMAN_TO_ENGLISH: Config = {
     },
 }
 
+# Chosen on validation with the first seed and eight epochs: no dropout was best for both (of 0, 0.1
+# and 0.2 for the Transformer, of 0 and 0.2 for the BiLSTM); the step size is the best of 0.003,
+# 0.004 and 0.006 for the Transformer, for the BiLSTM that of chapter 02. Sixteen were not tuned.
+SIZES: dict[str, Config] = {
+    "BiLSTM": {"width": 96, "num_layers": 1, "attention": True},
+    "Transformer": {
+        "width": 96,
+        "num_layers": 2,
+        "num_heads": 4,
+        "feedforward_width": 192,
+        "norm_first": True,
+        "positions": "sinusoidal",
+    },
+}
+STEP_SIZES = {"BiLSTM": 0.01, "Transformer": 0.006}
+ATLAS_CONFIGS: tuple[Config, ...] = tuple(
+    {
+        "model": model,
+        **SIZES[model],
+        "size": 4000,
+        "lowercase": False,
+        "vocab_size": 2000,
+        "dropout": 0.0,
+        "smoothing": 0.1,
+        "max_tokens": 2000,
+        "training": {"epochs": epochs, "learning_rate": STEP_SIZES[model], "warmup_steps": 50},
+    }
+    for epochs in (8, 16)
+    for model in SIZES
+)
+
+
+def contender(config: Config, source: Tokenizer, target: Tokenizer) -> Seq2Seq:
+    """Make a Transformer or the BiLSTM of chapter 02.
+
+    Args:
+        config: One of :data:`ATLAS_CONFIGS`.
+        source: Tokenizer of the source language.
+        target: Tokenizer of the target language.
+    """
+    make = {"BiLSTM": bilstm, "Transformer": transformer}[config["model"]]
+    return make(config, source, target)
+
+
 # Sentences with their capitals, and BLEU that minds them.
 ENGLISH_TO_GERMAN: Config = {**GERMAN_TO_ENGLISH, "pair": "en-de", "lowercase": False}
 
 EXPERIMENTS = (
+    Experiment(
+        name="transformer_atlas",
+        description="A Transformer and a BiLSTM on Atlas, English to French, at equal steps.",
+        configs=ATLAS_CONFIGS,
+        seeds=(0, 1, 2, 3, 4),
+        run=functools.partial(run_atlas, make=contender),
+    ),
     Experiment(
         name="transformer_multi30k",
         description="A Transformer on Multi30k, German to English.",

@@ -29,6 +29,7 @@ class MultiTaskModel(torch_nn.Module):
         ValueError: If there is no task, two have the same name, a name is not fit for a module, a
             task that needs causal states would be given others, or a head that needs a decoder's
             states would be given an encoder's or the other way round.
+        KeyError: If the way of sharing has parts for each task, and none for one of these.
     """
 
     def __init__(self, sharing: Sharing, tasks: Iterable[Task]) -> None:
@@ -42,7 +43,9 @@ class MultiTaskModel(torch_nn.Module):
                 f"{[task.name for task in given]}"
             )
         for task in given:
-            if task.causal and not sharing.causal(task.name):
+            # Asked for every task: a way of sharing that was made for others refuses here.
+            causal = sharing.causal(task.name)
+            if task.causal and not causal:
                 raise ValueError(
                     f"The task {task.name!r} predicts the next token, but the encoder's states "
                     "have seen it already: they read in both directions. Give it a causal "
@@ -80,8 +83,11 @@ class MultiTaskModel(torch_nn.Module):
         features: list[Tensor | None] = []
         for batch, names in self._grouped(batches):
             shared = self.sharing(batch, names)
-            # A penalty on parameters is the same for every batch and is added once.
-            penalty = shared.penalty if penalty is None else penalty
+            if penalty is None:
+                penalty = shared.penalty
+            elif self.sharing.penalty_on_states:
+                # Another on parameters would be the same again, and is added once.
+                penalty = penalty + shared.penalty
             features.append(shared.features)
             for name in names:
                 head = self.head(name)

@@ -6,12 +6,14 @@ from mtl_utils.nn.decoder import AttentionDecoder, Decoded, Decoder, DecoderStat
 from mtl_utils.nn.decoding import filter_logits, next_token_distribution, sample
 from mtl_utils.nn.dropout import Dropout
 from mtl_utils.nn.embeddings import CharacterCNN, WordCharacterEmbedding
-from mtl_utils.nn.encoder import Encoder
+from mtl_utils.nn.encoder import Encoder, EncoderLayers
+from mtl_utils.nn.gradient_reversal import GradientReversal, reverse_gradient
 from mtl_utils.nn.multi_head_attention import KeyValues, MultiHeadAttention
 from mtl_utils.nn.packing import Packing
 from mtl_utils.nn.positions import LearnedPositions, SinusoidalPositions
 from mtl_utils.nn.pretrained import PretrainedEncoder, packaged_encoder
 from mtl_utils.nn.recurrent import BiLSTMEncoder, LSTMEncoder, ProjectedEncoder
+from mtl_utils.nn.recurrent_layers import LSTMLayers, NoLayers
 from mtl_utils.nn.search import Hypothesis, beam_search, greedy_search, select_rows
 from mtl_utils.nn.self_attentive_decoder import (
     SelfAttended,
@@ -40,14 +42,18 @@ __all__ = [
     "DecoderWeights",
     "Dropout",
     "Encoder",
+    "EncoderLayers",
     "FeedForward",
+    "GradientReversal",
     "Hypothesis",
     "KeyValues",
     "LSTMEncoder",
+    "LSTMLayers",
     "LayerState",
     "LearnedPositions",
     "LinearChainCRF",
     "MultiHeadAttention",
+    "NoLayers",
     "Packing",
     "PretrainedEncoder",
     "ProjectedEncoder",
@@ -70,6 +76,7 @@ __all__ = [
     "masked_softmax",
     "next_token_distribution",
     "packaged_encoder",
+    "reverse_gradient",
     "sample",
     "select_rows",
     "shift_right",

@@ -29,3 +29,20 @@ def check_probability(name: str, value: float) -> None:
     """
     if not 0 <= value < 1:
         raise ValueError(f"{name} must lie in [0, 1), got {value}")
+
+
+def check_cut(num_layers: int, available: int) -> None:
+    """Refuse a number of layers to cut off that there are not.
+
+    Args:
+        num_layers: How many.
+        available: How many layers there are.
+
+    Raises:
+        ValueError: If it is negative or greater.
+    """
+    if not 0 <= num_layers <= available:
+        raise ValueError(
+            f"An encoder of {available} layers can be cut after 0 to {available} of them, got "
+            f"{num_layers}"
+        )

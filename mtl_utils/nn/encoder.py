@@ -1,4 +1,4 @@
-"""The contract of an encoder."""
+"""The contracts of an encoder, and of the layers that an encoder can be cut into."""
 
 from __future__ import annotations
 
@@ -29,5 +29,51 @@ class Encoder(torch_nn.Module):
         Returns:
             Hidden states ``[B, T, D]``. What they hold at padding is not specified; nothing may
             read it.
+        """
+        raise NotImplementedError
+
+    def cut(self, num_layers: int) -> tuple[Encoder, EncoderLayers]:
+        """Cut above some layers, counted from the embeddings.
+
+        Args:
+            num_layers: How many layers stay with the embeddings; 0 leaves the embeddings alone,
+                all of them leave nothing above.
+
+        Returns:
+            Embeddings and lower layers, and the layers above. Both are copies, which one after the
+            other compute what this encoder does; parameters that this encoder shares with other
+            modules are copied too, and shared no more.
+
+        Raises:
+            ValueError: If there are not as many layers.
+            TypeError: If encoders of this kind have no place to cut.
+        """
+        raise TypeError(
+            f"{type(self).__name__} cannot be cut between its layers. Expected LSTMEncoder, "
+            "BiLSTMEncoder, TransformerEncoder or another encoder with a method cut; or give "
+            "BranchedSharing a trunk and branches of your own."
+        )
+
+
+class EncoderLayers(torch_nn.Module):
+    """Some layers of an encoder, without its embeddings.
+
+    Attributes:
+        width: Size of a hidden state, D.
+        causal: Whether the state at a position depends on no later one.
+    """
+
+    width: int
+    causal: bool = False
+
+    def forward(self, hidden: Tensor, mask: Tensor) -> Tensor:
+        """Run all layers.
+
+        Args:
+            hidden: ``[B, T, D]``; what it holds at padding does not matter.
+            mask: ``[B, T]``, True where there is a token.
+
+        Returns:
+            ``[B, T, D]``. What it holds at padding is not specified.
         """
         raise NotImplementedError

@@ -47,11 +47,11 @@ class KeyValues(NamedTuple):
 class MultiHeadAttention(torch_nn.Module):
     r"""Let each of H heads average the memory in its own way (Vaswani et al., 2017).
 
-    .. math:: A_h = \operatorname{softmax}\!\left(
+    .. math:: \alpha_h = \operatorname{softmax}\!\left(
             \frac{(Q W^Q_h)(M W^K_h)^\top}{\sqrt{D / H}}\right), \qquad
-        \operatorname{attend}(Q, M) = [A_1 M W^V_1; \dots; A_H M W^V_H]\, W^O
+        \operatorname{attend}(Q, M) = [\alpha_1 M W^V_1; \dots; \alpha_H M W^V_H]\, W^O
 
-    Dropout acts on the weights A. The matrices start as Glorot & Bengio (2010) have it, biases at
+    Dropout acts on the weights. The matrices start as Glorot & Bengio (2010) have it, biases at
     zero.
 
     Args:

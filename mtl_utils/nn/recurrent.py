@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import copy
+
 import torch
 from torch import Tensor
 from torch import nn as torch_nn
-from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from mtl_utils.data.batch import Inputs
-from mtl_utils.nn.arguments import check_probability, check_sizes
+from mtl_utils.nn.arguments import check_cut, check_probability, check_sizes
 from mtl_utils.nn.encoder import Encoder
+from mtl_utils.nn.recurrent_layers import LSTMLayers, NoLayers, copy_layers, read_padded
 
 
 class LSTMEncoder(Encoder):
@@ -57,7 +59,7 @@ class LSTMEncoder(Encoder):
         check_width(embedding, width)
         self.embedding = embedding
         self.dropout = torch_nn.Dropout(dropout)
-        self.lstm = torch_nn.LSTM(
+        self.lstm: torch_nn.LSTM | NoLayers = torch_nn.LSTM(
             width,
             width // self.num_directions,
             num_layers,
@@ -109,18 +111,34 @@ class LSTMEncoder(Encoder):
         Returns:
             Hidden states ``[B, T, D]``, zero at padding.
         """
-        if embedded.shape[1] == 0:  # an LSTM refuses to read nothing
-            return embedded
-        if mask.device.type == "cpu" and bool(mask.all()):
-            return self.lstm(embedded)[0]
-        # Packing hides the padding, which the backward direction would otherwise read first. A row
-        # without any token counts as one token here and is zeroed below.
-        lengths = mask.sum(dim=1).clamp(min=1).cpu()
-        packed = pack_padded_sequence(embedded, lengths, batch_first=True, enforce_sorted=False)
-        hidden, _ = pad_packed_sequence(
-            self.lstm(packed)[0], batch_first=True, total_length=embedded.shape[1]
+        return read_padded(self.lstm, embedded, mask)
+
+    def cut(self, num_layers: int) -> tuple[LSTMEncoder, LSTMLayers]:
+        """Cut above some layers; see :meth:`Encoder.cut`.
+
+        Args:
+            num_layers: How many layers stay with the embeddings.
+
+        Returns:
+            Embeddings and lower layers, and the layers above, which drop units of what they read
+            as this encoder does between layers.
+
+        Raises:
+            ValueError: If there are not as many layers.
+        """
+        whole = self.lstm
+        check_cut(num_layers, whole.num_layers)
+        lower = copy.deepcopy(self)
+        lower.lstm = copy_layers(whole, 0, num_layers)
+        between = 0 < num_layers < whole.num_layers
+        upper = LSTMLayers(
+            copy_layers(whole, num_layers, whole.num_layers),
+            self.width,
+            self.causal,
+            whole.dropout if between else 0.0,
         )
-        return hidden.masked_fill(~mask.unsqueeze(-1), 0.0)
+        upper.train(whole.training)
+        return lower, upper
 
 
 class BiLSTMEncoder(LSTMEncoder):

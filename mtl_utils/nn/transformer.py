@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 import torch
@@ -9,16 +10,16 @@ from torch import Tensor
 from torch import nn as torch_nn
 
 from mtl_utils.data.batch import Inputs
-from mtl_utils.nn.arguments import check_probability, check_sizes
+from mtl_utils.nn.arguments import check_cut, check_probability, check_sizes
 from mtl_utils.nn.dropout import Dropout
-from mtl_utils.nn.encoder import Encoder
+from mtl_utils.nn.encoder import Encoder, EncoderLayers
 from mtl_utils.nn.packing import Packing
 from mtl_utils.nn.positions import make_positions
 from mtl_utils.nn.recurrent import check_ids, check_width
 from mtl_utils.nn.transformer_layer import TransformerLayer
 
 
-class TransformerStack(torch_nn.Module):
+class TransformerStack(EncoderLayers):
     """The layers of an encoder, without embeddings and without positions.
 
     Permuting the positions permutes the results: what order the tokens have must be in the vectors.
@@ -97,6 +98,28 @@ class TransformerStack(torch_nn.Module):
             hidden = layer(hidden, mask, self.causal)
         normed: Tensor = self.norm(hidden)
         return normed
+
+    def cut(self, num_layers: int) -> tuple[TransformerStack, TransformerStack]:
+        """Cut between layers.
+
+        Args:
+            num_layers: How many layers the lower part has, from 0 to all.
+
+        Returns:
+            Copies of the layers below and above. The normalisation of what a stack returns goes
+            with the last layer; a part without layers returns what it is given.
+
+        Raises:
+            ValueError: If there are not as many layers.
+        """
+        check_cut(num_layers, len(self.layers))
+        lower, upper = copy.deepcopy(self), copy.deepcopy(self)
+        without_norm = upper if num_layers == len(self.layers) else lower
+        without_norm.norm = torch_nn.Identity().train(self.training)
+        lower.layers, upper.layers = lower.layers[:num_layers], upper.layers[num_layers:]
+        for part in (lower, upper):  # new lists begin in training mode
+            part.layers.training = self.layers.training
+        return lower, upper
 
     def attention_weights(self, hidden: Tensor, mask: Tensor) -> Tensor:
         """Return what the heads of all layers attend to, for plots; in evaluation mode.
@@ -239,6 +262,22 @@ class TransformerEncoder(Encoder):
             embedded = self.embedding(inputs)
         embedded = embedded + self.positions(embedded.shape[1]) + self._segments(inputs)
         return self.dropout(self.embedding_norm(embedded))
+
+    def cut(self, num_layers: int) -> tuple[TransformerEncoder, TransformerStack]:
+        """Cut above some layers; see :meth:`Encoder.cut`.
+
+        Args:
+            num_layers: How many layers stay with the embeddings.
+
+        Returns:
+            Embeddings and lower layers, and the layers above.
+
+        Raises:
+            ValueError: If there are not as many layers.
+        """
+        lower = copy.deepcopy(self)
+        lower.stack, upper = self.stack.cut(num_layers)
+        return lower, upper
 
     def attention_weights(self, inputs: Inputs) -> Tensor:
         """Return what the heads of all layers attend to, for plots; in evaluation mode.

@@ -297,8 +297,8 @@ class TransformerDecoder(Decoder):
             state: From :meth:`start`, or what the call before returned.
 
         Returns:
-            Logits ``[B, U, V]``, those at position u from tokens up to u alone, or without an output
-            layer hidden states ``[B, U, D]``; and the state after the last token.
+            Logits ``[B, U, V]``, those at position u from tokens up to u alone; without an output
+            layer hidden states ``[B, U, D]``. And the state after the last token.
 
         Raises:
             ValueError: If an id is outside the vocabulary, or the text is longer than there are

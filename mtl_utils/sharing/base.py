@@ -33,9 +33,13 @@ class Sharing(torch_nn.Module):
 
     Attributes:
         width: Size of a hidden state, D.
+        penalty_on_states: Whether the penalty is a sum over tasks of something computed from their
+            texts. Then the penalties of several batches are summed; one on parameters is the same
+            for every batch and is added once.
     """
 
     width: int
+    penalty_on_states: bool = False
 
     def forward(self, batch: Batch, tasks: Sequence[str]) -> Shared:
         """Encode a batch for some tasks.

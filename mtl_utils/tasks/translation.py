@@ -44,6 +44,12 @@ class Translation:
         own_decoder: Whether the head is a decoder. If not, it is an output layer over the states of
             a decoder that the way of sharing owns (:class:`mtl_utils.sharing.SharedDecoder`), and
             ``width``, ``embedding_width``, ``dropout`` and ``attention`` are that decoder's.
+        decoder: Makes the decoder, in place of a :class:`mtl_utils.nn.AttentionDecoder`: called
+            with the size of the target vocabulary and the width of the encoder. ``width``,
+            ``embedding_width``, ``dropout`` and ``attention`` are then its own affair.
+
+    Raises:
+        ValueError: If there is a ``decoder`` and ``own_decoder`` is false.
     """
 
     name: str

@@ -1,0 +1,127 @@
+"""Parts of a way of sharing that each task has for itself."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+from torch import nn as torch_nn
+
+from mtl_utils.nn.encoder import Encoder, EncoderLayers
+
+
+class PerTask(torch_nn.ModuleDict):
+    """One module a task, found by its name: an encoder, or some layers of one.
+
+    Two of them may have parameters in common, for example their embeddings; these are shared.
+
+    Args:
+        parts: The modules by task, all of the same width.
+        kind: What an error is to call one of them.
+
+    Attributes:
+        width: Size of the hidden states that each of them returns.
+
+    Raises:
+        ValueError: If there is no task, a name is not fit for a module, widths differ, or two tasks
+            were given the same module.
+        TypeError: If ``parts`` is not a mapping.
+    """
+
+    def __init__(
+        self, parts: Mapping[str, Encoder] | Mapping[str, EncoderLayers], kind: str
+    ) -> None:
+        if not isinstance(parts, Mapping):
+            raise TypeError(
+                f"Expected one {kind} a task, as a mapping from names of tasks, got "
+                f"{type(parts).__name__}"
+            )
+        if not parts:
+            raise ValueError(f"Expected one {kind} a task, got none")
+        try:
+            super().__init__(parts)
+        except KeyError as error:  # with a dot, empty, or a word of PyTorch's own such as "type"
+            raise ValueError(f"A task needs another name: PyTorch says {error}") from error
+        if len(set(map(id, parts.values()))) != len(parts):
+            raise ValueError(
+                f"Some of the tasks {list(parts)} were given the same {kind}; give each its own, "
+                "for example by copy.deepcopy"
+            )
+        widths = {task: part.width for task, part in parts.items()}
+        if len(set(widths.values())) != 1:
+            raise ValueError(f"Each {kind} must have the same width, got {widths}")
+        self.width = next(iter(widths.values()))
+
+    def __getitem__(self, task: str) -> torch_nn.Module:
+        """Return the module of a task.
+
+        Args:
+            task: Name of the task.
+
+        Raises:
+            KeyError: If there is no such task.
+        """
+        if task not in self:
+            raise KeyError(f"No task named {task!r}; this way of sharing was made for {self.names}")
+        return super().__getitem__(task)
+
+    @property
+    def names(self) -> list[str]:
+        """Names of the tasks, in the order given."""
+        return list(self.keys())
+
+    def causal(self, task: str) -> bool:
+        """Tell whether the module of a task reads from left to right only.
+
+        Args:
+            task: Name of the task.
+
+        Raises:
+            KeyError: If there is no such task.
+        """
+        part = self[task]
+        assert isinstance(part, Encoder | EncoderLayers)
+        return part.causal
+
+    def shared_parameters(self, *beside: torch_nn.Module) -> list[torch_nn.Parameter]:
+        """Return the parameters that do not belong to one task, each once.
+
+        Args:
+            *beside: Modules that all tasks use.
+
+        Returns:
+            Those of ``beside``, and those that two tasks have in common.
+        """
+        own = {id(p) for task in self.names for p in self.task_parameters(task, *beside)}
+        found = {id(p): p for module in (*beside, self) for p in module.parameters()}
+        return [parameter for key, parameter in found.items() if key not in own]
+
+    def task_parameters(self, task: str, *beside: torch_nn.Module) -> list[torch_nn.Parameter]:
+        """Return the parameters that belong to one task alone.
+
+        Args:
+            task: Name of the task.
+            *beside: Modules that all tasks use.
+
+        Raises:
+            KeyError: If there is no such task.
+        """
+        uses = Counter(id(p) for part in (*beside, *self.values()) for p in part.parameters())
+        return [parameter for parameter in self[task].parameters() if uses[id(parameter)] == 1]
+
+
+def check_names(tasks: Sequence[str]) -> list[str]:
+    """Return names of tasks, after a look at what was given.
+
+    Args:
+        tasks: The names.
+
+    Raises:
+        TypeError: If a single string was given for several names.
+        ValueError: If one occurs twice.
+    """
+    if isinstance(tasks, str):
+        raise TypeError(f"Expected names of tasks, got the string {tasks!r}")
+    if len(set(tasks)) != len(tasks):
+        raise ValueError(f"Tasks need different names, got {list(tasks)}")
+    return list(tasks)

@@ -1,0 +1,213 @@
+"""Shared-private encoders: what tasks have in common is kept apart from what only one needs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor
+from torch import nn as torch_nn
+
+from mtl_utils.data.batch import MISSING_LABEL, Batch
+from mtl_utils.nn.encoder import Encoder
+from mtl_utils.nn.gradient_reversal import reverse_gradient
+from mtl_utils.sharing.base import Shared, Sharing
+from mtl_utils.sharing.per_task import PerTask
+
+
+class SharedPrivate(Sharing):
+    r"""A shared encoder and a private one a task, whose states each head reads side by side.
+
+    .. math:: h_t^{(k)} = [s_t; p_t^{(k)}]
+
+    Two penalties divide the work between them (Liu et al., 2017),
+
+    .. math:: \Omega = \sum_k \Bigl( \gamma\, \lVert S^\top P_k \rVert_F^2
+        - \log q_a\bigl(k \mid R_\lambda(\bar{s})\bigr) \Bigr),
+
+    means over the texts of task k. The first keeps the private states from repeating the shared
+    ones; S and :math:`P_k` hold the states of a text, a row a token. The second is the loss of an
+    adversary, which tells from the mean :math:`\bar{s}` of the shared states of a text whose task
+    it belongs to. It stands behind a reversal of the gradient :math:`R_\lambda` (Ganin &
+    Lempitsky, 2015): the adversary itself learns at full strength whatever :math:`\lambda` is, and
+    the shared encoder learns to mislead it at the strength :math:`\lambda`. So the value of the
+    penalty is not what the shared encoder minimises. With :math:`\lambda = 0` the encoder learns
+    nothing from the adversary, which then measures how much the states tell of the task.
+
+    A text is one of a task's if it has a label of that task. Where each text has the labels of all
+    tasks there is nothing to tell apart, and the adversary learns to be unsure; it is meant for
+    tasks that come with texts of their own.
+
+    Args:
+        shared: The shared encoder, of width :math:`D_s`.
+        private: The private encoders by task, all of one width :math:`D_p`.
+        orthogonality_strength: :math:`\gamma`; 0.01 is that of Liu et al. It multiplies a sum over
+            pairs of tokens, so longer texts are penalised more.
+        adversary_strength: :math:`\lambda`; 0.05 is that of Liu et al. Without an adversary if
+            ``None``.
+
+    Attributes:
+        width: :math:`D_s + D_p`.
+
+    Raises:
+        ValueError: If a strength is negative, or the private encoders are refused: none, of
+            different widths, or one for two tasks.
+        TypeError: If ``private`` is not a mapping.
+    """
+
+    penalty_on_states = True
+
+    def __init__(
+        self,
+        shared: Encoder,
+        private: Mapping[str, Encoder],
+        *,
+        orthogonality_strength: float = 0.01,
+        adversary_strength: float | None = 0.05,
+    ) -> None:
+        super().__init__()
+        for name, strength in (
+            ("orthogonality_strength", orthogonality_strength),
+            ("adversary_strength", adversary_strength),
+        ):
+            if strength is not None and not strength >= 0:
+                raise ValueError(f"{name} must not be negative, got {strength}")
+        self.shared = shared
+        self.private = PerTask(private, "private encoder")
+        if any(encoder is shared for encoder in private.values()):
+            raise ValueError("The shared encoder was given as a private one too; copy it first")
+        self.width = shared.width + self.private.width
+        self.orthogonality_strength = orthogonality_strength
+        self.adversary_strength = adversary_strength
+        self.adversary = (
+            None if adversary_strength is None else torch_nn.Linear(shared.width, len(private))
+        )
+
+    def forward(self, batch: Batch, tasks: Sequence[str]) -> Shared:
+        """Run the shared encoder once, and the private encoder of each task.
+
+        Args:
+            batch: The batch. Its labels tell which texts belong to which task, for the penalty
+                alone; without them there is none.
+            tasks: Names of the tasks.
+
+        Returns:
+            Hidden states ``[B, T, D_s + D_p]`` by task. The features are the shared states
+            ``[B, T, D_s]``. The penalty is a sum over the tasks.
+
+        Raises:
+            KeyError: If there is no such task.
+        """
+        encoders = {task: self.private[task] for task in tasks}
+        features = self.shared(batch.inputs)
+        private = {task: encoder(batch.inputs) for task, encoder in encoders.items()}
+        hidden = {task: torch.cat([features, own], dim=-1) for task, own in private.items()}
+        return Shared(hidden, features, self._penalty(batch, features, private))
+
+    def task_logits(self, features: Tensor, mask: Tensor) -> Tensor:
+        """Let the adversary say which task each text belongs to.
+
+        Args:
+            features: Shared states ``[B, T, D_s]``.
+            mask: ``[B, T]``, True where there is a token.
+
+        Returns:
+            Logits ``[B, K]``, in the order in which the private encoders were given. A gradient
+            comes back to the features reversed.
+
+        Raises:
+            ValueError: If there is no adversary.
+        """
+        if self.adversary is None or self.adversary_strength is None:
+            raise ValueError("There is no adversary; make SharedPrivate with adversary_strength=0")
+        lengths = mask.sum(dim=1, keepdim=True).clamp(min=1)
+        mean = features.masked_fill(~mask.unsqueeze(-1), 0.0).sum(dim=1) / lengths  # [B, D_s]
+        logits: Tensor = self.adversary(reverse_gradient(mean, self.adversary_strength))
+        return logits
+
+    def causal(self, task: str) -> bool:
+        """Tell whether both encoders of a task are causal.
+
+        Args:
+            task: Name of the task.
+
+        Raises:
+            KeyError: If there is no such task.
+        """
+        return self.private.causal(task) and self.shared.causal
+
+    def shared_parameters(self) -> list[torch_nn.Parameter]:
+        """Return the parameters of the shared encoder and of the adversary."""
+        return self.private.shared_parameters(*self._used_by_all())
+
+    def task_parameters(self, task: str) -> list[torch_nn.Parameter]:
+        """Return the parameters of the private encoder of a task.
+
+        Args:
+            task: Name of the task.
+
+        Raises:
+            KeyError: If there is no such task.
+        """
+        return self.private.task_parameters(task, *self._used_by_all())
+
+    def _used_by_all(self) -> list[torch_nn.Module]:
+        return [self.shared] if self.adversary is None else [self.shared, self.adversary]
+
+    def _penalty(self, batch: Batch, features: Tensor, private: Mapping[str, Tensor]) -> Tensor:
+        mask, total = batch.inputs.mask, features.new_zeros(())
+        labelled = {task: own for task, own in private.items() if task in batch.labels}
+        if not labelled:
+            return total
+        if self.adversary is not None:
+            surprise = -self.task_logits(features, mask).log_softmax(dim=-1)  # [B, K]
+        for task, own in labelled.items():
+            texts = _texts_of(task, batch)
+            if self.orthogonality_strength > 0:
+                overlap = _mean(orthogonality_penalty(features, own, mask), texts)
+                total = total + self.orthogonality_strength * overlap
+            if self.adversary is not None:
+                total = total + _mean(surprise[:, self.private.names.index(task)], texts)
+        return total
+
+
+def orthogonality_penalty(shared: Tensor, private: Tensor, mask: Tensor) -> Tensor:
+    r"""Return :math:`\lVert S^\top P \rVert_F^2` of each text (Bousmalis et al., 2016).
+
+    It is 0 where the columns of S, one a unit, are orthogonal to those of P, over the tokens of the
+    text.
+
+    Args:
+        shared: States S ``[B, T, D_s]``.
+        private: States P ``[B, T, D_p]``.
+        mask: ``[B, T]``, True where there is a token; what stands elsewhere does not count.
+
+    Returns:
+        ``[B]``.
+
+    Raises:
+        ValueError: If the shapes do not fit.
+    """
+    same = shared.shape[:2] == private.shape[:2] == mask.shape
+    if not same or shared.dim() != 3 or private.dim() != 3:
+        raise ValueError(
+            "Expected shared [B, T, D_s], private [B, T, D_p] and a mask [B, T], got "
+            f"{list(shared.shape)}, {list(private.shape)} and {list(mask.shape)}"
+        )
+    padding = ~mask.unsqueeze(-1)
+    # Both are cleared: 0 times what padding holds may be nan.
+    shared, private = shared.masked_fill(padding, 0.0), private.masked_fill(padding, 0.0)
+    return (shared.transpose(1, 2) @ private).square().sum(dim=(1, 2))
+
+
+def _texts_of(task: str, batch: Batch) -> Tensor:
+    """Tell which rows have a label of a task, and a token; ``[B]``."""
+    labelled = batch.labels[task] != MISSING_LABEL
+    if labelled.dim() > 1:  # a label a token, or a text to write
+        labelled = labelled.flatten(1).any(dim=1)
+    return labelled & batch.inputs.mask.any(dim=1)
+
+
+def _mean(values: Tensor, counted: Tensor) -> Tensor:
+    """Average the values ``[B]`` that count; exactly 0, with zero gradient, where none does."""
+    return values.masked_fill(~counted, 0.0).sum() / counted.sum().clamp(min=1)

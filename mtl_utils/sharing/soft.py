@@ -1,0 +1,237 @@
+"""Soft sharing: each task has an encoder of its own, and a penalty keeps the encoders alike."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch import nn as torch_nn
+
+from mtl_utils.data.batch import Batch
+from mtl_utils.nn.encoder import Encoder
+from mtl_utils.sharing.base import Shared, Sharing
+from mtl_utils.sharing.per_task import PerTask
+from mtl_utils.tasks.base import Head
+
+
+def squared_distance(copies: Tensor) -> Tensor:
+    r"""Sum the squared distances of K copies of a parameter from their mean (Duong et al., 2015).
+
+    .. math:: \sum_k \lVert \theta_k - \bar\theta \rVert^2
+        = \frac{1}{2K} \sum_{j, k} \lVert \theta_j - \theta_k \rVert^2
+
+    Two tasks are half the squared distance from each other.
+
+    Args:
+        copies: ``[K, ...]``.
+
+    Returns:
+        A scalar.
+    """
+    return (copies - copies.mean(dim=0)).square().sum()
+
+
+def trace_norm(copies: Tensor) -> Tensor:
+    r"""Sum the singular values of the matrix of K copies of a parameter, a row each.
+
+    .. math:: \lVert W \rVert_* = \sum_i \sigma_i(W), \qquad
+        W = [\operatorname{vec} \theta_1, \dots, \operatorname{vec} \theta_K]^\top
+
+    A small norm means a small rank: the parameters of each task are a combination of few that all
+    have in common (Yang & Hospedales, 2017, who call this flattening of the stacked parameters the
+    last axis). It draws towards 0 as well, as weight decay does. Where singular values are 0, as
+    between equal copies, there are many subgradients; this has the smallest one, in which their
+    directions have no part.
+
+    Args:
+        copies: ``[K, ...]``.
+
+    Returns:
+        A scalar.
+    """
+    matrix = copies.flatten(1) if copies.dim() > 1 else copies.unsqueeze(1)  # [K, P]
+    values = torch.linalg.svdvals(matrix)
+    # What rounding leaves of a value that is 0 has directions that mean nothing.
+    rounding = max(matrix.shape) * torch.finfo(matrix.dtype).eps * values.detach().amax()
+    return values.masked_fill(values.detach() <= rounding, 0.0).sum()
+
+
+class SoftSharing(Sharing):
+    r"""One encoder a task, and a penalty on how much some of their parameters differ.
+
+    .. math:: \Omega = \lambda \sum_j \omega(\theta_{1j}, \dots, \theta_{Kj})
+
+    over the tied parameters j. With :math:`\lambda = 0` tasks are trained apart; the squared
+    distance with a great :math:`\lambda` comes close to :class:`HardSharing`. What is not tied is
+    free: encoders may even have different layers, as long as they have the same width.
+
+    Args:
+        encoders: The encoders by task. Copies of one begin without a penalty of distance.
+        tied: Names of the parameters to tie, or of modules in the encoders whose parameters are all
+            tied: ``["embedding", "lstm"]`` ties all of a :class:`mtl_utils.nn.BiLSTMEncoder`.
+        penalty: :math:`\omega`, of the K copies of a parameter ``[K, ...]``:
+            :func:`squared_distance`, :func:`trace_norm` or another function to a scalar.
+        strength: :math:`\lambda`.
+
+    Attributes:
+        tied: Names of all tied parameters.
+
+    Raises:
+        ValueError: If a name is not that of a parameter or module in every encoder, tied parameters
+            have different shapes or are the same one already, ``strength`` is negative, or the
+            encoders are refused: none, of different widths, or one for two tasks.
+        TypeError: If ``encoders`` is not a mapping, or ``tied`` is a single string.
+    """
+
+    def __init__(
+        self,
+        encoders: Mapping[str, Encoder],
+        tied: Sequence[str],
+        penalty: Callable[[Tensor], Tensor] = squared_distance,
+        strength: float = 1.0,
+    ) -> None:
+        super().__init__()
+        if not strength >= 0:
+            raise ValueError(f"strength must not be negative, got {strength}")
+        self.encoders = PerTask(encoders, "encoder")
+        self.width = self.encoders.width
+        self.penalty, self.strength = penalty, strength
+        self.tied = _tied_names(encoders, tied)
+
+    def forward(self, batch: Batch, tasks: Sequence[str]) -> Shared:
+        """Run the encoder of each task.
+
+        Args:
+            batch: The batch.
+            tasks: Names of the tasks.
+
+        Returns:
+            Hidden states ``[B, T, D]`` by task; no features, since there is no shared
+            representation; the penalty on the encoders of all tasks, whichever the batch is for.
+
+        Raises:
+            KeyError: If there is no such task.
+        """
+        encoders = {task: self.encoders[task] for task in tasks}
+        hidden = {task: encoder(batch.inputs) for task, encoder in encoders.items()}
+        return Shared(hidden, None, self.distance())
+
+    def distance(self) -> Tensor:
+        r"""Return the penalty :math:`\Omega`, a scalar."""
+        parameters = [dict(encoder.named_parameters()) for encoder in self.encoders.values()]
+        total = next(self.parameters()).new_zeros(())
+        if self.strength == 0:  # not even a gradient of 0, which an optimizer would take for one
+            return total
+        for name in self.tied:
+            total = total + self.penalty(torch.stack([by_name[name] for by_name in parameters]))
+        return self.strength * total
+
+    def predict(self, batch: Batch, heads: Mapping[str, Head]) -> dict[str, list[Any]]:
+        """Predict without computing the penalty; see :meth:`Sharing.predict`.
+
+        Args:
+            batch: The batch; its labels are not looked at.
+            heads: The heads by task.
+
+        Returns:
+            What each head predicts, one entry a row.
+
+        Raises:
+            KeyError: If there is no such task.
+        """
+        return {
+            name: head.predict(self.encoders[name](batch.inputs), batch)
+            for name, head in heads.items()
+        }
+
+    def causal(self, task: str) -> bool:
+        """Tell whether the encoder of a task is causal.
+
+        Args:
+            task: Name of the task.
+
+        Raises:
+            KeyError: If there is no such task.
+        """
+        return self.encoders.causal(task)
+
+    def shared_parameters(self) -> list[torch_nn.Parameter]:
+        """Return the parameters that encoders have in common: none, where each has its own.
+
+        Tied parameters are not among them. Losses of other tasks reach them through the penalty
+        alone.
+        """
+        return self.encoders.shared_parameters()
+
+    def task_parameters(self, task: str) -> list[torch_nn.Parameter]:
+        """Return the parameters of the encoder of a task.
+
+        Args:
+            task: Name of the task.
+
+        Raises:
+            KeyError: If there is no such task.
+        """
+        return self.encoders.task_parameters(task)
+
+    def extra_repr(self) -> str:
+        """Say what is tied, how and how strongly."""
+        name = getattr(self.penalty, "__name__", repr(self.penalty))
+        return f"tied={list(self.tied)}, penalty={name}, strength={self.strength}"
+
+
+def _tied_names(encoders: Mapping[str, Encoder], tied: Sequence[str]) -> tuple[str, ...]:
+    """Return the names of all parameters that are meant, after a look at each."""
+    if isinstance(tied, str):
+        raise TypeError(f"Expected names of what to tie, got the string {tied!r}; use [{tied!r}]")
+    names: dict[str, None] = {}
+    for meant in tied:
+        found = {
+            task: [
+                name
+                for name, _ in encoder.named_parameters()
+                if name == meant or name.startswith(f"{meant}.")
+            ]
+            for task, encoder in encoders.items()
+        }
+        _check_same_names(meant, encoders, found)
+        names |= dict.fromkeys(next(iter(found.values())))
+    for name in names:
+        _check_same_shapes(
+            name, {task: encoder.get_parameter(name) for task, encoder in encoders.items()}
+        )
+    return tuple(names)
+
+
+def _check_same_names(
+    meant: str, encoders: Mapping[str, Encoder], found: Mapping[str, Sequence[str]]
+) -> None:
+    first, names = next(iter(found.items()))
+    for task, others in found.items():
+        if not others:
+            available = [name for name, _ in encoders[task].named_children()]
+            raise ValueError(
+                f"The encoder of {task!r} has no parameters named {meant!r}; its parts are "
+                f"{available}. Tie only what every encoder has."
+            )
+        different = sorted(set(names) ^ set(others))
+        if different:
+            raise ValueError(
+                f"{meant!r} has other parameters in the encoder of {task!r} than in that of "
+                f"{first!r}: {different} are in one of them only. Name the parameters to tie."
+            )
+
+
+def _check_same_shapes(name: str, parameters: Mapping[str, torch_nn.Parameter]) -> None:
+    shapes = {task: list(parameter.shape) for task, parameter in parameters.items()}
+    if len(set(map(tuple, shapes.values()))) != 1:
+        raise ValueError(
+            f"Only parameters of the same shape can be tied; {name!r} has the shapes {shapes}"
+        )
+    if len(set(map(id, parameters.values()))) != len(parameters):
+        raise ValueError(
+            f"{name!r} is one and the same parameter in the encoders of two tasks, which share it "
+            "already; leave it out of tied"
+        )

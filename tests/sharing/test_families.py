@@ -1,0 +1,215 @@
+"""Every way of sharing on every encoder: the contract that the model and the trainer rely on."""
+
+import copy
+
+import pytest
+import torch
+from tiny_sharing import (
+    ALL,
+    EXACT,
+    ONE_EACH,
+    PARTS,
+    TASKS,
+    apart,
+    batch_of,
+    bilstm,
+    encoders,
+    gradient,
+    longer,
+    model_of,
+    moved,
+    names_of,
+    total,
+)
+
+from mtl_utils.data import Batch
+from mtl_utils.nn import LSTMEncoder
+from mtl_utils.sharing import (
+    BranchedSharing,
+    HardSharing,
+    SharedPrivate,
+    SoftSharing,
+    trace_norm,
+)
+
+
+def one_each(encoder, tasks=TASKS):
+    return {task: encoder() for task in tasks}
+
+
+FAMILIES = {
+    "hard": lambda encoder: HardSharing(encoder()),
+    "branched at 0": lambda encoder: BranchedSharing.from_encoder(encoder(), TASKS, 0),
+    "branched at 1": lambda encoder: BranchedSharing.from_encoder(encoder(), TASKS, 1),
+    "branched at 2": lambda encoder: BranchedSharing.from_encoder(encoder(), TASKS, 2),
+    "soft": lambda encoder: SoftSharing(one_each(encoder), PARTS[encoder], strength=0.1),
+    "trace norm": lambda encoder: SoftSharing(one_each(encoder), PARTS[encoder], trace_norm, 0.1),
+    "shared-private": lambda encoder: SharedPrivate(encoder(), one_each(encoder)),
+}
+families = pytest.mark.parametrize("family", FAMILIES)
+with_parts = pytest.mark.parametrize("family", [name for name in FAMILIES if name != "hard"])
+
+
+def make(family, encoder):
+    torch.manual_seed(0)
+    return model_of(FAMILIES[family](encoder))
+
+
+@families
+@encoders
+@pytest.mark.parametrize("rows", [ALL, ONE_EACH], ids=["aligned", "disjoint"])
+def test_trains_predicts_is_saved_and_copied(family, encoder, rows, tmp_path):
+    model, batch = make(family, encoder), batch_of(rows)
+    twin = copy.deepcopy(model)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.02)
+    before = total(model(batch)).item()
+    for _ in range(2):
+        optimizer.zero_grad()
+        total(model(batch)).backward()
+        optimizer.step()
+    after = model(batch)
+    if family != "shared-private":  # where the adversary and the shared encoder disagree
+        assert total(after).item() < before
+    assert total(twin(batch)).item() == before
+    torch.save(model.state_dict(), tmp_path / "model.pt")
+    twin.load_state_dict(torch.load(tmp_path / "model.pt", weights_only=True))
+    assert total(twin(batch)).item() == total(after).item()
+    unlabelled = Batch(batch.inputs)
+    found = twin.predict(unlabelled)
+    assert list(found) == list(TASKS)
+    lengths = batch.inputs.mask.sum(dim=1).tolist()
+    assert all([len(tags) for tags in rows] == lengths for rows in found.values())
+    assert model.predict(batch) == found
+    assert model.predict(unlabelled, ["ner"]) == {"ner": found["ner"]}
+
+
+@families
+@encoders
+def test_every_parameter_is_shared_or_of_one_task(family, encoder):
+    model = make(family, encoder)
+    groups = [model.shared_parameters(), *(model.task_parameters(task) for task in TASKS)]
+    listed = [id(parameter) for group in groups for parameter in group]
+    assert sorted(listed) == sorted(id(parameter) for parameter in model.parameters())
+
+
+@families
+@encoders
+@pytest.mark.parametrize("rows", [ALL, ONE_EACH], ids=["aligned", "disjoint"])
+def test_a_loss_moves_what_is_shared_and_its_own_parts_alone(family, encoder, rows):
+    model, batch = make(family, encoder), batch_of(rows)
+    losses = model(batch)
+    allowed = names_of(model, model.shared_parameters())
+    for task, loss in losses.by_task.items():
+        own = names_of(model, model.task_parameters(task))
+        found = moved(model, loss)
+        assert found <= allowed | own
+        assert {name for name in own if "heads" in name} <= found
+        if family in ("soft", "trace norm"):
+            assert found & allowed == set()
+            assert any("encoders" in name for name in found)
+        else:
+            assert found & allowed
+
+
+@families
+@encoders
+@pytest.mark.parametrize(
+    "rows", [ALL, ONE_EACH, [{"pos"}, {"pos", "ner"}, set(), {"ner"}]], ids=str
+)
+def test_one_batch_for_all_equals_one_batch_a_task(family, encoder, rows):
+    model, batch = make(family, encoder), batch_of(rows)
+    together, separate = model(batch), model(apart(batch))
+    torch.testing.assert_close(together.by_task, separate.by_task, **EXACT)
+    torch.testing.assert_close(together.penalty, separate.penalty, **EXACT)
+    torch.testing.assert_close(
+        gradient(model, total(together)), gradient(model, total(separate)), **EXACT
+    )
+
+
+@families
+@encoders
+@pytest.mark.parametrize("filler", [0, 5])
+def test_padding_changes_nothing(family, encoder, filler):
+    model, batch = make(family, encoder), batch_of()
+    padded = longer(batch, 2, filler)
+    losses, found = model(batch), model(padded)
+    torch.testing.assert_close(found.by_task, losses.by_task, **EXACT)
+    torch.testing.assert_close(found.penalty, losses.penalty, **EXACT)
+    torch.testing.assert_close(
+        gradient(model, total(found)), gradient(model, total(losses)), **EXACT
+    )
+    assert model.predict(padded) == model.predict(batch)
+
+
+@with_parts
+@encoders
+def test_a_task_that_the_way_of_sharing_was_not_made_for(family, encoder):
+    sharing, batch = FAMILIES[family](encoder), batch_of()
+    message = r"No task named 'fr'; this way of sharing was made for \['pos', 'ner', 'chunk'\]"
+    for use in (
+        lambda: sharing(batch, ["pos", "fr"]),
+        lambda: sharing.causal("fr"),
+        lambda: sharing.task_parameters("fr"),
+        lambda: model_of(sharing, ["pos", "fr"]),
+    ):
+        with pytest.raises(KeyError, match=message):
+            use()
+
+
+def test_only_the_tasks_that_are_asked_for_are_computed():
+    batch = batch_of()
+    for family in FAMILIES:
+        shared = make(family, bilstm).sharing(batch, ["chunk", "pos"])
+        assert list(shared.hidden) == ["chunk", "pos"]
+        assert shared.penalty.shape == ()
+
+
+def one_way():
+    return LSTMEncoder(9, 4)
+
+
+def test_states_are_causal_where_all_their_parts_are():
+    def causal(sharing):
+        return [sharing.causal(task) for task in ("pos", "ner")]
+
+    mixed = {"pos": one_way(), "ner": bilstm()}
+    layers = {task: encoder.cut(0)[1] for task, encoder in mixed.items()}
+    assert causal(SoftSharing(mixed, ["embedding"])) == [True, False]
+    assert causal(BranchedSharing(one_way(), layers)) == [True, False]
+    assert causal(BranchedSharing(bilstm(), layers)) == [False, False]
+    assert causal(SharedPrivate(one_way(), mixed)) == [True, False]
+    assert causal(SharedPrivate(bilstm(), mixed)) == [False, False]
+
+
+def test_parameters_that_two_tasks_have_in_common_are_shared():
+    embedding = torch.nn.Embedding(9, 4)
+    first, second = (LSTMEncoder(9, 4, embedding=embedding) for _ in range(2))
+    sharing = SoftSharing({"pos": first, "ner": second}, ["lstm"])
+    assert [id(p) for p in sharing.shared_parameters()] == [id(embedding.weight)]
+    for task, encoder in (("pos", first), ("ner", second)):
+        own = {id(parameter) for parameter in sharing.task_parameters(task)}
+        assert own == {id(parameter) for parameter in encoder.lstm.parameters()}
+
+
+one = bilstm()
+WRONG_PARTS = [
+    ([one], TypeError, "as a mapping from names of tasks, got list"),
+    ({}, ValueError, "Expected one .* a task, got none"),
+    ({"pos": one, "ner": one}, ValueError, r"\['pos', 'ner'\] were given the same .*deepcopy"),
+    ({"pos": one, "ner": bilstm(6)}, ValueError, r"same width, got {'pos': 4, 'ner': 6}"),
+    ({"a.b": one}, ValueError, "A task needs another name: PyTorch says"),
+]
+
+
+@pytest.mark.parametrize(("parts", "error", "message"), WRONG_PARTS)
+@pytest.mark.parametrize(
+    "family",
+    [
+        lambda parts: SoftSharing(parts, ["lstm"]),
+        lambda parts: SharedPrivate(bilstm(), parts),
+        lambda parts: BranchedSharing(bilstm(), parts),
+    ],
+)
+def test_parts_that_are_refused(family, parts, error, message):
+    with pytest.raises(error, match=message):
+        family(parts)
