@@ -25,7 +25,8 @@ class PretrainedEncoder(Encoder):
     """A Transformer that was pretrained on much text, in the role of one of our encoders.
 
     Encoders such as BERT (Devlin et al., 2019), decoders such as GPT-2 (Radford et al., 2019),
-    whose states are causal, and of encoder-decoders such as T5 (Raffel et al., 2020) the encoder alone.
+    whose states are causal, and of encoder-decoders such as T5 (Raffel et al., 2020) the encoder
+    alone.
     Segment ids reach the models that have segments. Poolers, which stand between the states and a
     head of their own, are left out. Weights are float32, in whatever precision they were stored.
 

@@ -2,10 +2,10 @@
 
 import pytest
 import torch
-from transformers import AutoModel, BertConfig, GPT2Config, T5Config
+from transformers import AutoModel, AutoTokenizer, BertConfig, GPT2Config, T5Config
 
-from mtl_utils.data import Inputs
-from mtl_utils.nn import PretrainedEncoder
+from mtl_utils.data import Inputs, PretrainedTokenizer, encode_text
+from mtl_utils.nn import PretrainedEncoder, packaged_encoder
 
 SMALL = {"vocab_size": 30, "hidden_size": 8, "num_hidden_layers": 3, "num_attention_heads": 2}
 CONFIGS = {
@@ -43,7 +43,7 @@ def test_states_are_those_of_transformers_and_causal_only_for_gpt2(kind, tmp_pat
 
 
 @kinds
-def test_frozen_parts_get_no_gradient_and_stay_in_evaluation_mode(kind, tmp_path):
+def test_frozen_parts_get_no_gradient(kind, tmp_path):
     _, encoder = made(kind, tmp_path)
     encoder.train().freeze(2)
     by_depth = encoder.parameters_by_depth()
@@ -53,3 +53,33 @@ def test_frozen_parts_get_no_gradient_and_stay_in_evaluation_mode(kind, tmp_path
     for depth, part in enumerate(by_depth):
         assert part
         assert all((p.grad is None) == (depth <= 2) for p in part)
+
+
+def test_segments_reach_bert_and_what_is_out_of_range_is_refused(tmp_path):
+    theirs, encoder = made("bert", tmp_path)
+    segments = torch.tensor([[0, 0, 0, 1, 1], [0, 0, 1, 0, 0]])
+    hidden = encoder(Inputs(IDS, MASK, segments))
+    expected = theirs(IDS[:1], token_type_ids=segments[:1])[0][0]
+    torch.testing.assert_close(hidden[0], expected, **EXACT)
+    with pytest.raises(ValueError, match="2 segments"):
+        encoder(Inputs(IDS, MASK, segments + 1))
+    with pytest.raises(ValueError, match="longer than the 12"):
+        encoder(Inputs(IDS.repeat(1, 3), torch.ones(2, 15, dtype=torch.bool)))
+    with pytest.raises(ValueError, match="has 3 layers"):
+        encoder.freeze(4)
+
+
+def test_the_packaged_encoder_gives_the_states_of_transformers():
+    folder = packaged_encoder()
+    encoder = PretrainedEncoder(folder).eval()
+    assert (encoder.width, encoder.num_layers, encoder.causal) == (384, 6, False)
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    texts = ["The Danube burst its banks.", "A short one", "Nobody was hurt, the mayor said."]
+    given = tokenizer(texts, padding=True, return_tensors="pt")
+    theirs = AutoModel.from_pretrained(folder).eval()(**given).last_hidden_state
+    mask = given["attention_mask"].bool()
+    with torch.no_grad():
+        hidden = encoder(Inputs(given["input_ids"], mask, given["token_type_ids"]))
+    torch.testing.assert_close(hidden[mask], theirs[mask].detach(), atol=1e-5, rtol=1e-5)
+    ours = PretrainedTokenizer.from_pretrained(folder)
+    assert [encode_text(ours, text).input_ids for text in texts] == tokenizer(texts)["input_ids"]
