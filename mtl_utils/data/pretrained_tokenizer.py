@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import tokenizers
 
@@ -17,9 +17,6 @@ from mtl_utils.data.tokenization import (
     checked_text,
     checked_texts,
 )
-
-if TYPE_CHECKING:
-    from transformers import PreTrainedTokenizerBase
 
 _ROLES = ("pad_token", "unk_token", "cls_token", "sep_token", "bos_token", "eos_token")
 
@@ -85,11 +82,12 @@ class PretrainedTokenizer(Tokenizer):
         return hash(self.definition)
 
     @classmethod
-    def of(cls, tokenizer: PreTrainedTokenizerBase) -> PretrainedTokenizer:
+    def of(cls, tokenizer: Any) -> PretrainedTokenizer:
         """Take over a tokenizer of Hugging Face; what is changed on it later is not seen.
 
         Args:
-            tokenizer: A fast one, which the library ``tokenizers`` runs.
+            tokenizer: A fast one, a ``transformers.PreTrainedTokenizerFast``, which the library
+                ``tokenizers`` runs.
 
         Raises:
             TypeError: If it is none, or a slow one.
