@@ -133,7 +133,7 @@ class PretrainedTokenizer(Tokenizer):
             )
         except (OSError, ValueError) as error:
             raise OSError(
-                f"No tokenizer could be read from {name!r}: {_first_line(error)} Give a folder "
+                f"No tokenizer could be read from {name!r}: {first_line(error)} Give a folder "
                 "that save_pretrained wrote, or the name of a model on the Hugging Face Hub, which "
                 "is downloaded once where there is a network."
             ) from error
@@ -270,5 +270,10 @@ def _after(owners: Sequence[int | None], text: int) -> int:
     return len(owners) - list(owners)[::-1].index(text)
 
 
-def _first_line(error: BaseException) -> str:
+def first_line(error: BaseException) -> str:
+    """Return what went wrong as one sentence; transformers adds pages of advice.
+
+    Args:
+        error: What was raised.
+    """
     return f"{str(error).strip().partition(chr(10))[0].rstrip('.')}."

@@ -5,7 +5,6 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, Self, overload
 
-import torch
 from torch import Tensor
 
 from mtl_utils.data.batch import Batch, Inputs
@@ -13,7 +12,7 @@ from mtl_utils.data.byte_pairs import BytePairTokenizer
 from mtl_utils.data.raw_inputs import inputs_of
 from mtl_utils.data.tokenization import Tokenizer
 from mtl_utils.data.tokenizer_content import tokenizer_content, tokenizer_of
-from mtl_utils.models.stored_model import read_model, write_model
+from mtl_utils.models.stored_model import load_model, write_model
 from mtl_utils.models.text_model import TASKS, Text, TextModel, listed
 from mtl_utils.nn import TransformerEncoder
 from mtl_utils.nn.arguments import check_sizes
@@ -243,20 +242,13 @@ class MultiTaskTransformer(TextModel):
             FileNotFoundError: If there is no model in the folder.
             ValueError: If a file is damaged, or holds something else.
         """
-        content, weights = read_model(folder)
-        if content.get("model") != KIND:
-            raise ValueError(f"{folder} holds a {content.get('model')!r}, not a {KIND}")
-        try:
-            stored = content["tokenizer"]
-            tokenizer = None if stored is None else tokenizer_of(stored)
-            with torch.random.fork_rng(devices=[]):  # first weights are drawn, then overwritten
-                model = cls(**content["settings"], tokenizer=tokenizer)
-            # Sinusoids are not among the weights and take part in the same precision.
-            model.to(next(tensor.dtype for tensor in weights.values()))
-            model.load_state_dict(weights)
-        except (KeyError, TypeError, ValueError, RuntimeError, StopIteration) as error:
-            raise ValueError(f"{folder} holds no usable {KIND}: {error}") from error
-        return model.eval()
+        return load_model(folder, KIND, cls._of_content)
+
+    @classmethod
+    def _of_content(cls, content: Mapping[str, Any]) -> Self:
+        stored = content["tokenizer"]
+        tokenizer = None if stored is None else tokenizer_of(stored)
+        return cls(**content["settings"], tokenizer=tokenizer)
 
 
 def _names(what: str, names: Sequence[str] | None, kind: str, count: int) -> tuple[str, ...]:

@@ -6,10 +6,8 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
-import torch
-
 from mtl_utils.data.pretrained_tokenizer import PretrainedTokenizer
-from mtl_utils.models.stored_model import read_model, write_model
+from mtl_utils.models.stored_model import load_model, write_model
 from mtl_utils.models.text_model import TextModel
 from mtl_utils.nn import PretrainedEncoder
 from mtl_utils.sharing import HardSharing
@@ -131,15 +129,9 @@ class PretrainedTextModel(TextModel):
             FileNotFoundError: If there is no model in the folder.
             ValueError: If a file is damaged, or holds something else.
         """
-        content, weights = read_model(folder)
-        if content.get("model") != KIND:
-            raise ValueError(f"{folder} holds a {content.get('model')!r}, not a {KIND}")
-        try:
-            tokenizer = PretrainedTokenizer(**content["tokenizer"])
-            with torch.random.fork_rng(devices=[]):  # first weights are drawn, then overwritten
-                model = cls(content["encoder"], **content["settings"], tokenizer=tokenizer)
-            model.to(next(tensor.dtype for tensor in weights.values()))
-            model.load_state_dict(weights)
-        except (KeyError, TypeError, ValueError, RuntimeError, StopIteration) as error:
-            raise ValueError(f"{folder} holds no usable {KIND}: {error}") from error
-        return model.eval()
+        return load_model(folder, KIND, cls._of_content)
+
+    @classmethod
+    def _of_content(cls, content: Mapping[str, Any]) -> Self:
+        tokenizer = PretrainedTokenizer(**content["tokenizer"])
+        return cls(content["encoder"], **content["settings"], tokenizer=tokenizer)

@@ -6,12 +6,16 @@ import contextlib
 import hashlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import safetensors.torch
+import torch
 from torch import Tensor
+from torch import nn as torch_nn
+
+Model = TypeVar("Model", bound=torch_nn.Module)
 
 CONTENT_FILE = "model.json"
 _FORMAT = "mtl_utils model 1"
@@ -76,6 +80,37 @@ def read_model(folder: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str
     if not isinstance(content, dict) or content.pop("format", None) != _FORMAT:
         raise ValueError(f"{path} holds no model; expected what save wrote, marked {_FORMAT!r}")
     return content, _read_weights(path.parent / str(content.pop("weights", "")))
+
+
+def load_model(
+    folder: str | os.PathLike[str], kind: str, make: Callable[[Mapping[str, Any]], Model]
+) -> Model:
+    """Make a model of what :func:`write_model` wrote, and put its weights into it.
+
+    Args:
+        folder: The folder.
+        kind: What its content must have under ``"model"``.
+        make: Makes the model from its content, with whatever weights.
+
+    Returns:
+        The model on the CPU, in the precision it was saved in and in evaluation mode.
+
+    Raises:
+        FileNotFoundError: If there is no model in the folder.
+        ValueError: If a file is damaged, or holds something else.
+    """
+    content, weights = read_model(folder)
+    if content.get("model") != kind:
+        raise ValueError(f"{folder} holds a {content.get('model')!r}, not a {kind}")
+    try:
+        with torch.random.fork_rng(devices=[]):  # first weights are drawn, then overwritten
+            model = make(content)
+        # What is not among the weights, such as sinusoids, takes part in the same precision.
+        model.to(next(tensor.dtype for tensor in weights.values()))
+        model.load_state_dict(weights)
+    except (KeyError, TypeError, ValueError, RuntimeError, StopIteration) as error:
+        raise ValueError(f"{folder} holds no usable {kind}: {error}") from error
+    return model.eval()
 
 
 def _read_weights(path: Path) -> dict[str, Tensor]:

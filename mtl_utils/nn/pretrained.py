@@ -15,6 +15,7 @@ from torch import Tensor
 from torch import nn as torch_nn
 
 from mtl_utils.data.batch import Inputs
+from mtl_utils.data.pretrained_tokenizer import first_line
 from mtl_utils.nn.encoder import Encoder
 from mtl_utils.nn.recurrent import check_ids
 
@@ -259,19 +260,15 @@ def _read(source: Any, pretrained: bool, options: Mapping[str, Any]) -> Any:
         return AutoModel.from_config(config)
     except OSError as error:
         raise OSError(
-            f"No pretrained model could be read from {name!r}: {_first_line(error)} Give a folder "
+            f"No pretrained model could be read from {name!r}: {first_line(error)} Give a folder "
             "that save_pretrained wrote, nn.packaged_encoder(), or the name of a model on the "
             "Hugging Face Hub, which is downloaded once where there is a network."
         ) from error
     except ValueError as error:
         raise ValueError(
             f"{name!r} is no model that can be read here, where code that comes with a model is "
-            f"never run: {_first_line(error)}"
+            f"never run: {first_line(error)}"
         ) from error
-
-
-def _first_line(error: BaseException) -> str:
-    return f"{str(error).strip().partition(chr(10))[0].rstrip('.')}."
 
 
 def _max_length(model: Any) -> int | None:
