@@ -59,6 +59,7 @@ def registry() -> dict[str, Experiment]:
     from mtl_utils.experiments import (
         atlas_difficulty,
         language_models,
+        multitask_transformer,
         named_entities,
         three_tasks,
         transformer,
@@ -72,6 +73,7 @@ def registry() -> dict[str, Experiment]:
         named_entities,
         three_tasks,
         transformer,
+        multitask_transformer,
     )
     return {experiment.name: experiment for module in modules for experiment in module.EXPERIMENTS}
 
