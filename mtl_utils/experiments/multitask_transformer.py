@@ -65,7 +65,7 @@ DISJOINT: Config = {
         "dropout": 0.2,
         "token_dropout": 0.1,
         "positions": "learned",
-        "max_length": 256,
+        "max_length": 512,
     },
     "head_dropout": 0.2,
     "crf": True,
