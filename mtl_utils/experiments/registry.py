@@ -59,7 +59,9 @@ def registry() -> dict[str, Experiment]:
     from mtl_utils.experiments import (
         atlas_difficulty,
         language_models,
+        multitask_transformer,
         named_entities,
+        pretrained,
         three_tasks,
         transformer,
         translation,
@@ -70,8 +72,10 @@ def registry() -> dict[str, Experiment]:
         language_models,
         translation,
         named_entities,
+        pretrained,
         three_tasks,
         transformer,
+        multitask_transformer,
     )
     return {experiment.name: experiment for module in modules for experiment in module.EXPERIMENTS}
 

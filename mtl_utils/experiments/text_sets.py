@@ -104,8 +104,8 @@ def load(name: str, size: int | None = None, seed: int = 0) -> TextSet:
     """Load a data set.
 
     Args:
-        name: ``"snips"``, ``"universal_ner"``, ``"uner_ud"``, ``"sick"``, ``"trec"`` or
-            ``"atlas"``.
+        name: ``"snips"``, ``"universal_ner"``, ``"uner_ud"``, ``"sick"``, ``"trec"``,
+            ``"atlas"`` or ``"atlas_large"``.
         size: Use so many training rows, drawn with ``seed``; all of them if ``None``. Those of a
             smaller size are among those of a larger one. Validation and test stay whole.
         seed: Of the draw, and of Atlas itself.
@@ -118,7 +118,7 @@ def load(name: str, size: int | None = None, seed: int = 0) -> TextSet:
 
     if name not in _MAKERS:
         raise KeyError(f"No data set named {name!r}; there are {sorted(_MAKERS)}")
-    whole = _whole(name, seed if name == "atlas" else 0)
+    whole = _whole(name, seed if name in _GENERATED else 0)
     if size is None:
         return whole
     train = whole.splits["train"]
@@ -132,16 +132,27 @@ def load(name: str, size: int | None = None, seed: int = 0) -> TextSet:
 ATLAS_PAIRS = 4000
 """Pairs of the Atlas corpus; 3,200 are training pairs."""
 
+ATLAS_LARGE_PAIRS = 10_000
+"""Pairs of the large one; 8,000 are training pairs."""
+
 
 def _atlas(seed: int) -> TextSet:
+    return _atlas_pairs("atlas", ATLAS_PAIRS, seed)
+
+
+def _atlas_large(seed: int) -> TextSet:
+    return _atlas_pairs("atlas_large", ATLAS_LARGE_PAIRS, seed)
+
+
+def _atlas_pairs(name: str, size: int, seed: int) -> TextSet:
     columns = {"topic": "topic", "entities": "ner_tags", "inference": "label"}
     kinds: dict[str, Kind] = {
         "topic": Classification,
         "entities": Tagging,
         "inference": PairClassification,
     }
-    dataset = atlas.load_inference(ATLAS_PAIRS, seed=seed)
-    return _text_set("atlas", dataset, kinds, columns, text="tokens", other="hypothesis")
+    dataset = atlas.load_inference(size, seed=seed)
+    return _text_set(name, dataset, kinds, columns, text="tokens", other="hypothesis")
 
 
 def _snips(seed: int) -> TextSet:
@@ -177,12 +188,14 @@ def _trec(seed: int) -> TextSet:
 
 _MAKERS: Mapping[str, Callable[[int], TextSet]] = {
     "atlas": _atlas,
+    "atlas_large": _atlas_large,
     "snips": _snips,
     "universal_ner": _universal_ner,
     "uner_ud": _uner_ud,
     "sick": _sick,
     "trec": _trec,
 }
+_GENERATED = ("atlas", "atlas_large")
 
 
 @functools.lru_cache(maxsize=8)
