@@ -185,7 +185,9 @@ def loaders_of(
     made = []
     for text_set, (_, _, batch) in zip(sets, config["data"], strict=True):
         tasks = [task for task in config["tasks"] if task in text_set.kinds]
-        rows = examples(text_set.splits[split], tokenizer, tasks, config.get("max_length"))
+        limit = config.get("max_validation") if split == "validation" else None
+        kept = text_set.splits[split][:limit]
+        rows = examples(kept, tokenizer, tasks, config.get("max_length"))
         if split == "train":
             made.append(BatchLoader(rows, batch_size=batch, seed=seed))
         else:
@@ -201,12 +203,13 @@ def train_and_measure(
     Args:
         config: ``data`` lists data sets as ``[name, training rows or None, rows a batch]``;
             ``tasks`` names the tasks. ``encoder`` and ``sharing`` are as :func:`encoder_of` and
-            :func:`sharing_of` take them, ``vocab_size`` and ``vocabulary`` as
-            :func:`tokenizer_of`. Heads have ``head_dropout``, ``smoothing`` and ``crf``. A step
-            takes a batch of each data set, and there are ``steps`` of them with ``validations`` in
-            between; ``training`` are the other settings of the trainer, ``weights`` those of the
-            losses, equal ones where there are none. ``choose`` is ``"mean"`` where one set of
-            weights must serve all tasks, and ``"each"`` where every task has a model of its own.
+            :func:`sharing_of` take them, ``vocab_size`` and ``vocabulary`` as :func:`tokenizer_of`.
+            Heads have ``head_dropout``, ``smoothing`` and ``crf``. A step takes a batch of each
+            data set, and there are ``steps`` of them with ``validations`` in between, on at most
+            ``max_validation`` rows of a data set; ``training`` are the other settings of the
+            trainer, ``weights`` those of the losses, equal ones where there are none. ``choose`` is
+            ``"mean"`` where one set of weights must serve all tasks, and ``"each"`` where every
+            task has a model of its own.
         seed: Of the draw of rows, weights, dropout and the order of batches.
         workspace: Where the checkpoint of a killed run is; none is written if ``None``.
 
