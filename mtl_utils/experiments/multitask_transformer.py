@@ -22,7 +22,7 @@ ATLAS: Config = {
         "max_length": 128,
     },
     "head_dropout": 0.0,
-    "steps": 2400,
+    "steps": 1800,
     "validations": 6,
     "training": {"learning_rate": 0.0015, "warmup_steps": 100},
 }
@@ -55,12 +55,23 @@ SNIPS: Config = {
 DISJOINT: Config = {
     "data": [["trec", None, 32], ["universal_ner", None, 32], ["sick", None, 32]],
     "tasks": ["question", "entities", "inference"],
-    "vocab_size": 6000,
-    "encoder": SNIPS["encoder"],
+    "vocab_size": 8000,
+    "encoder": {
+        "kind": "transformer",
+        "width": 128,
+        "num_layers": 2,
+        "num_heads": 4,
+        "feedforward_width": 256,
+        "dropout": 0.2,
+        "token_dropout": 0.1,
+        "positions": "learned",
+        "max_length": 512,
+    },
     "head_dropout": 0.2,
+    "crf": True,
     "steps": 1200,
     "validations": 6,
-    "training": {"learning_rate": 0.001, "warmup_steps": 150, "mixed_precision": "bf16"},
+    "training": {"learning_rate": 0.002, "warmup_steps": 100, "mixed_precision": "bf16"},
 }
 
 
