@@ -35,6 +35,7 @@ def _config(method: str, sets: list[str], **settings: Any) -> Config:
         "tasks": [task for name in sets for task in TASKS[name]],
         "encoder": {"kind": "pretrained"},
         "sharing": {"kind": "hard"},
+        "pooling": "mean",  # this encoder was trained to compare texts by mean states
         "head_dropout": 0.1,
         "max_length": 64,
         "max_validation": 500,

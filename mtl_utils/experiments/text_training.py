@@ -101,6 +101,8 @@ def model_of(config: Config, sets: Sequence[TextSet], vocab_size: int) -> MultiT
         vocab_size: Number of ids, V.
     """
     named = config["tasks"]
+    bilstm = config["encoder"]["kind"] == "bilstm"
+    pooling = config.get("pooling", "mean" if bilstm else "first")
     tasks: list[Classification | Tagging] = []
     for name in named:
         text_set = next(text_set for text_set in sets if name in text_set.kinds)
@@ -108,9 +110,9 @@ def model_of(config: Config, sets: Sequence[TextSet], vocab_size: int) -> MultiT
         if text_set.kinds[name] is Tagging:
             settings["crf"] = config.get("crf", False)
             settings["smoothing"] = 0.0 if settings["crf"] else settings["smoothing"]
-        elif config["encoder"]["kind"] == "bilstm":
+        else:
             pair = text_set.kinds[name] is not Classification
-            settings["pooling"] = "compare" if pair else "mean"
+            settings["pooling"] = "compare" if pair and pooling == "mean" else pooling
         tasks.append(text_set.task(name, **settings))
     make = functools.partial(encoder_of, config["encoder"], vocab_size)
     return MultiTaskModel(sharing_of(config["sharing"], named, make), tasks)
@@ -204,8 +206,9 @@ def train_and_measure(
         config: ``data`` lists data sets as ``[name, training rows or None, rows a batch]``;
             ``tasks`` names the tasks. ``encoder`` and ``sharing`` are as :func:`encoder_of` and
             :func:`sharing_of` take them, ``vocab_size`` and ``vocabulary`` as :func:`tokenizer_of`.
-            Heads have ``head_dropout``, ``smoothing`` and ``crf``. A step takes a batch of each
-            data set, and there are ``steps`` of them with ``validations`` in between, on at most
+            Heads have ``head_dropout``, ``pooling`` (``"first"``, or ``"mean"`` and for pairs
+            ``"compare"``), ``smoothing`` and ``crf``. A step takes a batch of each data set, and
+            there are ``steps`` of them with ``validations`` in between, on at most
             ``max_validation`` rows of a data set; ``training`` are the other settings of the
             trainer, ``weights`` those of the losses, equal ones where there are none. ``choose`` is
             ``"mean"`` where one set of weights must serve all tasks, and ``"each"`` where every
