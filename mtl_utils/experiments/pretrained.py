@@ -37,7 +37,7 @@ def _config(method: str, sets: list[str], **settings: Any) -> Config:
         "sharing": {"kind": "hard"},
         "pooling": "mean",  # this encoder was trained to compare texts by mean states
         "head_dropout": 0.1,
-        "max_length": 64,
+        "max_length": 512,
         "max_validation": 500,
         "steps": STEPS,
         "validations": 4,

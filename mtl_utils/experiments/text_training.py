@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import functools
+import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,7 +16,7 @@ from torch import Tensor
 
 from mtl_utils.data import BatchLoader, BytePairTokenizer, PretrainedTokenizer, Tokenizer
 from mtl_utils.experiments.registry import Config
-from mtl_utils.experiments.text_sets import TextSet, examples, load
+from mtl_utils.experiments.text_sets import Row, TextSet, examples, load
 from mtl_utils.models import MultiTaskModel
 from mtl_utils.nn import (
     BiLSTMEncoder,
@@ -187,14 +188,22 @@ def loaders_of(
     made = []
     for text_set, (_, _, batch) in zip(sets, config["data"], strict=True):
         tasks = [task for task in config["tasks"] if task in text_set.kinds]
-        limit = config.get("max_validation") if split == "validation" else None
-        kept = text_set.splits[split][:limit]
+        kept = text_set.splits[split]
+        if split == "validation":
+            kept = _drawn(kept, config.get("max_validation"))
         rows = examples(kept, tokenizer, tasks, config.get("max_length"))
         if split == "train":
             made.append(BatchLoader(rows, batch_size=batch, seed=seed))
         else:
             made.append(BatchLoader(rows, max_tokens=4096, seed=0))
     return made
+
+
+def _drawn(rows: Sequence[Row], count: int | None) -> Sequence[Row]:
+    """Draw rows, the same in every run; the first would not do, SNIPS is sorted by intent."""
+    if count is None or count >= len(rows):
+        return rows
+    return random.Random(0).sample(list(rows), count)
 
 
 def train_and_measure(
