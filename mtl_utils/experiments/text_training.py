@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import functools
+import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,7 +16,7 @@ from torch import Tensor
 
 from mtl_utils.data import BatchLoader, BytePairTokenizer, PretrainedTokenizer, Tokenizer
 from mtl_utils.experiments.registry import Config
-from mtl_utils.experiments.text_sets import TextSet, examples, load
+from mtl_utils.experiments.text_sets import Row, TextSet, examples, load
 from mtl_utils.models import MultiTaskModel
 from mtl_utils.nn import (
     BiLSTMEncoder,
@@ -101,6 +102,8 @@ def model_of(config: Config, sets: Sequence[TextSet], vocab_size: int) -> MultiT
         vocab_size: Number of ids, V.
     """
     named = config["tasks"]
+    bilstm = config["encoder"]["kind"] == "bilstm"
+    pooling = config.get("pooling", "mean" if bilstm else "first")
     tasks: list[Classification | Tagging] = []
     for name in named:
         text_set = next(text_set for text_set in sets if name in text_set.kinds)
@@ -108,9 +111,9 @@ def model_of(config: Config, sets: Sequence[TextSet], vocab_size: int) -> MultiT
         if text_set.kinds[name] is Tagging:
             settings["crf"] = config.get("crf", False)
             settings["smoothing"] = 0.0 if settings["crf"] else settings["smoothing"]
-        elif config["encoder"]["kind"] == "bilstm":
+        else:
             pair = text_set.kinds[name] is not Classification
-            settings["pooling"] = "compare" if pair else "mean"
+            settings["pooling"] = "compare" if pair and pooling == "mean" else pooling
         tasks.append(text_set.task(name, **settings))
     make = functools.partial(encoder_of, config["encoder"], vocab_size)
     return MultiTaskModel(sharing_of(config["sharing"], named, make), tasks)
@@ -185,12 +188,22 @@ def loaders_of(
     made = []
     for text_set, (_, _, batch) in zip(sets, config["data"], strict=True):
         tasks = [task for task in config["tasks"] if task in text_set.kinds]
-        rows = examples(text_set.splits[split], tokenizer, tasks, config.get("max_length"))
+        kept = text_set.splits[split]
+        if split == "validation":
+            kept = _drawn(kept, config.get("max_validation"))
+        rows = examples(kept, tokenizer, tasks, config.get("max_length"))
         if split == "train":
             made.append(BatchLoader(rows, batch_size=batch, seed=seed))
         else:
             made.append(BatchLoader(rows, max_tokens=4096, seed=0))
     return made
+
+
+def _drawn(rows: Sequence[Row], count: int | None) -> Sequence[Row]:
+    """Draw rows, the same in every run; the first would not do, SNIPS is sorted by intent."""
+    if count is None or count >= len(rows):
+        return rows
+    return random.Random(0).sample(list(rows), count)
 
 
 def train_and_measure(
@@ -201,12 +214,14 @@ def train_and_measure(
     Args:
         config: ``data`` lists data sets as ``[name, training rows or None, rows a batch]``;
             ``tasks`` names the tasks. ``encoder`` and ``sharing`` are as :func:`encoder_of` and
-            :func:`sharing_of` take them, ``vocab_size`` and ``vocabulary`` as
-            :func:`tokenizer_of`. Heads have ``head_dropout``, ``smoothing`` and ``crf``. A step
-            takes a batch of each data set, and there are ``steps`` of them with ``validations`` in
-            between; ``training`` are the other settings of the trainer, ``weights`` those of the
-            losses, equal ones where there are none. ``choose`` is ``"mean"`` where one set of
-            weights must serve all tasks, and ``"each"`` where every task has a model of its own.
+            :func:`sharing_of` take them, ``vocab_size`` and ``vocabulary`` as :func:`tokenizer_of`.
+            Heads have ``head_dropout``, ``pooling`` (``"first"``, or ``"mean"`` and for pairs
+            ``"compare"``), ``smoothing`` and ``crf``. A step takes a batch of each data set, and
+            there are ``steps`` of them with ``validations`` in between, on at most
+            ``max_validation`` rows of a data set; ``training`` are the other settings of the
+            trainer, ``weights`` those of the losses, equal ones where there are none. ``choose`` is
+            ``"mean"`` where one set of weights must serve all tasks, and ``"each"`` where every
+            task has a model of its own.
         seed: Of the draw of rows, weights, dropout and the order of batches.
         workspace: Where the checkpoint of a killed run is; none is written if ``None``.
 
