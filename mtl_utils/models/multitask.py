@@ -10,6 +10,8 @@ from torch import Tensor
 from torch import nn as torch_nn
 
 from mtl_utils.data.batch import Batch
+from mtl_utils.data.batching import BatchLoader
+from mtl_utils.data.examples import Example
 from mtl_utils.nn.evaluation_mode import evaluation_mode
 from mtl_utils.objectives.base import Losses
 from mtl_utils.sharing.base import Sharing
@@ -115,6 +117,69 @@ class MultiTaskModel(torch_nn.Module):
         heads = {name: self.head(name) for name in names}
         with evaluation_mode(self):
             return self.sharing.predict(batch, heads)
+
+    @torch.no_grad()
+    def compare(
+        self, examples: Sequence[Example] | BatchLoader, *, max_tokens: int = 4096
+    ) -> dict[str, list[tuple[Any, Any] | None]]:
+        """Predict what there are labels of, without dropout, beside these labels.
+
+        Args:
+            examples: The examples, or a loader of them, read once.
+            max_tokens: How many tokens, padding included, are read at a time, unless by a loader;
+                it does not change the result.
+
+        Returns:
+            By task, in the order in which the examples were read: prediction and label, or ``None``
+            where an example has no label of the task. A task without any label is absent.
+
+        Raises:
+            ValueError: If there are no examples.
+            NotImplementedError: If there are labels of a task that writes text.
+        """
+        loader = examples
+        if not isinstance(loader, BatchLoader):
+            loader = BatchLoader(loader, max_tokens=max_tokens, shuffle=False)
+        device = next(self.parameters()).device
+        found: dict[str, list[tuple[Any, Any] | None]] = {task: [] for task in self.tasks}
+        with evaluation_mode(self):
+            for batch in loader:
+                batch = batch.to(device)
+                tasks = [task for task in self.tasks if task in batch.labels]
+                hidden = self.sharing(batch, tasks).hidden if tasks else {}
+                for task, rows in found.items():
+                    head = self.head(task)
+                    known = task in hidden
+                    rows += head.compare(hidden[task], batch) if known else [None] * len(batch)
+        return {task: rows for task, rows in found.items() if any(rows)}
+
+    def evaluate(
+        self, examples: Sequence[Example] | BatchLoader, *, max_tokens: int = 4096
+    ) -> dict[str, float]:
+        """Measure each task where there are labels of it, without dropout.
+
+        Args:
+            examples: See :meth:`compare`.
+            max_tokens: Likewise.
+
+        Returns:
+            The metrics of the tasks that have labels, each under the name of its task, such as
+            ``tags_f1``: what :class:`mtl_utils.training.Trainer` expects of its ``evaluate``.
+
+        Raises:
+            ValueError: If there are no examples, or none has a label.
+            NotImplementedError: As :meth:`compare`.
+        """
+        measured: dict[str, float] = {}
+        for task, rows in self.compare(examples, max_tokens=max_tokens).items():
+            predictions, references = zip(*(row for row in rows if row is not None), strict=True)
+            scores = self.tasks[task].metrics(predictions, references)
+            measured |= {f"{task}_{name}": value for name, value in scores.items()}
+        if not measured:
+            raise ValueError(
+                f"No example has a label of {list(self.tasks)}; there is nothing to measure"
+            )
+        return measured
 
     def head(self, task: str) -> Head:
         """Return the head of a task.

@@ -5,10 +5,9 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple, TypeVar
 
 import torch
-from torch import Tensor
 
-from mtl_utils.data.batch import MISSING_LABEL, Batch
-from mtl_utils.data.batching import BatchLoader, predict_by_length
+from mtl_utils.data.batch import Batch
+from mtl_utils.data.batching import predict_by_length
 from mtl_utils.data.encoded_text import EncodedText, encode_pair, encode_text
 from mtl_utils.data.examples import Example
 from mtl_utils.data.labels import INFERENCE as INFERENCE_LABELS
@@ -273,59 +272,6 @@ class TextModel(MultiTaskModel):
 
         pairs = zip(listed(premises), listed(hypotheses), strict=True)
         return self._predicted([self._marked(*pair) for pair in pairs], analyses_of, max_tokens)
-
-    @torch.no_grad()
-    def evaluate(
-        self, examples: Sequence[Example] | BatchLoader, *, max_tokens: int = 4096
-    ) -> dict[str, float]:
-        """Measure each task where there are labels of it, without dropout.
-
-        Tags are predicted at the positions that have one, as :meth:`tag` predicts them.
-
-        Args:
-            examples: The examples, or a loader of them.
-            max_tokens: How many pieces, padding included, are read at a time, unless by a loader;
-                it does not change the result.
-
-        Returns:
-            The metrics of the tasks that have labels, as ``classification_accuracy``, ``tags_f1``
-            and so on: what :class:`mtl_utils.training.Trainer` expects of its ``evaluate``.
-
-        Raises:
-            ValueError: If there are no examples, or none has a label.
-        """
-        loader = examples
-        if not isinstance(loader, BatchLoader):
-            loader = BatchLoader(loader, max_tokens=max_tokens)
-        found: dict[str, list[tuple[Any, Any]]] = {task: [] for task in TASKS}
-        with evaluation_mode(self):
-            for batch in loader:
-                batch = batch.to(self._device)
-                tasks = [task for task in TASKS if task in batch.labels]
-                hidden = self.sharing(batch, tasks).hidden if tasks else {}
-                for task in tasks:
-                    found[task] += self._against_labels(task, hidden[task], batch)
-        measured: dict[str, float] = {}
-        for task, pairs in found.items():
-            if pairs:
-                scores = self.tasks[task].metrics(*zip(*pairs, strict=True))
-                measured |= {f"{task}_{name}": value for name, value in scores.items()}
-        if not measured:
-            raise ValueError(
-                f"No example has a label of {list(TASKS)}; there is nothing to measure"
-            )
-        return measured
-
-    def _against_labels(self, task: str, hidden: Tensor, batch: Batch) -> list[tuple[Any, Any]]:
-        """Return prediction and reference of each row that has a label."""
-        labels = batch.labels[task]
-        if task == TAGS:
-            known = labels != MISSING_LABEL
-            expected = [row[at].tolist() for row, at in zip(labels, known, strict=True)]
-            pairs = zip(self._tagger.decode(hidden, known), expected, strict=True)
-            return [pair for pair in pairs if pair[1]]
-        pairs = zip(self.head(task).predict(hidden, batch), labels.tolist(), strict=True)
-        return [pair for pair in pairs if pair[1] != MISSING_LABEL]
 
     def _tags_of(self, batch: Batch) -> list[list[str]]:
         hidden = self.sharing(batch, [TAGS]).hidden[TAGS]

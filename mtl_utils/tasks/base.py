@@ -65,6 +65,25 @@ class Head(torch_nn.Module):
         """
         raise NotImplementedError
 
+    def compare(self, hidden: Tensor, batch: Batch) -> list[tuple[Any, Any] | None]:
+        """Predict what a batch has labels of, and put prediction and label side by side.
+
+        Args:
+            hidden: Hidden states ``[B, T, D]``.
+            batch: What they were computed from, with its labels.
+
+        Returns:
+            For each row prediction and label, as the task's metrics take them; ``None`` where a row
+            has no label.
+
+        Raises:
+            NotImplementedError: If the task writes text, which is measured as text.
+        """
+        raise NotImplementedError(
+            f"{type(self).__name__} writes text, which is measured as text, not against ids; use "
+            f"predict and the metrics of {self.task!r}"
+        )
+
     def count(self, batch: Batch) -> Tensor:
         """Return how many labels the mean of :meth:`loss` is over.
 

@@ -216,3 +216,20 @@ class ClassificationHead(Head):
         pooled = self.pooling.pool(hidden, batch.inputs)
         found: list[int] = self.output(pooled).argmax(dim=-1).tolist()
         return found
+
+    def compare(self, hidden: Tensor, batch: Batch) -> list[tuple[int, int] | None]:
+        """Predict, and put the best label of each row beside the one it has.
+
+        Args:
+            hidden: Hidden states ``[B, T, D]``.
+            batch: What they were computed from, with its labels ``[B]``.
+
+        Returns:
+            Two ids a row; ``None`` where a row has no label.
+
+        Raises:
+            ValueError: As :meth:`predict`.
+        """
+        labels: list[int] = batch.labels[self.task].tolist()
+        pairs = zip(self.predict(hidden, batch), labels, strict=True)
+        return [None if pair[1] == MISSING_LABEL else pair for pair in pairs]

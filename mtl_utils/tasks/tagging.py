@@ -262,6 +262,24 @@ class TaggingHead(Head):
         """
         return self.decode(hidden, batch.inputs.mask)
 
+    def compare(self, hidden: Tensor, batch: Batch) -> list[tuple[list[int], list[int]] | None]:
+        """Label the tokens that have a label, and put both side by side.
+
+        Args:
+            hidden: Hidden states ``[B, T, D]``.
+            batch: What they were computed from, with its labels ``[B, T]``.
+
+        Returns:
+            Two sequences of ids a row, of its labelled tokens alone; ``None`` where there is none.
+        """
+        labels = batch.labels[self.task]
+        known = labels != MISSING_LABEL
+        expected: list[list[int]] = [
+            row[at].tolist() for row, at in zip(labels, known, strict=True)
+        ]
+        pairs = zip(self.decode(hidden, known), expected, strict=True)
+        return [pair if pair[1] else None for pair in pairs]
+
     def decode(self, hidden: Tensor, positions: Tensor) -> list[list[int]]:
         """Return the best labels of some tokens, taken as a sequence of their own.
 

@@ -1,0 +1,216 @@
+"""Data sets of texts with labels for one task or several, for experiments with many tasks."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from mtl_utils import atlas
+from mtl_utils.data import Example, Tokenizer, encode_pair, encode_text, hub
+from mtl_utils.tasks import Classification, PairClassification, Tagging
+
+SPLITS = ("train", "validation", "test")
+
+Kind = type[Classification] | type[Tagging]
+
+
+@dataclass(frozen=True)
+class Row:
+    """A text, or a pair, and what is known of it.
+
+    Args:
+        text: A string, or words where there is a label for each.
+        labels: By task an id, or one id a word.
+        other: The second text of a pair.
+    """
+
+    text: str | Sequence[str]
+    labels: Mapping[str, int | Sequence[int]]
+    other: str | None = None
+
+
+@dataclass(frozen=True)
+class TextSet:
+    """A data set with labels of one task or of several.
+
+    Args:
+        name: Its name.
+        kinds: What kind of task each is.
+        labels: Names of the labels of each task.
+        splits: The rows of train, validation and test.
+    """
+
+    name: str
+    kinds: Mapping[str, Kind]
+    labels: Mapping[str, tuple[str, ...]]
+    splits: Mapping[str, Sequence[Row]]
+
+    def task(self, name: str, **settings: Any) -> Classification | Tagging:
+        """Make one of the tasks.
+
+        Args:
+            name: Name of the task.
+            **settings: Of :class:`mtl_utils.tasks.Classification`, or of
+                :class:`mtl_utils.tasks.Tagging`.
+        """
+        return self.kinds[name](name, self.labels[name], **settings)
+
+    def texts(self, split: str = "train") -> list[str]:
+        """Return all texts of a split, second ones included.
+
+        Args:
+            split: Name of the split.
+        """
+        return [text for row in self.splits[split] for text in _texts(row)]
+
+
+def _texts(row: Row) -> list[str]:
+    text = row.text if isinstance(row.text, str) else " ".join(row.text)
+    return [text] if row.other is None else [text, row.other]
+
+
+def examples(
+    rows: Iterable[Row], tokenizer: Tokenizer, tasks: Sequence[str], max_length: int | None = None
+) -> list[Example]:
+    """Turn rows into ids, with the labels of some tasks.
+
+    Args:
+        rows: The rows.
+        tokenizer: Of the model that is to read them.
+        tasks: Whose labels to keep.
+        max_length: Cut what is longer.
+
+    Returns:
+        One example a row; the first piece of a word has its label.
+    """
+    made = []
+    for row in rows:
+        if row.other is None:
+            encoded = encode_text(tokenizer, row.text, max_length=max_length)
+        else:
+            encoded = encode_pair(tokenizer, row.text, row.other, max_length=max_length)
+        labels: dict[str, int | Sequence[int]] = {}
+        for task in tasks:
+            if task in row.labels:
+                label = row.labels[task]
+                labels[task] = label if isinstance(label, int) else encoded.align(label)
+        made.append(Example(encoded.input_ids, labels, encoded.segment_ids))
+    return made
+
+
+def load(name: str, size: int | None = None, seed: int = 0) -> TextSet:
+    """Load a data set.
+
+    Args:
+        name: ``"snips"``, ``"universal_ner"``, ``"uner_ud"``, ``"sick"``, ``"trec"`` or
+            ``"atlas"``.
+        size: Use so many training rows, drawn with ``seed``; all of them if ``None``. Those of a
+            smaller size are among those of a larger one. Validation and test stay whole.
+        seed: Of the draw, and of Atlas itself.
+
+    Raises:
+        KeyError: If there is no such data set.
+        ValueError: If there are fewer training rows than ``size``.
+    """
+    import numpy as np
+
+    if name not in _MAKERS:
+        raise KeyError(f"No data set named {name!r}; there are {sorted(_MAKERS)}")
+    whole = _whole(name, seed if name == "atlas" else 0)
+    if size is None:
+        return whole
+    train = whole.splits["train"]
+    if size > len(train):
+        raise ValueError(f"{name} has {len(train)} training rows, {size} were asked for")
+    order = np.random.default_rng(seed).permutation(len(train))[:size]
+    splits = {**whole.splits, "train": [train[index] for index in order]}
+    return TextSet(whole.name, whole.kinds, whole.labels, splits)
+
+
+ATLAS_PAIRS = 4000
+"""Pairs of the Atlas corpus; 3,200 are training pairs."""
+
+
+def _atlas(seed: int) -> TextSet:
+    columns = {"topic": "topic", "entities": "ner_tags", "inference": "label"}
+    kinds: dict[str, Kind] = {
+        "topic": Classification,
+        "entities": Tagging,
+        "inference": PairClassification,
+    }
+    dataset = atlas.load_inference(ATLAS_PAIRS, seed=seed)
+    return _text_set("atlas", dataset, kinds, columns, text="tokens", other="hypothesis")
+
+
+def _snips(seed: int) -> TextSet:
+    kinds: dict[str, Kind] = {"intent": Classification, "slots": Tagging}
+    columns = {"intent": "intent", "slots": "slot_tags"}
+    return _text_set("snips", hub.load("snips"), kinds, columns, text="tokens")
+
+
+def _universal_ner(seed: int) -> TextSet:
+    dataset = hub.load("universal_ner", "en_ewt")
+    columns = {"entities": "ner_tags"}
+    return _text_set("universal_ner", dataset, {"entities": Tagging}, columns, text="tokens")
+
+
+def _uner_ud(seed: int) -> TextSet:
+    kinds: dict[str, Kind] = {"entities": Tagging, "pos": Tagging}
+    columns = {"entities": "ner_tags", "pos": "upos"}
+    return _text_set("uner_ud", hub.load("uner_ud", "en_ewt"), kinds, columns, text="tokens")
+
+
+def _sick(seed: int) -> TextSet:
+    kinds: dict[str, Kind] = {"inference": PairClassification}
+    columns = {"inference": "label"}
+    dataset = hub.load("sick")
+    return _text_set("sick", dataset, kinds, columns, text="sentence_A", other="sentence_B")
+
+
+def _trec(seed: int) -> TextSet:
+    dataset = hub.carve_validation(hub.load("trec"), 0.1, seed=0)
+    columns = {"question": "coarse_label"}
+    return _text_set("trec", dataset, {"question": Classification}, columns, text="text")
+
+
+_MAKERS: Mapping[str, Callable[[int], TextSet]] = {
+    "atlas": _atlas,
+    "snips": _snips,
+    "universal_ner": _universal_ner,
+    "uner_ud": _uner_ud,
+    "sick": _sick,
+    "trec": _trec,
+}
+
+
+@functools.lru_cache(maxsize=8)
+def _whole(name: str, seed: int) -> TextSet:
+    return _MAKERS[name](seed)
+
+
+def _text_set(
+    name: str,
+    dataset: Mapping[str, Any],
+    kinds: Mapping[str, Kind],
+    columns: Mapping[str, str],
+    text: str,
+    other: str | None = None,
+) -> TextSet:
+    features = dataset["train"].features
+    labels = {}
+    for task, column in columns.items():
+        feature = features[column]
+        labels[task] = tuple(getattr(feature, "feature", feature).names)
+    splits = {split: _rows(dataset[split], columns, text, other) for split in SPLITS}
+    return TextSet(name, kinds, labels, splits)
+
+
+def _rows(rows: Any, columns: Mapping[str, str], text: str, other: str | None) -> list[Row]:
+    table = {column: list(rows[column]) for column in {text, *columns.values()}}
+    others = [None] * len(table[text]) if other is None else list(rows[other])
+    return [
+        Row(value, {task: table[column][index] for task, column in columns.items()}, second)
+        for index, (value, second) in enumerate(zip(table[text], others, strict=True))
+    ]

@@ -1,0 +1,285 @@
+"""Training one model on data sets of texts, and measuring each of its tasks."""
+
+from __future__ import annotations
+
+import copy
+import functools
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from mtl_utils.data import BatchLoader, BytePairTokenizer, PretrainedTokenizer, Tokenizer
+from mtl_utils.experiments.registry import Config
+from mtl_utils.experiments.text_sets import TextSet, examples, load
+from mtl_utils.models import MultiTaskModel
+from mtl_utils.nn import (
+    BiLSTMEncoder,
+    Encoder,
+    PretrainedEncoder,
+    TransformerEncoder,
+    packaged_encoder,
+)
+from mtl_utils.objectives import FixedWeights
+from mtl_utils.sharing import HardSharing, Sharing, SoftSharing
+from mtl_utils.tasks import Classification, Tagging
+from mtl_utils.training import JointBatches, Loader, Trainer, TrainerConfig, layerwise_groups
+
+MAIN_METRICS = ("f1", "accuracy")
+"""What a task is judged by on validation: the first of these that it has."""
+
+MEAN = "mean"
+
+
+def tokenizer_of(config: Config, seed: int) -> Tokenizer:
+    """Make the tokenizer of a configuration, which is the same for all contenders.
+
+    Args:
+        config: Its ``vocab_size`` is the number of pieces to learn from the training texts of its
+            ``vocabulary``, data sets like those of ``data``. A pretrained encoder has its own.
+        seed: Of the run.
+    """
+    if config["encoder"]["kind"] == "pretrained":
+        return PretrainedTokenizer.from_pretrained(packaged_encoder())
+    sets = tuple((name, size) for name, size, _ in config.get("vocabulary", config["data"]))
+    return _trained_tokenizer(sets, config["vocab_size"], seed)
+
+
+@functools.lru_cache(maxsize=4)
+def _trained_tokenizer(
+    sets: tuple[tuple[str, int | None], ...], vocab_size: int, seed: int
+) -> BytePairTokenizer:
+    texts = [text for name, size in sets for text in load(name, size, seed).texts()]
+    return BytePairTokenizer.train(texts, vocab_size)
+
+
+def encoder_of(settings: Mapping[str, Any], vocab_size: int) -> Encoder:
+    """Make an encoder.
+
+    Args:
+        settings: Its ``kind``, ``"transformer"``, ``"bilstm"`` or ``"pretrained"``, and the
+            arguments of its class. A pretrained one has ``frozen``, the number of its lowest layers
+            that are not trained.
+        vocab_size: Number of ids, V.
+    """
+    rest = {name: value for name, value in settings.items() if name != "kind"}
+    if settings["kind"] == "transformer":
+        return TransformerEncoder(vocab_size, **rest)
+    if settings["kind"] == "bilstm":
+        return BiLSTMEncoder(vocab_size, **rest)
+    encoder = PretrainedEncoder(packaged_encoder())
+    if rest.get("frozen"):
+        encoder.freeze(rest["frozen"])
+    return encoder
+
+
+def sharing_of(
+    settings: Mapping[str, Any], tasks: Sequence[str], make: Callable[[], Encoder]
+) -> Sharing:
+    """Put encoders together.
+
+    Args:
+        settings: Its ``kind``: ``"hard"``, or ``"separate"`` for an encoder a task.
+        tasks: Names of the tasks.
+        make: Makes an encoder.
+    """
+    if settings["kind"] == "hard":
+        return HardSharing(make())
+    return SoftSharing({task: make() for task in tasks}, tied=(), strength=0.0)
+
+
+def model_of(config: Config, sets: Sequence[TextSet], vocab_size: int) -> MultiTaskModel:
+    """Make the model of a configuration.
+
+    Args:
+        config: See :func:`train_and_measure`.
+        sets: The data sets.
+        vocab_size: Number of ids, V.
+    """
+    named = config["tasks"]
+    tasks: list[Classification | Tagging] = []
+    for name in named:
+        text_set = next(text_set for text_set in sets if name in text_set.kinds)
+        settings = {"dropout": config["head_dropout"], "smoothing": config.get("smoothing", 0.0)}
+        if text_set.kinds[name] is Tagging:
+            settings["crf"] = config.get("crf", False)
+            settings["smoothing"] = 0.0 if settings["crf"] else settings["smoothing"]
+        elif config["encoder"]["kind"] == "bilstm":
+            pair = text_set.kinds[name] is not Classification
+            settings["pooling"] = "compare" if pair else "mean"
+        tasks.append(text_set.task(name, **settings))
+    make = functools.partial(encoder_of, config["encoder"], vocab_size)
+    return MultiTaskModel(sharing_of(config["sharing"], named, make), tasks)
+
+
+@dataclass
+class BestWeights:
+    """Keeps the weights that did best on validation: for each task, and for all on average.
+
+    Args:
+        loaders: The validation examples of each data set.
+    """
+
+    loaders: Sequence[BatchLoader]
+    scores: dict[str, dict[str, float]] = field(default_factory=dict)
+    weights: dict[str, dict[str, Tensor]] = field(default_factory=dict)
+
+    def __call__(self, model: MultiTaskModel) -> dict[str, float]:
+        """Measure the model, and keep its weights wherever they are the best so far.
+
+        Args:
+            model: The model.
+        """
+        scores = main_scores(measure(model, self.loaders), list(model.tasks))
+        scores[MEAN] = fmean(scores.values())
+        state: dict[str, Tensor] | None = None
+        for name, score in scores.items():
+            if name not in self.scores or score > self.scores[name][name]:
+                state = state or copy.deepcopy(model.state_dict())
+                self.scores[name], self.weights[name] = scores, state
+        return {f"best_{name}": score for name, score in scores.items()}
+
+
+def measure(model: MultiTaskModel, loaders: Sequence[BatchLoader]) -> dict[str, float]:
+    """Measure every task on the data sets that have labels of it.
+
+    Args:
+        model: The model.
+        loaders: The examples of each data set.
+    """
+    measured: dict[str, float] = {}
+    for loader in loaders:
+        measured |= model.evaluate(loader)
+    return measured
+
+
+def main_scores(measured: Mapping[str, float], tasks: Sequence[str]) -> dict[str, float]:
+    """Pick the metric that each task is judged by.
+
+    Args:
+        measured: All metrics, as :meth:`MultiTaskModel.evaluate` names them.
+        tasks: Names of the tasks.
+    """
+    return {
+        task: next(measured[f"{task}_{m}"] for m in MAIN_METRICS if f"{task}_{m}" in measured)
+        for task in tasks
+    }
+
+
+def loaders_of(
+    config: Config, sets: Sequence[TextSet], tokenizer: Tokenizer, split: str, seed: int
+) -> list[BatchLoader]:
+    """Make one loader a data set.
+
+    Args:
+        config: See :func:`train_and_measure`.
+        sets: The data sets, in the order of its ``data``.
+        tokenizer: Of the model.
+        split: Name of the split; only that for training is shuffled.
+        seed: Of the order.
+    """
+    made = []
+    for text_set, (_, _, batch) in zip(sets, config["data"], strict=True):
+        tasks = [task for task in config["tasks"] if task in text_set.kinds]
+        rows = examples(text_set.splits[split], tokenizer, tasks, config.get("max_length"))
+        if split == "train":
+            made.append(BatchLoader(rows, batch_size=batch, seed=seed))
+        else:
+            made.append(BatchLoader(rows, max_tokens=4096, seed=0))
+    return made
+
+
+def train_and_measure(
+    config: Config, seed: int, workspace: Path | None = None
+) -> tuple[MultiTaskModel, dict[str, Any]]:
+    """Train one model, and measure each of its tasks with the weights that did best.
+
+    Args:
+        config: ``data`` lists data sets as ``[name, training rows or None, rows a batch]``;
+            ``tasks`` names the tasks. ``encoder`` and ``sharing`` are as :func:`encoder_of` and
+            :func:`sharing_of` take them, ``vocab_size`` and ``vocabulary`` as
+            :func:`tokenizer_of`. Heads have ``head_dropout``, ``smoothing`` and ``crf``. A step
+            takes a batch of each data set, and there are ``steps`` of them with ``validations`` in
+            between; ``training`` are the other settings of the trainer, ``weights`` those of the
+            losses, equal ones where there are none. ``choose`` is ``"mean"`` where one set of
+            weights must serve all tasks, and ``"each"`` where every task has a model of its own.
+        seed: Of the draw of rows, weights, dropout and the order of batches.
+        workspace: Where the checkpoint of a killed run is; none is written if ``None``.
+
+    Returns:
+        The model, and what was measured: the metrics of each task on test and its main one on
+        validation, in percent; for a data set with several tasks ``<name>_exact``, the share of
+        rows of which everything is right; learning curves, parameters, and seconds of training.
+    """
+    sets = [load(name, size, seed) for name, size, _ in config["data"]]
+    tokenizer = tokenizer_of(config, seed)
+    torch.manual_seed(seed)
+    model = model_of(config, sets, tokenizer.vocab_size)
+    kept = BestWeights(loaders_of(config, sets, tokenizer, "validation", seed))
+    weights = config.get("weights") or dict.fromkeys(config["tasks"], 1.0)
+    train: Loader = JointBatches(
+        loaders_of(config, sets, tokenizer, "train", seed),
+        num_batches=config["steps"] // config["validations"],
+    )
+    groups = None
+    if config["encoder"]["kind"] == "pretrained":
+        rate = config["training"]["learning_rate"]
+        groups = layerwise_groups(model, rate, **config["layerwise"])
+    history = Trainer(
+        model,
+        TrainerConfig(**config["training"], epochs=config["validations"], seed=seed),
+        balancer=FixedWeights(weights),
+        evaluate=kept,
+        metric=f"best_{MEAN}",
+        mode="max",
+        parameter_groups=groups,
+        progress=False,
+    ).fit(train)
+    measured = _measured(config, model, kept, loaders_of(config, sets, tokenizer, "test", seed))
+    curves = {name: (100 * history[f"best_{name}"]).round(2).tolist() for name in kept.scores}
+    return model, {
+        **measured,
+        "curves": curves,
+        "parameters": sum(parameter.numel() for parameter in model.parameters()),
+        "training_seconds": round(float(history["seconds"].iloc[-1]), 1),
+    }
+
+
+def _measured(
+    config: Config, model: MultiTaskModel, kept: BestWeights, test: Sequence[BatchLoader]
+) -> dict[str, float]:
+    names = dict.fromkeys(config["tasks"], MEAN)
+    if config["choose"] == "each":
+        names = {task: task for task in config["tasks"]}
+    found: dict[str, float] = {}
+    right: dict[int, list[list[bool]]] = {place: [] for place in range(len(test))}
+    for task, name in names.items():
+        model.load_state_dict(kept.weights[name])
+        for place, loader in enumerate(test):
+            if not any(task in example.labels for example in loader.examples[:1]):
+                continue
+            rows = [row for row in model.compare(loader)[task] if row is not None]
+            right[place].append([prediction == label for prediction, label in rows])
+            scores = model.tasks[task].metrics(*zip(*rows, strict=True))
+            found |= {f"{task}_{metric}": value for metric, value in scores.items()}
+            found[f"{task}_validation"] = kept.scores[name][task]
+    for place, by_task in right.items():
+        if len(by_task) > 1:
+            exact = [all(row) for row in zip(*by_task, strict=True)]
+            found[f"{config['data'][place][0]}_exact"] = fmean(exact)
+    return {name: round(100 * value, 2) for name, value in found.items()}
+
+
+def run(config: Config, seed: int, workspace: Path) -> dict[str, Any]:
+    """Train one model and measure it; see :func:`train_and_measure`.
+
+    Args:
+        config: Its configuration.
+        seed: Of the run.
+        workspace: Not needed: a run takes minutes.
+    """
+    return train_and_measure(config, seed)[1]
