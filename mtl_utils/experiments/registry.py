@@ -60,6 +60,7 @@ def registry() -> dict[str, Experiment]:
         atlas_difficulty,
         language_models,
         named_entities,
+        sharing_families,
         three_tasks,
         transformer,
         translation,
@@ -72,6 +73,7 @@ def registry() -> dict[str, Experiment]:
         named_entities,
         three_tasks,
         transformer,
+        sharing_families,
     )
     return {experiment.name: experiment for module in modules for experiment in module.EXPERIMENTS}
 

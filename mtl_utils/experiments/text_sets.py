@@ -104,8 +104,8 @@ def load(name: str, size: int | None = None, seed: int = 0) -> TextSet:
     """Load a data set.
 
     Args:
-        name: ``"snips"``, ``"universal_ner"``, ``"uner_ud"``, ``"sick"``, ``"trec"`` or
-            ``"atlas"``.
+        name: ``"snips"``, ``"universal_ner"``, ``"uner_ud"``, ``"sick"``, ``"trec"``,
+            ``"atlas"`` (pairs) or ``"atlas_sentences"``.
         size: Use so many training rows, drawn with ``seed``; all of them if ``None``. Those of a
             smaller size are among those of a larger one. Validation and test stay whole.
         seed: Of the draw, and of Atlas itself.
@@ -118,7 +118,7 @@ def load(name: str, size: int | None = None, seed: int = 0) -> TextSet:
 
     if name not in _MAKERS:
         raise KeyError(f"No data set named {name!r}; there are {sorted(_MAKERS)}")
-    whole = _whole(name, seed if name == "atlas" else 0)
+    whole = _whole(name, seed if name.startswith("atlas") else 0)
     if size is None:
         return whole
     train = whole.splits["train"]
@@ -142,6 +142,17 @@ def _atlas(seed: int) -> TextSet:
     }
     dataset = atlas.load_inference(ATLAS_PAIRS, seed=seed)
     return _text_set("atlas", dataset, kinds, columns, text="tokens", other="hypothesis")
+
+
+ATLAS_SENTENCES = 6000
+"""Sentences of the Atlas corpus; 4,800 are training sentences."""
+
+
+def _atlas_sentences(seed: int) -> TextSet:
+    kinds: dict[str, Kind] = {"topic": Classification, "entities": Tagging}
+    columns = {"topic": "topic", "entities": "ner_tags"}
+    dataset = atlas.load(ATLAS_SENTENCES, seed=seed)
+    return _text_set("atlas_sentences", dataset, kinds, columns, text="tokens")
 
 
 def _snips(seed: int) -> TextSet:
@@ -177,6 +188,7 @@ def _trec(seed: int) -> TextSet:
 
 _MAKERS: Mapping[str, Callable[[int], TextSet]] = {
     "atlas": _atlas,
+    "atlas_sentences": _atlas_sentences,
     "snips": _snips,
     "universal_ner": _universal_ner,
     "uner_ud": _uner_ud,
