@@ -12,7 +12,7 @@ from mtl_utils.experiments.text_training import MAIN_METRICS, train_and_measure
 
 TUNING = "sharing_tuning"
 
-RATES = (0.003, 0.01)
+RATES = (0.01, 0.03)
 """Step sizes that every contender may choose from."""
 
 STRENGTHS: Mapping[str, Sequence[float]] = {
@@ -29,12 +29,12 @@ CONTENDERS = ("separate", "hard", "branched", *STRENGTHS)
 
 WIDTH = 64
 SAME_SIZE = {
-    "separate": 42,
+    "separate": 38,
     "hard": 64,
-    "branched": 54,
-    "soft, distance": 42,
-    "soft, trace norm": 42,
-    "shared-private": 32,
+    "branched": 56,
+    "soft, distance": 38,
+    "soft, trace norm": 38,
+    "shared-private": 28,
 }
 """Widths with which all contenders have about as many parameters as hard sharing."""
 

@@ -113,7 +113,9 @@ def sharing_of(
         return BranchedSharing.from_encoder(make(), tasks, settings["shared_layers"])
     if kind == "soft":
         first = make()  # copies of one begin without a distance
-        tied = [name for name, part in first.named_children() if any(True for _ in part.parameters())]
+        tied = [
+            name for name, part in first.named_children() if any(True for _ in part.parameters())
+        ]
         copies = {task: copy.deepcopy(first) for task in tasks}
         return SoftSharing(copies, tied, PENALTIES[settings["penalty"]], settings["strength"])
     if kind == "shared-private":
@@ -247,9 +249,9 @@ def train_and_measure(
             :func:`sharing_of` take them, ``vocab_size`` and ``vocabulary`` as
             :func:`tokenizer_of`. With ``apart`` the training rows of a data set are dealt out, and
             each of its tasks has the labels of its own rows alone. ``measured`` is the number of
-            rows of validation and of test to measure on, all of them without it. Heads have ``head_dropout``, ``smoothing`` and ``crf``. A step
-            takes a batch of each data set, and there are ``steps`` of them with ``validations`` in
-            between; ``training`` are the other settings of the trainer, ``weights`` those of the
+            rows of validation and of test to measure on, all of them without it. Heads have
+            ``head_dropout``, ``smoothing`` and ``crf``. A step takes a batch of each data set, and
+            there are ``steps`` of them with ``validations`` in between; ``training`` are the other settings of the trainer, ``weights`` those of the
             losses, equal ones where there are none. ``choose`` is ``"mean"`` where one set of
             weights must serve all tasks, and ``"each"`` where every task has a model of its own.
         seed: Of the draw of rows, weights, dropout and the order of batches.
