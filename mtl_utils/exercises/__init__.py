@@ -13,6 +13,13 @@ from mtl_utils.exercises.named_entities import (
     check_read_spans,
     check_span_f1,
 )
+from mtl_utils.exercises.sharing_families import (
+    check_branched_size,
+    check_implicit_step,
+    check_shrink_singular_values,
+    check_spring_gradient,
+    check_states_overlap,
+)
 from mtl_utils.exercises.three_tasks import (
     check_expected_risk,
     check_joint_loss,
@@ -40,10 +47,12 @@ __all__ = [
     "check_attention_weights",
     "check_backward_step",
     "check_best_mixture",
+    "check_branched_size",
     "check_clipped_precision",
     "check_continuation_count",
     "check_expected_risk",
     "check_greedy",
+    "check_implicit_step",
     "check_is_valid",
     "check_joint_loss",
     "check_merge_parts",
@@ -52,10 +61,13 @@ __all__ = [
     "check_perplexity",
     "check_read_spans",
     "check_shift_position",
+    "check_shrink_singular_values",
     "check_smoothed_target",
     "check_span_f1",
     "check_split_heads",
+    "check_spring_gradient",
     "check_stack_size",
+    "check_states_overlap",
     "check_teacher_inputs",
     "exercise",
 ]
