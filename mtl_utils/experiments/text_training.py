@@ -251,9 +251,10 @@ def train_and_measure(
             each of its tasks has the labels of its own rows alone. ``measured`` is the number of
             rows of validation and of test to measure on, all of them without it. Heads have
             ``head_dropout``, ``smoothing`` and ``crf``. A step takes a batch of each data set, and
-            there are ``steps`` of them with ``validations`` in between; ``training`` are the other settings of the trainer, ``weights`` those of the
-            losses, equal ones where there are none. ``choose`` is ``"mean"`` where one set of
-            weights must serve all tasks, and ``"each"`` where every task has a model of its own.
+            there are ``steps`` of them with ``validations`` in between; ``training`` are the other
+            settings of the trainer, ``weights`` those of the losses, equal ones where there are
+            none. ``choose`` is ``"mean"`` where one set of weights must serve all tasks, and
+            ``"each"`` where every task has a model of its own.
         seed: Of the draw of rows, weights, dropout and the order of batches.
         workspace: Where the checkpoint of a killed run is; none is written if ``None``.
 
