@@ -7,6 +7,12 @@ from mtl_utils.exercises.language_models import (
     check_nucleus,
     check_perplexity,
 )
+from mtl_utils.exercises.multitask_transformer import (
+    check_align_tags,
+    check_exact_match,
+    check_segments,
+    check_size_ratio,
+)
 from mtl_utils.exercises.named_entities import (
     check_backward_step,
     check_is_valid,
@@ -44,12 +50,14 @@ __all__ = [
     "Answer",
     "Exercise",
     "Verdict",
+    "check_align_tags",
     "check_attention_weights",
     "check_backward_step",
     "check_best_mixture",
     "check_branched_size",
     "check_clipped_precision",
     "check_continuation_count",
+    "check_exact_match",
     "check_expected_risk",
     "check_greedy",
     "check_implicit_step",
@@ -60,8 +68,10 @@ __all__ = [
     "check_own_past",
     "check_perplexity",
     "check_read_spans",
+    "check_segments",
     "check_shift_position",
     "check_shrink_singular_values",
+    "check_size_ratio",
     "check_smoothed_target",
     "check_span_f1",
     "check_split_heads",

@@ -59,6 +59,7 @@ def registry() -> dict[str, Experiment]:
     from mtl_utils.experiments import (
         atlas_difficulty,
         language_models,
+        multitask_transformer,
         named_entities,
         sharing_families,
         three_tasks,
@@ -73,6 +74,7 @@ def registry() -> dict[str, Experiment]:
         named_entities,
         three_tasks,
         transformer,
+        multitask_transformer,
         sharing_families,
     )
     return {experiment.name: experiment for module in modules for experiment in module.EXPERIMENTS}

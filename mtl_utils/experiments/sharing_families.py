@@ -13,10 +13,7 @@ from mtl_utils.experiments.text_training import MAIN_METRICS, train_and_measure
 TUNING = "sharing_tuning"
 
 RATES = (0.01, 0.03)
-"""Step sizes that every contender may choose from on little data of Atlas."""
-
-LARGEST_RATE = (0.03,)
-"""The one elsewhere: the larger was better for every contender there."""
+"""Step sizes that every contender may choose from."""
 
 STRENGTHS: Mapping[str, Sequence[float]] = {
     "soft, distance": (0.001, 0.01, 0.1),
@@ -50,15 +47,6 @@ SETTINGS: Mapping[str, Config] = {
     "UNER": {"data": [["uner_ud", 2000, 16]], "tasks": ["entities", "pos"]},
 }
 """Data and tasks. Rows are dealt out: each task has the labels of half of them."""
-
-
-def rates(setting: str) -> tuple[float, ...]:
-    """List the step sizes that contenders may choose from.
-
-    Args:
-        setting: One of :data:`SETTINGS`.
-    """
-    return RATES if setting == "Atlas, little" else LARGEST_RATE
 
 
 def sharing_settings(contender: str, strength: float | None) -> dict[str, Any]:
@@ -163,7 +151,7 @@ def chosen(config: Config, folder: Path) -> tuple[float, float | None]:
         (frame["setting"] == config["setting"]) & (frame["contender"] == config["contender"])
     ]
     means = ours.groupby(["learning_rate", "strength"], dropna=False)["validation"].mean()
-    wanted = len(rates(config["setting"])) * len(STRENGTHS.get(config["contender"], (None,)))
+    wanted = len(RATES) * len(STRENGTHS.get(config["contender"], (None,)))
     if len(means) != wanted:
         raise ValueError(
             f"Expected {wanted} candidates of {config['contender']!r} on {config['setting']!r} in "
@@ -198,7 +186,7 @@ def _tuning() -> list[Config]:
         }
         for setting in SETTINGS
         for contender in CONTENDERS
-        for rate in rates(setting)
+        for rate in RATES
         for strength in STRENGTHS.get(contender, (None,))
     ]
 

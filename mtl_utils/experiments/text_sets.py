@@ -105,7 +105,7 @@ def load(name: str, size: int | None = None, seed: int = 0) -> TextSet:
 
     Args:
         name: ``"snips"``, ``"universal_ner"``, ``"uner_ud"``, ``"sick"``, ``"trec"``,
-            ``"atlas"`` (pairs) or ``"atlas_sentences"``.
+            ``"atlas"`` or ``"atlas_large"`` (pairs), or ``"atlas_sentences"``.
         size: Use so many training rows, drawn with ``seed``; all of them if ``None``. Those of a
             smaller size are among those of a larger one. Validation and test stay whole.
         seed: Of the draw, and of Atlas itself.
@@ -118,7 +118,7 @@ def load(name: str, size: int | None = None, seed: int = 0) -> TextSet:
 
     if name not in _MAKERS:
         raise KeyError(f"No data set named {name!r}; there are {sorted(_MAKERS)}")
-    whole = _whole(name, seed if name.startswith("atlas") else 0)
+    whole = _whole(name, seed if name in _GENERATED else 0)
     if size is None:
         return whole
     train = whole.splits["train"]
@@ -132,16 +132,27 @@ def load(name: str, size: int | None = None, seed: int = 0) -> TextSet:
 ATLAS_PAIRS = 4000
 """Pairs of the Atlas corpus; 3,200 are training pairs."""
 
+ATLAS_LARGE_PAIRS = 10_000
+"""Pairs of the large one; 8,000 are training pairs."""
+
 
 def _atlas(seed: int) -> TextSet:
+    return _atlas_pairs("atlas", ATLAS_PAIRS, seed)
+
+
+def _atlas_large(seed: int) -> TextSet:
+    return _atlas_pairs("atlas_large", ATLAS_LARGE_PAIRS, seed)
+
+
+def _atlas_pairs(name: str, size: int, seed: int) -> TextSet:
     columns = {"topic": "topic", "entities": "ner_tags", "inference": "label"}
     kinds: dict[str, Kind] = {
         "topic": Classification,
         "entities": Tagging,
         "inference": PairClassification,
     }
-    dataset = atlas.load_inference(ATLAS_PAIRS, seed=seed)
-    return _text_set("atlas", dataset, kinds, columns, text="tokens", other="hypothesis")
+    dataset = atlas.load_inference(size, seed=seed)
+    return _text_set(name, dataset, kinds, columns, text="tokens", other="hypothesis")
 
 
 ATLAS_SENTENCES = 6000
@@ -188,6 +199,7 @@ def _trec(seed: int) -> TextSet:
 
 _MAKERS: Mapping[str, Callable[[int], TextSet]] = {
     "atlas": _atlas,
+    "atlas_large": _atlas_large,
     "atlas_sentences": _atlas_sentences,
     "snips": _snips,
     "universal_ner": _universal_ner,
@@ -195,6 +207,7 @@ _MAKERS: Mapping[str, Callable[[int], TextSet]] = {
     "sick": _sick,
     "trec": _trec,
 }
+_GENERATED = ("atlas", "atlas_large", "atlas_sentences")
 
 
 @functools.lru_cache(maxsize=8)

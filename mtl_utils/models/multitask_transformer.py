@@ -59,6 +59,8 @@ class MultiTaskTransformer(TextModel):
         tokenizer: Needed for everything that starts from text.
         feedforward_width: Size of the hidden layer at each position; 4 D if ``None``.
         dropout: Probability of dropping a unit or a weight, in the encoder and before each head.
+        token_dropout: Probability of reading a token as unknown while training; see
+            :class:`mtl_utils.nn.TokenDropout`.
         smoothing: Label smoothing of all tasks while training.
         max_length: Number of positions: the longest text or pair, special tokens included.
         positions: ``"sinusoidal"`` or ``"learned"``.
@@ -85,6 +87,7 @@ class MultiTaskTransformer(TextModel):
         tokenizer: Tokenizer | None = None,
         feedforward_width: int | None = None,
         dropout: float = 0.1,
+        token_dropout: float = 0.0,
         smoothing: float = 0.0,
         max_length: int = 512,
         positions: str = "sinusoidal",
@@ -97,6 +100,7 @@ class MultiTaskTransformer(TextModel):
         options: dict[str, Any] = {
             "feedforward_width": feedforward_width,
             "dropout": dropout,
+            "token_dropout": token_dropout,
             "max_length": max_length,
             "positions": positions,
             "norm_first": norm_first,

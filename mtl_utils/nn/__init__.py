@@ -4,7 +4,7 @@ from mtl_utils.nn.attention import AdditiveAttention, UniformAttention, masked_s
 from mtl_utils.nn.crf import LinearChainCRF
 from mtl_utils.nn.decoder import AttentionDecoder, Decoded, Decoder, DecoderState, shift_right
 from mtl_utils.nn.decoding import filter_logits, next_token_distribution, sample
-from mtl_utils.nn.dropout import Dropout
+from mtl_utils.nn.dropout import Dropout, TokenDropout
 from mtl_utils.nn.embeddings import CharacterCNN, WordCharacterEmbedding
 from mtl_utils.nn.encoder import Encoder, EncoderLayers
 from mtl_utils.nn.gradient_reversal import GradientReversal, reverse_gradient
@@ -62,6 +62,7 @@ __all__ = [
     "SelfAttentiveDecoder",
     "SelfAttentiveState",
     "SinusoidalPositions",
+    "TokenDropout",
     "TransformerDecoder",
     "TransformerDecoderLayer",
     "TransformerEncoder",

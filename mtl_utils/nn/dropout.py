@@ -1,4 +1,4 @@
-"""Dropout with few random numbers."""
+"""Dropout with few random numbers, and of whole tokens."""
 
 from __future__ import annotations
 
@@ -7,6 +7,9 @@ import math
 import torch
 from torch import Tensor
 from torch import nn as torch_nn
+
+from mtl_utils.data.vocabulary import SPECIALS, UNK
+from mtl_utils.nn.arguments import check_probability
 
 LEVELS = 2**16
 """Values of the random number that decides on one unit."""
@@ -58,3 +61,41 @@ def random_levels(shape: torch.Size) -> Tensor:
     count = math.prod(shape)
     words = torch.empty((count + 3) // 4, dtype=torch.int64)
     return words.random_(-(2**63), None).view(torch.int16)[:count].view(shape)
+
+
+class TokenDropout(torch_nn.Module):
+    """Read tokens as unknown at random while training (Iyyer et al., 2015).
+
+    What a model does with a name it has never seen is then part of what it learns: it has to use
+    the context. The special tokens of the book's vocabularies are spared.
+
+    Args:
+        p: Probability for each token.
+
+    Raises:
+        ValueError: If the probability is outside [0, 1).
+    """
+
+    def __init__(self, p: float = 0.1) -> None:
+        super().__init__()
+        check_probability("p", p)
+        self.p = p
+
+    def forward(self, input_ids: Tensor) -> Tensor:
+        """Make tokens unknown while training.
+
+        Args:
+            input_ids: Of any shape.
+
+        Returns:
+            Of the same shape; ``input_ids`` itself while evaluating.
+        """
+        if not self.training or self.p == 0:
+            return input_ids
+        dropped = torch.rand(input_ids.shape, device=input_ids.device) < self.p
+        ordinary = input_ids >= len(SPECIALS)
+        return input_ids.masked_fill(dropped & ordinary, SPECIALS.index(UNK))
+
+    def extra_repr(self) -> str:
+        """Say how often."""
+        return f"p={self.p}"

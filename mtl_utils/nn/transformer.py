@@ -11,7 +11,7 @@ from torch import nn as torch_nn
 
 from mtl_utils.data.batch import Inputs
 from mtl_utils.nn.arguments import check_cut, check_probability, check_sizes
-from mtl_utils.nn.dropout import Dropout
+from mtl_utils.nn.dropout import Dropout, TokenDropout
 from mtl_utils.nn.encoder import Encoder, EncoderLayers
 from mtl_utils.nn.packing import Packing
 from mtl_utils.nn.positions import make_positions
@@ -179,6 +179,8 @@ class TransformerEncoder(Encoder):
             ``nn.Embedding`` that is shared with another part, which is called with the token ids
             and scaled as one's own, or any other module, which is called with the inputs and taken
             as it is.
+        token_dropout: Probability of reading a token as unknown while training; see
+            :class:`TokenDropout`. Another module as ``embedding`` has its own way.
 
     Raises:
         ValueError: If a size is below 1, H does not divide D, a probability is outside [0, 1), the
@@ -204,6 +206,7 @@ class TransformerEncoder(Encoder):
         activation: str = "relu",
         activation_dropout: float | None = None,
         embedding: torch_nn.Module | None = None,
+        token_dropout: float = 0.0,
     ) -> None:
         super().__init__()
         check_sizes(vocab_size=vocab_size, width=width, num_segments=num_segments)
@@ -213,6 +216,7 @@ class TransformerEncoder(Encoder):
             embedding = token_embedding(vocab_size, width)
         check_width(embedding, width)
         self.embedding = embedding
+        self.token_dropout = TokenDropout(token_dropout)
         self.positions = make_positions(positions, width, max_length)
         self.segments = torch_nn.Embedding(num_segments, width)
         torch_nn.init.zeros_(self.segments.weight)  # no effect until pairs have been learned from
@@ -257,7 +261,8 @@ class TransformerEncoder(Encoder):
         """
         check_ids(inputs.input_ids, self.vocab_size)
         if isinstance(self.embedding, torch_nn.Embedding):
-            embedded = self.embedding(inputs.input_ids) * self.width**0.5
+            read = self.token_dropout(inputs.input_ids)
+            embedded = self.embedding(read) * self.width**0.5
         else:
             embedded = self.embedding(inputs)
         embedded = embedded + self.positions(embedded.shape[1]) + self._segments(inputs)

@@ -5,7 +5,8 @@ import math
 import pytest
 import torch
 
-from mtl_utils.nn import Dropout
+from mtl_utils.data import Inputs
+from mtl_utils.nn import Dropout, TokenDropout, TransformerEncoder
 from mtl_utils.nn.dropout import random_levels
 
 LARGE = 2**20
@@ -70,3 +71,29 @@ def test_a_seed_repeats_it_and_evaluation_leaves_it_out():
     assert not torch.equal(first, other)
     assert dropout.eval()(inputs) is inputs
     assert Dropout(0.0)(inputs) is inputs
+
+
+def test_tokens_become_unknown_as_often_as_it_says_and_special_ones_never():
+    torch.manual_seed(0)
+    ids = torch.randint(0, 50, (1000, 400))
+    read = TokenDropout(0.2)(ids)
+    special = ids < 4
+    assert torch.equal(read[special], ids[special])
+    changed = read != ids
+    assert set(read[changed].tolist()) == {1}
+    assert float(changed[~special].double().mean()) == pytest.approx(0.2, abs=0.005)
+    assert TokenDropout(0.2).eval()(ids) is ids
+    with pytest.raises(ValueError, match="p must"):
+        TokenDropout(1.0)
+
+
+def test_an_encoder_reads_dropped_tokens_as_unknown_while_training():
+    torch.manual_seed(0)
+    encoder = TransformerEncoder(10, 8, 1, 2, dropout=0.0, token_dropout=0.999)
+    ids = torch.tensor([[2, 5, 6, 3]])
+    inputs = Inputs(ids, torch.ones_like(ids).bool())
+    unknown = Inputs(torch.tensor([[2, 1, 1, 3]]), inputs.mask)
+    while_training = encoder(inputs)
+    encoder.eval()
+    assert torch.equal(while_training, encoder(unknown))
+    assert not torch.equal(while_training, encoder(inputs))
