@@ -20,7 +20,6 @@ from mtl_utils.exercises.named_entities import (
     check_span_f1,
 )
 from mtl_utils.exercises.sharing_families import (
-    check_branched_size,
     check_implicit_step,
     check_shrink_singular_values,
     check_spring_gradient,
@@ -54,7 +53,6 @@ __all__ = [
     "check_attention_weights",
     "check_backward_step",
     "check_best_mixture",
-    "check_branched_size",
     "check_clipped_precision",
     "check_continuation_count",
     "check_exact_match",

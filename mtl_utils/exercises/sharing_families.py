@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import torch
 from torch import Tensor
 
@@ -11,7 +9,6 @@ from mtl_utils.exercises.checking import Answer, exercise
 from mtl_utils.sharing import orthogonality_penalty, squared_distance
 
 __all__ = [
-    "check_branched_size",
     "check_implicit_step",
     "check_shrink_singular_values",
     "check_spring_gradient",
@@ -43,28 +40,6 @@ def check_spring_gradient(answer: Answer) -> None:
         copies = _copies(num_tasks).requires_grad_()
         (expected,) = torch.autograd.grad(strength * squared_distance(copies), copies)
         answer.gives(copies.detach(), strength, expected=expected, hint=hint)
-
-
-def _embeddings_as_a_layer(part_sizes: Sequence[int], num_shared_layers: int, tasks: int) -> int:
-    lower, upper = part_sizes[:num_shared_layers], part_sizes[num_shared_layers:]
-    return sum(lower) + tasks * sum(upper)
-
-
-def _one_branch(part_sizes: Sequence[int], num_shared_layers: int, tasks: int) -> int:
-    return sum(part_sizes)
-
-
-def _trunk_for_each(part_sizes: Sequence[int], num_shared_layers: int, tasks: int) -> int:
-    return tasks * sum(part_sizes)
-
-
-@exercise("branched_size", wrong=[_embeddings_as_a_layer, _one_branch, _trunk_for_each])
-def check_branched_size(answer: Answer) -> None:
-    """The number of parameters of an encoder that branches."""
-    hint = "Embeddings and shared layers count once, what is above them once a task."
-    cases = ((0, 2, 250), (1, 2, 230), (2, 2, 130), (1, 3, 330), (0, 1, 130))
-    for num_shared_layers, num_tasks, expected in cases:
-        answer.gives([10, 20, 100], num_shared_layers, num_tasks, expected=expected, hint=hint)
 
 
 def _with_padding(shared: Tensor, private: Tensor, mask: Tensor) -> Tensor:

@@ -27,7 +27,7 @@ That of shared-private encoders multiplies the two values of Liu et al. (2017).
 
 CONTENDERS = ("separate", "hard", "branched", *STRENGTHS)
 
-WIDTH = 64
+WIDTH, STEPS = 64, 160
 SAME_SIZE = {
     "separate": 38,
     "hard": 64,
@@ -207,8 +207,6 @@ def _families() -> list[Config]:
     ]
     return [{**config, "steps": STEPS} for config in configs]
 
-
-STEPS = 200
 
 EXPERIMENTS = (
     Experiment(
