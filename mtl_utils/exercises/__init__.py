@@ -26,6 +26,12 @@ from mtl_utils.exercises.pretrained import (
     check_mixing_rates,
     check_read_entities,
 )
+from mtl_utils.exercises.sharing_families import (
+    check_implicit_step,
+    check_shrink_singular_values,
+    check_spring_gradient,
+    check_states_overlap,
+)
 from mtl_utils.exercises.three_tasks import (
     check_expected_risk,
     check_joint_loss,
@@ -61,6 +67,7 @@ __all__ = [
     "check_exact_match",
     "check_expected_risk",
     "check_greedy",
+    "check_implicit_step",
     "check_is_valid",
     "check_joint_loss",
     "check_layer_rates",
@@ -73,11 +80,14 @@ __all__ = [
     "check_read_spans",
     "check_segments",
     "check_shift_position",
+    "check_shrink_singular_values",
     "check_size_ratio",
     "check_smoothed_target",
     "check_span_f1",
     "check_split_heads",
+    "check_spring_gradient",
     "check_stack_size",
+    "check_states_overlap",
     "check_teacher_inputs",
     "exercise",
 ]

@@ -62,6 +62,7 @@ def registry() -> dict[str, Experiment]:
         multitask_transformer,
         named_entities,
         pretrained,
+        sharing_families,
         three_tasks,
         transformer,
         translation,
@@ -76,6 +77,7 @@ def registry() -> dict[str, Experiment]:
         three_tasks,
         transformer,
         multitask_transformer,
+        sharing_families,
     )
     return {experiment.name: experiment for module in modules for experiment in module.EXPERIMENTS}
 

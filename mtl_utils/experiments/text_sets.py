@@ -105,7 +105,7 @@ def load(name: str, size: int | None = None, seed: int = 0) -> TextSet:
 
     Args:
         name: ``"snips"``, ``"universal_ner"``, ``"uner_ud"``, ``"sick"``, ``"trec"``,
-            ``"atlas"`` or ``"atlas_large"``.
+            ``"atlas"`` or ``"atlas_large"`` (pairs), or ``"atlas_sentences"``.
         size: Use so many training rows, drawn with ``seed``; all of them if ``None``. Those of a
             smaller size are among those of a larger one. Validation and test stay whole.
         seed: Of the draw, and of Atlas itself.
@@ -155,6 +155,17 @@ def _atlas_pairs(name: str, size: int, seed: int) -> TextSet:
     return _text_set(name, dataset, kinds, columns, text="tokens", other="hypothesis")
 
 
+ATLAS_SENTENCES = 6000
+"""Sentences of the Atlas corpus; 4,800 are training sentences."""
+
+
+def _atlas_sentences(seed: int) -> TextSet:
+    kinds: dict[str, Kind] = {"topic": Classification, "entities": Tagging}
+    columns = {"topic": "topic", "entities": "ner_tags"}
+    dataset = atlas.load(ATLAS_SENTENCES, seed=seed)
+    return _text_set("atlas_sentences", dataset, kinds, columns, text="tokens")
+
+
 def _snips(seed: int) -> TextSet:
     kinds: dict[str, Kind] = {"intent": Classification, "slots": Tagging}
     columns = {"intent": "intent", "slots": "slot_tags"}
@@ -189,13 +200,14 @@ def _trec(seed: int) -> TextSet:
 _MAKERS: Mapping[str, Callable[[int], TextSet]] = {
     "atlas": _atlas,
     "atlas_large": _atlas_large,
+    "atlas_sentences": _atlas_sentences,
     "snips": _snips,
     "universal_ner": _universal_ner,
     "uner_ud": _uner_ud,
     "sick": _sick,
     "trec": _trec,
 }
-_GENERATED = ("atlas", "atlas_large")
+_GENERATED = ("atlas", "atlas_large", "atlas_sentences")
 
 
 @functools.lru_cache(maxsize=8)

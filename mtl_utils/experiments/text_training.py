@@ -26,7 +26,15 @@ from mtl_utils.nn import (
     packaged_encoder,
 )
 from mtl_utils.objectives import FixedWeights
-from mtl_utils.sharing import HardSharing, Sharing, SoftSharing
+from mtl_utils.sharing import (
+    BranchedSharing,
+    HardSharing,
+    SharedPrivate,
+    Sharing,
+    SoftSharing,
+    squared_distance,
+    trace_norm,
+)
 from mtl_utils.tasks import Classification, Tagging
 from mtl_utils.training import JointBatches, Loader, Trainer, TrainerConfig, layerwise_groups
 
@@ -78,19 +86,50 @@ def encoder_of(settings: Mapping[str, Any], vocab_size: int) -> Encoder:
     return encoder
 
 
+PENALTIES = {"distance": squared_distance, "trace norm": trace_norm}
+
+
 def sharing_of(
     settings: Mapping[str, Any], tasks: Sequence[str], make: Callable[[], Encoder]
 ) -> Sharing:
     """Put encoders together.
 
     Args:
-        settings: Its ``kind``: ``"hard"``, or ``"separate"`` for an encoder a task.
+        settings: Its ``kind``: ``"hard"``; ``"separate"`` for an encoder a task; ``"branched"``
+            above ``shared_layers``; ``"soft"`` with a ``penalty`` of :data:`PENALTIES` on all
+            parameters at a ``strength``; ``"shared-private"`` with the strengths of
+            :class:`mtl_utils.sharing.SharedPrivate`, ``orthogonality`` and ``adversary``.
         tasks: Names of the tasks.
         make: Makes an encoder.
+
+    Raises:
+        KeyError: If there is no such kind.
     """
-    if settings["kind"] == "hard":
+    kind = settings["kind"]
+    if kind == "hard":
         return HardSharing(make())
-    return SoftSharing({task: make() for task in tasks}, tied=(), strength=0.0)
+    if kind == "separate":
+        return SoftSharing({task: make() for task in tasks}, tied=(), strength=0.0)
+    if kind == "branched":
+        return BranchedSharing.from_encoder(make(), tasks, settings["shared_layers"])
+    if kind == "soft":
+        first = make()  # copies of one begin without a distance
+        tied = [
+            name for name, part in first.named_children() if any(True for _ in part.parameters())
+        ]
+        copies = {task: copy.deepcopy(first) for task in tasks}
+        return SoftSharing(copies, tied, PENALTIES[settings["penalty"]], settings["strength"])
+    if kind == "shared-private":
+        return SharedPrivate(
+            make(),
+            {task: make() for task in tasks},
+            orthogonality_strength=settings["orthogonality"],
+            adversary_strength=settings["adversary"],
+        )
+    raise KeyError(
+        f"No sharing of the kind {kind!r}; expected 'hard', 'separate', 'branched', 'soft' or "
+        "'shared-private'"
+    )
 
 
 def model_of(config: Config, sets: Sequence[TextSet], vocab_size: int) -> MultiTaskModel:
@@ -176,7 +215,7 @@ def main_scores(measured: Mapping[str, float], tasks: Sequence[str]) -> dict[str
 def loaders_of(
     config: Config, sets: Sequence[TextSet], tokenizer: Tokenizer, split: str, seed: int
 ) -> list[BatchLoader]:
-    """Make one loader a data set.
+    """Make one loader a data set, or for training one a task where these are kept ``apart``.
 
     Args:
         config: See :func:`train_and_measure`.
@@ -188,14 +227,18 @@ def loaders_of(
     made = []
     for text_set, (_, _, batch) in zip(sets, config["data"], strict=True):
         tasks = [task for task in config["tasks"] if task in text_set.kinds]
-        kept = text_set.splits[split]
-        if split == "validation":
-            kept = _drawn(kept, config.get("max_validation"))
-        rows = examples(kept, tokenizer, tasks, config.get("max_length"))
-        if split == "train":
-            made.append(BatchLoader(rows, batch_size=batch, seed=seed))
-        else:
+        given, limit = text_set.splits[split], config.get("max_length")
+        if split != "train":
+            measured = _drawn(given, config.get(f"max_{split}"))
+            rows = examples(measured, tokenizer, tasks, limit)
             made.append(BatchLoader(rows, max_tokens=4096, seed=0))
+            continue
+        parts = [tasks]
+        if config.get("apart"):
+            parts = [[task] for task in tasks]
+        for place, part in enumerate(parts):
+            rows = examples(given[place :: len(parts)], tokenizer, part, limit)
+            made.append(BatchLoader(rows, batch_size=batch, seed=seed))
     return made
 
 
@@ -215,13 +258,14 @@ def train_and_measure(
         config: ``data`` lists data sets as ``[name, training rows or None, rows a batch]``;
             ``tasks`` names the tasks. ``encoder`` and ``sharing`` are as :func:`encoder_of` and
             :func:`sharing_of` take them, ``vocab_size`` and ``vocabulary`` as :func:`tokenizer_of`.
-            Heads have ``head_dropout``, ``pooling`` (``"first"``, or ``"mean"`` and for pairs
-            ``"compare"``), ``smoothing`` and ``crf``. A step takes a batch of each data set, and
-            there are ``steps`` of them with ``validations`` in between, on at most
-            ``max_validation`` rows of a data set; ``training`` are the other settings of the
-            trainer, ``weights`` those of the losses, equal ones where there are none. ``choose`` is
-            ``"mean"`` where one set of weights must serve all tasks, and ``"each"`` where every
-            task has a model of its own.
+            With ``apart`` the training rows of a data set are dealt out, and each of its tasks has
+            the labels of its own rows alone. At most ``max_validation`` and ``max_test`` rows of a
+            data set are measured. Heads have ``head_dropout``, ``pooling`` (``"first"``, or
+            ``"mean"`` and for pairs ``"compare"``), ``smoothing`` and ``crf``. A step takes a batch
+            of each data set, and there are ``steps`` of them with ``validations`` in between;
+            ``training`` are the other settings of the trainer, ``weights`` those of the losses,
+            equal ones where there are none. ``choose`` is ``"mean"`` where one set of weights must
+            serve all tasks, and ``"each"`` where every task has a model of its own.
         seed: Of the draw of rows, weights, dropout and the order of batches.
         workspace: Where the checkpoint of a killed run is; none is written if ``None``.
 

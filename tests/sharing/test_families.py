@@ -10,16 +10,18 @@ from tiny_sharing import (
     ONE_EACH,
     PARTS,
     TASKS,
+    all_encoders,
     apart,
     batch_of,
     bilstm,
-    encoders,
     gradient,
     longer,
     model_of,
     moved,
     names_of,
+    pretrained,
     total,
+    transformer,
 )
 
 from mtl_utils.data import Batch
@@ -37,11 +39,23 @@ def one_each(encoder, tasks=TASKS):
     return {task: encoder() for task in tasks}
 
 
+def branched(num_shared_layers):
+    """Branch an encoder; a pretrained one, which cannot be cut, is a trunk as a whole."""
+
+    def made(encoder):
+        if encoder is not pretrained:
+            return BranchedSharing.from_encoder(encoder(), TASKS, num_shared_layers)
+        branches = {task: transformer().cut(num_shared_layers)[1] for task in TASKS}
+        return BranchedSharing(encoder(), branches)
+
+    return made
+
+
 FAMILIES = {
     "hard": lambda encoder: HardSharing(encoder()),
-    "branched at 0": lambda encoder: BranchedSharing.from_encoder(encoder(), TASKS, 0),
-    "branched at 1": lambda encoder: BranchedSharing.from_encoder(encoder(), TASKS, 1),
-    "branched at 2": lambda encoder: BranchedSharing.from_encoder(encoder(), TASKS, 2),
+    "branched at 0": branched(0),
+    "branched at 1": branched(1),
+    "branched at 2": branched(2),
     "soft": lambda encoder: SoftSharing(one_each(encoder), PARTS[encoder], strength=0.1),
     "trace norm": lambda encoder: SoftSharing(one_each(encoder), PARTS[encoder], trace_norm, 0.1),
     "shared-private": lambda encoder: SharedPrivate(encoder(), one_each(encoder)),
@@ -56,7 +70,7 @@ def make(family, encoder):
 
 
 @families
-@encoders
+@all_encoders
 @pytest.mark.parametrize("rows", [ALL, ONE_EACH], ids=["aligned", "disjoint"])
 def test_trains_predicts_is_saved_and_copied(family, encoder, rows, tmp_path):
     model, batch = make(family, encoder), batch_of(rows)
@@ -84,7 +98,7 @@ def test_trains_predicts_is_saved_and_copied(family, encoder, rows, tmp_path):
 
 
 @families
-@encoders
+@all_encoders
 def test_every_parameter_is_shared_or_of_one_task(family, encoder):
     model = make(family, encoder)
     groups = [model.shared_parameters(), *(model.task_parameters(task) for task in TASKS)]
@@ -93,7 +107,7 @@ def test_every_parameter_is_shared_or_of_one_task(family, encoder):
 
 
 @families
-@encoders
+@all_encoders
 @pytest.mark.parametrize("rows", [ALL, ONE_EACH], ids=["aligned", "disjoint"])
 def test_a_loss_moves_what_is_shared_and_its_own_parts_alone(family, encoder, rows):
     model, batch = make(family, encoder), batch_of(rows)
@@ -112,7 +126,7 @@ def test_a_loss_moves_what_is_shared_and_its_own_parts_alone(family, encoder, ro
 
 
 @families
-@encoders
+@all_encoders
 @pytest.mark.parametrize(
     "rows", [ALL, ONE_EACH, [{"pos"}, {"pos", "ner"}, set(), {"ner"}]], ids=str
 )
@@ -127,7 +141,7 @@ def test_one_batch_for_all_equals_one_batch_a_task(family, encoder, rows):
 
 
 @families
-@encoders
+@all_encoders
 @pytest.mark.parametrize("filler", [0, 5])
 def test_padding_changes_nothing(family, encoder, filler):
     model, batch = make(family, encoder), batch_of()
@@ -142,7 +156,7 @@ def test_padding_changes_nothing(family, encoder, filler):
 
 
 @with_parts
-@encoders
+@all_encoders
 def test_a_task_that_the_way_of_sharing_was_not_made_for(family, encoder):
     sharing, batch = FAMILIES[family](encoder), batch_of()
     message = r"No task named 'fr'; this way of sharing was made for \['pos', 'ner', 'chunk'\]"
@@ -154,6 +168,21 @@ def test_a_task_that_the_way_of_sharing_was_not_made_for(family, encoder):
     ):
         with pytest.raises(KeyError, match=message):
             use()
+
+
+def test_a_pretrained_encoder_cannot_be_cut_and_the_error_says_what_to_do():
+    with pytest.raises(TypeError, match="give BranchedSharing a trunk and branches of your own"):
+        BranchedSharing.from_encoder(pretrained(), TASKS, 1)
+
+
+@families
+@all_encoders
+def test_losses_and_gradients_are_finite(family, encoder):
+    model = make(family, encoder)
+    losses = model(batch_of())
+    assert list(losses.by_task) == list(TASKS)
+    assert all(loss.isfinite() for loss in [*losses.by_task.values(), losses.penalty])
+    assert all(g.isfinite().all() for g in gradient(model, total(losses)).values())
 
 
 def test_only_the_tasks_that_are_asked_for_are_computed():

@@ -2,10 +2,11 @@
 
 import pytest
 import torch
+from transformers import BertConfig
 
 from mtl_utils.data import Batch, Example, Inputs, collate
 from mtl_utils.models import MultiTaskModel
-from mtl_utils.nn import BiLSTMEncoder, TransformerEncoder
+from mtl_utils.nn import BiLSTMEncoder, PretrainedEncoder, TransformerEncoder
 from mtl_utils.tasks import Tagging
 
 VOCABULARY, WIDTH, LAYERS = 9, 4, 2
@@ -24,8 +25,28 @@ def transformer(width=WIDTH, dropout=0.0, num_layers=LAYERS):
     return TransformerEncoder(VOCABULARY, width, num_layers, 2, 6, dropout).double()
 
 
+def pretrained():
+    """Make a tiny BERT as if it had been pretrained; its weights are drawn, not read."""
+    config = BertConfig(
+        vocab_size=VOCABULARY,
+        hidden_size=WIDTH,
+        num_hidden_layers=LAYERS,
+        num_attention_heads=2,
+        intermediate_size=6,
+        max_position_embeddings=12,
+        hidden_dropout_prob=0.0,
+        attention_probs_dropout_prob=0.0,
+    )
+    return PretrainedEncoder(config.to_dict(), pretrained=False).double()
+
+
 encoders = pytest.mark.parametrize("encoder", [bilstm, transformer])
-PARTS = {bilstm: ("embedding", "lstm"), transformer: ("embedding", "segments", "stack")}
+all_encoders = pytest.mark.parametrize("encoder", [bilstm, transformer, pretrained])
+PARTS = {
+    bilstm: ("embedding", "lstm"),
+    transformer: ("embedding", "segments", "stack"),
+    pretrained: ("model",),
+}
 
 
 def model_of(sharing, tasks=TASKS):
