@@ -102,7 +102,16 @@ EXPERIMENTS = (
     Experiment(
         name="multitask_transformer_atlas",
         description="One Transformer for three tasks on the same pairs of Atlas, or one for each.",
-        configs=_aligned(ATLAS),
+        configs=(
+            *_aligned(ATLAS),
+            _contender(
+                ATLAS,
+                "joint, without inference",
+                "hard",
+                ATLAS["steps"],
+                tasks=["topic", "entities"],
+            ),
+        ),
         seeds=(0, 1, 2, 3, 4),
         run=run,
     ),
