@@ -12,7 +12,7 @@ from mtl_utils.experiments.text_training import MAIN_METRICS, train_and_measure
 
 TUNING = "sharing_tuning"
 
-RATES = (0.01, 0.03)
+RATES = (0.03, 0.06)
 """Step sizes that every contender may choose from."""
 
 STRENGTHS: Mapping[str, Sequence[float]] = {
