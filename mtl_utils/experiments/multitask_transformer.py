@@ -8,6 +8,7 @@ from typing import Any
 from mtl_utils.experiments.registry import Config, Experiment
 from mtl_utils.experiments.text_training import run
 
+# The step size is the best of three on validation, for the joint model and for three models alike.
 ATLAS: Config = {
     "data": [["atlas_large", None, 32]],
     "tasks": ["topic", "entities", "inference"],
@@ -24,7 +25,7 @@ ATLAS: Config = {
     "head_dropout": 0.0,
     "steps": 1800,
     "validations": 6,
-    "training": {"learning_rate": 0.0015, "warmup_steps": 100},
+    "training": {"learning_rate": 0.004, "warmup_steps": 100},
 }
 
 # From trial runs on validation with the joint model: a CRF was worth six points of slot F1, 10,000
@@ -98,20 +99,23 @@ def _aligned(base: Config) -> tuple[Config, ...]:
     )
 
 
+def _on_atlas() -> tuple[Config, ...]:
+    """Compare at equal budget, and without the task that is hardly learnt or with little of it."""
+    joint, separate, _ = _aligned(ATLAS)
+    little = {"topic": 1.0, "entities": 1.0, "inference": 0.1}
+    return (
+        joint,
+        separate,
+        {**joint, "method": "joint, inference weighs 0.1", "weights": little},
+        {**joint, "method": "joint, without inference", "tasks": ["topic", "entities"]},
+    )
+
+
 EXPERIMENTS = (
     Experiment(
         name="multitask_transformer_atlas",
         description="One Transformer for three tasks on the same pairs of Atlas, or one for each.",
-        configs=(
-            *_aligned(ATLAS),
-            _contender(
-                ATLAS,
-                "joint, without inference",
-                "hard",
-                ATLAS["steps"],
-                tasks=["topic", "entities"],
-            ),
-        ),
+        configs=_on_atlas(),
         seeds=(0, 1, 2, 3, 4),
         run=run,
     ),
