@@ -61,6 +61,7 @@ def registry() -> dict[str, Experiment]:
         language_models,
         multitask_transformer,
         named_entities,
+        pretrained,
         sharing_families,
         three_tasks,
         transformer,
@@ -75,6 +76,7 @@ def registry() -> dict[str, Experiment]:
         three_tasks,
         transformer,
         multitask_transformer,
+        pretrained,
         sharing_families,
     )
     return {experiment.name: experiment for module in modules for experiment in module.EXPERIMENTS}
