@@ -315,3 +315,8 @@ def test_a_name_that_pytorch_refuses(name):
     encoder = LSTMEncoder(VOCABULARY, WIDTH)
     with pytest.raises(ValueError, match="A task needs another name: PyTorch says"):
         MultiTaskModel(HardSharing(encoder), [LanguageModeling(name, VOCABULARY)])
+
+
+def test_what_is_written_is_not_compared_with_ids():
+    with pytest.raises(NotImplementedError, match="writes text, which is measured as text"):
+        make().evaluate(examples_of(ALL))

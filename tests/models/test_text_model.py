@@ -263,3 +263,29 @@ def test_poolings_are_those_of_the_tasks():
         bilstm(pooling="last")
     with pytest.raises(ValueError, match="PairClassification has the poolings"):
         bilstm(pair_pooling="mean")
+
+
+# Predictions beside labels.
+
+
+@both
+def test_predictions_stand_beside_labels_row_by_row(make):
+    model = make()
+    examples = [
+        model.example(WORDS[0], tags=LABELS["tags"][0]),
+        model.example("no label"),
+        model.example(WORDS[1], classification=LABELS["classification"][1]),
+    ]
+    found = model.compare(examples)
+    assert list(found) == ["classification", "tags"]  # no inference label anywhere
+    tags, nothing, missing = found["tags"]
+    assert nothing is None
+    assert missing is None
+    assert model.tagging.tags(tags[0]) == model.tag(WORDS[:1])[0]
+    assert model.tagging.tags(tags[1]) == LABELS["tags"][0]
+    classes = found["classification"]
+    assert classes[:2] == [None, None]
+    assert model.classification.names(classes[2]) == [
+        *model.classify(WORDS[1:2]),
+        LABELS["classification"][1],
+    ]
