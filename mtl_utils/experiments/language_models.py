@@ -13,6 +13,7 @@ from datasets import Dataset
 from torch import Tensor
 
 from mtl_utils.data import hub
+from mtl_utils.data.entry import SPLITS
 from mtl_utils.data.vocabulary import Vocabulary
 from mtl_utils.experiments.registry import Config, Experiment
 from mtl_utils.models import LSTMLanguageModel, NGramLanguageModel
@@ -29,7 +30,6 @@ from mtl_utils.training import (
 Sentences = list[list[str]]
 Texts = Mapping[str, str]
 
-SPLITS = ("train", "validation", "test")
 MULTIWORD_TAG = "_"  # of rows such as "don't", which "do" and "n't" follow
 SUBSET_SEED = 0  # the subsets of a learning curve are the same for every model and seed
 

@@ -12,12 +12,11 @@ from typing import Any
 import torch
 
 from mtl_utils.data import BatchLoader, hub
+from mtl_utils.data.entry import SPLITS
 from mtl_utils.experiments.registry import Config, Experiment
 from mtl_utils.models import MultiTaskModel, Tagger
 from mtl_utils.tasks import span_errors
 from mtl_utils.training import Trainer, TrainerConfig
-
-SPLITS = ("train", "validation", "test")
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from typing import Any
 
 from mtl_utils.experiments.analysis import load_results
 from mtl_utils.experiments.registry import Config, Experiment
-from mtl_utils.experiments.text_training import MAIN_METRICS, train_and_measure
+from mtl_utils.experiments.text_training import main_scores, train_and_measure
 
 TUNING = "sharing_tuning"
 
@@ -166,12 +166,8 @@ def chosen(config: Config, folder: Path) -> tuple[float, float | None]:
 def _mean(measured: Mapping[str, Any], split: str = "") -> float:
     """Average the main metric of each task."""
     tasks = [name.removesuffix("_validation") for name in measured if name.endswith("_validation")]
-    values = [
-        measured[f"{task}_validation"]
-        if split
-        else next(measured[f"{task}_{m}"] for m in MAIN_METRICS if f"{task}_{m}" in measured)
-        for task in tasks
-    ]
+    scores = {task: measured[f"{task}_{split}"] for task in tasks} if split else None
+    values = list((scores or main_scores(measured, tasks)).values())
     return round(sum(values) / len(values), 2)
 
 

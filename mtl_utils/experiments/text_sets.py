@@ -7,11 +7,12 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from mtl_utils import atlas
 from mtl_utils.data import Example, Tokenizer, encode_pair, encode_text, hub
+from mtl_utils.data.entry import SPLITS
 from mtl_utils.tasks import Classification, PairClassification, Tagging
-
-SPLITS = ("train", "validation", "test")
 
 Kind = type[Classification] | type[Tagging]
 
@@ -114,8 +115,6 @@ def load(name: str, size: int | None = None, seed: int = 0) -> TextSet:
         KeyError: If there is no such data set.
         ValueError: If there are fewer training rows than ``size``.
     """
-    import numpy as np
-
     if name not in _MAKERS:
         raise KeyError(f"No data set named {name!r}; there are {sorted(_MAKERS)}")
     whole = _whole(name, seed if name in _GENERATED else 0)

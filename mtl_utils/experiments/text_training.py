@@ -49,12 +49,12 @@ def tokenizer_of(config: Config, seed: int) -> Tokenizer:
 
     Args:
         config: Its ``vocab_size`` is the number of pieces to learn from the training texts of its
-            ``vocabulary``, data sets like those of ``data``. A pretrained encoder has its own.
+            data sets. A pretrained encoder has its own.
         seed: Of the run.
     """
     if config["encoder"]["kind"] == "pretrained":
         return PretrainedTokenizer.from_pretrained(packaged_encoder())
-    sets = tuple((name, size) for name, size, _ in config.get("vocabulary", config["data"]))
+    sets = tuple((name, size) for name, size, _ in config["data"])
     return _trained_tokenizer(sets, config["vocab_size"], seed)
 
 
@@ -249,15 +249,13 @@ def _drawn(rows: Sequence[Row], count: int | None) -> Sequence[Row]:
     return random.Random(0).sample(list(rows), count)
 
 
-def train_and_measure(
-    config: Config, seed: int, workspace: Path | None = None
-) -> tuple[MultiTaskModel, dict[str, Any]]:
+def train_and_measure(config: Config, seed: int) -> tuple[MultiTaskModel, dict[str, Any]]:
     """Train one model, and measure each of its tasks with the weights that did best.
 
     Args:
         config: ``data`` lists data sets as ``[name, training rows or None, rows a batch]``;
             ``tasks`` names the tasks. ``encoder`` and ``sharing`` are as :func:`encoder_of` and
-            :func:`sharing_of` take them, ``vocab_size`` and ``vocabulary`` as :func:`tokenizer_of`.
+            :func:`sharing_of` take them, ``vocab_size`` as :func:`tokenizer_of`.
             With ``apart`` the training rows of a data set are dealt out, and each of its tasks has
             the labels of its own rows alone. At most ``max_validation`` and ``max_test`` rows of a
             data set are measured. Heads have ``head_dropout``, ``pooling`` (``"first"``, or
@@ -267,7 +265,6 @@ def train_and_measure(
             equal ones where there are none. ``choose`` is ``"mean"`` where one set of weights must
             serve all tasks, and ``"each"`` where every task has a model of its own.
         seed: Of the draw of rows, weights, dropout and the order of batches.
-        workspace: Where the checkpoint of a killed run is; none is written if ``None``.
 
     Returns:
         The model, and what was measured: the metrics of each task on test and its main one on
@@ -311,25 +308,24 @@ def train_and_measure(
 def _measured(
     config: Config, model: MultiTaskModel, kept: BestWeights, test: Sequence[BatchLoader]
 ) -> dict[str, float]:
-    names = dict.fromkeys(config["tasks"], MEAN)
-    if config["choose"] == "each":
-        names = {task: task for task in config["tasks"]}
-    found: dict[str, float] = {}
-    right: dict[int, list[list[bool]]] = {place: [] for place in range(len(test))}
-    for task, name in names.items():
+    chosen = {task: task if config["choose"] == "each" else MEAN for task in config["tasks"]}
+    rows: dict[str, list[tuple[Any, Any]]] = {}
+    for name in dict.fromkeys(chosen.values()):
         model.load_state_dict(kept.weights[name])
-        for place, loader in enumerate(test):
-            if not any(task in example.labels for example in loader.examples[:1]):
-                continue
-            rows = [row for row in model.compare(loader)[task] if row is not None]
-            right[place].append([prediction == label for prediction, label in rows])
-            scores = model.tasks[task].metrics(*zip(*rows, strict=True))
-            found |= {f"{task}_{metric}": value for metric, value in scores.items()}
-            found[f"{task}_validation"] = kept.scores[name][task]
-    for place, by_task in right.items():
-        if len(by_task) > 1:
-            exact = [all(row) for row in zip(*by_task, strict=True)]
-            found[f"{config['data'][place][0]}_exact"] = fmean(exact)
+        for loader in test:
+            compared = model.compare(loader)
+            for task in (task for task in compared if chosen[task] == name):
+                rows[task] = [row for row in compared[task] if row is not None]
+    found: dict[str, float] = {}
+    for task, name in chosen.items():
+        scores = model.tasks[task].metrics(*zip(*rows[task], strict=True))
+        found |= {f"{task}_{metric}": value for metric, value in scores.items()}
+        found[f"{task}_validation"] = kept.scores[name][task]
+    for (set_name, *_), loader in zip(config["data"], test, strict=True):
+        together = [rows[task] for task in chosen if task in loader.examples[0].labels]
+        if len(together) > 1:
+            exact = [all(a == b for a, b in row) for row in zip(*together, strict=True)]
+            found[f"{set_name}_exact"] = fmean(exact)
     return {name: round(100 * value, 2) for name, value in found.items()}
 
 

@@ -14,11 +14,11 @@ import torch
 
 from mtl_utils import atlas
 from mtl_utils.data import BatchLoader, BytePairTokenizer, Tokenizer, hub
+from mtl_utils.data.entry import SPLITS
 from mtl_utils.experiments.registry import Config, Experiment
 from mtl_utils.models import MultiTaskModel, Seq2Seq
 from mtl_utils.training import Trainer, TrainerConfig
 
-SPLITS = ("train", "validation", "test")
 BEAM_SIZES = (1, 2, 5, 10)
 MEASURED_BEAM = 5
 LENGTH_PENALTY = 1.0

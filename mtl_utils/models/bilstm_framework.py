@@ -380,7 +380,3 @@ class BiLSTMFramework(MultiTaskModel):
         head = self.head(TRANSLATION)
         assert isinstance(head, TranslationOutput)
         return head
-
-    @property
-    def _device(self) -> torch.device:
-        return next(self.parameters()).device

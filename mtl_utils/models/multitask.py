@@ -10,7 +10,7 @@ from torch import Tensor
 from torch import nn as torch_nn
 
 from mtl_utils.data.batch import Batch
-from mtl_utils.data.batching import BatchLoader
+from mtl_utils.data.batching import BatchLoader, predict_by_length
 from mtl_utils.data.examples import Example
 from mtl_utils.nn.evaluation_mode import evaluation_mode
 from mtl_utils.objectives.base import Losses
@@ -137,21 +137,26 @@ class MultiTaskModel(torch_nn.Module):
             ValueError: If there are no examples.
             NotImplementedError: If there are labels of a task that writes text.
         """
-        loader = examples
-        if not isinstance(loader, BatchLoader):
-            loader = BatchLoader(loader, max_tokens=max_tokens, shuffle=False)
-        device = next(self.parameters()).device
-        found: dict[str, list[tuple[Any, Any] | None]] = {task: [] for task in self.tasks}
+        if len(examples) == 0:
+            raise ValueError("There are no examples to predict for")
         with evaluation_mode(self):
-            for batch in loader:
-                batch = batch.to(device)
-                tasks = [task for task in self.tasks if task in batch.labels]
-                hidden = self.sharing(batch, tasks).hidden if tasks else {}
-                for task, rows in found.items():
-                    head = self.head(task)
-                    known = task in hidden
-                    rows += head.compare(hidden[task], batch) if known else [None] * len(batch)
-        return {task: rows for task, rows in found.items() if any(rows)}
+            if isinstance(examples, BatchLoader):
+                rows = [row for batch in examples for row in self._compared(batch)]
+            else:
+                rows = predict_by_length(examples, self._compared, max_tokens)
+        columns = zip(self.tasks, zip(*rows, strict=True), strict=True)
+        return {task: list(column) for task, column in columns if any(column)}
+
+    def _compared(self, batch: Batch) -> list[tuple[tuple[Any, Any] | None, ...]]:
+        """Return for each row what every task says and should say."""
+        batch = batch.to(self._device)
+        tasks = [task for task in self.tasks if task in batch.labels]
+        hidden = self.sharing(batch, tasks).hidden if tasks else {}
+        columns = [
+            self.head(task).compare(hidden[task], batch) if task in hidden else [None] * len(batch)
+            for task in self.tasks
+        ]
+        return list(zip(*columns, strict=True))
 
     def evaluate(
         self, examples: Sequence[Example] | BatchLoader, *, max_tokens: int = 4096
@@ -207,6 +212,10 @@ class MultiTaskModel(torch_nn.Module):
             task: Name of the task.
         """
         return [*self.sharing.task_parameters(task), *self.head(task).parameters()]
+
+    @property
+    def _device(self) -> torch.device:
+        return next(self.parameters()).device
 
     def _grouped(self, batches: Batch | Mapping[str, Batch]) -> list[tuple[Batch, list[str]]]:
         """Return each batch once, with the tasks that are to be computed on it."""

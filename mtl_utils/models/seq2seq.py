@@ -215,7 +215,3 @@ class Seq2Seq(MultiTaskModel):
         head = self.head(TASK)
         assert isinstance(head, TranslationHead)
         return head
-
-    @property
-    def _device(self) -> torch.device:
-        return next(self.parameters()).device

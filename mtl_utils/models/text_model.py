@@ -323,10 +323,6 @@ class TextModel(MultiTaskModel):
         assert isinstance(head, TaggingHead)
         return head
 
-    @property
-    def _device(self) -> torch.device:
-        return next(self.parameters()).device
-
 
 def listed(texts: Iterable[T]) -> list[T]:
     """Return texts as a list, or say that they are a single one.

@@ -8,9 +8,9 @@ from torch import nn as torch_nn
 
 from mtl_utils.data.batch import Inputs
 from mtl_utils.nn.arguments import check_probability, check_sizes
+from mtl_utils.nn.dropout import TokenDropout
 
 PADDING = 0
-UNKNOWN = 1
 
 
 class CharacterCNN(torch_nn.Module):
@@ -131,7 +131,7 @@ class WordCharacterEmbedding(torch_nn.Module):
                 f"character_width of 1 to {width - 1}, got {character_width}"
             )
         check_probability("word_dropout", word_dropout)
-        self.width, self.word_dropout = width, word_dropout
+        self.width, self.word_dropout = width, TokenDropout(word_dropout)
         self.words = torch_nn.Embedding(vocab_size, width - character_width)
         self.characters = CharacterCNN(
             num_characters, character_width, character_embedding_width, dropout=dropout
@@ -154,8 +154,5 @@ class WordCharacterEmbedding(torch_nn.Module):
                 "The inputs have no character_ids, which this embedding reads. Give each Example "
                 "its character_ids, as models.Tagger.example does."
             )
-        ids = inputs.input_ids
-        if self.training and self.word_dropout > 0:
-            dropped = torch.rand(ids.shape, device=ids.device) < self.word_dropout
-            ids = ids.masked_fill(dropped, UNKNOWN)
+        ids = self.word_dropout(inputs.input_ids)
         return torch.cat([self.words(ids), self.characters(inputs.character_ids)], dim=2)
