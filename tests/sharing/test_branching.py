@@ -10,12 +10,13 @@ from tiny_sharing import (
     TASKS,
     VOCABULARY,
     WIDTH,
+    all_encoders,
     batch_of,
     bilstm,
-    encoders,
     gradient,
     model_of,
     moved,
+    pretrained,
     total,
     transformer,
 )
@@ -26,7 +27,7 @@ from mtl_utils.sharing import BranchedSharing, HardSharing
 cuts = pytest.mark.parametrize("num_shared", range(LAYERS + 1))
 
 
-@encoders
+@all_encoders
 @cuts
 def test_the_parts_one_after_the_other_are_the_encoder(encoder, num_shared):
     torch.manual_seed(0)
@@ -44,7 +45,7 @@ def test_the_parts_one_after_the_other_are_the_encoder(encoder, num_shared):
     assert torch.equal(whole(inputs), expected)
 
 
-@encoders
+@all_encoders
 def test_a_part_can_be_cut_again(encoder):
     whole, inputs = encoder(num_layers=3), batch_of().inputs
     lower, upper = whole.cut(2)
@@ -53,7 +54,7 @@ def test_a_part_can_be_cut_again(encoder):
     torch.testing.assert_close(upper(hidden, inputs.mask), whole(inputs), **EXACT)
 
 
-@encoders
+@all_encoders
 @pytest.mark.parametrize("num_shared", [0, LAYERS])
 def test_dropout_is_that_of_the_encoder(encoder, num_shared):
     """Where one of the parts has no layers, even its random numbers are the same."""
@@ -76,7 +77,7 @@ def test_units_are_dropped_between_layers_that_were_cut():
     torch.testing.assert_close(upper(hidden, inputs.mask), whole.eval()(inputs), **EXACT)
 
 
-@encoders
+@all_encoders
 @cuts
 def test_frozen_layers_and_their_mode_are_kept(encoder, num_shared):
     whole = encoder(dropout=0.5).requires_grad_(False).eval()
@@ -85,7 +86,7 @@ def test_frozen_layers_and_their_mode_are_kept(encoder, num_shared):
         assert not any(module.training for module in part.modules())
 
 
-@encoders
+@all_encoders
 @pytest.mark.parametrize("dropout", [0.0, 0.5])
 def test_sharing_all_layers_is_hard_sharing(encoder, dropout):
     torch.manual_seed(0)
@@ -119,12 +120,14 @@ def layer_size(encoder):
     return attention + 2 * WIDTH * inner + inner + WIDTH + 2 * 2 * WIDTH
 
 
-@encoders
+@all_encoders
 @cuts
 @pytest.mark.parametrize("num_tasks", [1, 3])
 def test_the_number_of_parameters(encoder, num_shared, num_tasks):
     sharing = BranchedSharing.from_encoder(encoder(), TASKS[:num_tasks], num_shared)
-    embeddings = VOCABULARY * WIDTH + (2 * WIDTH if encoder is transformer else 0)  # segments
+    # Segments; a BERT has positions that are learnt, and normalises before its layers.
+    more = {bilstm: 0, transformer: 2 * WIDTH, pretrained: (2 + 12 + 2) * WIDTH}
+    embeddings = VOCABULARY * WIDTH + more[encoder]
     norm = 2 * WIDTH if encoder is transformer else 0
     all_shared = num_shared == LAYERS
     shared = embeddings + num_shared * layer_size(encoder) + all_shared * norm
@@ -135,18 +138,22 @@ def test_the_number_of_parameters(encoder, num_shared, num_tasks):
     assert sum(p.numel() for p in sharing.parameters()) == shared + num_tasks * own
 
 
-@encoders
+@all_encoders
 def test_with_no_layer_shared_only_embeddings_are(encoder):
     torch.manual_seed(0)
     model = model_of(BranchedSharing.from_encoder(encoder(), TASKS, 0))
     for task, loss in model(batch_of()).by_task.items():
         parts = {name.split(".")[1] + "." + name.split(".")[2] for name in moved(model, loss)}
-        embeddings = {"trunk.embedding"} | ({"trunk.segments"} if encoder is transformer else set())
+        embeddings = {
+            bilstm: {"trunk.embedding"},
+            transformer: {"trunk.embedding", "trunk.segments"},
+            pretrained: {"trunk.model"},
+        }[encoder]
         assert parts - embeddings == {f"branches.{task}", f"{task}.output"}
         assert embeddings <= parts
 
 
-@encoders
+@all_encoders
 @cuts
 def test_the_trunk_is_run_once_a_batch_and_its_states_are_the_features(encoder, num_shared):
     sharing, batch = BranchedSharing.from_encoder(encoder(), TASKS, num_shared), batch_of()
@@ -160,7 +167,7 @@ def test_the_trunk_is_run_once_a_batch_and_its_states_are_the_features(encoder, 
         torch.testing.assert_close(hidden, shared.hidden[TASKS[0]], **EXACT)
 
 
-@encoders
+@all_encoders
 @pytest.mark.parametrize("num_shared", [-1, LAYERS + 1])
 def test_a_number_of_layers_that_there_are_not(encoder, num_shared):
     message = f"of 2 layers can be cut after 0 to 2 of them, got {num_shared}"

@@ -19,9 +19,7 @@ from tiny_sharing import (
     model_of,
     moved,
     names_of,
-    pretrained,
     total,
-    transformer,
 )
 
 from mtl_utils.data import Batch
@@ -40,15 +38,7 @@ def one_each(encoder, tasks=TASKS):
 
 
 def branched(num_shared_layers):
-    """Branch an encoder; a pretrained one, which cannot be cut, is a trunk as a whole."""
-
-    def made(encoder):
-        if encoder is not pretrained:
-            return BranchedSharing.from_encoder(encoder(), TASKS, num_shared_layers)
-        branches = {task: transformer().cut(num_shared_layers)[1] for task in TASKS}
-        return BranchedSharing(encoder(), branches)
-
-    return made
+    return lambda encoder: BranchedSharing.from_encoder(encoder(), TASKS, num_shared_layers)
 
 
 FAMILIES = {
@@ -168,11 +158,6 @@ def test_a_task_that_the_way_of_sharing_was_not_made_for(family, encoder):
     ):
         with pytest.raises(KeyError, match=message):
             use()
-
-
-def test_a_pretrained_encoder_cannot_be_cut_and_the_error_says_what_to_do():
-    with pytest.raises(TypeError, match="give BranchedSharing a trunk and branches of your own"):
-        BranchedSharing.from_encoder(pretrained(), TASKS, 1)
 
 
 @families

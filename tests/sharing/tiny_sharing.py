@@ -25,17 +25,17 @@ def transformer(width=WIDTH, dropout=0.0, num_layers=LAYERS):
     return TransformerEncoder(VOCABULARY, width, num_layers, 2, 6, dropout).double()
 
 
-def pretrained():
+def pretrained(width=WIDTH, dropout=0.0, num_layers=LAYERS):
     """Make a tiny BERT as if it had been pretrained; its weights are drawn, not read."""
     config = BertConfig(
         vocab_size=VOCABULARY,
-        hidden_size=WIDTH,
-        num_hidden_layers=LAYERS,
+        hidden_size=width,
+        num_hidden_layers=num_layers,
         num_attention_heads=2,
         intermediate_size=6,
         max_position_embeddings=12,
-        hidden_dropout_prob=0.0,
-        attention_probs_dropout_prob=0.0,
+        hidden_dropout_prob=dropout,
+        attention_probs_dropout_prob=dropout,
     )
     return PretrainedEncoder(config.to_dict(), pretrained=False).double()
 
