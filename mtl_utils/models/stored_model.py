@@ -15,6 +15,8 @@ import torch
 from torch import Tensor
 from torch import nn as torch_nn
 
+from mtl_utils.data.whole_file import whole_file
+
 Model = TypeVar("Model", bound=torch_nn.Module)
 
 CONTENT_FILE = "model.json"
@@ -49,8 +51,9 @@ def write_model(
     described = {"format": _FORMAT, "weights": name, **content}
     text = json.dumps(described, ensure_ascii=False, indent=1) + "\n"
     folder.mkdir(parents=True, exist_ok=True)
-    _put(folder / name, data)
-    _put(folder / CONTENT_FILE, text.encode("utf-8"))
+    for file_name, content_bytes in ((name, data), (CONTENT_FILE, text.encode("utf-8"))):
+        with whole_file(folder / file_name) as file:
+            file.write(content_bytes)
     for path in folder.glob("weights-*.safetensors*"):
         if path.name != name:
             with contextlib.suppress(OSError):  # another process may have been faster
@@ -127,18 +130,3 @@ def _read_weights(path: Path) -> dict[str, Tensor]:
 
 def _digest(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()[:16]
-
-
-def _put(path: Path, data: bytes) -> None:
-    """Write a file beside its place, force it to the disk, and move it into place."""
-    temporary = path.with_name(path.name + ".tmp")
-    try:
-        with temporary.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            temporary.unlink(missing_ok=True)
-        raise

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import os
 import pickle
@@ -14,6 +13,8 @@ from typing import Any
 
 import torch
 from torch import Tensor
+
+from mtl_utils.data.whole_file import whole_file
 
 #: Tells our files from others.
 _FORMAT = "mtl_utils checkpoint"
@@ -47,19 +48,13 @@ def save_checkpoint(path: str | os.PathLike[str], state: Mapping[str, Any]) -> N
     """
     path = Path(path)
     _check_plain(state, "state")
-    temporary = path.with_name(path.name + ".tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        _write(temporary, {"format": _FORMAT, "version": _VERSION, "state": dict(state)})
-        os.replace(temporary, path)
-    except BaseException as error:
-        with contextlib.suppress(OSError):
-            temporary.unlink(missing_ok=True)
+        with whole_file(path) as file:
+            torch.save({"format": _FORMAT, "version": _VERSION, "state": dict(state)}, file)
+    except (OSError, RuntimeError) as error:
         # torch reports a write that failed below it as a RuntimeError.
-        if isinstance(error, OSError | RuntimeError):
-            raise CheckpointError(_write_failure(path, error)) from error
-        raise
-    _sync_folder(path.parent)
+        raise CheckpointError(_write_failure(path, error)) from error
 
 
 def load_checkpoint(path: str | os.PathLike[str]) -> dict[str, Any]:
@@ -106,24 +101,6 @@ def load_checkpoint(path: str | os.PathLike[str]) -> dict[str, Any]:
         )
     state: dict[str, Any] = content["state"]
     return state
-
-
-def _write(path: Path, content: dict[str, Any]) -> None:
-    with path.open("wb") as file:
-        torch.save(content, file)
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make the move itself survive a power cut, where the system can."""
-    # Windows opens no folders and some network drives sync none; the file is in place either way.
-    with contextlib.suppress(OSError):
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
 
 
 def _check_plain(value: Any, where: str) -> None:

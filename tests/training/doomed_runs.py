@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from tiny_training import InterruptedLoader, TinyLoader, tiny_model, weights_of
 
-from mtl_utils.training import Trainer, TrainerConfig, checkpoints, load_checkpoint
+from mtl_utils.training import Trainer, TrainerConfig, load_checkpoint
 
 CONFIG = TrainerConfig(epochs=4, learning_rate=0.02, checkpoint_every=4)
 NEVER = 10**9
@@ -76,23 +76,22 @@ def survives(session: Session) -> bool:
 
 def die_in_write(point: str) -> None:
     """Have the process killed in its third write of a checkpoint (or its first one)."""
-    name, index = ("_write", 1) if point == "first-write" else ("_write", 3)
-    if point == "after-move":
-        name = "_sync_folder"
-    original, calls = getattr(checkpoints, name), []
+    index = 1 if point == "first-write" else 3
+    original, calls = os.replace, []
 
-    def doomed(path: Path, *content: Any) -> None:
+    def doomed(temporary: Path, path: Path) -> None:
         calls.append(path)
         if len(calls) < index:
-            return original(path, *content)
+            return original(temporary, path)
         if point == "half-written":
-            original(path, *content)
-            os.truncate(path, path.stat().st_size // 2)
-        elif point == "before-move":
-            original(path, *content)
+            os.truncate(temporary, temporary.stat().st_size // 2)
+        elif point == "after-move":
+            original(temporary, path)
+        elif point == "first-write":
+            temporary.unlink()
         return die()
 
-    setattr(checkpoints, name, doomed)
+    os.replace = doomed
 
 
 def die_often(folder: Path, name: str, generator: random.Random) -> None:
