@@ -312,9 +312,10 @@ def _measured(
     rows: dict[str, list[tuple[Any, Any]]] = {}
     for name in dict.fromkeys(chosen.values()):
         model.load_state_dict(kept.weights[name])
-        for loader in test:
+        served = {task for task in chosen if chosen[task] == name}
+        for loader in (loader for loader in test if served & set(loader.examples[0].labels)):
             compared = model.compare(loader)
-            for task in (task for task in compared if chosen[task] == name):
+            for task in served & set(compared):
                 rows[task] = [row for row in compared[task] if row is not None]
     found: dict[str, float] = {}
     for task, name in chosen.items():
