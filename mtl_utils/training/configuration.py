@@ -8,7 +8,7 @@ from typing import Literal, get_args
 from mtl_utils.training.schedules import ScheduleName
 
 Optimizer = Literal["adamw", "adam"]
-Precision = Literal["no", "bf16", "fp16"]
+Precision = Literal["no", "bf16", "fp16", "auto"]
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,9 @@ class TrainerConfig:
             :mod:`mtl_utils.training.schedules`.
         warmup_steps: Steps over which the step size rises linearly from zero.
         patience: Stop after so many validations without a better one; ``None`` never does.
-        mixed_precision: ``"no"``, ``"bf16"`` or ``"fp16"`` (a GPU only).
+        mixed_precision: ``"no"``, ``"bf16"``, ``"fp16"`` (a GPU only), or ``"auto"``: ``"bf16"``
+            where the device has instructions for it, which make a step faster, and ``"no"``
+            elsewhere. Numbers then depend on the machine a little more than they do anyway.
         seed: Of dropout, and of nothing else: the caller seeds the initial weights.
         validate_every: Epochs from one validation to the next; the last epoch always has one.
         checkpoint_every: Steps from one checkpoint to the next, beside the one after each epoch;

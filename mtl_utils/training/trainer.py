@@ -24,6 +24,7 @@ from mtl_utils.training import schedules
 from mtl_utils.training.configuration import TrainerConfig
 from mtl_utils.training.loader import Loader, checksum, to_device
 from mtl_utils.training.optimization import check_groups, make_optimizer, set_learning_rate
+from mtl_utils.training.precision import choose_precision
 from mtl_utils.training.processes import (
     BatchLosses,
     average_gradients,
@@ -153,7 +154,7 @@ class _Run:
     def __init__(self, trainer: Trainer, train: Loader, validation: Loader | None) -> None:
         self.trainer, self.train, self.validation = trainer, train, validation
         self.config, self.model, self.balancer = trainer.config, trainer.model, trainer.balancer
-        self.accelerator = make_accelerator(self.config.mixed_precision)
+        self.accelerator = make_accelerator(choose_precision(self.config.mixed_precision))
         self.device = self.accelerator.device
         same_everywhere(self.balancer.to(self.device), self.accelerator)
         optimizer = make_optimizer(self.config, self.model, self.balancer, trainer.parameter_groups)

@@ -21,22 +21,29 @@ from tiny_training import (
 )
 from torch import Tensor
 
-from mtl_utils.training import Trainer, TrainerConfig, load_checkpoint, processes, trainer
+from mtl_utils.training import (
+    Trainer,
+    TrainerConfig,
+    load_checkpoint,
+    precision,
+    processes,
+    trainer,
+)
 
 VALIDATION = TinyLoader(3, seed=9)
 Weights = dict[str, Tensor]
 
 
-def fit(precision: Any, **settings: Any) -> tuple[Weights, pd.DataFrame]:
+def fit(mixed_precision: Any, **settings: Any) -> tuple[Weights, pd.DataFrame]:
     model = settings.pop("model", None) or tiny_model(dropout=settings.pop("dropout", 0.0))
     train = settings.pop("train", None) or TinyLoader()
-    config = TrainerConfig(epochs=3, mixed_precision=precision, checkpoint_every=4)
+    config = TrainerConfig(epochs=3, mixed_precision=mixed_precision, checkpoint_every=4)
     history = Trainer(model, config, progress=False, **settings).fit(train, VALIDATION)
     return weights_of(model), history.drop(columns="seconds")
 
 
 def test_bf16_is_close_to_full_precision_and_is_not_it() -> None:
-    weights, histories = zip(*(fit(precision) for precision in ("no", "bf16", "no")), strict=True)
+    weights, histories = zip(*(fit(name) for name in ("no", "bf16", "no")), strict=True)
     assert np.isfinite(histories[1]).all().all()
     np.testing.assert_allclose(histories[1], histories[0], rtol=1e-2)
     assert not same_weights(weights[0], weights[1])
@@ -52,6 +59,26 @@ def test_validation_runs_in_the_same_precision() -> None:
     )
     fit("bf16", model=model)
     assert seen == {(True, torch.bfloat16), (False, torch.bfloat16)}
+
+
+@pytest.mark.parametrize("has_it", [True, False])
+def test_auto_is_bf16_where_the_machine_has_it(
+    monkeypatch: pytest.MonkeyPatch, has_it: bool
+) -> None:
+    monkeypatch.setattr(precision, "has_bfloat16", lambda: has_it)
+    weights, history = fit("auto")
+    expected, same = fit("bf16" if has_it else "no")
+    assert same_weights(weights, expected)
+    pd.testing.assert_frame_equal(history, same)
+
+
+@pytest.mark.skipif(
+    torch.cuda.is_available() or not Path("/proc/cpuinfo").is_file(),
+    reason="there is a GPU, or no list of what the processor can do",
+)
+def test_a_processor_has_bfloat16_where_its_flags_say_so() -> None:
+    flags = set(Path("/proc/cpuinfo").read_text("utf-8").split())
+    assert precision.has_bfloat16() == bool(flags & {"avx512_bf16", "amx_tile"})
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
