@@ -172,7 +172,7 @@ class SharedPrivate(Sharing):
 
 
 def orthogonality_penalty(shared: Tensor, private: Tensor, mask: Tensor) -> Tensor:
-    r"""Return :math:`\lVert S^\top P \rVert_F^2` of each text (Bousmalis et al., 2016).
+    r"""Return :math:`\lVert S^\top P \rVert_F^2` of each text (Liu et al., 2017).
 
     It is 0 where the columns of S, one a unit, are orthogonal to those of P, over the tokens of the
     text.

@@ -17,7 +17,9 @@ from mtl_utils.tasks.base import Head
 
 
 def squared_distance(copies: Tensor) -> Tensor:
-    r"""Sum the squared distances of K copies of a parameter from their mean (Duong et al., 2015).
+    r"""Sum the squared distances of K copies of a parameter from their mean.
+
+    After Duong et al. (2015), who pulled one copy towards another:
 
     .. math:: \sum_k \lVert \theta_k - \bar\theta \rVert^2
         = \frac{1}{2K} \sum_{j, k} \lVert \theta_j - \theta_k \rVert^2
