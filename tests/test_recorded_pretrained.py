@@ -71,16 +71,27 @@ def test_validation_is_cut_and_test_is_not(tiny):
     assert counts == {"train": 3, "validation": 2, "test": 3}
 
 
-def test_every_run_sees_the_same_of_each_data_set():
-    joint, *singles = [config for config in CONFIGS if config["method"] in ("joint", "single")]
+@pytest.mark.parametrize("step_size", pretrained.STEP_SIZES)
+def test_every_run_sees_the_same_of_each_data_set(step_size):
+    alike = [c for c in CONFIGS if c["training"]["learning_rate"] == step_size]
+    joint, *singles = [config for config in alike if config["method"] in ("joint", "single")]
     assert [name for name, _, _ in joint["data"]] == list(TASKS)
     assert [config["data"] for config in singles] == [[row] for row in joint["data"]]
-    for config in CONFIGS:
+    for config in alike:
         same = {key: value for key, value in config.items() if key not in ("data", "tasks")}
         wanted = {key: joint[key] for key in same}
         differs = {key for key in same if same[key] != wanted[key]}
         allowed = {"joint, one rate": {"layerwise"}, "joint, frozen": {"encoder"}}
         assert differs - {"method"} == allowed.get(config["method"], set())
+
+
+def test_both_step_sizes_are_tried_on_the_same_runs():
+    first, second = (
+        [{**c, "training": None} for c in CONFIGS if c["training"]["learning_rate"] == step_size]
+        for step_size in pretrained.STEP_SIZES
+    )
+    assert second == first[: len(second)]
+    assert len(second) == 1 + len(TASKS)
 
 
 def test_one_rate_means_one_rate():
