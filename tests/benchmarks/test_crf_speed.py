@@ -1,9 +1,9 @@
 """The CRF against pytorch-crf, side by side: 64 sentences of up to 40 tokens, 11 tags."""
 
-import time
 from collections.abc import Callable, Iterator
 
 import pytest
+import side_by_side
 import torch
 import torchcrf
 from torch import Tensor
@@ -19,10 +19,8 @@ Batch = tuple[Tensor, Tensor, Tensor]
 @pytest.fixture(autouse=True)
 def one_thread() -> Iterator[None]:
     """Compare on one thread: on a busy machine waiting for a second one would be measured."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+    with side_by_side.threads(1):
+        yield
 
 
 def some_batch() -> Batch:
@@ -44,23 +42,8 @@ def models() -> tuple[LinearChainCRF, torchcrf.CRF]:
     return ours, theirs
 
 
-def best_seconds(*functions: Callable[[], object]) -> list[float]:
-    """Return the least time of each, taken in turns so that all meet the same machine."""
-    best = [float("inf")] * len(functions)
-    for _ in range(REPEATS):
-        for index, function in enumerate(functions):
-            began = time.perf_counter()
-            function()
-            best[index] = min(best[index], time.perf_counter() - began)
-    return best
-
-
 def ratio(name: str, ours: Callable[[], object], theirs: Callable[[], object]) -> float:
-    fast, slow = best_seconds(ours, theirs)
-    print(
-        f"\n{name}: {fast * 1e3:.2f} ms, pytorch-crf {slow * 1e3:.2f} ms: {slow / fast:.1f} times"
-    )
-    return slow / fast
+    return side_by_side.ratio(f"{name}, pytorch-crf", ours, theirs, REPEATS, min)
 
 
 @pytest.mark.parametrize("scale", [1.0, 30.0])

@@ -4,21 +4,21 @@
 measured in turns with the others, and the medians are compared.
 """
 
-import statistics
-import time
 from collections.abc import Callable, Iterator
 
 import pytest
+import side_by_side
 import torch
 import transformers
+from side_by_side import ratio
 from torch import Tensor, nn
 from transformer_twins import copy_bart, copy_bert_layer, copy_torch_layer
 
 from mtl_utils.nn import TransformerDecoder, TransformerStack, greedy_search
+from mtl_utils.training.precision import has_bfloat16
 
 ROWS, LENGTH, WIDTH, LAYERS, HEADS = 32, 32, 256, 4, 4
 VOCABULARY, WRITTEN = 4000, 32
-REPEATS = 21
 MASKS = {
     "no padding": torch.full((ROWS,), LENGTH),
     "padding": torch.linspace(LENGTH // 2, LENGTH, ROWS).round().long(),
@@ -32,32 +32,8 @@ dropouts = pytest.mark.parametrize("dropout", [0.0, 0.1])
 
 @pytest.fixture(autouse=True)
 def two_threads() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(2)
-    yield
-    torch.set_num_threads(threads)
-
-
-def medians(functions: dict[str, Callable[[], object]]) -> dict[str, float]:
-    """Return the median seconds of each, taken in turns so that all meet the same machine."""
-    seconds: dict[str, list[float]] = {name: [] for name in functions}
-    for turn in range(REPEATS + 1):
-        for name, function in functions.items():
-            began = time.perf_counter()
-            function()
-            if turn:  # the first warms up
-                seconds[name].append(time.perf_counter() - began)
-    return {name: statistics.median(taken) for name, taken in seconds.items()}
-
-
-def ratio(name: str, ours: Callable[[], object], theirs: Callable[[], object]) -> float:
-    found = medians({"ours": ours, "theirs": theirs})
-    times = found["theirs"] / found["ours"]
-    print(
-        f"\n{name}: {found['ours'] * 1e3:.0f} ms, theirs {found['theirs'] * 1e3:.0f} ms: ", end=""
-    )
-    print(f"{times:.2f} times")
-    return times
+    with side_by_side.threads(2):
+        yield
 
 
 def some_states(padding: str) -> tuple[Tensor, Tensor]:
@@ -158,6 +134,33 @@ def compare(name: str, ours: Model, theirs: Model, padding: str) -> None:
 def evaluating(model: Model) -> Model:
     model[0].eval()
     return model
+
+
+@pytest.mark.skipif(
+    not has_bfloat16(),
+    reason="this processor has no bfloat16 instructions",
+)
+@padded
+@dropouts
+def test_bfloat16_is_faster_where_the_processor_has_it(padding: str, dropout: float) -> None:
+    """What ``mixed_precision="bf16"`` is worth: autocast as the trainer's accelerator does it."""
+    torch.manual_seed(0)
+    model = TransformerStack(WIDTH, LAYERS, HEADS, dropout=dropout)
+    hidden, mask = some_states(padding)
+    model.eval()
+    with torch.autocast("cpu", torch.bfloat16):
+        rough = model(hidden, mask)
+    torch.testing.assert_close(rough.float(), model(hidden, mask), rtol=0, atol=0.1)
+    model.train()
+    leaf = hidden.clone().requires_grad_()
+    full = step_of(model, lambda: model(leaf, mask), mask)
+
+    def half() -> Tensor:
+        with torch.autocast("cpu", torch.bfloat16):
+            return model(leaf, mask)
+
+    name = f"training step in bfloat16, dropout {dropout}, {padding}, in float32"
+    assert ratio(name, step_of(model, half, mask), full) > 1
 
 
 def test_greedy_decoding_is_no_slower_than_generate() -> None:
