@@ -155,8 +155,8 @@ class TransformerDecoder(Decoder):
     in the state, so that a step reads one token. The output layer is the embedding matrix
     transposed (Press & Wolf, 2017): embeddings start with variance 1 / D and are scaled to variance
     1 on the way in. The last normalisation starts with a gain of :math:`D^{-1/4}`: the state still
-    resembles the token just read, and with a gain of 1 an untrained decoder of 512 units would
-    write that token again with a probability near 1.
+    resembles the token just read, and with a gain of 1 an untrained decoder would favour that
+    token, the more so the wider it is.
 
     Args:
         vocab_size: Number of target tokens, V.
