@@ -40,7 +40,10 @@ class Inputs:
                 f"Expected input_ids [B, T], got shape {list(self.input_ids.shape)}. "
                 "A single text is a batch of one: input_ids[None]."
             )
-        for name, ids in (("input_ids", self.input_ids), ("character_ids", self.character_ids)):
+        names = ("input_ids", "segment_ids", "character_ids")
+        for name, ids in zip(
+            names, (self.input_ids, self.segment_ids, self.character_ids), strict=True
+        ):
             if ids is not None and (ids.is_floating_point() or ids.dtype == torch.bool):
                 raise TypeError(f"Expected integer {name}, got {ids.dtype}")
         if self.mask.dtype != torch.bool:

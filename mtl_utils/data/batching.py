@@ -62,6 +62,11 @@ class BatchLoader:
         self.shuffle = shuffle
         self.seed = seed
         self._token_tasks = tasks_of_tokens(self.examples)
+        self._several = {
+            task: is_sequence(labels)
+            for example in self.examples
+            for task, labels in example.labels.items()
+        }
         self._lengths = np.array([self._padded_length(example) for example in self.examples])
         # Sorted lengths are the same in every epoch, whatever the order among equals, and so are
         # the places to cut.
@@ -72,8 +77,7 @@ class BatchLoader:
         inputs, labels = max(len(example.input_ids), 1), example.length[1]
         if self._token_tasks:
             return inputs, max(labels, inputs)
-        sequences = any(is_sequence(labels) for labels in example.labels.values())
-        return inputs, max(labels, int(sequences))
+        return inputs, max(labels, int(any(self._several.values())))
 
     @property
     def num_batches(self) -> int:
@@ -171,9 +175,21 @@ class BatchLoader:
 
     def _batches(self, plan: list[list[int]], rank: int, world_size: int) -> Iterator[Batch]:
         for indices in plan:
-            examples = [self.examples[index] for index in indices]
-            batch = collate_as(examples, self.pad_id, self._token_tasks)
+            batch = self._collate(indices)
             yield batch if world_size == 1 else _shard(batch, rank, world_size)
+
+    def _collate(self, indices: Sequence[int]) -> Batch:
+        """Make a batch; where none of its rows has a label, say so for every task there is."""
+        examples = [self.examples[index] for index in indices]
+        batch = collate_as(examples, self.pad_id, self._token_tasks)
+        if batch.labels:
+            return batch
+        rows, length = batch.inputs.input_ids.shape
+        missing = {}
+        for task, several in self._several.items():
+            shape = (rows, length if task in self._token_tasks else 1) if several else (rows,)
+            missing[task] = torch.full(shape, MISSING_LABEL)
+        return Batch(batch.inputs, missing)
 
     def padding_share(self, epoch: int = 0) -> float:
         """Return how much of the batches is padding.
@@ -188,9 +204,8 @@ class BatchLoader:
         """
         filled = padded = 0
         for indices in self.plan(epoch):
-            examples = [self.examples[index] for index in indices]
-            batch = collate_as(examples, self.pad_id, self._token_tasks)
-            filled += sum(_num_filled(example) for example in examples)
+            batch = self._collate(indices)
+            filled += sum(_num_filled(self.examples[index]) for index in indices)
             sequences = (labels for labels in batch.labels.values() if labels.dim() == 2)
             padded += batch.inputs.mask.numel() + sum(labels.numel() for labels in sequences)
         return 1 - filled / padded

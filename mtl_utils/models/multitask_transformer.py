@@ -18,6 +18,7 @@ from mtl_utils.nn import TransformerEncoder
 from mtl_utils.nn.arguments import check_sizes
 from mtl_utils.objectives.base import Losses
 from mtl_utils.sharing import HardSharing
+from mtl_utils.tasks.label_names import check_labels
 
 KIND = "MultiTaskTransformer"
 
@@ -259,6 +260,7 @@ def _names(what: str, names: Sequence[str] | None, kind: str, count: int) -> tup
     """Return the names of labels, numbered ones where none are given."""
     if names is None:
         return tuple(f"{kind}_{index}" for index in range(count))
+    check_labels(names)
     if len(names) != count:
         raise ValueError(f"Expected {count} names of {what}, got {len(names)}: {tuple(names)}")
     return tuple(names)

@@ -16,6 +16,7 @@ from mtl_utils.models.multitask import MultiTaskModel
 from mtl_utils.nn.evaluation_mode import evaluation_mode
 from mtl_utils.sharing import Sharing
 from mtl_utils.tasks import Classification, PairClassification, Tagging, TaggingHead
+from mtl_utils.tasks.label_names import check_labels
 
 T = TypeVar("T")
 Text = str | Sequence[str]
@@ -80,6 +81,8 @@ class TextModel(MultiTaskModel):
         dropout: float = 0.1,
     ) -> None:
         options: dict[str, Any] = {"smoothing": smoothing, "dropout": dropout}
+        for names in (classes, tags):
+            check_labels(names)
         classification = Classification(CLASSIFICATION, tuple(classes), pooling, **options)
         tagging = Tagging(TAGS, tuple(tags), crf, **options)
         inference = PairClassification(INFERENCE, INFERENCE_LABELS, pair_pooling, **options)

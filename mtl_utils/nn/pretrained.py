@@ -19,6 +19,7 @@ from mtl_utils.data.batch import Inputs
 from mtl_utils.data.pretrained_tokenizer import first_line
 from mtl_utils.nn.arguments import check_cut
 from mtl_utils.nn.encoder import Encoder
+from mtl_utils.nn.evaluation_mode import evaluation_mode
 from mtl_utils.nn.pretrained_layers import (
     PretrainedLayers,
     attended,
@@ -240,7 +241,29 @@ class PretrainedEncoder(Encoder):
         lower.layers_above = self.layers_above + self.num_layers - num_layers
         frozen = max(0, self._frozen - num_layers)
         upper = PretrainedLayers(self.model, num_layers, frozen, self.layers_above, self.causal)
+        if not self._is_cut_into(lower, upper):
+            raise TypeError(
+                f"A {type(self.model).__name__} cannot be cut between its layers: the parts would "
+                "not compute what the whole does. Give BranchedSharing a trunk and branches of "
+                "your own."
+            )
         return lower, upper
+
+    @torch.no_grad()
+    def _is_cut_into(self, lower: PretrainedEncoder, upper: PretrainedLayers) -> bool:
+        """Try parts on two rows, one with padding: layers may read more than states and a mask."""
+        mask = torch.tensor([[True] * 5, [True] * 3 + [False] * 2])
+        ids = torch.arange(10).view(2, 5) % self.vocab_size
+        parameter = next(self.parameters())
+        inputs = Inputs(ids, mask).to(parameter.device)
+        with evaluation_mode(self), evaluation_mode(lower), evaluation_mode(upper):
+            whole = self(inputs)
+            try:
+                found = upper(lower(inputs), inputs.mask)
+            except Exception:  # whatever a model of another make may stumble over
+                return False
+        tolerance = 1e-5 if parameter.dtype in (torch.float32, torch.float64) else 1e-2
+        return torch.allclose(found, whole, rtol=tolerance, atol=tolerance)
 
 
 def packaged_encoder() -> Path:

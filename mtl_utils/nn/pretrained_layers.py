@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from torch import nn as torch_nn
 
+from mtl_utils.nn.arguments import check_cut
 from mtl_utils.nn.encoder import EncoderLayers
 
 
@@ -53,6 +54,27 @@ class PretrainedLayers(EncoderLayers):
     def parameters_by_depth(self) -> list[list[torch_nn.Parameter]]:
         """Return the parameters of each layer, from the bottom up."""
         return [list(layer.parameters()) for layer in find_layers(self.model)[1]]
+
+    def freeze(self, num_layers: int | None = None) -> None:
+        """Freeze the lowest layers, and nothing else; see ``PretrainedEncoder.freeze``.
+
+        Args:
+            num_layers: How many; ``None`` for all, 0 for none.
+
+        Raises:
+            ValueError: If there are not as many layers.
+        """
+        layers = find_layers(self.model)[1]
+        number = len(layers) if num_layers is None else num_layers
+        check_cut(number, len(layers))
+        self._frozen = number
+        for place, layer in enumerate(layers):
+            layer.requires_grad_(place >= number)
+        self.train(self.training)
+
+    def unfreeze(self) -> None:
+        """Let everything be trained."""
+        self.freeze(0)
 
     def train(self, mode: bool = True) -> PretrainedLayers:
         """Set the mode of all layers that are not frozen.

@@ -33,6 +33,7 @@ def viterbi(
     if mask.numel() == 0:
         return [[] for _ in mask]
     precise = torch.promote_types(emissions.dtype, torch.float32)  # NumPy has no bfloat16
+    start, transitions, end = (scores.to(precise) for scores in (start, transitions, end))
     first, *others = by_position(emissions.to(precise), mask)
     best = [_best_zero(start.unsqueeze(1) + first)]  # [C, B], score of the best way to each tag
     from_to = transitions.unsqueeze(2)  # [C, C, 1]

@@ -48,8 +48,8 @@ class Classification:
     poolings: ClassVar[Mapping[str, Pooling]] = TEXT_POOLINGS
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "labels", tuple(self.labels))
         check_labels(self.labels)
+        object.__setattr__(self, "labels", tuple(self.labels))
         if self.pooling not in self.poolings:
             raise ValueError(
                 f"{type(self).__name__} has the poolings {list(self.poolings)}, got "

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence, Set
 from operator import index
 
 
@@ -14,7 +14,13 @@ def check_labels(labels: Sequence[str]) -> None:
 
     Raises:
         ValueError: If there are none, or one occurs twice.
+        TypeError: If a name is not a string, or the names have no order.
     """
+    if isinstance(labels, str | Set) or not all(isinstance(label, str) for label in labels):
+        raise TypeError(
+            f"Expected names of labels in the order of their ids, strings in a list or tuple, got "
+            f"{labels!r:.80}. Numbers would be taken for ids: use their text."
+        )
     if not labels or len(set(labels)) != len(labels):
         raise ValueError(f"Expected at least one label and none twice, got {labels}")
 
@@ -30,7 +36,16 @@ def label_ids(task: str, labels: Sequence[str], given: Sequence[str | int]) -> l
     Raises:
         KeyError: If a name is not among the labels.
         ValueError: If an id is not that of a label.
+        TypeError: If something is neither a name nor an id, or a string was given for several.
     """
+    if isinstance(given, str | Mapping):
+        raise TypeError(f"Expected several labels of {task!r}, got {given!r:.60}; use a list")
+    odd = [label for label in given if not isinstance(label, str) and not _is_id(label)]
+    if odd:
+        raise TypeError(
+            f"Expected names or ids of labels of {task!r}, got {odd[0]!r:.60}; where a label is "
+            "missing, give None in place of the whole example's"
+        )
     ids = {label: number for number, label in enumerate(labels)}
     unknown = [label for label in given if isinstance(label, str) and label not in ids]
     if unknown:
@@ -42,6 +57,10 @@ def label_ids(task: str, labels: Sequence[str], given: Sequence[str | int]) -> l
             f"{len(labels) - 1}"
         )
     return [ids[label] if isinstance(label, str) else index(label) for label in given]
+
+
+def _is_id(label: object) -> bool:
+    return hasattr(label, "__index__") and not isinstance(label, bool)
 
 
 def label_names(task: str, labels: Sequence[str], given: Sequence[str | int]) -> list[str]:

@@ -53,8 +53,8 @@ class Tagging:
     causal = False
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "labels", tuple(self.labels))
         check_labels(self.labels)
+        object.__setattr__(self, "labels", tuple(self.labels))
         if self.crf and self.smoothing:
             raise ValueError(
                 f"A CRF has no smoothed target; got smoothing={self.smoothing}. Use dropout, or "

@@ -300,6 +300,8 @@ class _Run:
         if self.validation is not None:
             with self.accelerator.autocast():
                 losses = evaluate_losses(self.model, self.validation)
+            if not losses:
+                raise ValueError("No example of the validation data has a label; nothing to judge")
             measured["validation_loss"] = sum(losses.values())
             measured |= {f"validation_{task}": loss for task, loss in losses.items()}
         if self.trainer.evaluate is not None:

@@ -407,3 +407,32 @@ def test_an_untrained_model_is_about_as_unsure_as_it_can_be_and_tags_validly(row
         assert losses[task].item() == pytest.approx(math.log(count), rel=0.5)
     for tags in model.tag(rows["tokens"]):
         assert sum(s.end - s.start for s in to_spans(tags)) == sum(tag != "O" for tag in tags)
+
+
+def test_texts_without_any_label_cost_a_training_nothing(rows):
+    """With a batch size of 1 half of the batches have no label at all."""
+    model = of_atlas(rows)
+    labelled = examples_of(model, rows)
+    unlabelled = model.examples(rows["tokens"], rows["hypothesis"])
+    loader = BatchLoader([*labelled, *unlabelled], batch_size=1)
+    known = evaluate_losses(model, BatchLoader(labelled, batch_size=1))
+    assert evaluate_losses(model, loader) == pytest.approx(known)
+    history = Trainer(model, TrainerConfig(epochs=1), progress=False).fit(loader)
+    assert math.isfinite(history["train_loss"].iloc[-1])
+
+
+def test_validation_data_without_a_label_are_refused(rows):
+    model = of_atlas(rows)
+    silent = [Example(e.input_ids, {"classification": -100}) for e in examples_of(model, rows)]
+    trainer = Trainer(model, TrainerConfig(epochs=1), progress=False)
+    with pytest.raises(ValueError, match="No example of the validation data has a label"):
+        trainer.fit(
+            BatchLoader(examples_of(model, rows), batch_size=6), BatchLoader(silent, batch_size=6)
+        )
+
+
+def test_a_model_in_bfloat16_tags_too(rows):
+    model = of_atlas(rows).bfloat16()
+    for words, tags in zip(rows["tokens"], model.tag(rows["tokens"]), strict=True):
+        assert len(tags) == len(words)
+        assert to_spans(tags) is not None

@@ -9,6 +9,7 @@ from transformers import (
     BertConfig,
     DistilBertConfig,
     ElectraConfig,
+    FNetConfig,
     GPT2Config,
     RobertaConfig,
     T5Config,
@@ -136,6 +137,30 @@ def test_models_with_more_than_embeddings_and_layers_cannot_be_cut(kind, tmp_pat
         encoder.cut(1)
     with pytest.raises(ValueError, match="3 layers can be cut after 0 to 3 of them, got 4"):
         encoder.cut(4)
+
+
+def test_a_model_whose_parts_would_not_add_up_cannot_be_cut():
+    """Its layers mix positions, padding included, and know of no mask."""
+    config = FNetConfig(**{**BERT_LIKE, "num_attention_heads": None}).to_dict()
+    encoder = PretrainedEncoder(config, pretrained=False)
+    with pytest.raises(TypeError, match="the parts would not compute what the whole does"):
+        encoder.cut(1)
+
+
+def test_layers_that_were_cut_off_can_be_frozen_and_thawed(tmp_path):
+    _, encoder = made("bert", tmp_path)
+    encoder.freeze(2)
+    _, upper = encoder.cut(1)
+    layers = upper.train().model.encoder.layer
+    assert [layer.training for layer in layers] == [False, True]
+    upper.unfreeze()
+    assert all(layer.training for layer in layers)
+    assert all(parameter.requires_grad for parameter in upper.parameters())
+    upper.freeze()
+    assert not any(layer.training for layer in layers)
+    assert not any(parameter.requires_grad for parameter in upper.parameters())
+    with pytest.raises(ValueError, match="2 layers can be cut after 0 to 2"):
+        upper.freeze(3)
 
 
 def test_layers_that_share_their_parameters_cannot_be_told_apart(tmp_path):

@@ -247,9 +247,13 @@ def test_ids_and_names_are_the_same():
         (
             ValueError,
             r"smoothing must lie in \[0, 1\]",
-            lambda: Classification("t", "ab", smoothing=2),
+            lambda: Classification("t", ("a", "b"), smoothing=2),
         ),
-        (ValueError, r"dropout must lie in \[0, 1\)", lambda: Classification("t", "ab", dropout=1)),
+        (
+            ValueError,
+            r"dropout must lie in \[0, 1\)",
+            lambda: Classification("t", ("a", "b"), dropout=1),
+        ),
     ],
 )
 def test_what_is_refused(error, message, call):

@@ -367,3 +367,20 @@ def test_what_cannot_be_measured(error, message, predictions, references):
 def test_settings_that_cannot_be(message, settings):
     with pytest.raises(ValueError, match=message):
         Tagging("tags", **{"labels": TAGS, **settings})
+
+
+@pytest.mark.parametrize("labels", ["OB", {"O", "B-PER"}, [0, 1], ["O", None]])
+def test_names_of_labels_that_are_none(labels):
+    with pytest.raises(TypeError, match="strings in a list or tuple, got"):
+        Tagging("ner", labels)
+
+
+@pytest.mark.parametrize("wrong", [float("nan"), None, True, b"O", 1.0, ["O"]])
+def test_labels_that_are_neither_names_nor_ids(wrong):
+    with pytest.raises(TypeError, match="names or ids of labels of 'ner', got"):
+        Tagging("ner", ("O", "B-PER")).label(["O", wrong])
+
+
+def test_a_string_is_not_several_labels():
+    with pytest.raises(TypeError, match="Expected several labels of 'ner', got 'OO'"):
+        Tagging("ner", ("O", "B-PER")).label("OO")
