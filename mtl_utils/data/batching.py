@@ -40,6 +40,7 @@ class BatchLoader:
     Raises:
         ValueError: If there are no examples, or not exactly one of ``max_tokens`` and
             ``batch_size``, which is at least 1.
+        TypeError: If something is no example.
     """
 
     def __init__(
@@ -54,6 +55,12 @@ class BatchLoader:
     ) -> None:
         if len(examples) == 0:
             raise ValueError("There are no examples to make batches of")
+        wrong = [example for example in examples if not isinstance(example, Example)]
+        if wrong:
+            raise TypeError(
+                "Expected examples, as data.Example or a model's method examples makes them, got "
+                f"{type(wrong[0]).__name__} {wrong[0]!r:.60}"
+            )
         _check_limits(max_tokens, batch_size)
         self.examples = list(examples)
         self.max_tokens = max_tokens

@@ -108,7 +108,8 @@ class TextModel(MultiTaskModel):
             classification: Class of the text, as name or id.
             tags: One a word of the text, as names or ids; the text must be given as words.
             inference: How the hypothesis relates to the premise, as name or id.
-            truncate: Whether to cut what is too long; see :func:`mtl_utils.data.encode_pair`.
+            truncate: Whether to cut what is too long; see :func:`mtl_utils.data.encode_pair`. The
+                tags of words that are cut are neither learnt nor measured.
 
         Returns:
             The example, from ``<bos>`` to ``<eos>``. The first piece of a word has its tag.
@@ -162,13 +163,32 @@ class TextModel(MultiTaskModel):
         """
         rows = listed(texts)
         columns = (hypotheses, classification, tags, inference)
-        filled = [[None] * len(rows) if column is None else column for column in columns]
-        return [
-            self.example(
-                text, other, classification=label, tags=tag, inference=relation, truncate=truncate
+        filled = [[None] * len(rows) if column is None else listed(column) for column in columns]
+        wrong = [len(column) for column in filled if len(column) != len(rows)]
+        if wrong:
+            raise ValueError(
+                f"Expected as many labels or hypotheses as texts: {len(rows)} texts, "
+                f"but {wrong[0]} of another"
             )
-            for text, other, label, tag, relation in zip(rows, *filled, strict=True)
-        ]
+        made = []
+        for place, (text, other, label, tag, relation) in enumerate(
+            zip(rows, *filled, strict=True)
+        ):
+            try:
+                made.append(
+                    self.example(
+                        text,
+                        other,
+                        classification=label,
+                        tags=tag,
+                        inference=relation,
+                        truncate=truncate,
+                    )
+                )
+            except (KeyError, TypeError, ValueError) as error:
+                error.add_note(f"This was text {place}, counted from 0: {text!r:.60}")
+                raise
+        return made
 
     def classify(self, texts: Iterable[Text], *, max_tokens: int = 4096) -> list[str]:
         """Classify texts.

@@ -111,7 +111,14 @@ class Trainer:
             CheckpointError: If the checkpoint cannot be read or belongs to another run.
             KeyError: If the metric is not measured.
             ValueError: If the data have no batch, or ``patience`` nothing to judge by.
+            TypeError: If something is no loader.
         """
+        for loader in (train, validation):
+            if loader is not None and not hasattr(loader, "num_batches"):
+                raise TypeError(
+                    "Expected a loader such as BatchLoader(examples, batch_size=16), got "
+                    f"{type(loader).__name__}"
+                )
         if train.num_batches < 1:
             raise ValueError("The training data have no batch")
         if self.config.patience is not None and validation is None and self.evaluate is None:

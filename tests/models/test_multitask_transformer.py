@@ -436,3 +436,22 @@ def test_a_model_in_bfloat16_tags_too(rows):
     for words, tags in zip(rows["tokens"], model.tag(rows["tokens"]), strict=True):
         assert len(tags) == len(words)
         assert to_spans(tags) is not None
+
+
+def test_errors_of_many_texts_say_which(rows):
+    model = of_atlas(rows)
+    with pytest.raises(ValueError, match="Expected one label a word") as caught:
+        model.examples([["Ada"], ["left", "Rome"]], tags=[["O"], ["O"]])
+    assert caught.value.__notes__ == ["This was text 1, counted from 0: ['left', 'Rome']"]
+    with pytest.raises(ValueError, match="2 texts, but 1 of another"):
+        model.examples(["Ada", "left"], classification=[0])
+    with pytest.raises(TypeError, match="Expected a list of texts, got the string 'cd'"):
+        model.examples(["a", "b"], "cd")
+
+
+def test_what_is_no_example_and_no_loader(rows):
+    model = of_atlas(rows)
+    with pytest.raises(TypeError, match=r"Expected examples.*got dict {'text': 'a'}"):
+        BatchLoader([{"text": "a"}], batch_size=1)
+    with pytest.raises(TypeError, match=r"Expected a loader such as BatchLoader.*got list"):
+        Trainer(model, TrainerConfig(epochs=1), progress=False).fit(examples_of(model, rows))
