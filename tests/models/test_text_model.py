@@ -249,11 +249,7 @@ def test_only_what_has_labels_is_measured():
         (ValueError, "2 is not the id of a label", lambda m: m.example("a", classification=2)),
         (ValueError, "-1 is not the id of a label", lambda m: m.example("a", "b", inference=-1)),
         (ValueError, "of a pair; give hypothesis", lambda m: m.example("a", inference="neutral")),
-        (
-            ValueError,
-            "as many labels or hypotheses as texts: 1 texts, but 2",
-            lambda m: m.infer(["a", "b"], ["c"]),
-        ),
+        (ValueError, "longer|shorter", lambda m: m.infer(["a", "b"], ["c"])),
         (
             ValueError,
             "as many labels or hypotheses as texts: 1 texts, but 2",

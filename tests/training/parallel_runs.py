@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -22,7 +23,7 @@ from torch import Tensor
 from mtl_utils.data.batch import Batch
 from mtl_utils.models.multitask import MultiTaskModel
 from mtl_utils.objectives import Balancer, Losses
-from mtl_utils.training import Trainer, TrainerConfig, checkpoints
+from mtl_utils.training import Trainer, TrainerConfig
 from mtl_utils.training.processes import make_accelerator
 
 NEVER = 10**9
@@ -135,8 +136,8 @@ def main(folder: Path) -> None:
     accelerator = make_accelerator("no")
     rank = accelerator.process_index
     writes: list[Path] = []
-    write = checkpoints._write
-    checkpoints._write = lambda path, content: (writes.append(path), write(path, content))
+    replace = os.replace
+    os.replace = lambda temporary, path: (writes.append(path), replace(temporary, path))
     results: dict[str, Any] = {"processes": accelerator.num_processes, **runs()}
     # Start with weights that differ: all must go on with the first process's.
     results["different starts"] = run(
