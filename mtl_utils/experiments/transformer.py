@@ -72,8 +72,8 @@ GERMAN_TO_ENGLISH: Config = {
     },
 }
 
-# Sentences with their capitals, and BLEU that minds them: as above, and four times as long with more
-# dropout. Neither was tuned.
+# Sentences with their capitals, and BLEU that minds them: as above, and four times as long with
+# more dropout. Neither was tuned.
 SHORT_ENGLISH_TO_GERMAN: Config = {**GERMAN_TO_ENGLISH, "pair": "en-de", "lowercase": False}
 LONG_ENGLISH_TO_GERMAN: Config = {
     **SHORT_ENGLISH_TO_GERMAN,
