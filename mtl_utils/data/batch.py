@@ -40,10 +40,8 @@ class Inputs:
                 f"Expected input_ids [B, T], got shape {list(self.input_ids.shape)}. "
                 "A single text is a batch of one: input_ids[None]."
             )
-        names = ("input_ids", "segment_ids", "character_ids")
-        for name, ids in zip(
-            names, (self.input_ids, self.segment_ids, self.character_ids), strict=True
-        ):
+        for name in ("input_ids", "segment_ids", "character_ids"):
+            ids = getattr(self, name)
             if ids is not None and (ids.is_floating_point() or ids.dtype == torch.bool):
                 raise TypeError(f"Expected integer {name}, got {ids.dtype}")
         if self.mask.dtype != torch.bool:
