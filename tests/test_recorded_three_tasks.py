@@ -2,6 +2,7 @@
 
 import pytest
 
+from mtl_utils.data import BytePairTokenizer
 from mtl_utils.experiments import atlas_tasks, joint_measures, three_tasks
 from mtl_utils.experiments.atlas_tasks import Labelled, corpus, examples_of, tokenizer
 from mtl_utils.models import BiLSTMFramework
@@ -99,3 +100,16 @@ def test_names_count_where_they_are_the_same_in_both_languages():
     )
     kept = joint_measures.names_kept(part, ["Ada Lind est partie.", "Paris a grandi."])
     assert kept == {"kept": 50.0, "kept_GPE": 0.0, "kept_PER": 100.0}
+
+
+def test_names_are_looked_for_as_the_model_can_write_them():
+    part = Labelled(
+        words=[["Zoe\u0308", "left", "."]],
+        tags=[["B-PER", "O", "O"]],
+        french=["Zo\u00eb est partie."],
+        pos=[[0] * 3],
+        topics=[0],
+    )
+    lower = BytePairTokenizer.train(["zo\u00eb est partie."], 270, lowercase=True).normalise
+    assert joint_measures.names_kept(part, ["zo\u00eb est partie."], lower)["kept"] == 100.0
+    assert joint_measures.names_kept(part, ["zora est partie."], lower)["kept"] == 0.0

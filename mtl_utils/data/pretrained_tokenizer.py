@@ -214,6 +214,37 @@ class PretrainedTokenizer(Tokenizer):
         ids: list[int] = self._backend.encode(checked_text(text), add_special_tokens=False).ids
         return ids
 
+    def normalise(self, text: str) -> str:
+        """Return a text as :meth:`decode` writes it: lower-cased, without accents, spaced.
+
+        What the tokenizer does not know stays as it is written, so that it is never taken for the
+        unknown token.
+
+        Args:
+            text: The text.
+
+        Raises:
+            TypeError: If the text is not a string.
+        """
+        encoding = self._backend.encode(checked_text(text), add_special_tokens=False)
+        unknown = self.roles.get("unk_token")
+        spans = [
+            span
+            for token, span in zip(encoding.tokens, encoding.offsets, strict=True)
+            if token == unknown
+        ]
+        written = self.decode(encoding.ids)
+        parts = written.split(unknown) if unknown and spans else [written]
+        if len(parts) != len(spans) + 1:  # several in a row were written as one
+            return text
+        missing = [self._normalised(text[start:end]) for start, end in spans]
+        return parts[0] + "".join(a + b for a, b in zip(missing, parts[1:], strict=True))
+
+    def _normalised(self, text: str) -> str:
+        normalizer = self._backend.normalizer
+        normal: str = text if normalizer is None else normalizer.normalize_str(text)
+        return normal.strip()
+
     def encode_words(self, words: Sequence[str]) -> Pieces:
         """Return the pieces of a sentence that is given as words, with the word of each.
 

@@ -144,6 +144,18 @@ class Tokenizer(Protocol):
         """
         ...
 
+    def normalise(self, text: str) -> str:
+        """Return a text as the tokenizer can write it, whatever words it knows.
+
+        What a model writes is to be compared with this. Here it is :meth:`decode` of
+        :meth:`encode`, or the text as it is where something in it is unknown.
+
+        Args:
+            text: The text.
+        """
+        ids = self.encode(text)
+        return text if self.unk_id in ids else self.decode(ids)
+
     def encode_words(self, words: Sequence[str]) -> Pieces:
         """Return the ids of a sentence that is given as words, with the word of each.
 
@@ -225,6 +237,18 @@ class WordTokenizer(Tokenizer):
         lowered = (word.lower() for word in words) if self.lowercase else words
         ids = self.vocabulary.encode(lowered)
         return [self.unk_id if index < len(SPECIALS) else index for index in ids]
+
+    def normalise(self, text: str) -> str:
+        """Return what :meth:`encode` reads: words and single spaces, lower-cased if asked.
+
+        Args:
+            text: The text.
+
+        Raises:
+            TypeError: If the text is not a string.
+        """
+        words = " ".join(checked_text(text).split())
+        return words.lower() if self.lowercase else words
 
     def decode(self, ids: Iterable[int]) -> str:
         """Join the words of ids with spaces.

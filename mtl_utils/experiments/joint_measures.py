@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -47,23 +47,28 @@ def measure_translation(model: BiLSTMFramework, part: Labelled) -> dict[str, Any
         part: The sentences.
     """
     written = model.translate(part.words)
-    scores = model.tasks["translation"].metrics(written, part.french)
+    scores = model.translation.metrics(written, part.french)
     losses = evaluate_losses(model, _loader(model, part, "translation"))
     return {
         "bleu": round(scores["bleu"], 2),
         "chrf": round(scores["chrf"], 2),
         "translation_loss": round(losses["translation"], 4),
-        **names_kept(part, written),
+        "signatures": model.translation.signature(part.french),
+        **names_kept(part, written, model.tokenizer.normalise),
         "written": written[:SHOWN],
     }
 
 
-def names_kept(part: Labelled, written: Sequence[str]) -> dict[str, float]:
+def names_kept(
+    part: Labelled, written: Sequence[str], normalise: Callable[[str], str] = str
+) -> dict[str, float]:
     """Say how many names that are the same in both languages stand in the translations.
 
     Args:
         part: Sentences, whose true translations say which names are the same.
         written: Their translations.
+        normalise: Turns names and texts into what a model can write, so that a tokenizer that
+            lower-cases loses no name.
 
     Returns:
         ``kept`` and ``kept_<type>``: shares in percent.
@@ -72,10 +77,11 @@ def names_kept(part: Labelled, written: Sequence[str]) -> dict[str, float]:
     rows = zip(part.words, part.tags, part.french, written, strict=True)
     for words, tags, french, translation in rows:
         for span in to_spans(tags):
-            name = " ".join(words[span.start : span.end])
-            if name in french:
-                found[""].append(name in translation)
-                found.setdefault(f"_{span.type}", []).append(name in translation)
+            name = normalise(" ".join(words[span.start : span.end]))
+            if name in normalise(french):
+                kept = name in normalise(translation)
+                found[""].append(kept)
+                found.setdefault(f"_{span.type}", []).append(kept)
     return {f"kept{k}": round(100 * sum(v) / len(v), 2) for k, v in sorted(found.items()) if v}
 
 

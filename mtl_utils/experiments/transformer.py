@@ -12,6 +12,7 @@ from mtl_utils.experiments.translation import (
     bilstm,
     run_atlas,
     run_multi30k,
+    target_language,
 )
 from mtl_utils.models import Seq2Seq
 from mtl_utils.nn import TransformerDecoder, TransformerEncoder
@@ -44,6 +45,7 @@ def transformer(config: Config, source: Tokenizer, target: Tokenizer) -> Seq2Seq
         lowercase=config["lowercase"],
         encoder=TransformerEncoder(source.vocab_size, width, num_layers, num_heads, **options),
         decoder=decoder,
+        language=target_language(config),
     )
 
 

@@ -92,7 +92,18 @@ def bilstm(config: Config, source: Tokenizer, target: Tokenizer) -> Seq2Seq:
         max_length=LONGEST_TRANSLATION,
         lowercase=config["lowercase"],
         attention=config["attention"],
+        language=target_language(config),
     )
+
+
+def target_language(config: Config) -> str:
+    """Return the code of the language that a translator writes.
+
+    Args:
+        config: Names the pair of languages, unless it is of Atlas, whose target is French.
+    """
+    pair: str = config.get("pair", "en-fr")
+    return pair.split("-")[1]
 
 
 def train_translator(
@@ -168,8 +179,9 @@ def run_multi30k(
         make: What to train.
 
     Returns:
-        BLEU and chrF on validation and test with a beam of 5, validation BLEU by beam size, the
-        learning curves, the size of the model, and the seconds of all sessions.
+        BLEU and chrF on validation and test with a beam of 5, sacreBLEU's signatures of both,
+        validation BLEU by beam size, the learning curves, the size of the model, and the seconds
+        of all sessions.
     """
     pairs = multi30k(config["pair"])
     model, history = train_translator(make, pairs, config, seed, workspace)
@@ -185,6 +197,7 @@ def run_multi30k(
     }
     return {
         **measured,
+        "signatures": model.translation.signature(pairs["test"].targets),
         "size": _num_parameters(model),
         "validation_bleu_by_beam": by_beam,
         "train_curve": history["train_loss"].round(4).tolist(),
@@ -207,8 +220,8 @@ def run_atlas(
         make: What to train.
 
     Returns:
-        BLEU and chrF on validation and test with greedy search, test BLEU by length, and the size
-        of the model.
+        BLEU and chrF on validation and test with greedy search, sacreBLEU's signatures of both,
+        test BLEU by length, and the size of the model.
     """
     pairs = atlas_pairs(config["size"], seed)
     model, history = train_translator(make, pairs, config, seed, workspace)
@@ -220,6 +233,7 @@ def run_atlas(
     return {
         **_rounded("validation", quality(model, pairs["validation"])),
         **_rounded("test", model.translation.metrics(written, pairs["test"].targets)),
+        "signatures": model.translation.signature(pairs["test"].targets),
         "parameters": _num_parameters(model),
         "bleu_by_length": by_length,
         "bleu_curve": history["validation_bleu"].round(2).tolist(),

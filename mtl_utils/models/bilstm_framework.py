@@ -51,11 +51,13 @@ class BiLSTMFramework(MultiTaskModel):
         smoothing: Label smoothing of the translation while training.
         max_length: Longest translation that is written, in tokens.
         tasks: Which of the three tasks to have.
+        target_language: Code of the language to translate into, which chooses how BLEU finds words;
+            see :class:`mtl_utils.tasks.Translation`.
 
     Raises:
         ValueError: If a task is not one of the three, a size is below 1, ``width`` is odd,
-            ``dropout`` is outside [0, 1), or the labels are refused by
-            :class:`mtl_utils.tasks.Tagging`.
+            ``dropout`` is outside [0, 1), the labels are refused by
+            :class:`mtl_utils.tasks.Tagging`, or the language is not given as a code.
     """
 
     def __init__(
@@ -68,6 +70,7 @@ class BiLSTMFramework(MultiTaskModel):
         smoothing: float = 0.1,
         max_length: int = 100,
         tasks: Sequence[str] = TASKS,
+        target_language: str | None = None,
     ) -> None:
         unknown = sorted(set(tasks) - set(TASKS))
         if unknown:
@@ -86,7 +89,12 @@ class BiLSTMFramework(MultiTaskModel):
         )
         tagging = Tagging(TAGS, tuple(labels), dropout=dropout)
         translation = Translation(
-            TRANSLATION, tokenizer, smoothing=smoothing, max_length=max_length, own_decoder=False
+            TRANSLATION,
+            tokenizer,
+            smoothing=smoothing,
+            max_length=max_length,
+            own_decoder=False,
+            language=target_language,
         )
         language = LanguageModeling(LANGUAGE, vocab_size, per="sequence")
         made: list[Task] = [tagging, translation, language]

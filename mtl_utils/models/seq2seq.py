@@ -58,9 +58,12 @@ class Seq2Seq(MultiTaskModel):
         decoder: Makes another decoder; see :class:`mtl_utils.tasks.Translation`. With a
             :class:`mtl_utils.nn.TransformerEncoder` and a
             :class:`mtl_utils.nn.TransformerDecoder` the model is that of Vaswani et al. (2017).
+        tokenize: How BLEU finds words; see :class:`mtl_utils.tasks.Translation`.
+        language: Code of the target language, which chooses ``tokenize``.
 
     Raises:
-        ValueError: If a size is below 1, ``width`` is odd or ``dropout`` is outside [0, 1).
+        ValueError: If a size is below 1, ``width`` is odd, ``dropout`` is outside [0, 1), or
+            ``tokenize`` or ``language`` is refused by :class:`mtl_utils.tasks.Translation`.
     """
 
     def __init__(
@@ -77,6 +80,8 @@ class Seq2Seq(MultiTaskModel):
         *,
         encoder: Encoder | None = None,
         decoder: MakeDecoder | None = None,
+        tokenize: str | None = None,
+        language: str | None = None,
     ) -> None:
         translation = Translation(
             TASK,
@@ -87,6 +92,8 @@ class Seq2Seq(MultiTaskModel):
             lowercase=lowercase,
             attention=attention,
             decoder=decoder,
+            tokenize=tokenize,
+            language=language,
         )
         if encoder is None:
             encoder = BiLSTMEncoder(source.vocab_size, width, num_layers, dropout)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
-from sacrebleu.metrics import BLEU, CHRF
 from torch import Tensor
 from torch import nn as torch_nn
 
@@ -18,6 +18,13 @@ from mtl_utils.nn.decoding import Step
 from mtl_utils.nn.search import Hypothesis, beam_search, greedy_search
 from mtl_utils.objectives.losses import label_smoothing_loss
 from mtl_utils.tasks.base import Head
+from mtl_utils.tasks.text_scores import (
+    TextScores,
+    check_settings,
+    checked_references,
+    choose_tokenization,
+    warn_of_missing_spaces,
+)
 
 MakeDecoder = Callable[[int, int], Decoder]
 """``make(vocab_size, memory_width)``: a decoder of a vocabulary that reads states of a size."""
@@ -39,7 +46,8 @@ class Translation:
         beam_size: Of the search; 1 searches greedily.
         length_penalty: See :func:`mtl_utils.nn.beam_search`.
         max_length: Longest translation that is written, in tokens.
-        lowercase: Whether the metrics ignore case.
+        lowercase: Whether the metrics ignore case. They do so without being told where the
+            tokenizer lower-cases, since the model cannot write capitals.
         attention: Whether the decoder attends; see :class:`mtl_utils.nn.AttentionDecoder`.
         own_decoder: Whether the head is a decoder. If not, it is an output layer over the states of
             a decoder that the way of sharing owns (:class:`mtl_utils.sharing.SharedDecoder`), and
@@ -47,9 +55,21 @@ class Translation:
         decoder: Makes the decoder, in place of a :class:`mtl_utils.nn.AttentionDecoder`: called
             with the size of the target vocabulary and the width of the encoder. ``width``,
             ``embedding_width``, ``dropout`` and ``attention`` are then its own affair.
+        tokenize: How BLEU finds words: ``"13a"``, ``"intl"``, ``"zh"``, ``"ja-mecab"``,
+            ``"ko-mecab"``, ``"char"`` or another tokenization of sacreBLEU. That of the language if
+            ``None``.
+        language: Code of the target language, such as ``"de"`` or ``"zh-CN"``, where it is known:
+            Chinese, Japanese, Korean and languages written without spaces have words of their own
+            for BLEU, all others those of ``"13a"``.
+        normalise: Whether the metrics compare texts as the tokenizer can write them: both sides
+            pass through :meth:`mtl_utils.data.Tokenizer.normalise` and Unicode's form NFC. If not,
+            what the model wrote is compared with the references as they are given, capitals and
+            accents that it could not write included.
 
     Raises:
-        ValueError: If there is a ``decoder`` and ``own_decoder`` is false.
+        ValueError: If there is a ``decoder`` and ``own_decoder`` is false, sacreBLEU has no such
+            tokenization, or the language is not given as a code.
+        TypeError: If ``tokenize`` or ``language`` is neither a string nor ``None``.
     """
 
     name: str
@@ -65,6 +85,9 @@ class Translation:
     attention: bool = True
     own_decoder: bool = True
     decoder: MakeDecoder | None = None
+    tokenize: str | None = None
+    language: str | None = None
+    normalise: bool = True
     causal = False
 
     def __post_init__(self) -> None:
@@ -73,6 +96,7 @@ class Translation:
                 "decoder makes the decoder of the head, but with own_decoder=False the head has "
                 "none: the way of sharing owns it"
             )
+        check_settings(self.tokenize, self.language)
 
     def label(self, text: str) -> list[int]:
         """Return the label of a target sentence.
@@ -94,33 +118,84 @@ class Translation:
         return TranslationHead(self, width) if self.own_decoder else TranslationOutput(self, width)
 
     def metrics(
-        self, predictions: Sequence[Sequence[int] | str], references: Sequence[str]
+        self,
+        predictions: Sequence[Sequence[int] | str],
+        references: Sequence[str | Sequence[str]],
     ) -> dict[str, float]:
         """Compute BLEU (Papineni et al., 2002) and chrF (Popović, 2015) with sacreBLEU.
 
+        How the texts were compared is said by :meth:`signature`, which belongs beside the numbers.
+
         Args:
             predictions: Each translation, as token ids or as text.
-            references: Target sentences as text.
+            references: For each the target sentence as text, or several in a list, not
+                necessarily as many everywhere.
 
         Returns:
             ``bleu`` and ``chrf``, both from 0 to 100.
 
         Raises:
-            ValueError: If there are none, or not as many of one as of the other.
+            ValueError: If there are none, not as many of one as of the other, or a prediction has
+                an empty list of references.
+            TypeError: If a reference is no text, or a single text was given for all.
+            ImportError: If ``tokenize`` needs what is not installed.
         """
-        if not predictions or len(predictions) != len(references):
+        rows = checked_references(references)
+        if isinstance(predictions, str):
+            raise TypeError(f"Expected predictions, got a single string: {predictions!r:.60}")
+        if len(predictions) == 0 or len(predictions) != len(rows):
             raise ValueError(
                 f"Expected as many predictions as references and at least one, got "
-                f"{len(predictions)} and {len(references)}"
+                f"{len(predictions)} and {len(rows)}. Several references of a prediction stand in "
+                "a list of their own."
             )
         written = [
             found if isinstance(found, str) else self.tokenizer.decode(found)
             for found in predictions
         ]
-        expected = [list(references)]
-        bleu = BLEU(lowercase=self.lowercase).corpus_score(written, expected)
-        chrf = CHRF(lowercase=self.lowercase).corpus_score(written, expected)
-        return {"bleu": float(bleu.score), "chrf": float(chrf.score)}
+        scores = self._scores()
+        warn_of_missing_spaces(scores.tokenization, rows)
+        expected = [[self._compared(text) for text in row] for row in rows]
+        return scores.measure([self._compared(text) for text in written], expected)
+
+    def signature(self, references: Sequence[str | Sequence[str]] | None = None) -> dict[str, str]:
+        """Say how :meth:`metrics` compares texts, as sacreBLEU does (Post, 2018).
+
+        Args:
+            references: What predictions are compared with; one reference each if ``None``.
+
+        Returns:
+            The signatures of ``bleu`` and ``chrf``, such as
+            ``nrefs:1|case:lc|eff:no|tok:13a|smooth:exp|version:2.6.0``: number of references, case,
+            tokenization. Where references were changed in more than case and spaces before they
+            were compared, ``text:normalised`` stands there too; otherwise sacreBLEU computes the
+            same numbers from the references as they are.
+
+        Raises:
+            ValueError: If a prediction has an empty list of references.
+            TypeError: If a reference is no text.
+            ImportError: If ``tokenize`` needs what is not installed.
+        """
+        rows = [[""]] if references is None else checked_references(references)
+        scores = self._scores()
+
+        def seen(text: str) -> str:
+            return " ".join((text.lower() if scores.lowercase else text).split())
+
+        changed = any(seen(text) != seen(self._compared(text)) for row in rows for text in row)
+        return scores.signatures(rows, changed)
+
+    def _scores(self) -> TextScores:
+        lowers = self.normalise and self.tokenizer.normalise("A") == "a"
+        return TextScores(
+            choose_tokenization(self.tokenize, self.language), self.lowercase or lowers
+        )
+
+    def _compared(self, text: str) -> str:
+        """Return a text as it is compared; once more would change nothing."""
+        if not self.normalise:
+            return text
+        return unicodedata.normalize("NFC", self.tokenizer.normalise(text))
 
 
 class WritingHead(Head):
