@@ -1,10 +1,13 @@
 import dataclasses
 import json
 
+import numpy as np
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mtl_utils.data import WordTokenizer
 from mtl_utils.data.vocabulary import SPECIALS, Vocabulary
 
 TEXT = ["the", "cat", "saw", "the", "dog", "and", "the", "cow", "saw", "a", "cat"]
@@ -100,3 +103,47 @@ def test_errors_of_loading(tmp_path):
         path.write_text(json.dumps(content))
         with pytest.raises(ValueError, match="holds no vocabulary"):
             Vocabulary.load(path)
+
+
+@pytest.mark.parametrize("skip_special", [False, True])
+@pytest.mark.parametrize(
+    ("ids", "message"),
+    [
+        ([5, 4.7], r"whole numbers, got float at position 1: 4\.7"),
+        ([5.0], "got float at position 0"),
+        (["5"], "got str at position 0: '5'"),
+        ([None], "got NoneType"),
+        ([True], "got bool"),
+        ([[4, 5]], "got list at position 0.*one by one"),
+        (torch.tensor([4.0]), "got float"),
+        (torch.tensor([[4, 5]]), "got list.*one by one"),
+        (torch.tensor([True]), "got bool"),
+        (list(torch.tensor([True])), "got bool"),
+        (np.array([4.5]), "got float"),
+        ("45", "a sequence of whole numbers, got '45'"),
+        (4, "a sequence of whole numbers, got 4"),
+        (torch.tensor(4), "a sequence of whole numbers"),
+    ],
+)
+def test_ids_are_whole_numbers(ids, message, skip_special):
+    vocabulary = Vocabulary.from_tokens(TEXT)
+    with pytest.raises(TypeError, match=message):
+        vocabulary.decode(ids, skip_special)
+    with pytest.raises(TypeError, match=message):
+        WordTokenizer(vocabulary).decode(ids)
+
+
+@pytest.mark.parametrize(
+    "ids",
+    [
+        [4, 5, 3],
+        (np.int64(4), np.int8(5), 3),
+        np.array([4, 5, 3], dtype=np.uint8),
+        torch.tensor([4, 5, 3]),
+        list(torch.tensor([4, 5, 3])),
+        range(4, 6),
+    ],
+)
+def test_ids_of_any_whole_type_are_decoded(ids):
+    vocabulary = Vocabulary.from_tokens(TEXT)
+    assert vocabulary.decode(ids, skip_special=True) == list(vocabulary.tokens[4:6])

@@ -218,6 +218,7 @@ class BytePairTokenizer(Tokenizer):
 
         Raises:
             IndexError: If an id is outside the vocabulary.
+            TypeError: If an id is no whole number.
         """
         pieces = self.vocabulary.decode(ids, skip_special=True)
         return _to_bytes("".join(pieces)).decode("utf-8", "replace").removeprefix(" ")

@@ -17,6 +17,7 @@ from mtl_utils.data.tokenization import (
     checked_text,
     checked_texts,
 )
+from mtl_utils.data.vocabulary import checked_ids
 
 _ROLES = ("pad_token", "unk_token", "cls_token", "sep_token", "bos_token", "eos_token")
 
@@ -283,11 +284,12 @@ class PretrainedTokenizer(Tokenizer):
 
         Raises:
             IndexError: If an id is outside the vocabulary.
+            TypeError: If an id is no whole number.
         """
         around = self.special_tokens
         silent = {self.pad_id, self.bos_id, self.eos_id}
         silent |= {*around.start, *around.between, *around.end}
-        given = [int(index) for index in ids]
+        given = checked_ids(ids)
         for index in given:
             if not 0 <= index < self.vocab_size:
                 raise IndexError(f"Id {index} is outside the vocabulary of {self.vocab_size} ids")

@@ -261,6 +261,7 @@ class WordTokenizer(Tokenizer):
 
         Raises:
             IndexError: If an id is outside the vocabulary.
+            TypeError: If an id is no whole number.
         """
         return " ".join(self.vocabulary.decode(ids, skip_special=True))
 

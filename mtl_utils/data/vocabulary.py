@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import operator
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 PAD = "<pad>"
 UNK = "<unk>"
@@ -154,9 +156,10 @@ class Vocabulary:
 
         Raises:
             IndexError: If an id is negative or not smaller than the size of the vocabulary.
+            TypeError: If an id is no whole number.
         """
         hidden = {self.pad_id, self.bos_id, self.eos_id} if skip_special else set()
-        return [self._token(int(index)) for index in ids if int(index) not in hidden]
+        return [self._token(index) for index in checked_ids(ids) if index not in hidden]
 
     def _token(self, index: int) -> str:
         if not 0 <= index < len(self.tokens):
@@ -198,6 +201,38 @@ class Vocabulary:
         if not isinstance(content, dict) or not _is_string_list(content.get("tokens")):
             raise ValueError(f'{path} holds no vocabulary; expected {{"tokens": [strings]}}')
         return cls(tuple(content["tokens"]))
+
+
+def checked_ids(ids: Iterable[int]) -> list[int]:
+    """Return ids as a list of integers, or say which is none.
+
+    Args:
+        ids: Ids of one text, for example a row of a tensor or of an array.
+
+    Raises:
+        TypeError: If one is no whole number, or ``ids`` is no sequence.
+    """
+    given = _plain(ids)
+    if isinstance(given, str | bytes) or not isinstance(given, Iterable):
+        raise TypeError(f"Expected ids, a sequence of whole numbers, got {ids!r:.60}")
+    found = []
+    for place, index in enumerate(map(_plain, given)):
+        try:
+            whole = operator.index(index)
+        except TypeError:
+            whole = None
+        if whole is None or isinstance(index, bool):
+            raise TypeError(
+                f"Expected ids that are whole numbers, got {type(index).__name__} at position "
+                f"{place}: {index!r:.60}. Several texts are decoded one by one."
+            )
+        found.append(whole)
+    return found
+
+
+def _plain(value: Any) -> Any:
+    """Return numbers and lists in place of tensors and arrays."""
+    return value.tolist() if hasattr(value, "tolist") else value
 
 
 def _checked(tokens: Iterable[str]) -> Iterator[str]:

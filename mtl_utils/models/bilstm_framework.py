@@ -356,7 +356,11 @@ class BiLSTMFramework(MultiTaskModel):
                 top_k=top_k,
                 top_p=top_p,
                 stop_id=tokenizer.eos_id,
-                forbidden_ids=(tokenizer.pad_id, tokenizer.bos_id),
+                forbidden_ids=[
+                    index
+                    for index in (tokenizer.pad_id, tokenizer.bos_id)
+                    if index != tokenizer.eos_id
+                ],
                 generator=generator,
             )
         return tokenizer.decode(written[0].tolist())

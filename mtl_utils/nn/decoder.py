@@ -66,6 +66,14 @@ class Decoder(torch_nn.Module):
         """
         raise NotImplementedError
 
+    def positions_left(self, state: Any) -> int | None:
+        """Return how many more tokens can be read; ``None`` if there is no limit.
+
+        Args:
+            state: From :meth:`start`, or what the call before returned.
+        """
+        return None
+
     def decode(self, input_ids: Tensor, state: Any) -> Decoded:
         """Read target tokens; everything but the output layer.
 

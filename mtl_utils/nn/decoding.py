@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
+
+from mtl_utils.nn.search_limits import check_forbidden, check_rows, check_scores, whole
 
 Step = Callable[[Tensor, Any], tuple[Tensor, Any]]
 """``step(input_ids [B, T], state) -> (logits [B, T, V], state)``; the state starts as ``None``."""
@@ -36,11 +39,12 @@ def filter_logits(
 
     Raises:
         ValueError: If a setting is outside its range.
+        TypeError: If ``top_k`` is no whole number.
     """
-    if temperature < 0:
+    if not 0 <= temperature < math.inf:
         raise ValueError(f"temperature must be 0 (greedy) or positive, got {temperature}")
-    if top_k is not None and top_k < 1:
-        raise ValueError(f"top_k must be at least 1, got {top_k}; None keeps every token")
+    if top_k is not None:
+        top_k = whole("top_k", top_k, 1)
     if top_p is not None and not 0 < top_p <= 1:
         raise ValueError(f"top_p must lie in (0, 1], got {top_p}; None keeps every token")
     if temperature == 0:
@@ -129,22 +133,29 @@ def sample(
         Prompt and continuation ``[B, T + N]`` with ``N <= max_new_tokens``.
 
     Raises:
-        ValueError: If the prompt is not ``[B, T]`` with at least one token, or a setting is
-            outside its range.
+        ValueError: If the prompt is not ``[B, T]`` with at least one token, a setting is outside
+            its range, or a forbidden id does not exist or none is left.
+        TypeError: If an id or a number of tokens is no whole number.
     """
+    check_rows("The prompt", input_ids)
     if input_ids.dim() != 2 or input_ids.numel() == 0:
         raise ValueError(
             f"Expected a prompt [B, T] of at least one token, got {list(input_ids.shape)}. "
             "Start from the id of <bos> or <eos> where there is no prompt."
         )
-    if max_new_tokens < 0:
-        raise ValueError(f"max_new_tokens must not be negative, got {max_new_tokens}")
+    max_new_tokens = whole("max_new_tokens", max_new_tokens, 0)
+    forbidden = check_forbidden(forbidden_ids)
+    if stop_id is not None:
+        whole("stop_id", stop_id, 0)
     output, fed, state = input_ids, input_ids, None
     finished = torch.zeros(len(input_ids), 1, dtype=torch.bool, device=input_ids.device)
     for _ in range(max_new_tokens):
         logits, state = step(fed, state)
+        if output is input_ids:
+            check_scores(logits, len(input_ids), forbidden)
         last = logits[:, -1].clone()
-        last[:, list(forbidden_ids)] = float("-inf")
+        if forbidden:
+            last[:, forbidden] = float("-inf")
         weights = next_token_distribution(last, temperature, top_k, top_p)
         fed = torch.multinomial(weights, 1, generator=generator)
         if stop_id is not None:

@@ -10,6 +10,23 @@ import torch
 from torch import Tensor
 
 from mtl_utils.nn.decoding import Step
+from mtl_utils.nn.search_limits import (
+    check_forbidden,
+    check_length_penalty,
+    check_room,
+    check_rows,
+    check_scores,
+    whole,
+)
+
+NO_NUMBERS = (
+    "The scores of the next token are not numbers, so there is nothing to search. Look for nan or "
+    "infinity in the weights of the model."
+)
+NO_TOKEN = (
+    "Every token that the model gives a probability is forbidden, so there is none to write next. "
+    "Look at its logits, and at forbidden_ids."
+)
 
 
 @dataclass(frozen=True)
@@ -73,18 +90,22 @@ def greedy_search(
         One hypothesis a row; its score is its log-probability.
 
     Raises:
-        ValueError: If ``max_length`` is below 1.
-        FloatingPointError: If the model's scores are nan.
+        ValueError: If ``max_length`` is below 1 or more than the positions that a decoder has left,
+            ``bos_ids`` is not ``[B]``, or a forbidden id does not exist or none is left.
+        TypeError: If an id or ``max_length`` is no whole number.
+        FloatingPointError: If the model's scores are nan, or leave no token to write.
     """
-    _check_limits(1, max_length)
+    max_length, forbidden = _checked(step, state, bos_ids, eos_id, max_length, forbidden_ids)
     fed = bos_ids.unsqueeze(1)  # [B, 1]
     finished = torch.zeros_like(bos_ids, dtype=torch.bool)
     total = torch.zeros(len(bos_ids), device=bos_ids.device)
-    written = []
+    written: list[Tensor] = []
     for _ in range(max_length):
         logits, state = step(fed, state)
-        log_probabilities = _log_probabilities(logits, forbidden_ids)
-        best, token = log_probabilities.max(dim=-1)  # [B]
+        if not written:
+            check_scores(logits, len(bos_ids), forbidden)
+        best, token = _log_probabilities(logits, forbidden).max(dim=-1)  # [B]
+        _check_best(best)
         total = torch.where(finished, total, total + best)
         token = token.masked_fill(finished, eos_id)
         finished = finished | (token == eos_id)
@@ -136,12 +157,15 @@ def beam_search(
         For each row at most ``beam_size`` hypotheses, best first.
 
     Raises:
-        ValueError: If a limit is below 1 or ``length_penalty`` is negative.
-        FloatingPointError: If the model's scores are nan.
+        ValueError: If a limit is below 1, ``length_penalty`` is negative or too large for
+            ``max_length``, ``max_length`` is more than the positions that a decoder has left,
+            ``bos_ids`` is not ``[B]``, or a forbidden id does not exist or none is left.
+        TypeError: If an id or a limit is no whole number, or ``length_penalty`` no number.
+        FloatingPointError: If the model's scores are nan, or leave no token to write.
     """
-    _check_limits(beam_size, max_length)
-    if not length_penalty >= 0:
-        raise ValueError(f"length_penalty must not be negative, got {length_penalty}")
+    beam_size = whole("beam_size", beam_size, 1)
+    max_length, forbidden = _checked(step, state, bos_ids, eos_id, max_length, forbidden_ids)
+    length_penalty = check_length_penalty(length_penalty, max_length)
     device, batch_size = bos_ids.device, len(bos_ids)
     rows = torch.arange(batch_size, device=device).repeat_interleave(beam_size)
     state, fed = select(state, rows), bos_ids[rows].unsqueeze(1)
@@ -156,7 +180,12 @@ def beam_search(
         if not active:
             break
         logits, state = step(fed, state)
-        total = scores.unsqueeze(-1) + _log_probabilities(logits, forbidden_ids).view(
+        if length == 1:
+            check_scores(logits, len(fed), forbidden)
+        log_probabilities = _log_probabilities(logits, forbidden)
+        if bool(log_probabilities.amax(dim=-1).isnan().any()):
+            raise FloatingPointError(NO_NUMBERS)
+        total = scores.unsqueeze(-1) + log_probabilities.view(
             len(active), beam_size, -1
         )  # [A, beam, V]
         vocab_size = total.shape[-1]
@@ -194,6 +223,8 @@ def beam_search(
         scores, prefixes = scores.index_select(0, kept), prefixes.index_select(0, kept)
         fed = prefixes[:, :, -1].reshape(-1, 1)
         active = [active[place] for place in going_on]
+    if not all(found):
+        raise FloatingPointError(NO_TOKEN)
     return [_best(hypotheses, beam_size) for hypotheses in found]
 
 
@@ -230,25 +261,38 @@ def _decided(best: list[Hypothesis], beam_size: int, best_possible: float) -> bo
     return len(best) == beam_size and best[-1].score >= best_possible
 
 
-def _log_probabilities(logits: Tensor, forbidden_ids: Sequence[int]) -> Tensor:
+def _log_probabilities(logits: Tensor, forbidden: list[int]) -> Tensor:
     last = logits[:, -1]
     dtype = torch.promote_types(last.dtype, torch.float32)  # half precision is too coarse to sum
     log_probabilities = last.log_softmax(dim=-1, dtype=dtype)  # [N, V]
-    if bool(log_probabilities.isnan().any()):
-        raise FloatingPointError(
-            "The scores of the next token are not numbers, so there is nothing to search. Look for "
-            "nan or infinity in the weights of the model."
-        )
-    log_probabilities[:, list(forbidden_ids)] = float("-inf")
+    if forbidden:
+        log_probabilities[:, forbidden] = float("-inf")
     return log_probabilities
+
+
+def _check_best(best: Tensor) -> None:
+    """Refuse to go on where the best of a row is not a number, or impossible."""
+    if not bool(best.isfinite().all()):
+        raise FloatingPointError(NO_NUMBERS if bool(best.isnan().any()) else NO_TOKEN)
 
 
 def _until(ids: list[int], eos_id: int) -> list[int]:
     return ids[: ids.index(eos_id)] if eos_id in ids else ids
 
 
-def _check_limits(beam_size: int, max_length: int) -> None:
-    if beam_size < 1:
-        raise ValueError(f"beam_size must be at least 1, got {beam_size}")
-    if max_length < 1:
-        raise ValueError(f"max_length must be at least 1, got {max_length}")
+def _checked(
+    step: Step,
+    state: Any,
+    bos_ids: Tensor,
+    eos_id: int,
+    max_length: int,
+    forbidden_ids: Sequence[int],
+) -> tuple[int, list[int]]:
+    """Return the greatest length and the forbidden ids, after a look at all."""
+    max_length = whole("max_length", max_length, 1)
+    whole("eos_id", eos_id, 0)
+    check_rows("bos_ids", bos_ids)
+    if bos_ids.dim() != 1:
+        raise ValueError(f"Expected bos_ids [B], one a row, got shape {list(bos_ids.shape)}")
+    check_room(step, state, max_length)
+    return max_length, check_forbidden(forbidden_ids)

@@ -123,6 +123,13 @@ class SelfAttentiveDecoder(torch_nn.Module):
             nothing, torch.zeros(num_rows, 0, dtype=torch.bool, device=nothing.device)
         )
 
+    def positions_left(self, state: SelfAttentiveState) -> None:
+        """Return ``None``: there is no limit to the tokens that can be read.
+
+        Args:
+            state: From :meth:`start`, or what the call before returned.
+        """
+
     def decode(self, input_ids: Tensor, state: SelfAttentiveState) -> SelfAttended:
         """Read target tokens.
 

@@ -268,6 +268,14 @@ class TransformerDecoder(Decoder):
         nothing = self.embedding.weight.new_zeros(num_rows, 0, self.memory_width)
         return self.start(nothing, torch.ones(num_rows, 0, dtype=torch.bool, device=nothing.device))
 
+    def positions_left(self, state: TransformerState) -> int:
+        """Return how many more tokens can be read.
+
+        Args:
+            state: From :meth:`start`, or what the call before returned.
+        """
+        return self.positions.max_length - _num_written(state)
+
     def decode(self, input_ids: Tensor, state: TransformerState) -> Decoded:
         """Read target tokens; everything but the output layer, and what is attended to.
 
@@ -339,14 +347,17 @@ class TransformerDecoder(Decoder):
 
     def _embed(self, input_ids: Tensor, state: TransformerState) -> Tensor:
         check_ids(input_ids, self.vocab_size)
-        num_before = state.layers[0].written.keys.shape[2]
-        positions = self.positions(input_ids.shape[1], num_before)
+        positions = self.positions(input_ids.shape[1], _num_written(state))
         embedded = self.embedding(input_ids) * self.width**0.5 + positions
         return self.dropout(self.embedding_norm(embedded))
 
     @property
     def _layers(self) -> list[TransformerDecoderLayer]:
         return [layer for layer in self.layers if isinstance(layer, TransformerDecoderLayer)]
+
+
+def _num_written(state: TransformerState) -> int:
+    return state.layers[0].written.keys.shape[2]
 
 
 def _needed(mask: Tensor) -> Tensor | None:

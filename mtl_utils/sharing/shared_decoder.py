@@ -130,13 +130,9 @@ class SharedDecoder(Sharing):
         Returns:
             For each row at most ``beam_size`` hypotheses, best first.
         """
-
-        def step(input_ids: Tensor, state: Any) -> tuple[Tensor, Any]:
-            hidden, state = self.decoder(input_ids, state)
-            return head.output(hidden), state
-
         first = torch.full((len(memory),), self.bos_id, device=memory.device)
-        return head.write(step, self.decoder.start(memory, mask), first, **limits)
+        writer = _Writer(self.decoder, head)
+        return head.write(writer, self.decoder.start(memory, mask), first, **limits)
 
     def read(self, batch: Batch, task: str, memory: Tensor) -> Tensor:
         """Run the decoder over the texts of a task that is written (teacher forcing).
@@ -192,3 +188,19 @@ class SharedDecoder(Sharing):
             return hidden
         assert features is not None
         return self.read(batch, task, features) if task in self.written else features
+
+
+class _Writer:
+    """A decoder and the output layer of a task, as a search steps through them."""
+
+    def __init__(
+        self, decoder: SelfAttentiveDecoder | TransformerDecoder, head: TranslationOutput
+    ) -> None:
+        self.decoder, self.head = decoder, head
+
+    def __call__(self, input_ids: Tensor, state: Any) -> tuple[Tensor, Any]:
+        hidden, state = self.decoder(input_ids, state)
+        return self.head.output(hidden), state
+
+    def positions_left(self, state: Any) -> int | None:
+        return self.decoder.positions_left(state)

@@ -248,7 +248,8 @@ class WritingHead(Head):
         limits: dict[str, Any] = {
             "eos_id": tokenizer.eos_id,
             "max_length": task.max_length if max_length is None else max_length,
-            "forbidden_ids": (tokenizer.pad_id, tokenizer.bos_id),
+            # A pretrained tokenizer may have one token for all three, which is then the end.
+            "forbidden_ids": {tokenizer.pad_id, tokenizer.bos_id} - {tokenizer.eos_id},
         }
         if beam_size == 1:
             return [[found] for found in greedy_search(step, state, first_ids, **limits)]
