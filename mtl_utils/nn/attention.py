@@ -7,6 +7,8 @@ from torch import Tensor
 from torch import nn as torch_nn
 from torch.utils.checkpoint import checkpoint
 
+from mtl_utils.nn.masks import check_mask
+
 LARGEST_INTERMEDIATE = 2**26
 """Elements of ``[B, U, T, A]`` held at a time; longer texts are attended to piece by piece."""
 
@@ -55,7 +57,11 @@ class AdditiveAttention(torch_nn.Module):
         Returns:
             Contexts ``[B, U, D]`` and weights ``[B, U, T]``, which sum to one over T; both are zero
             for a query with nothing to attend to.
+
+        Raises:
+            TypeError: If the mask is not boolean.
         """
+        check_mask(mask)
         projected = self.from_query(query)  # [B, U, A]
         keys = self.keys(memory) if keys is None else keys
         a_query = keys.shape[0] * keys.shape[1] * keys.shape[2]
@@ -104,7 +110,11 @@ class UniformAttention(torch_nn.Module):
 
         Returns:
             Contexts ``[B, U, D]`` and weights ``[B, U, T]``.
+
+        Raises:
+            TypeError: If the mask is not boolean.
         """
+        check_mask(mask)
         scores = memory.new_zeros(len(memory), query.shape[1], memory.shape[1])
         weights = masked_softmax(scores, mask.unsqueeze(1))
         return weights @ memory, weights
@@ -119,7 +129,11 @@ def masked_softmax(scores: Tensor, mask: Tensor) -> Tensor:
 
     Returns:
         Weights ``[..., T]``; zero everywhere where no position counts.
+
+    Raises:
+        TypeError: If the mask is not boolean.
     """
+    check_mask(mask)
     lowest = torch.finfo(scores.dtype).min  # finite, so that an empty row gives no nan
     weights = scores.masked_fill(~mask, lowest).softmax(dim=-1)
     return weights.masked_fill(~mask, 0.0)

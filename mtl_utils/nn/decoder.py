@@ -10,6 +10,7 @@ from torch import nn as torch_nn
 from mtl_utils.data.batch import MISSING_LABEL
 from mtl_utils.nn.arguments import check_probability, check_sizes
 from mtl_utils.nn.attention import AdditiveAttention, UniformAttention
+from mtl_utils.nn.masks import check_mask
 from mtl_utils.nn.recurrent import check_ids, remember_by_default
 
 
@@ -171,7 +172,11 @@ class AttentionDecoder(Decoder):
         Args:
             memory: The encoder's states ``[B, T, M]``.
             mask: ``[B, T]``, True where there is a token.
+
+        Raises:
+            TypeError: If the mask is not boolean.
         """
+        check_mask(mask)
         # Whatever an encoder leaves at padding, 0 times it must be 0.
         memory = memory.masked_fill(~mask.unsqueeze(-1), 0.0)
         mean = memory.sum(dim=1) / mask.sum(dim=1, keepdim=True).clamp(min=1)  # [B, M]

@@ -1,6 +1,7 @@
 """Multi-head attention: several weighted averages of a memory side by side."""
 
 # Annotations are evaluated here: the pages of the API show those of a NamedTuple as they are.
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
@@ -11,6 +12,7 @@ from torch.nn import functional
 from mtl_utils.nn.arguments import check_probability, check_sizes
 from mtl_utils.nn.attention import masked_softmax
 from mtl_utils.nn.dropout import Dropout
+from mtl_utils.nn.masks import check_mask
 from mtl_utils.nn.packing import Packing
 
 
@@ -30,7 +32,10 @@ class KeyValues(NamedTuple):
         return KeyValues(self.keys.contiguous(), self.values.contiguous())
 
     def followed_by(self, newer: "KeyValues") -> "KeyValues":
-        """Append positions.
+        """Append positions; neither is changed.
+
+        Where no gradient is kept, there is room for more behind the result, so that to append one
+        position after the other takes time in proportion to their number, not to its square.
 
         Args:
             newer: ``[B, H, U, D / H]``.
@@ -40,8 +45,66 @@ class KeyValues(NamedTuple):
         """
         if self.keys.shape[2] == 0:
             return newer
-        pairs = zip(self, newer, strict=True)
-        return KeyValues(*(torch.cat([old.to(new.dtype), new], dim=2) for old, new in pairs))
+        if torch.is_grad_enabled() or self.keys.dtype != newer.keys.dtype:
+            pairs = zip(self, newer, strict=True)
+            return KeyValues(*(torch.cat([old.to(new.dtype), new], dim=2) for old, new in pairs))
+        return self._with_room(newer.keys.shape[2]).extended(newer)
+
+    def _with_room(self, count: int) -> "_RoomyKeyValues":
+        """Return the same positions where as many as ``count`` can be written behind them."""
+        if isinstance(self, _RoomyKeyValues) and self.may_be_extended(count):
+            return self
+        length = self.keys.shape[2]
+        shape = (*self.keys.shape[:2], 2 * (length + count), self.keys.shape[3])
+        room = _Room(self.keys.new_empty(shape), self.values.new_empty(shape), length)
+        room.keys[:, :, :length] = self.keys
+        room.values[:, :, :length] = self.values
+        return _RoomyKeyValues.first_of(room, length)
+
+
+@dataclass
+class _Room:
+    """Memory for more positions than are written, which several states may begin in alike.
+
+    Args:
+        keys: ``[B, H, C, D / H]`` for C positions.
+        values: ``[B, H, C, D / H]``.
+        used: How many of the positions are written.
+    """
+
+    keys: Tensor
+    values: Tensor
+    used: int
+
+
+class _RoomyKeyValues(KeyValues):
+    """Keys and values that are the first positions of a room.
+
+    Only the state that ends where the room is written to may go on in place: whoever else goes on
+    from an earlier state gets a room of its own, so that a state never changes.
+    """
+
+    room: _Room | None = None  # rows picked from it, for example, have none
+
+    @classmethod
+    def first_of(cls, room: _Room, length: int) -> "_RoomyKeyValues":
+        found = cls(room.keys[:, :, :length], room.values[:, :, :length])
+        found.room = room
+        return found
+
+    def may_be_extended(self, count: int) -> bool:
+        room, length = self.room, self.keys.shape[2]
+        if room is None or room.used != length or length + count > room.keys.shape[2]:
+            return False
+        return not room.keys.is_inference() or torch.is_inference_mode_enabled()
+
+    def extended(self, newer: KeyValues) -> "_RoomyKeyValues":
+        room, length = self.room, self.keys.shape[2]
+        assert room is not None
+        room.used = length + newer.keys.shape[2]
+        room.keys[:, :, length : room.used] = newer.keys
+        room.values[:, :, length : room.used] = newer.values
+        return self.first_of(room, room.used)
 
 
 class MultiHeadAttention(torch_nn.Module):
@@ -111,6 +174,7 @@ class MultiHeadAttention(torch_nn.Module):
         Raises:
             ValueError: If the mask has another shape, or there are more causal queries than
                 positions.
+            TypeError: If the mask is not boolean.
         """
         return self.attend(query, self.read(query if memory is None else memory), mask, causal)
 
@@ -242,9 +306,11 @@ def allowed_pairs(mask: Tensor | None, num_causal: int | None, keys: Tensor) -> 
 
     Raises:
         ValueError: If the mask has another shape, or there are more causal queries than positions.
+        TypeError: If the mask is not boolean.
     """
     batch_size, _, num_keys, _ = keys.shape
     if mask is not None:
+        check_mask(mask)
         if mask.shape[:1] + mask.shape[-1:] != (batch_size, num_keys) or mask.dim() not in (2, 3):
             raise ValueError(
                 f"Expected a mask [B, T] or [B, U, T] with B={batch_size} and T={num_keys}, got "

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from torch import Tensor
 
+from mtl_utils.nn.masks import check_mask
+
 
 class Packing:
     """Where the tokens of a padded batch are.
@@ -14,9 +16,13 @@ class Packing:
 
     Args:
         mask: ``[B, T]``, True where there is a token.
+
+    Raises:
+        TypeError: If the mask is not boolean.
     """
 
     def __init__(self, mask: Tensor) -> None:
+        check_mask(mask)
         self.mask = mask
         self.places = mask.flatten().nonzero().squeeze(1)  # [N]
 

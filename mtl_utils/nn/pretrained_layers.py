@@ -11,6 +11,7 @@ from torch import nn as torch_nn
 
 from mtl_utils.nn.arguments import check_cut
 from mtl_utils.nn.encoder import EncoderLayers
+from mtl_utils.nn.masks import check_mask
 
 
 class PretrainedLayers(EncoderLayers):
@@ -45,7 +46,11 @@ class PretrainedLayers(EncoderLayers):
 
         Returns:
             ``[B, T, D]``, zero at padding.
+
+        Raises:
+            TypeError: If the mask is not boolean.
         """
+        check_mask(mask)
         if hidden.numel() > 0:
             given = {"inputs_embeds": hidden, "attention_mask": attended(mask)}
             hidden = self.model(**given).last_hidden_state
@@ -103,7 +108,11 @@ def attended(mask: Tensor) -> Tensor:
 
     Args:
         mask: ``[B, T]``, True where there is a token.
+
+    Raises:
+        TypeError: If the mask is not boolean.
     """
+    check_mask(mask)
     first = torch.arange(mask.shape[1], device=mask.device) == 0
     return (mask | first & ~mask.any(dim=1, keepdim=True)).long()
 

@@ -10,6 +10,7 @@ from torch import nn as torch_nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from mtl_utils.nn.encoder import EncoderLayers
+from mtl_utils.nn.masks import check_mask
 
 
 class NoLayers(torch_nn.Module):
@@ -68,7 +69,17 @@ def read_padded(lstm: torch_nn.LSTM | NoLayers, hidden: Tensor, mask: Tensor) ->
 
     Returns:
         Hidden states ``[B, T, D]``, zero at padding.
+
+    Raises:
+        TypeError: If the mask is not boolean.
+        ValueError: If the shapes do not fit.
     """
+    check_mask(mask)
+    if hidden.dim() != 3 or mask.shape != hidden.shape[:2]:
+        raise ValueError(
+            f"Expected hidden [B, T, D] and a mask [B, T], got {list(hidden.shape)} and "
+            f"{list(mask.shape)}"
+        )
     if hidden.shape[1] == 0:  # an LSTM refuses to read nothing
         return hidden
     if mask.device.type == "cpu" and bool(mask.all()):

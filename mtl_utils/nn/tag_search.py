@@ -7,6 +7,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from mtl_utils.nn.masks import check_mask
+
 
 @torch.no_grad()
 def viterbi(
@@ -116,9 +118,8 @@ def check_emissions(emissions: Tensor, mask: Tensor, num_tags: int) -> None:
     """
     if emissions.dim() != 3 or emissions.shape[2] != num_tags:
         raise ValueError(f"Expected emissions [B, T, {num_tags}], got {list(emissions.shape)}")
+    check_mask(mask)
     if mask.shape != emissions.shape[:2]:
         raise ValueError(f"Expected a mask {list(emissions.shape[:2])}, got {list(mask.shape)}")
-    if mask.dtype != torch.bool:
-        raise TypeError(f"Expected a boolean mask, got {mask.dtype}; use mask.bool()")
     if mask.device.type == "cpu" and bool((mask[:, 1:] & ~mask[:, :-1]).any()):
         raise ValueError("The mask has padding before a token; expected padding on the right")

@@ -13,6 +13,7 @@ from mtl_utils.data.batch import Inputs
 from mtl_utils.nn.arguments import check_cut, check_probability, check_sizes
 from mtl_utils.nn.dropout import Dropout, TokenDropout
 from mtl_utils.nn.encoder import Encoder, EncoderLayers
+from mtl_utils.nn.masks import check_mask
 from mtl_utils.nn.packing import Packing
 from mtl_utils.nn.positions import make_positions
 from mtl_utils.nn.recurrent import check_ids, check_width
@@ -140,8 +141,7 @@ class TransformerStack(EncoderLayers):
         return torch.stack(weights, dim=1)
 
     def _check(self, hidden: Tensor, mask: Tensor) -> None:
-        if mask.dtype != torch.bool:
-            raise TypeError(f"Expected a boolean mask, got {mask.dtype}; use mask.bool()")
+        check_mask(mask)
         if hidden.dim() != 3 or hidden.shape[-1] != self.width or mask.shape != hidden.shape[:2]:
             raise ValueError(
                 f"Expected hidden [B, T, {self.width}] and a mask [B, T], got "

@@ -10,6 +10,7 @@ from torch import nn as torch_nn
 from mtl_utils.nn.arguments import check_probability, check_sizes
 from mtl_utils.nn.decoder import Decoded, Decoder
 from mtl_utils.nn.dropout import Dropout
+from mtl_utils.nn.masks import check_mask
 from mtl_utils.nn.multi_head_attention import KeyValues, MultiHeadAttention
 from mtl_utils.nn.positions import make_positions
 from mtl_utils.nn.recurrent import check_ids, check_width
@@ -248,7 +249,9 @@ class TransformerDecoder(Decoder):
 
         Raises:
             ValueError: If the shapes do not fit.
+            TypeError: If the mask is not boolean.
         """
+        check_mask(mask)
         if memory.shape[-1] != self.memory_width or mask.shape != memory.shape[:2]:
             raise ValueError(
                 f"Expected a memory [B, T, {self.memory_width}] and a mask [B, T], got "

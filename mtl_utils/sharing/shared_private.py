@@ -11,6 +11,7 @@ from torch import nn as torch_nn
 from mtl_utils.data.batch import MISSING_LABEL, Batch
 from mtl_utils.nn.encoder import Encoder
 from mtl_utils.nn.gradient_reversal import reverse_gradient
+from mtl_utils.nn.masks import check_mask
 from mtl_utils.sharing.base import Shared, Sharing
 from mtl_utils.sharing.per_task import PerTask
 
@@ -117,7 +118,9 @@ class SharedPrivate(Sharing):
 
         Raises:
             ValueError: If there is no adversary.
+            TypeError: If the mask is not boolean.
         """
+        check_mask(mask)
         if self.adversary is None or self.adversary_strength is None:
             raise ValueError("There is no adversary; make SharedPrivate with adversary_strength=0")
         lengths = mask.sum(dim=1, keepdim=True).clamp(min=1)
@@ -187,7 +190,9 @@ def orthogonality_penalty(shared: Tensor, private: Tensor, mask: Tensor) -> Tens
 
     Raises:
         ValueError: If the shapes do not fit.
+        TypeError: If the mask is not boolean.
     """
+    check_mask(mask)
     same = shared.shape[:2] == private.shape[:2] == mask.shape
     if not same or shared.dim() != 3 or private.dim() != 3:
         raise ValueError(
