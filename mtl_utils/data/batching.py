@@ -180,6 +180,10 @@ class BatchLoader:
             )
         return self._batches(self.plan(epoch)[start:], rank, world_size)
 
+    def once(self) -> Iterator[Batch]:
+        """Iterate over every example once; see :class:`mtl_utils.training.Loader`."""
+        return self.batches()
+
     def _batches(self, plan: list[list[int]], rank: int, world_size: int) -> Iterator[Batch]:
         for indices in plan:
             batch = self._collate(indices)

@@ -10,8 +10,9 @@ from torch import Tensor
 from torch import nn as torch_nn
 
 from mtl_utils.data.batch import Batch
-from mtl_utils.data.batching import BatchLoader, predict_by_length
+from mtl_utils.data.batching import predict_by_length
 from mtl_utils.data.examples import Example
+from mtl_utils.data.loading import Loader, read_once
 from mtl_utils.nn.evaluation_mode import evaluation_mode
 from mtl_utils.objectives.base import Losses
 from mtl_utils.sharing.base import Sharing
@@ -120,12 +121,13 @@ class MultiTaskModel(torch_nn.Module):
 
     @torch.no_grad()
     def compare(
-        self, examples: Sequence[Example] | BatchLoader, *, max_tokens: int = 4096
+        self, examples: Sequence[Example] | Loader, *, max_tokens: int = 4096
     ) -> dict[str, list[tuple[Any, Any] | None]]:
         """Predict what there are labels of, without dropout, beside these labels.
 
         Args:
-            examples: The examples, or a loader of them, read once.
+            examples: The examples, or a loader, of which every row is read exactly once; of
+                :class:`mtl_utils.training.JointBatches` one data set after the other.
             max_tokens: How many tokens, padding included, are read at a time, unless by a loader;
                 it does not change the result.
 
@@ -134,23 +136,38 @@ class MultiTaskModel(torch_nn.Module):
             where an example has no label of the task. A task without any label is absent.
 
         Raises:
-            ValueError: If there are no examples.
+            ValueError: If there are no examples, or a loader has another number of batches than it
+                says.
+            TypeError: If these are neither examples nor a loader.
             NotImplementedError: If there are labels of a task that writes text.
         """
-        if len(examples) == 0:
-            raise ValueError("There are no examples to predict for")
         with evaluation_mode(self):
-            if isinstance(examples, BatchLoader):
-                rows = [row for batch in examples for row in self._compared(batch)]
-            else:
+            if isinstance(examples, Sequence):
                 rows = predict_by_length(examples, self._compared, max_tokens)
+            else:
+                rows = [row for batches in read_once(examples) for row in self._compared(batches)]
+        if not rows:
+            raise ValueError("There are no examples to predict for")
         columns = zip(self.tasks, zip(*rows, strict=True), strict=True)
         return {task: list(column) for task, column in columns if any(column)}
 
-    def _compared(self, batch: Batch) -> list[tuple[tuple[Any, Any] | None, ...]]:
+    def _compared(
+        self, batches: Batch | Mapping[str, Batch]
+    ) -> list[tuple[tuple[Any, Any] | None, ...]]:
         """Return for each row what every task says and should say."""
+        if isinstance(batches, Batch):
+            known = [task for task in self.tasks if task in batches.labels]
+            return self._compared_with(batches, known)
+        return [
+            row
+            for batch, tasks in self._grouped(batches)
+            for row in self._compared_with(batch, tasks)
+        ]
+
+    def _compared_with(
+        self, batch: Batch, tasks: Sequence[str]
+    ) -> list[tuple[tuple[Any, Any] | None, ...]]:
         batch = batch.to(self._device)
-        tasks = [task for task in self.tasks if task in batch.labels]
         hidden = self.sharing(batch, tasks).hidden if tasks else {}
         columns = [
             self.head(task).compare(hidden[task], batch) if task in hidden else [None] * len(batch)
@@ -159,7 +176,7 @@ class MultiTaskModel(torch_nn.Module):
         return list(zip(*columns, strict=True))
 
     def evaluate(
-        self, examples: Sequence[Example] | BatchLoader, *, max_tokens: int = 4096
+        self, examples: Sequence[Example] | Loader, *, max_tokens: int = 4096
     ) -> dict[str, float]:
         """Measure each task where there are labels of it, without dropout.
 
@@ -173,6 +190,7 @@ class MultiTaskModel(torch_nn.Module):
 
         Raises:
             ValueError: If there are no examples, or none has a label.
+            TypeError: As :meth:`compare`.
             NotImplementedError: As :meth:`compare`.
         """
         measured: dict[str, float] = {}

@@ -1,5 +1,6 @@
 """Training and evaluation."""
 
+from mtl_utils.data.loading import Loader
 from mtl_utils.training import schedules
 from mtl_utils.training.checkpoints import (
     CheckpointError,
@@ -10,7 +11,6 @@ from mtl_utils.training.checkpoints import (
 from mtl_utils.training.configuration import TrainerConfig
 from mtl_utils.training.evaluation import bits_per_character, bits_per_token, perplexity
 from mtl_utils.training.layerwise import layerwise_groups
-from mtl_utils.training.loader import Loader
 from mtl_utils.training.sampling import AlternatingBatches, JointBatches
 from mtl_utils.training.trainer import Trainer
 from mtl_utils.training.truncated_bptt import (

@@ -1,41 +1,14 @@
-"""What a trainer reads: batches whose order depends on their position alone."""
+"""What a trainer does with batches: moving them to a device, telling data sets apart."""
 
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Protocol
+from collections.abc import Mapping, Sequence
 
 import torch
 
 from mtl_utils.data.batch import Batch
-
-
-class Loader(Protocol):
-    """Batches as a pure function of the epoch, so that a position is all there is to resume.
-
-    Attributes:
-        num_batches: Batches an epoch, the same in every epoch.
-    """
-
-    @property
-    def num_batches(self) -> int:
-        """Batches an epoch, the same in every epoch."""
-        ...
-
-    def batches(
-        self, epoch: int, start: int = 0, rank: int = 0, world_size: int = 1
-    ) -> Iterator[Batch | Mapping[str, Batch]]:
-        """Yield the batches of an epoch: one for all tasks, or one a task.
-
-        Args:
-            epoch: The epoch, from 0; another epoch may have another order.
-            start: Batches to leave out at the beginning.
-            rank: Which process reads.
-            world_size: Number of processes. Each gets its rows of every batch, at least one; a row
-                of filler has only missing labels. A task is in the batch of all processes or none.
-        """
-        ...
+from mtl_utils.data.loading import Loader
 
 
 def to_device(

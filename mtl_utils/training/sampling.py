@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from mtl_utils.data.batch import Batch
-from mtl_utils.training.loader import Loader
+from mtl_utils.data.loading import Loader, check_loader, read_once
 
 
 class JointBatches:
@@ -20,6 +20,7 @@ class JointBatches:
 
     Raises:
         ValueError: If there is no data set, one is empty, or ``num_batches`` is below 1.
+        TypeError: If something is no loader.
     """
 
     def __init__(self, loaders: Sequence[Loader], num_batches: int | None = None) -> None:
@@ -49,6 +50,17 @@ class JointBatches:
         for _ in range(start, self.num_batches):
             yield _merged([next(stream) for stream in streams])
 
+    def once(self) -> Iterator[dict[str, Batch]]:
+        """Yield every row of every data set exactly once, one data set after the other.
+
+        This is what validation reads: an epoch has some rows twice, or leaves some out. A data set
+        that was given twice is read once.
+
+        Returns:
+            One batch a task of the data set at hand.
+        """
+        return _once(self.loaders)
+
 
 class AlternatingBatches:
     """Every step takes a batch of one data set, in turn (Collobert & Weston, 2008, at random).
@@ -61,6 +73,7 @@ class AlternatingBatches:
     Raises:
         ValueError: If there is no data set, one is empty, there is not one number of turns a data
             set, of at least 1, or ``num_batches`` is below 1.
+        TypeError: If something is no loader.
     """
 
     def __init__(
@@ -103,6 +116,17 @@ class AlternatingBatches:
         for step in range(first, first + self.num_batches - start):
             yield _merged([next(streams[self.cycle[step % len(self.cycle)]])])
 
+    def once(self) -> Iterator[dict[str, Batch]]:
+        """Yield every row of every data set exactly once, one data set after the other.
+
+        This is what validation reads: an epoch has some rows twice, or leaves some out. A data set
+        that was given twice is read once.
+
+        Returns:
+            One batch a task of the data set at hand.
+        """
+        return _once(self.loaders)
+
 
 def _endless(
     loader: Loader, first: int, rank: int, world_size: int
@@ -112,6 +136,21 @@ def _endless(
     while True:
         yield from loader.batches(epoch, start, rank, world_size)
         epoch, start = epoch + 1, 0
+
+
+def _once(loaders: Sequence[Loader]) -> Iterator[dict[str, Batch]]:
+    for loader in {id(loader): loader for loader in _data_sets(loaders)}.values():
+        for batches in read_once(loader):
+            yield _merged([batches])
+
+
+def _data_sets(loaders: Sequence[Loader]) -> Iterator[Loader]:
+    """Yield the data sets, those within nested samplers too."""
+    for loader in loaders:
+        if isinstance(loader, JointBatches | AlternatingBatches):
+            yield from _data_sets(loader.loaders)
+        else:
+            yield loader
 
 
 def _merged(given: Sequence[Batch | Mapping[str, Batch]]) -> dict[str, Batch]:
@@ -129,6 +168,8 @@ def _merged(given: Sequence[Batch | Mapping[str, Batch]]) -> dict[str, Batch]:
 
 
 def _checked(loaders: Sequence[Loader]) -> list[Loader]:
+    for loader in loaders:
+        check_loader(loader)
     if not loaders or min(loader.num_batches for loader in loaders) < 1:
         raise ValueError(
             "Expected at least one data set and none without batches, got "

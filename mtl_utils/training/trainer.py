@@ -16,13 +16,14 @@ from torch import nn as torch_nn
 from tqdm.auto import tqdm
 
 from mtl_utils.data.batch import Batch
+from mtl_utils.data.loading import Loader, as_promised, check_loader
 from mtl_utils.models.multitask import MultiTaskModel
 from mtl_utils.nn.evaluation_mode import evaluation_mode
 from mtl_utils.objectives.base import Balancer, Losses
 from mtl_utils.objectives.weighting import EqualWeights
 from mtl_utils.training import schedules
 from mtl_utils.training.configuration import TrainerConfig
-from mtl_utils.training.loader import Loader, checksum, to_device
+from mtl_utils.training.loader import checksum, to_device
 from mtl_utils.training.optimization import check_groups, make_optimizer, set_learning_rate
 from mtl_utils.training.precision import choose_precision
 from mtl_utils.training.processes import (
@@ -113,12 +114,8 @@ class Trainer:
             ValueError: If the data have no batch, or ``patience`` nothing to judge by.
             TypeError: If something is no loader.
         """
-        for loader in (train, validation):
-            if loader is not None and not hasattr(loader, "num_batches"):
-                raise TypeError(
-                    "Expected a loader such as BatchLoader(examples, batch_size=16), got "
-                    f"{type(loader).__name__}"
-                )
+        for loader in (train, *([] if validation is None else [validation])):
+            check_loader(loader)
         if train.num_batches < 1:
             raise ValueError("The training data have no batch")
         if self.config.patience is not None and validation is None and self.evaluate is None:
@@ -223,18 +220,20 @@ class _Run:
         progress, every = self.progress, self.config.checkpoint_every
         position = (progress.epoch - 1, progress.batch)
         processes = (self.accelerator.process_index, self.accelerator.num_processes)
-        for batches in self.train.batches(*position, *processes):
+        batches_of_epoch = as_promised(
+            self.train.batches(*position, *processes),
+            self.train.num_batches,
+            f"Epoch {progress.epoch} of the training data",
+            progress.batch,
+        )
+        for batches in batches_of_epoch:
             progress.add(self._step(batches))
             bar.update()
             if progress.step >= self.total_steps:
-                return
-            if every is not None and progress.step % every == 0:
+                if progress.batch < self.train.num_batches:
+                    return
+            elif every is not None and progress.step % every == 0:
                 self._save()
-        if progress.batch != self.train.num_batches:
-            raise ValueError(
-                f"The training data promise {self.train.num_batches} batches an epoch, but epoch "
-                f"{progress.epoch} had {progress.batch}. A loader must keep its num_batches."
-            )
 
     def _step(self, batches: Batch | Mapping[str, Batch]) -> BatchLosses:
         """Change the weights once; return the losses before."""

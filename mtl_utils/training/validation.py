@@ -5,9 +5,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from mtl_utils.data.loading import Loader, read_once
 from mtl_utils.models.multitask import MultiTaskModel
 from mtl_utils.nn.evaluation_mode import evaluation_mode
-from mtl_utils.training.loader import Loader, to_device
+from mtl_utils.training.loader import to_device
 
 
 @torch.no_grad()
@@ -16,17 +17,21 @@ def evaluate_losses(model: MultiTaskModel, loader: Loader) -> dict[str, float]:
 
     Args:
         model: The model, on any device; its mode is put back.
-        loader: The data, read once.
+        loader: The data. Every row is read exactly once, of all data sets where there are several
+            (:class:`JointBatches`, :class:`AlternatingBatches`), whatever makes their epoch.
 
     Returns:
         By task the mean over everything that its loss counts, whatever the size of the batches.
         A task of which nothing was counted is absent.
+
+    Raises:
+        ValueError: If the loader has another number of batches than it says.
     """
     device = next(model.parameters()).device
     sums: dict[str, Tensor] = {}
     counts: dict[str, Tensor] = {}
     with evaluation_mode(model):
-        for batches in loader.batches(0):
+        for batches in read_once(loader):
             losses = model(to_device(batches, device))
             for task, loss in losses.by_task.items():
                 count = losses.counts[task].to(device)

@@ -13,10 +13,14 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from tiny_training import Stopped, same_weights, tiny_model, weights_of
+from tiny_training import Stopped, TinyEncoder, same_weights, tiny_model, weights_of
+from torch.nn import functional
 
 from mtl_utils.data import MISSING_LABEL, Batch, BatchLoader, Example
+from mtl_utils.models import MultiTaskModel
 from mtl_utils.objectives import FixedWeights
+from mtl_utils.sharing import HardSharing
+from mtl_utils.tasks import Classification, Tagging
 from mtl_utils.training import (
     AlternatingBatches,
     CheckpointError,
@@ -336,3 +340,142 @@ def test_a_checkpoint_is_of_all_data_sets(sampler: Any, tmp_path: Path) -> None:
     if sampler is AlternatingBatches:
         with pytest.raises(CheckpointError, match="first_batch"):
             fit(tagged(), classified(), turns=[1, 2])
+
+
+# Measuring.
+
+
+def unequal() -> tuple[BatchLoader, BatchLoader]:
+    """Return 40 rows with tags and 6 with topics, in batches of 2."""
+    return tagged(40, 2), classified(6, 2)
+
+
+ARRANGED = {
+    "joint": lambda a, b: JointBatches([a, b]),
+    "joint, cut short": lambda a, b: JointBatches([a, b], 2),
+    "alternating": lambda a, b: AlternatingBatches([a, b]),
+    "alternating in turns, cut short": lambda a, b: AlternatingBatches([b, a], [3, 1], 5),
+    "nested": lambda a, b: JointBatches([AlternatingBatches([JointBatches([a], 3)]), b]),
+    "twice": lambda a, b: AlternatingBatches([a, b, AlternatingBatches([b, a], [2, 2]), b]),
+}
+
+
+def mean_by_hand(model: Any, loader: BatchLoader, task: str) -> float:
+    """Return the mean loss over all labels of a task of one data set."""
+    sums, count = 0.0, 0
+    for batch in loader.batches():
+        logits = model.head(task)(model.sharing(batch, [task]).hidden[task], batch)
+        labels = batch.labels[task].flatten()
+        sums += float(functional.cross_entropy(logits.flatten(0, -2), labels, reduction="sum"))
+        count += int((labels != MISSING_LABEL).sum())
+    return sums / count
+
+
+@pytest.mark.parametrize("name", ARRANGED)
+@torch.no_grad()
+def test_what_is_measured_is_every_row_once(name: str) -> None:
+    loaders = unequal()
+    model = tiny_model(dtype=torch.float64).eval()
+    expected = {
+        task: mean_by_hand(model, loader, task)
+        for task, loader in zip(("tags", "topic"), loaders, strict=True)
+    }
+    sampler = ARRANGED[name](*loaders)
+    assert evaluate_losses(model, sampler) == pytest.approx(expected, rel=1e-12)
+    # The first epoch is something else: rows come twice, or not at all.
+    rows = Counter(
+        (task, tuple(ids))
+        for step in sampler.batches(0)
+        for task, batch in step.items()
+        for ids in batch.inputs.input_ids.tolist()
+    )
+    once = Counter(
+        (task, tuple(ids))
+        for step in sampler.once()
+        for task, batch in step.items()
+        for ids in batch.inputs.input_ids.tolist()
+    )
+    assert rows != once
+
+
+@given(samplers(), st.integers(0, 2))
+def test_once_is_every_example_once(made: Any, nesting: int) -> None:
+    sampler, _, loaders = made
+    for _ in range(nesting):
+        sampler = AlternatingBatches([sampler, loaders[0]], num_batches=3)
+    seen: dict[str, list[int]] = {}
+    for step in sampler.once():
+        for task, indices in numbers(step).items():
+            seen.setdefault(task, []).extend(indices)
+    expected = {n: list(range(len(a.examples))) for n, a in zip(NAMES, loaders, strict=False)}
+    assert {task: sorted(indices) for task, indices in seen.items()} == expected
+
+
+@pytest.mark.parametrize("name", ARRANGED)
+def test_the_trainer_validates_on_every_row_once(name: str) -> None:
+    loaders = unequal()
+    model = tiny_model(dropout=0.0, dtype=torch.float64)
+    history = Trainer(model, TrainerConfig(epochs=1), progress=False).fit(
+        JointBatches(list(loaders), 3), ARRANGED[name](*loaders)
+    )
+    alone = evaluate_losses(model, loaders[0]) | evaluate_losses(model, loaders[1])
+    found = {task: history[f"validation_{task}"].iloc[0] for task in alone}
+    assert found == pytest.approx(alone, rel=1e-12)
+
+
+@pytest.mark.parametrize("name", ARRANGED)
+def test_metrics_are_of_every_row_once(name: str) -> None:
+    kinds = [Tagging("tags", tuple("abcd")), Classification("topic", tuple("xyz"))]
+    torch.manual_seed(0)
+    model = MultiTaskModel(HardSharing(TinyEncoder()), kinds)
+    loaders = unequal()
+    expected = model.evaluate(loaders[0]) | model.evaluate(loaders[1])
+    sampler = ARRANGED[name](*loaders)
+    assert model.evaluate(sampler) == pytest.approx(expected, rel=1e-12)
+    rows = model.compare(sampler)
+    assert [sum(row is not None for row in rows[task]) for task in ("tags", "topic")] == [40, 6]
+
+
+class Endless:
+    """A loader of one's own whose epoch does not end where it says."""
+
+    num_batches = 2
+
+    def batches(self, *position: int) -> Iterator[Batch]:
+        return (next(tagged().batches()) for _ in count())
+
+
+def test_a_loader_without_once_is_read_for_one_epoch() -> None:
+    model = tiny_model()
+    plain = tagged()
+    assert evaluate_losses(model, Plain(plain)) == evaluate_losses(model, plain)
+    with pytest.raises(ValueError, match=r"must have 2 batches.* had more than 2"):
+        evaluate_losses(model, Endless())
+    with pytest.raises(ValueError, match=r"Epoch 1 of the training .* 2 batches.* more than 2"):
+        Trainer(model, TrainerConfig(epochs=1), progress=False).fit(Endless())
+
+
+class Plain:
+    """A loader of one's own with nothing but what it must have."""
+
+    def __init__(self, loader: BatchLoader) -> None:
+        self.loader, self.num_batches = loader, loader.num_batches
+
+    def batches(self, *position: int) -> Iterator[Batch]:
+        return self.loader.batches(*position)
+
+
+@pytest.mark.parametrize("wrong", [[], {}, iter(()), 3, None, "data"])
+def test_what_is_no_loader(wrong: Any) -> None:
+    model = tiny_model()
+    calls = [
+        lambda: evaluate_losses(model, wrong),
+        lambda: JointBatches([wrong]),
+        lambda: AlternatingBatches([tagged(), wrong]),
+        lambda: Trainer(model, progress=False).fit(wrong),
+    ]
+    if not isinstance(wrong, (list, str)):
+        calls += [lambda: model.compare(wrong), lambda: model.evaluate(wrong)]
+    for call in calls:
+        with pytest.raises(TypeError, match="Expected a loader such as BatchLoader"):
+            call()
