@@ -26,6 +26,9 @@ from mtl_utils.training.randomness import generator_states, restore_generators
 #: Settings that change no weight, so that a run may go on with others.
 _HARMLESS = ("checkpoint_every",)
 
+#: What has changed nothing before the first validation: until then a slip of the pen can be mended.
+_OF_JUDGING = ("metric", "mode")
+
 
 class Stateful(Protocol):
     """What can be put into a checkpoint."""
@@ -100,7 +103,7 @@ class RunCheckpoint:
         differences = [
             f"{name} is {_short(found.get(name))} there and {_short(value)} here"
             for name, value in self.fingerprint.items()
-            if found.get(name) != value
+            if found.get(name) != value and (name not in _OF_JUDGING or _was_judged(state))
         ]
         if differences:
             raise CheckpointError(
@@ -142,6 +145,11 @@ def run_fingerprint(
         "parameter groups": [_group(group) for group in optimizer.param_groups],
         **others,
     }
+
+
+def _was_judged(state: Mapping[str, Any]) -> bool:
+    progress = state.get("progress", {})
+    return progress.get("best") is not None or progress.get("waited", 0) > 0
 
 
 def _group(group: Mapping[str, Any]) -> list[Any]:

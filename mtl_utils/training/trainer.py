@@ -8,7 +8,7 @@ import os
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import pandas as pd
 import torch
@@ -23,6 +23,7 @@ from mtl_utils.objectives.base import Balancer, Losses
 from mtl_utils.objectives.weighting import EqualWeights
 from mtl_utils.training import schedules
 from mtl_utils.training.configuration import TrainerConfig
+from mtl_utils.training.directions import Direction, choose_direction
 from mtl_utils.training.loader import checksum, to_device
 from mtl_utils.training.optimization import check_groups, make_optimizer, set_learning_rate
 from mtl_utils.training.precision import choose_precision
@@ -37,7 +38,7 @@ from mtl_utils.training.processes import (
 from mtl_utils.training.progress import Progress
 from mtl_utils.training.randomness import seeded
 from mtl_utils.training.resuming import RunCheckpoint, run_fingerprint
-from mtl_utils.training.validation import evaluate_losses
+from mtl_utils.training.validation import check_labelled, evaluate_losses
 
 
 class Trainer:
@@ -55,14 +56,18 @@ class Trainer:
             weight decay. State that a resumed run needs must be in its ``state_dict``.
         evaluate: Metrics to measure at each validation, in evaluation mode and without gradients.
         metric: Column of the history that tells which weights are best.
-        mode: Whether the metric is better when smaller or when greater.
-        checkpoint: File that is written after each epoch and read when :meth:`fit` starts.
+        mode: Whether the metric is better when smaller, ``"min"``, or when greater, ``"max"``.
+            ``None`` takes what the name of the metric says: losses, errors and perplexities are
+            better when smaller, accuracies, F1, BLEU, chrF and correlations when greater.
+        checkpoint: File that is written after each epoch, before and after its validation, and
+            read when :meth:`fit` starts.
         parameter_groups: Groups of parameters with their own ``lr`` (which the schedule scales),
             ``weight_decay`` or ``betas``, as PyTorch's optimizers take them.
         progress: Whether to show a progress bar.
 
     Raises:
-        ValueError: If ``mode`` is something else, or the groups leave out a parameter.
+        ValueError: If ``mode`` is something else, contradicts the name of the metric, or is
+            missing where that name does not tell; or the groups leave out a parameter.
     """
 
     def __init__(
@@ -73,18 +78,17 @@ class Trainer:
         balancer: Balancer | None = None,
         evaluate: Callable[[MultiTaskModel], Mapping[str, float]] | None = None,
         metric: str = "validation_loss",
-        mode: Literal["min", "max"] = "min",
+        mode: Direction | None = None,
         checkpoint: str | os.PathLike[str] | None = None,
         parameter_groups: Sequence[Mapping[str, Any]] | None = None,
         progress: bool = True,
     ) -> None:
-        if mode not in ("min", "max"):
-            raise ValueError(f'mode must be "min" or "max", got {mode!r}')
         self.model = model
         self.config = config or TrainerConfig()
         self.balancer = balancer or EqualWeights()
         self.evaluate = evaluate
-        self.metric, self.mode = metric, mode
+        self.metric = metric
+        self.mode: Direction = choose_direction(metric, mode, model.tasks)
         self.checkpoint = None if checkpoint is None else Path(checkpoint)
         self.parameter_groups = check_groups(model, parameter_groups)
         self.progress = progress
@@ -92,7 +96,9 @@ class Trainer:
     def fit(self, train: Loader, validation: Loader | None = None) -> pd.DataFrame:
         """Train, and leave the model with its best weights: its last ones without validation.
 
-        Global generators of random numbers are seeded with the config's seed and put back.
+        The model is then in evaluation mode, ready to be used; a training stopped by an error
+        leaves the mode as it was. Global generators of random numbers are seeded with the config's
+        seed and put back.
 
         Args:
             train: Training data.
@@ -110,27 +116,53 @@ class Trainer:
             FloatingPointError: If a loss or gradient stops being a finite number; the message
                 names the step and the task, and the weights are those before that step.
             CheckpointError: If the checkpoint cannot be read or belongs to another run.
-            KeyError: If the metric is not measured.
-            ValueError: If the data have no batch, or ``patience`` nothing to judge by.
+            KeyError: If the metric is not measured: before training where ``evaluate`` cannot add
+                it. What was trained before a validation failed is in the checkpoint, and the same
+                call with the fault mended goes on with that validation.
+            ValueError: If the data have no batch, validation data none with a label, or
+                ``patience`` or ``metric`` nothing to judge by.
             TypeError: If something is no loader.
         """
         for loader in (train, *([] if validation is None else [validation])):
             check_loader(loader)
         if train.num_batches < 1:
             raise ValueError("The training data have no batch")
-        if self.config.patience is not None and validation is None and self.evaluate is None:
-            raise ValueError("patience needs validation data or evaluate to judge by; give either")
-        if validation is not None and self.evaluate is None:
-            # An epoch is too late to hear of a slip of the pen.
-            self._check_metric(["validation_loss", *(f"validation_{t}" for t in self.model.tasks)])
-        was_training = self.model.training
+        self._check_judging(validation)
+        modes = {part: part.training for part in self.model.modules()}
         try:
-            return _Run(self, train, validation).to_the_end()
+            history = _Run(self, train, validation).to_the_end()
+        except BaseException:
+            for part, training in modes.items():
+                part.training = training
+            raise
         finally:
-            self.model.train(was_training)
             if torch.distributed.is_initialized():
                 # A wrapper that lingers would answer to the gradients of the next run.
                 gc.collect()
+        self.model.eval()
+        return history
+
+    def _check_judging(self, validation: Loader | None) -> None:
+        """Refuse before training what a validation would refuse after an epoch of it."""
+        if validation is None and self.evaluate is None:
+            for name, value, default in (
+                ("patience", self.config.patience, None),
+                ("metric", self.metric, "validation_loss"),
+            ):
+                if value != default:
+                    raise ValueError(
+                        f"{name}={value!r} needs validation data or evaluate to judge by; give "
+                        "either"
+                    )
+            return
+        if validation is None:
+            return
+        if self.evaluate is None:
+            self._check_metric(["validation_loss", *(f"validation_{t}" for t in self.model.tasks)])
+        wanted = self.metric.removeprefix("validation_")
+        tasks = [wanted] if wanted in self.model.tasks and wanted != self.metric else None
+        with seeded(self.config.seed, torch.device("cpu")):  # a loader may draw random numbers
+            check_labelled(self.model, validation, tasks)
 
     def _check_metric(self, measured: Iterable[str]) -> None:
         if self.metric not in measured:
@@ -215,6 +247,8 @@ class _Run:
         return pd.DataFrame(self.progress.history)
 
     def _epoch(self, bar: tqdm) -> None:
+        if self.progress.step >= self.total_steps or self.progress.batch == self.train.num_batches:
+            return  # an earlier session was stopped while it validated
         self.module.train()
         self.balancer.train()
         progress, every = self.progress, self.config.checkpoint_every
@@ -288,9 +322,7 @@ class _Run:
             **progress.training_losses(),
         }
         if last or progress.epoch % config.validate_every == 0:
-            measured = on_first_process(self.accelerator, self._validate)
-            self._compare(measured)
-            row |= measured
+            row |= self._measured()
         row["learning_rate"] = config.learning_rate * self._factor(progress.step - 1)
         row["seconds"] = time.perf_counter() - self.began
         shown = [name for name in ("train_loss", self.trainer.metric) if name in row]
@@ -299,6 +331,18 @@ class _Run:
         patience = config.patience
         progress.finished = last or (patience is not None and progress.waited >= patience)
         self._save()
+
+    def _measured(self) -> dict[str, float]:
+        """Validate, and keep the weights if they are the best so far."""
+        if self.validation is None and self.trainer.evaluate is None:
+            return {}
+        # Whatever happens while validating, what was trained is not lost.
+        self._save()
+        measured = on_first_process(self.accelerator, self._validate)
+        self.trainer._check_metric(measured)
+        value = measured[self.trainer.metric]
+        self.progress.compare(value, self.trainer.mode, self.model.state_dict())
+        return measured
 
     @torch.no_grad()
     def _validate(self) -> dict[str, float]:
@@ -318,13 +362,6 @@ class _Run:
                 raise ValueError(f"evaluate must not return {taken}: the history has them already")
             measured |= {name: float(value) for name, value in metrics.items()}
         return measured
-
-    def _compare(self, measured: Mapping[str, float]) -> None:
-        if self.validation is None and self.trainer.evaluate is None:
-            return
-        self.trainer._check_metric(measured)
-        value = measured[self.trainer.metric]
-        self.progress.compare(value, self.trainer.mode, self.model.state_dict())
 
     def _save(self) -> None:
         self.progress.seconds = time.perf_counter() - self.began

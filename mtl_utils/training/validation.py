@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import torch
 from torch import Tensor
 
+from mtl_utils.data.batch import Batch
 from mtl_utils.data.loading import Loader, read_once
 from mtl_utils.models.multitask import MultiTaskModel
 from mtl_utils.nn.evaluation_mode import evaluation_mode
@@ -38,6 +41,29 @@ def evaluate_losses(model: MultiTaskModel, loader: Loader) -> dict[str, float]:
                 sums[task] = sums.get(task, 0.0) + loss.to(_precise(device)) * count
                 counts[task] = counts.get(task, 0) + count
     return _means(sums, counts)
+
+
+def check_labelled(model: MultiTaskModel, loader: Loader, tasks: Iterable[str] | None) -> None:
+    """Refuse data that validation could not judge by; they are read until a label is found.
+
+    Args:
+        model: The model.
+        loader: The data.
+        tasks: Tasks that there must be a label of, one of any task if ``None``.
+
+    Raises:
+        ValueError: If there is no such label.
+        KeyError: If a task is unknown.
+    """
+    missing = None if tasks is None else set(tasks)
+    for batches in read_once(loader):
+        by_task = dict.fromkeys(batches.labels, batches) if isinstance(batches, Batch) else batches
+        found = {task for task, batch in by_task.items() if model.head(task).count(batch) > 0}
+        missing = missing if missing is None else missing - found
+        if found and not missing:
+            return
+    what = "a label" if missing is None else f"a label of {' or '.join(sorted(missing))}"
+    raise ValueError(f"No example of the validation data has {what}; nothing to judge by")
 
 
 def _precise(device: torch.device) -> torch.dtype:

@@ -172,3 +172,56 @@ def test_a_damaged_checkpoint_is_not_overwritten(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match="is truncated"):
         fit(tmp_path / "run.pt")
     assert (tmp_path / "run.pt").read_bytes() == b"PK"
+
+
+class Failing:
+    """Measures with the help of random numbers, and fails some time."""
+
+    def __init__(self, fail_at: int | None, name: str = "score") -> None:
+        self.calls, self.fail_at, self.name = 0, fail_at, name
+
+    def __call__(self, model: torch.nn.Module) -> dict[str, float]:
+        self.calls += 1
+        score = float(torch.rand(()))
+        if self.calls == self.fail_at:
+            raise RuntimeError("no such file")
+        return {self.name: score}
+
+
+@pytest.mark.parametrize("fail_at", [1, 2, 3])
+@pytest.mark.parametrize("settings", [{}, {"max_steps": 15}, {"checkpoint_every": 3}])
+def test_what_was_trained_before_a_validation_failed_is_not_trained_again(
+    tmp_path: Path, fail_at: int, settings: dict[str, Any]
+) -> None:
+    config = TrainerConfig(epochs=3, learning_rate=0.02, **settings)
+    ends = [6, 12, settings.get("max_steps", 18)]
+    by_score: dict[str, Any] = {"metric": "score", "mode": "max"}
+    expected, history = fit(tmp_path / "whole.pt", config, evaluate=Failing(None), **by_score)
+
+    path, loader = tmp_path / "run.pt", CountingLoader()
+    with pytest.raises(RuntimeError, match="no such file"):
+        fit(path, config, evaluate=Failing(fail_at), train=loader, **by_score)
+    assert loader.read == ends[fail_at - 1] + 1  # one for the checksum
+    mended, loader = Failing(None), CountingLoader()
+    model = tiny_model(seed=2)
+    found, rows = fit(path, config, evaluate=mended, train=loader, model=model, **by_score)
+    assert loader.read == ends[-1] - ends[fail_at - 1] + 1
+    assert mended.calls == 3 - (fail_at - 1)
+    assert same_weights(weights_of(found), weights_of(expected))
+    pd.testing.assert_frame_equal(
+        rows.drop(columns="seconds"), history.drop(columns="seconds"), check_exact=True
+    )
+
+
+def test_a_misspelt_metric_can_be_mended_without_training_again(tmp_path: Path) -> None:
+    expected, _ = fit(tmp_path / "whole.pt", evaluate=Failing(None), metric="score", mode="max")
+    with pytest.raises(KeyError, match="'skore' is not measured"):
+        fit(tmp_path / "run.pt", evaluate=Failing(None), metric="skore", mode="min")
+    loader = CountingLoader()
+    settings: dict[str, Any] = {"metric": "score", "mode": "max", "train": loader}
+    found, _ = fit(tmp_path / "run.pt", evaluate=Failing(None), **settings)
+    assert loader.read == 12 + 1
+    assert same_weights(weights_of(found), weights_of(expected))
+    # Weights that were judged by another metric are those of another run.
+    with pytest.raises(CheckpointError, match="metric is 'score' there"):
+        fit(tmp_path / "run.pt", evaluate=Failing(None), metric="other", mode="max")

@@ -24,6 +24,7 @@ from mtl_utils.data.batch import Batch
 from mtl_utils.models.multitask import MultiTaskModel
 from mtl_utils.objectives import Balancer, Losses
 from mtl_utils.training import Trainer, TrainerConfig, evaluate_losses
+from mtl_utils.training.directions import direction_of
 
 VALIDATION = TinyLoader(3, seed=9)
 
@@ -153,11 +154,72 @@ def test_results_depend_on_the_seed_and_not_on_what_ran_before() -> None:
 
 
 @pytest.mark.parametrize("training", [True, False])
-def test_the_model_keeps_its_mode_and_its_forward(training: bool) -> None:
+def test_a_trained_model_is_ready_to_be_used(training: bool) -> None:
     model = tiny_model().train(training)
     fit(model, TrainerConfig(epochs=1, mixed_precision="bf16"))
-    assert model.training == training
+    assert not any(part.training for part in model.modules())
     assert "forward" not in vars(model)
+    batch = TinyLoader().batch(0, 0)
+    assert torch.equal(model(batch).by_task["tags"], model(batch).by_task["tags"])
+
+
+def test_a_training_that_fails_leaves_the_mode_of_every_part() -> None:
+    model = tiny_model().train()
+    model.sharing.encoder.eval()
+    modes = [part.training for part in model.modules()]
+    with pytest.raises(ZeroDivisionError):
+        fit(model, TrainerConfig(), evaluate=lambda model: {"f1": 1 / 0}, metric="f1")
+    assert [part.training for part in model.modules()] == modes
+    assert {True, False} == set(modes)
+
+
+@pytest.mark.parametrize(
+    ("metric", "better"),
+    [
+        *((name, "min") for name in ("validation_loss", "validation_tags", "perplexity")),
+        *((name, "min") for name in ("topic_error_rate", "WER", "tags_rmse", "bits per token")),
+        *((name, "max") for name in ("topic_accuracy", "tags_f1", "tags_f1_PER", "f1", "BLEU")),
+        *((name, "max") for name in ("best_chrF", "topic_pearson", "exact_match", "tags_r2")),
+        *((name, None) for name in ("score", "negative_loss", "accuracy_loss", "topic", "")),
+    ],
+)
+def test_the_best_weights_are_the_best_by_the_name_of_the_metric(
+    metric: str, better: str | None
+) -> None:
+    """An accuracy under the former default of "min" kept the worst weights."""
+    scores, seen = [0.3, 0.9, 0.1], []
+
+    def evaluate(model: MultiTaskModel) -> dict[str, float]:
+        seen.append(weights_of(model))
+        return {metric: scores[len(seen) - 1]}
+
+    def train(**mode: Any) -> MultiTaskModel:
+        model = tiny_model()
+        seen.clear()
+        settings = {"evaluate": evaluate, "metric": metric, "progress": False, **mode}
+        Trainer(model, TrainerConfig(epochs=3), **settings).fit(TinyLoader())
+        return model
+
+    places = {"min": 2, "max": 1}
+    if better is None:
+        with pytest.raises(ValueError, match=r"does not tell .* Give mode="):
+            train()
+        for mode, place in places.items():
+            assert same_weights(weights_of(train(mode=mode)), seen[place])
+        return
+    for mode in (None, better):
+        assert same_weights(weights_of(train(mode=mode)), seen[places[better]])
+    wrong = ({*places} - {better}).pop()
+    with pytest.raises(ValueError, match="the worst weights would be kept"):
+        train(mode=wrong)
+
+
+def test_a_task_may_be_called_like_a_metric() -> None:
+    assert direction_of("error_accuracy") is None
+    assert direction_of("error_accuracy", ["error"]) == "max"
+    assert direction_of("validation_accuracy", ["accuracy"]) == "min"
+    assert direction_of("validation_accuracy", ["topic"]) == "max"
+    assert direction_of("topic_loss_f1", ["topic", "topic_loss"]) == "max"
 
 
 class Scores:
@@ -354,10 +416,12 @@ def test_bad_calls_are_refused() -> None:
     with pytest.raises(ValueError, match='mode must be "min" or "max", got \'mean\''):
         Trainer(tiny_model(), mode="mean")
     trainer = Trainer(tiny_model(), TrainerConfig(patience=1), progress=False)
-    with pytest.raises(ValueError, match="patience needs validation data or evaluate"):
+    with pytest.raises(ValueError, match="patience=1 needs validation data or evaluate"):
         trainer.fit(TinyLoader())
     with pytest.raises(ValueError, match="The training data have no batch"):
         trainer.fit(TinyLoader(0), VALIDATION)
+    with pytest.raises(ValueError, match="metric='f1' needs validation data or evaluate"):
+        Trainer(tiny_model(), metric="f1", progress=False).fit(TinyLoader())
     with pytest.raises(KeyError, match=r"'f1' is not measured; there are .*validation_tags"):
         fit(tiny_model(), TrainerConfig(), metric="f1")
     with pytest.raises(KeyError, match=r"'f1' is not measured; there are .*'recall'"):
