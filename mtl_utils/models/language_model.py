@@ -13,6 +13,7 @@ from mtl_utils.nn import decoding
 from mtl_utils.nn.arguments import check_probability, check_sizes
 from mtl_utils.nn.evaluation_mode import evaluation_mode
 from mtl_utils.nn.recurrent import remember_by_default
+from mtl_utils.nn.recurrent_precision import run_lstm_layers
 
 State = tuple[Tensor, Tensor]
 """Hidden and cell state of an LSTM, each ``[num_layers, B, D]``."""
@@ -99,7 +100,7 @@ class LSTMLanguageModel(torch_nn.Module):
         if input_ids.dim() != 2:
             raise ValueError(f"Expected input_ids [B, T], got shape {list(input_ids.shape)}")
         embedded = self.dropout(self.embedding(input_ids) * self.input_scale)  # [B, T, D]
-        hidden, state = self.lstm(embedded, state)  # [B, T, D]
+        hidden, state = run_lstm_layers(self.lstm, embedded, state)  # [B, T, D]
         return self.output(self.dropout(hidden)), state
 
     def loss(

@@ -12,6 +12,7 @@ from mtl_utils.nn.arguments import check_probability, check_sizes
 from mtl_utils.nn.attention import AdditiveAttention, UniformAttention
 from mtl_utils.nn.masks import check_mask
 from mtl_utils.nn.recurrent import check_ids, remember_by_default
+from mtl_utils.nn.recurrent_precision import run_lstm_layers
 
 
 class DecoderState(NamedTuple):
@@ -234,7 +235,7 @@ def run_lstm(lstm: torch_nn.LSTM, inputs: Tensor, state: Tensor) -> tuple[Tensor
         Outputs ``[B, U, D]`` and the state after them.
     """
     hidden, cell = (part.unsqueeze(0).contiguous() for part in state.unbind(dim=1))
-    outputs, (hidden, cell) = lstm(inputs, (hidden, cell))
+    outputs, (hidden, cell) = run_lstm_layers(lstm, inputs, (hidden, cell))
     return outputs, torch.stack([hidden[0], cell[0]], dim=1)
 
 

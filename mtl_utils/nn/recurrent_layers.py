@@ -11,6 +11,7 @@ from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from mtl_utils.nn.encoder import EncoderLayers
 from mtl_utils.nn.masks import check_mask
+from mtl_utils.nn.recurrent_precision import run_lstm_layers
 
 
 class NoLayers(torch_nn.Module):
@@ -83,12 +84,13 @@ def read_padded(lstm: torch_nn.LSTM | NoLayers, hidden: Tensor, mask: Tensor) ->
     if hidden.shape[1] == 0:  # an LSTM refuses to read nothing
         return hidden
     if mask.device.type == "cpu" and bool(mask.all()):
-        return lstm(hidden)[0]
+        return hidden if isinstance(lstm, NoLayers) else run_lstm_layers(lstm, hidden)[0]
     # Packing hides the padding, which the backward direction would otherwise read first. A row
     # without any token counts as one token here and is zeroed below.
     lengths = mask.sum(dim=1).clamp(min=1).cpu()
     packed = pack_padded_sequence(hidden, lengths, batch_first=True, enforce_sorted=False)
-    read, _ = pad_packed_sequence(lstm(packed)[0], batch_first=True, total_length=hidden.shape[1])
+    done = packed if isinstance(lstm, NoLayers) else run_lstm_layers(lstm, packed)[0]
+    read, _ = pad_packed_sequence(done, batch_first=True, total_length=hidden.shape[1])
     return read.masked_fill(~mask.unsqueeze(-1), 0.0)
 
 

@@ -1,12 +1,14 @@
 """The LSTM encoders against torch.nn.LSTM on each sentence alone, and against the equations."""
 
+import copy
+
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mtl_utils.data import Example, Inputs, collate
-from mtl_utils.nn import BiLSTMEncoder, LSTMEncoder
+from mtl_utils.nn import BiLSTMEncoder, LSTMEncoder, recurrent_precision
 
 VOCABULARY, WIDTH = 11, 6
 EXACT = {"atol": 1e-12, "rtol": 1e-12}
@@ -233,3 +235,46 @@ def test_two_directions_need_an_even_width():
 def test_ids_outside_the_vocabulary(kind, wrong):
     with pytest.raises(ValueError, match=rf"Token id {wrong} is outside the vocabulary of 11"):
         make(kind)(batch_of([1, wrong], [2, 3]))
+
+
+def batches_with_and_without_padding():
+    return batch_of([1, 2, 3], [4, 5, 6]), batch_of([1, 2, 3], [4], [])
+
+
+@kinds
+@pytest.mark.parametrize("has_it", [None, False])
+def test_mixed_precision_on_any_processor(kind, has_it, monkeypatch):
+    """Where the processor has no instructions PyTorch stopped at a batch without padding."""
+    if has_it is not None:
+        monkeypatch.setattr(recurrent_precision, "has_mixed_lstm", lambda dtype: has_it)
+    encoder = make(kind, 2, dropout=0.0).float()
+    for batch in batches_with_and_without_padding():
+        expected = encoder(batch)
+        expected.square().sum().backward()
+        gradients = [p.grad.clone() for p in encoder.parameters()]
+        encoder.zero_grad()
+        with torch.autocast("cpu", torch.bfloat16):
+            found = encoder(batch)
+        found.float().square().sum().backward()
+        assert found.dtype == torch.bfloat16
+        torch.testing.assert_close(found.float(), expected, atol=0.02, rtol=0.02)
+        for parameter, gradient in zip(encoder.parameters(), gradients, strict=True):
+            torch.testing.assert_close(parameter.grad, gradient, atol=0.1, rtol=0.05)
+        encoder.zero_grad()
+
+
+def test_without_instructions_only_the_result_is_rounded(monkeypatch):
+    monkeypatch.setattr(recurrent_precision, "has_mixed_lstm", lambda dtype: False)
+    encoder = make(BiLSTMEncoder, 2).float()
+    for batch in batches_with_and_without_padding():
+        with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+            found = encoder(batch)
+        assert torch.equal(found, encoder(batch).bfloat16())
+
+
+@kinds
+def test_weights_in_half_precision(kind):
+    encoder = make(kind, 2)
+    half = copy.deepcopy(encoder).bfloat16()
+    for batch in batches_with_and_without_padding():
+        torch.testing.assert_close(half(batch).double(), encoder(batch), atol=0.02, rtol=0.05)

@@ -21,6 +21,11 @@ from tiny_training import (
 )
 from torch import Tensor
 
+from mtl_utils.data import BatchLoader, Example
+from mtl_utils.models import MultiTaskModel
+from mtl_utils.nn import BiLSTMEncoder
+from mtl_utils.sharing import HardSharing
+from mtl_utils.tasks import Tagging
 from mtl_utils.training import (
     Trainer,
     TrainerConfig,
@@ -145,3 +150,14 @@ def test_the_scale_is_resumed(scaled: Callable[[float], Any], tmp_path: Path) ->
     pd.testing.assert_frame_equal(same, history, check_exact=True)
     assert same_weights(again, weights)
     assert made[2].scaler.get_scale() == made[0].scaler.get_scale()
+
+
+def test_bf16_trains_an_lstm_on_any_processor() -> None:
+    """Batches without padding stopped deep inside PyTorch where it has no instructions."""
+    torch.manual_seed(0)
+    model = MultiTaskModel(HardSharing(BiLSTMEncoder(20, 8)), [Tagging("tags", tuple("abcd"))])
+    examples = [Example([1 + i, 2, 3], {"tags": [i % 4, 1, 2]}) for i in range(8)]
+    loader = BatchLoader(examples, batch_size=4)
+    config = TrainerConfig(epochs=20, learning_rate=0.05, mixed_precision="bf16")
+    history = Trainer(model, config, progress=False).fit(loader, loader)
+    assert history["validation_loss"].iloc[-1] < 0.5 * history["validation_loss"].iloc[0]

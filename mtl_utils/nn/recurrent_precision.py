@@ -1,0 +1,63 @@
+"""LSTMs in half precision on processors that have no instructions for it."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import TypeVar
+
+import torch
+from torch import Tensor
+from torch import nn as torch_nn
+from torch.nn.utils.rnn import PackedSequence
+
+Sequence = TypeVar("Sequence", Tensor, PackedSequence)
+State = tuple[Tensor, Tensor]
+
+
+def run_lstm_layers(
+    lstm: torch_nn.LSTM, sequence: Sequence, state: State | None = None
+) -> tuple[Sequence, State]:
+    """Call an LSTM, in whatever precision this processor can.
+
+    Under autocast PyTorch hands an LSTM to a library that has no implementation in half precision
+    for processors without the instructions, and stops; packed sequences, those with padding, go
+    another way. All are computed in single precision there, which is faster than imitating the
+    other.
+
+    Args:
+        lstm: Of any number of layers.
+        sequence: What it reads, padded or packed.
+        state: Hidden and cell state before; zero if ``None``.
+
+    Returns:
+        What it returns, in the precision that was asked for.
+    """
+    device = (sequence.data if isinstance(sequence, PackedSequence) else sequence).device
+    if device.type != "cpu" or not torch.is_autocast_enabled("cpu"):
+        return lstm(sequence, state)
+    weight, wanted = lstm.weight_ih_l0, torch.get_autocast_dtype("cpu")
+    assert isinstance(weight, Tensor)
+    # Autocast leaves weights of any other precision as they are.
+    if weight.dtype != torch.float32 or has_mixed_lstm(wanted):
+        return lstm(sequence, state)
+    with torch.autocast("cpu", enabled=False):
+        before = None if state is None else (state[0].to(weight.dtype), state[1].to(weight.dtype))
+        outputs, after = lstm(sequence.to(weight.dtype), before)
+    return outputs.to(wanted), (after[0].to(wanted), after[1].to(wanted))
+
+
+@cache
+def has_mixed_lstm(dtype: torch.dtype) -> bool:
+    """Tell whether PyTorch can run an LSTM under autocast on this processor, by trying.
+
+    Args:
+        dtype: The precision of autocast.
+    """
+    with torch.random.fork_rng(devices=[]):
+        lstm = torch_nn.LSTM(1, 1, batch_first=True)
+    try:
+        with torch.enable_grad(), torch.autocast("cpu", dtype):
+            lstm(torch.zeros(1, 1, 1))[0].sum().backward()
+    except RuntimeError:
+        return False
+    return True
