@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from mtl_utils.data.batch import MISSING_LABEL, Batch
+from mtl_utils.data.content import Plain, examples_digest
 from mtl_utils.data.examples import Example, collate_as, is_sequence, tasks_of_tokens
 
 T = TypeVar("T")
@@ -98,6 +99,19 @@ class BatchLoader:
     def __iter__(self) -> Iterator[Batch]:
         """Iterate over the batches of epoch 0."""
         return self.batches()
+
+    def digest(self) -> dict[str, Plain]:
+        """Return what tells these batches from others: the settings, and all examples by content.
+
+        It is made anew by every call, since labels may have been corrected in place. That takes a
+        fraction of the time in which an epoch of batches is made.
+        """
+        settings = ("max_tokens", "batch_size", "pad_id", "shuffle", "seed")
+        return {
+            "kind": type(self).__qualname__,
+            **{name: getattr(self, name) for name in settings},
+            "examples": f"{len(self.examples)}, digest {examples_digest(self.examples)}",
+        }
 
     def plan(self, epoch: int = 0) -> list[list[int]]:
         """Say which examples make up the batches of an epoch.

@@ -16,6 +16,10 @@ class Loader(Protocol):
     loader whose epoch is anything else than its data once has a method ``once`` that yields them,
     in batches as :meth:`batches` does. Of a loader without that method, epoch 0 is read.
 
+    A checkpoint is of a run on certain data. A loader may have a method ``digest`` that returns
+    what tells its batches, in every epoch, from others: a text, or numbers and texts by name. Of a
+    loader without it the whole of epoch 0 is read, and of ``once``.
+
     Attributes:
         num_batches: Batches an epoch, the same in every epoch.
     """

@@ -10,6 +10,7 @@ from mtl_utils.training.checkpoints import (
 )
 from mtl_utils.training.configuration import TrainerConfig
 from mtl_utils.training.evaluation import bits_per_character, bits_per_token, perplexity
+from mtl_utils.training.fingerprint import FingerprintWarning
 from mtl_utils.training.layerwise import layerwise_groups
 from mtl_utils.training.sampling import AlternatingBatches, JointBatches
 from mtl_utils.training.trainer import Trainer
@@ -27,6 +28,7 @@ __all__ = [
     "AlternatingBatches",
     "CheckpointError",
     "CheckpointWarning",
+    "FingerprintWarning",
     "JointBatches",
     "Loader",
     "Trainer",

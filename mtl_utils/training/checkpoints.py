@@ -18,7 +18,7 @@ from mtl_utils.data.whole_file import whole_file
 
 #: Tells our files from others.
 _FORMAT = "mtl_utils checkpoint"
-_VERSION = 1
+_VERSION = 2
 _PLAIN = (Tensor, str, bytes, bool, int, float, type(None))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from dataclasses import dataclass, field
 from typing import Any
@@ -26,6 +27,7 @@ class Progress:
         best: Best value of the metric so far.
         best_weights: The weights of the model that had it, on the CPU.
         waited: Validations since.
+        validating: Whether a validation was begun and did not end.
         seconds: Time of all sessions.
         finished: Whether there is nothing left to do.
     """
@@ -40,12 +42,17 @@ class Progress:
     best: float | None = None
     best_weights: dict[str, Tensor] | None = None
     waited: int = 0
+    validating: bool = False
     seconds: float = 0.0
     finished: bool = False
 
     def state_dict(self) -> dict[str, Any]:
         """Return what a checkpoint holds."""
         return dict(vars(self))
+
+    def snapshot(self) -> dict[str, Any]:
+        """Return what a checkpoint holds, untouched by what comes next; weights are not copied."""
+        return {name: copy.copy(value) for name, value in vars(self).items()}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Put a checkpoint's content back.
@@ -104,4 +111,5 @@ class Progress:
         """
         self.history.append(row)
         self.epoch += 1
+        self.validating = False
         self.batch, self.sums, self.counts, self.penalty = 0, {}, {}, 0.0

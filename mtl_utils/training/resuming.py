@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+import sys
 import warnings
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from accelerate import Accelerator  # type: ignore[import-untyped]
 from accelerate.utils import gather_object  # type: ignore[import-untyped]
-from torch import nn as torch_nn
-from torch.optim import Optimizer
+from tqdm.auto import tqdm
 
+from mtl_utils.training import schedules
 from mtl_utils.training.checkpoints import (
     CheckpointError,
     CheckpointWarning,
@@ -20,14 +20,23 @@ from mtl_utils.training.checkpoints import (
     save_checkpoint,
 )
 from mtl_utils.training.configuration import TrainerConfig
+from mtl_utils.training.fingerprint import (
+    Fingerprint,
+    FingerprintWarning,
+    differences,
+    weights_digests,
+)
 from mtl_utils.training.processes import on_first_process
+from mtl_utils.training.progress import Progress
 from mtl_utils.training.randomness import generator_states, restore_generators
 
-#: Settings that change no weight, so that a run may go on with others.
-_HARMLESS = ("checkpoint_every",)
+OnOtherRun = Literal["refuse", "restart"]
+
+#: Parts whose tensors, as they are when a run begins, tell it from others.
+_WITH_WEIGHTS = ("model", "balancer")
 
 #: What has changed nothing before the first validation: until then a slip of the pen can be mended.
-_OF_JUDGING = ("metric", "mode")
+_OF_JUDGING = ("metric", "mode", "evaluate", "validation data")
 
 
 class Stateful(Protocol):
@@ -47,20 +56,34 @@ class RunCheckpoint:
 
     Args:
         path: The file.
-        parts: What the run consists of, by name.
-        fingerprint: What tells this run from others, by name; plain values.
+        parts: What the run consists of, by name, with ``model``, ``balancer`` and ``progress``; the
+            first weights are those that they have now.
+        fingerprint: What else tells this run from others, by name.
         accelerator: Knows the processes. The first one reads and writes for all.
+        config: How the run trains.
+        total_steps: How many steps it is to have.
+        on_other_run: What to do if the file belongs to another run.
     """
 
     def __init__(
         self,
         path: Path,
         parts: Mapping[str, Stateful],
-        fingerprint: Mapping[str, Any],
+        fingerprint: Fingerprint,
         accelerator: Accelerator,
+        config: TrainerConfig,
+        total_steps: int,
+        on_other_run: OnOtherRun = "refuse",
     ) -> None:
         self.path, self.parts, self.fingerprint = path, dict(parts), dict(fingerprint)
-        self.accelerator = accelerator
+        self.accelerator, self.config, self.total_steps = accelerator, config, total_steps
+        self.on_other_run = on_other_run
+        self._before_the_end: dict[str, Any] | None = None
+        self._first_weights: dict[str, dict[str, str]] = {}
+        if accelerator.is_main_process:
+            self._first_weights = {
+                name: weights_digests(self.parts[name].state_dict()) for name in _WITH_WEIGHTS
+            }
 
     def save(self) -> None:
         """Write; every process must call it. A file that cannot be written is only warned of."""
@@ -68,27 +91,46 @@ class RunCheckpoint:
         if not self.accelerator.is_main_process:
             return
         state = {name: part.state_dict() for name, part in self.parts.items()}
-        state |= {"fingerprint": self.fingerprint, "generators": generators}
+        state |= {
+            "fingerprint": self.fingerprint,
+            "first weights": self._first_weights,
+            "before the end": self._before_the_end,
+            "generators": generators,
+        }
         try:
             save_checkpoint(self.path, state)
         except CheckpointError as error:
             # Hours of training are worth more than a chance to resume them.
             warnings.warn(f"{error} Training goes on.", CheckpointWarning, stacklevel=2)
 
+    def before_the_end(self, progress: Progress) -> None:
+        """Keep what a longer run would go on from; every process must call it.
+
+        A run may end where a longer one would neither end its epoch nor validate. What it does
+        there must leave no trace in that one.
+
+        Args:
+            progress: How far the run has come.
+        """
+        generators = gather_object([generator_states(self.accelerator.device)])
+        self._before_the_end = {"progress": progress.snapshot(), "generators": generators}
+
     def resume(self) -> bool:
         """Put everything back as the file says; every process must call it.
 
         Returns:
-            Whether there was a file.
+            Whether there was a file of this run.
 
         Raises:
-            CheckpointError: If it cannot be read or belongs to another run.
+            CheckpointError: If it cannot be read, belongs to another run, or has gone further than
+                this one is to go.
         """
         state = on_first_process(self.accelerator, self._read)
         if state is None:
             return False
         for name, part in self.parts.items():
             part.load_state_dict(state[name])
+        self._first_weights = state["first weights"]
         # With more processes than before, those that are new keep the seeds they have.
         rank = self.accelerator.process_index
         if rank < len(state["generators"]):
@@ -99,64 +141,126 @@ class RunCheckpoint:
         if not self.path.exists():
             return None
         state = load_checkpoint(self.path)
-        found = state.get("fingerprint", {})
-        differences = [
-            f"{name} is {_short(found.get(name))} there and {_short(value)} here"
-            for name, value in self.fingerprint.items()
-            if found.get(name) != value and (name not in _OF_JUDGING or _was_judged(state))
-        ]
-        if differences:
+        why = self._why_not(state)
+        if why and self.on_other_run == "restart":
+            say(f"The checkpoint {self.path} {why} It is replaced by a new run.")
+            return None
+        if why:
             raise CheckpointError(
-                f"The checkpoint {self.path} belongs to another run: {'; '.join(differences)}. "
-                "Repeat the call that wrote it, give another path, or delete the file to start "
-                "afresh."
+                f"The checkpoint {self.path} {why} Repeat the call that wrote it, give another "
+                "path, or delete the file to start afresh, as "
+                'Trainer(..., on_other_run="restart") does by itself.'
             )
+        state = self._going_on(state)
+        done = state["progress"]["step"]
+        say(
+            f"{self.path} holds this run, finished after {done} steps: it is read, nothing is "
+            "trained."
+            if state["progress"]["finished"]
+            else f"{self.path} holds this run up to step {done} of {self.total_steps}: it goes on."
+        )
         return state
 
+    def _why_not(self, state: Mapping[str, Any]) -> str:
+        """Say in words why this run cannot go on from a checkpoint; nothing if it can."""
+        found = differences(state["fingerprint"], self.fingerprint, self._mendable(state))
+        if found:
+            about_length = self._about_length(state)
+            return f"belongs to another run: {'; '.join(found)}.{about_length}"
+        for part in _WITH_WEIGHTS:
+            other = self._other_weights(part, state)
+            if other:
+                return (
+                    f"belongs to another run: the first weights of the {part} are others "
+                    f"({other}). Make it anew as it was made for that run, after the same "
+                    "torch.manual_seed; a notebook must run the cell that makes it again. What the "
+                    "run left will do too: give it to load_state_dict, as "
+                    f'load_checkpoint(path)["{part}"].'
+                )
+        return self._too_far(state["progress"])
 
-def run_fingerprint(
-    config: TrainerConfig,
-    model: torch_nn.Module,
-    balancer: torch_nn.Module,
-    optimizer: Optimizer,
-    **others: Any,
-) -> dict[str, Any]:
-    """Return what tells a run from others.
+    def _mendable(self, state: Mapping[str, Any]) -> tuple[str, ...]:
+        """Return the names of what may be another than when the checkpoint was written."""
+        if not _was_judged(state["progress"]):
+            return _OF_JUDGING
+        if not state["progress"]["validating"]:
+            return ()
+        # The last session ended within evaluate, which may have been at fault.
+        changed = differences(state["fingerprint"], self.fingerprint)
+        of_evaluate = [text for text in changed if text.startswith("evaluate")]
+        if of_evaluate:
+            warnings.warn(
+                f"{self.path} was written before a validation that did not end, and evaluate is "
+                f"another now: {'; '.join(of_evaluate)}. It goes on with the one at hand; earlier "
+                "validations were those of the one before.",
+                FingerprintWarning,
+                stacklevel=2,
+            )
+        return ("evaluate",)
+
+    def _about_length(self, state: Mapping[str, Any]) -> str:
+        length, schedule = "config.steps of the whole schedule", self.config.schedule
+        if state["fingerprint"].get(length) == self.fingerprint.get(length):
+            return ""
+        if not schedules.depends_on_total(schedule):
+            return ""
+        return (
+            f" The schedule {schedule!r} ends with the last step, so that with another number of "
+            'epochs or steps it is another one from the first on; "constant" and "inverse_sqrt" '
+            "can be prolonged."
+        )
+
+    def _other_weights(self, part: str, state: Mapping[str, Any]) -> str:
+        """Name tensors that are neither as the run began nor as it left them."""
+        here, there = self._first_weights[part], state["first weights"][part]
+        if here == there:
+            return ""
+        left = [state[part]]
+        if part == "model":
+            kept = (state, state["before the end"] or {})
+            left += [each.get("progress", {}).get("best_weights") for each in kept]
+        if any(here == weights_digests(weights) for weights in left if weights is not None):
+            return ""
+        names = [name for name in here if here[name] != there.get(name)]
+        shown = ", ".join(names[:3])
+        return f"{shown} and {len(names) - 3} more" if len(names) > 3 else shown
+
+    def _too_far(self, progress: Mapping[str, Any]) -> str:
+        done, asked = progress["step"], self.total_steps
+        if done > asked:
+            return (
+                f"has done {done} steps, and this call asks for {asked}, which it cannot go "
+                f"back to. Ask for {done} steps or more."
+            )
+        at_an_end = progress["batch"] == 0 and not progress["finished"]
+        if done == asked and at_an_end and not self._validated(progress):
+            return (
+                f"has done {done} steps of a longer run without the validation that this one "
+                "ends with. Ask for more steps."
+            )
+        return ""
+
+    def _validated(self, progress: Mapping[str, Any]) -> bool:
+        return (progress["epoch"] - 1) % self.config.validate_every == 0
+
+    def _going_on(self, state: dict[str, Any]) -> dict[str, Any]:
+        """Return the state that this run goes on from, which may be longer than that one was."""
+        if self.total_steps > state["progress"]["step"] and state["before the end"] is not None:
+            state = state | state["before the end"]
+        progress, patience = state["progress"], self.config.patience
+        stopped = patience is not None and progress["waited"] >= patience
+        ended = progress["step"] >= self.total_steps and progress["batch"] == 0
+        return state | {"progress": progress | {"finished": stopped or ended}}
+
+
+def _was_judged(progress: Mapping[str, Any]) -> bool:
+    return progress["best"] is not None or progress["waited"] > 0
+
+
+def say(text: str) -> None:
+    """Tell the reader something; bars stay where they are.
 
     Args:
-        config: How it trains.
-        model: The model: names, types and shapes of its parameters count.
-        balancer: The balancer: its class counts.
-        optimizer: The optimizer: the settings of its groups count.
-        **others: Further plain values.
-
-    Returns:
-        Plain values by name.
+        text: One line.
     """
-    settings = {f"config.{n}": v for n, v in asdict(config).items() if n not in _HARMLESS}
-    shapes = {n: f"{p.dtype} {list(p.shape)}" for n, p in model.named_parameters()}
-    names = [name for name, _ in model.named_parameters()]
-    kind = type(balancer)
-    return {
-        **settings,
-        "parameters": names,
-        **shapes,
-        "balancer": f"{kind.__module__}.{kind.__qualname__}",
-        "parameter groups": [_group(group) for group in optimizer.param_groups],
-        **others,
-    }
-
-
-def _was_judged(state: Mapping[str, Any]) -> bool:
-    progress = state.get("progress", {})
-    return progress.get("best") is not None or progress.get("waited", 0) > 0
-
-
-def _group(group: Mapping[str, Any]) -> list[Any]:
-    parameters: Sequence[Any] = group["params"]
-    return [len(parameters), group["initial_lr"], group["weight_decay"], list(group["betas"])]
-
-
-def _short(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 80 else f"{text[:77]}..."
+    tqdm.write(text, file=sys.stderr)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from mtl_utils.data.batch import Batch
+from mtl_utils.data.content import Plain, parts_content
 from mtl_utils.data.loading import Loader, check_loader, read_once
 
 
@@ -27,6 +28,14 @@ class JointBatches:
         self.loaders = _checked(loaders)
         longest = max(loader.num_batches for loader in self.loaders)
         self.num_batches = _checked_number(longest if num_batches is None else num_batches)
+
+    def digest(self) -> dict[str, Plain]:
+        """Return what tells these batches from others: the settings, and what each part says."""
+        return {
+            "kind": type(self).__qualname__,
+            "num_batches": self.num_batches,
+            **parts_content(self.loaders),
+        }
 
     def batches(
         self, epoch: int = 0, start: int = 0, rank: int = 0, world_size: int = 1
@@ -92,6 +101,15 @@ class AlternatingBatches:
         self.cycle = [place for place, count in enumerate(turns) for _ in range(count)]
         total = sum(loader.num_batches for loader in self.loaders)
         self.num_batches = _checked_number(total if num_batches is None else num_batches)
+
+    def digest(self) -> dict[str, Plain]:
+        """Return what tells these batches from others: the settings, and what each part says."""
+        return {
+            "kind": type(self).__qualname__,
+            "num_batches": self.num_batches,
+            "turns": str([self.cycle.count(place) for place in range(len(self.loaders))]),
+            **parts_content(self.loaders),
+        }
 
     def batches(
         self, epoch: int = 0, start: int = 0, rank: int = 0, world_size: int = 1

@@ -122,3 +122,12 @@ def _done(step: int, total_steps: int, warmup_steps: int) -> float:
         raise ValueError(f"total_steps must not be negative, got {total_steps}")
     done = (step - warmup_steps) / max(1, total_steps - warmup_steps)
     return min(1.0, max(0.0, done))
+
+
+def depends_on_total(name: ScheduleName) -> bool:
+    """Tell whether the factors of a schedule depend on how many steps there will be.
+
+    Args:
+        name: The schedule.
+    """
+    return name in ("linear", "cosine")

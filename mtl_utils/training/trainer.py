@@ -8,7 +8,7 @@ import os
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pandas as pd
 import torch
@@ -24,7 +24,8 @@ from mtl_utils.objectives.weighting import EqualWeights
 from mtl_utils.training import schedules
 from mtl_utils.training.configuration import TrainerConfig
 from mtl_utils.training.directions import Direction, choose_direction
-from mtl_utils.training.loader import checksum, to_device
+from mtl_utils.training.fingerprint import Fingerprint, run_fingerprint
+from mtl_utils.training.loader import to_device
 from mtl_utils.training.optimization import check_groups, make_optimizer, set_learning_rate
 from mtl_utils.training.precision import choose_precision
 from mtl_utils.training.processes import (
@@ -37,7 +38,7 @@ from mtl_utils.training.processes import (
 )
 from mtl_utils.training.progress import Progress
 from mtl_utils.training.randomness import seeded
-from mtl_utils.training.resuming import RunCheckpoint, run_fingerprint
+from mtl_utils.training.resuming import OnOtherRun, RunCheckpoint
 from mtl_utils.training.validation import check_labelled, evaluate_losses
 
 
@@ -60,14 +61,20 @@ class Trainer:
             ``None`` takes what the name of the metric says: losses, errors and perplexities are
             better when smaller, accuracies, F1, BLEU, chrF and correlations when greater.
         checkpoint: File that is written after each epoch, before and after its validation, and
-            read when :meth:`fit` starts.
+            read when :meth:`fit` starts. It belongs to one run: to the model and its first weights,
+            the settings, the balancer, the data and ``evaluate``. The same call goes on with it, or
+            reads it if it is finished; greater ``epochs`` or ``max_steps`` prolong it under the
+            schedules ``"constant"`` and ``"inverse_sqrt"``, to what one long run would have given.
+        on_other_run: What to do if the checkpoint belongs to another run, or has done more steps
+            than are asked for: ``"refuse"`` it, or ``"restart"``, which replaces it.
         parameter_groups: Groups of parameters with their own ``lr`` (which the schedule scales),
             ``weight_decay`` or ``betas``, as PyTorch's optimizers take them.
         progress: Whether to show a progress bar.
 
     Raises:
         ValueError: If ``mode`` is something else, contradicts the name of the metric, or is
-            missing where that name does not tell; or the groups leave out a parameter.
+            missing where that name does not tell; ``on_other_run`` is something else; or the groups
+            leave out a parameter.
     """
 
     def __init__(
@@ -80,9 +87,12 @@ class Trainer:
         metric: str = "validation_loss",
         mode: Direction | None = None,
         checkpoint: str | os.PathLike[str] | None = None,
+        on_other_run: OnOtherRun = "refuse",
         parameter_groups: Sequence[Mapping[str, Any]] | None = None,
         progress: bool = True,
     ) -> None:
+        if on_other_run not in get_args(OnOtherRun):
+            raise ValueError(f'on_other_run must be "refuse" or "restart", got {on_other_run!r}')
         self.model = model
         self.config = config or TrainerConfig()
         self.balancer = balancer or EqualWeights()
@@ -90,6 +100,7 @@ class Trainer:
         self.metric = metric
         self.mode: Direction = choose_direction(metric, mode, model.tasks)
         self.checkpoint = None if checkpoint is None else Path(checkpoint)
+        self.on_other_run: OnOtherRun = on_other_run
         self.parameter_groups = check_groups(model, parameter_groups)
         self.progress = progress
 
@@ -115,7 +126,8 @@ class Trainer:
         Raises:
             FloatingPointError: If a loss or gradient stops being a finite number; the message
                 names the step and the task, and the weights are those before that step.
-            CheckpointError: If the checkpoint cannot be read or belongs to another run.
+            CheckpointError: If the checkpoint cannot be read, belongs to another run, which the
+                message tells from this one by name, or has done more steps than are asked for.
             KeyError: If the metric is not measured: before training where ``evaluate`` cannot add
                 it. What was trained before a validation failed is in the checkpoint, and the same
                 call with the fault mended goes on with that validation.
@@ -213,17 +225,31 @@ class _Run:
         }
         if self.accelerator.scaler is not None:
             parts["scaler"] = self.accelerator.scaler
-        fingerprint = run_fingerprint(
+        return RunCheckpoint(
+            trainer.checkpoint,
+            parts,
+            on_first_process(self.accelerator, self._fingerprint),
+            self.accelerator,
             self.config,
-            self.model,
-            self.balancer,
-            self.optimizer,
-            num_batches=self.train.num_batches,
-            first_batch=checksum(self.train),
-            metric=trainer.metric,
-            mode=trainer.mode,
+            self.total_steps,
+            trainer.on_other_run,
         )
-        return RunCheckpoint(trainer.checkpoint, parts, fingerprint, self.accelerator)
+
+    def _fingerprint(self) -> Fingerprint:
+        trainer = self.trainer
+        with seeded(self.config.seed, self.device):  # a loader may draw random numbers
+            return run_fingerprint(
+                self.config,
+                self.total_steps,
+                self.model,
+                self.balancer,
+                self.optimizer,
+                training_data=self.train,
+                validation_data=self.validation,
+                evaluate=trainer.evaluate,
+                metric=trainer.metric,
+                mode=trainer.mode,
+            )
 
     def to_the_end(self) -> pd.DataFrame:
         """Train until the run is finished; return the history."""
@@ -252,6 +278,7 @@ class _Run:
         self.module.train()
         self.balancer.train()
         progress, every = self.progress, self.config.checkpoint_every
+        progress.validating = False
         position = (progress.epoch - 1, progress.batch)
         processes = (self.accelerator.process_index, self.accelerator.num_processes)
         batches_of_epoch = as_promised(
@@ -316,12 +343,16 @@ class _Run:
     def _end_epoch(self, bar: tqdm) -> None:
         config, progress = self.config, self.progress
         last = progress.epoch >= config.epochs or progress.step >= self.total_steps
+        whole = progress.batch == self.train.num_batches
+        validates = progress.epoch % config.validate_every == 0
+        if last and not (whole and validates) and self.checkpoint is not None:
+            self.checkpoint.before_the_end(progress)
         row: dict[str, float] = {
             "epoch": progress.epoch,
             "step": progress.step,
             **progress.training_losses(),
         }
-        if last or progress.epoch % config.validate_every == 0:
+        if last or validates:
             row |= self._measured()
         row["learning_rate"] = config.learning_rate * self._factor(progress.step - 1)
         row["seconds"] = time.perf_counter() - self.began
@@ -337,6 +368,7 @@ class _Run:
         if self.validation is None and self.trainer.evaluate is None:
             return {}
         # Whatever happens while validating, what was trained is not lost.
+        self.progress.validating = True
         self._save()
         measured = on_first_process(self.accelerator, self._validate)
         self.trainer._check_metric(measured)

@@ -92,6 +92,9 @@ class TinyLoader:
         for index in range(start, self.num_batches):
             yield shard(self.batch(epoch, index), rank, world_size)
 
+    def digest(self) -> str:
+        return f"{self.num_batches} batches of {self.rows} rows, seed {self.seed}"
+
     def batch(self, epoch: int, index: int) -> Batch:
         generator = torch.Generator().manual_seed(1000 * self.seed + 100 * epoch + index)
         rows = 1 if index % 4 == 3 else self.rows  # one row: the second process has none
@@ -135,13 +138,15 @@ class InterruptedLoader(TinyLoader):
         super().__init__(**settings)
         self.step, self.stop, self.steps = step, stop, 0
 
+    def digest(self) -> str:
+        return super().digest()
+
     def batches(
         self, epoch: int, start: int = 0, rank: int = 0, world_size: int = 1
     ) -> Iterator[Batch | Mapping[str, Batch]]:
         for batch in super().batches(epoch, start, rank, world_size):
             self.steps += 1
-            # The first batch of all is read for the checksum.
-            if self.steps == self.step + 1:
+            if self.steps == self.step:
                 if self.stop is None:
                     raise Stopped
                 self.stop()
