@@ -5,13 +5,21 @@ import sys
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT / "book" / "tools"))
+sys.path[:0] = [str(ROOT / "book" / "tools"), str(ROOT / "tests" / "notebooks")]
+
+# Hooks of all tests.
+from notebook_summary import pytest_terminal_summary  # noqa: E402, F401
 
 # A busy two-core machine is slow now and then, and a test must not pass by the luck of its draws.
-settings.register_profile("book", deadline=None, derandomize=True)
+settings.register_profile(
+    "book",
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.too_slow],
+)
 settings.load_profile("book")
 
 

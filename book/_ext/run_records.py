@@ -104,7 +104,8 @@ class NotebookStatus(ResultsDirective):
         records = latest_by_notebook(read_records(self.watch(self.folder / NOTEBOOKS)))
         if not records:
             return [nodes.paragraph("", "No run of a notebook has been recorded yet.")]
-        return [table(("Notebook", "Last run", "Seconds", "With"), map(self._status, records))]
+        header = ("Notebook", "Last run", "Seconds", "Of the processor", "With")
+        return [table(header, map(self._status, records))]
 
     def _status(self, record: Record) -> list[Cell]:
         versions = [f"{name} {version}" for name, version in record.get("versions", {}).items()]
@@ -113,6 +114,7 @@ class NotebookStatus(ResultsDirective):
             self._page(record["notebook"]),
             str(record["date"]),
             f"{record['seconds']:.1f}",
+            f"{record['processor_seconds']:.1f}" if "processor_seconds" in record else "–",
             ", ".join(python + versions),
         ]
 

@@ -1,9 +1,9 @@
 """Execute the notebooks in place and store clean outputs.
 
 ``make notebooks`` and ``make notebooks CHAPTER=02`` call ``execute.py [CHAPTER ...]``. A notebook
-runs from its first cell to its last in a fresh kernel of this environment. Its outputs are stored
-without what differs from run to run, and its line in ``book/results/notebooks.jsonl`` is
-replaced. A notebook that fails is left as it was.
+runs from its first cell to its last in a fresh kernel of this environment; once more where a kernel
+lost an answer. Its outputs are stored without what differs from run to run, and its line in
+``book/results/notebooks.jsonl`` is replaced. A notebook that fails is left as it was.
 """
 
 from __future__ import annotations
@@ -18,23 +18,21 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import nbformat
-from jupyter_client.kernelspec import KernelSpec, KernelSpecManager
-from jupyter_client.manager import AsyncKernelManager
-from nbclient import NotebookClient
-from nbclient.exceptions import CellExecutionError
+from kernels import PATIENCE, LostReplyError, PatientClient, kernel_environment
+from nbclient.exceptions import CellExecutionError, CellTimeoutError
 from nbformat import NotebookNode
-from traitlets import default
 
 ROOT = Path(__file__).resolve().parents[2]
 CHAPTERS = ROOT / "chapters"
 RECORDS = ROOT / "book" / "results" / "notebooks.jsonl"
 REAL_DATA_TAG = "real-data"
-CELL_TIMEOUT = 1800  # seconds
+CELL_TIMEOUT = 1800  # seconds: more than any cell takes on a machine however busy
 
 VERSIONS_RECORDED = (
     *("torch", "numpy", "datasets", "pandas", "matplotlib"),
@@ -198,64 +196,65 @@ def _own_paths() -> re.Pattern[str]:
 # --- running --------------------------------------------------------------------------------------
 
 
-class _ThisEnvironment(KernelSpecManager):
-    """Finds one kernel, this Python's, whatever kernels the machine has registered."""
+@dataclass(frozen=True)
+class Taken:
+    """What a run took.
 
-    def get_kernel_spec(self, kernel_name: str) -> KernelSpec:
-        launch = ["-m", "ipykernel_launcher", "-f", "{connection_file}", "--log-level=ERROR"]
-        return KernelSpec(
-            argv=[sys.executable, *launch], display_name="Python 3", language="python"
-        )
-
-
-class _Kernel(AsyncKernelManager):
-    @default("kernel_spec_manager")
-    def _spec_manager(self) -> KernelSpecManager:
-        return _ThisEnvironment()
-
-
-def kernel_environment() -> dict[str, str]:
-    """The environment a notebook runs in: a reader's, with neither threads nor back end set.
-
-    Threads that wait sleep instead of spinning. Results are the same, and a machine with other work
-    to do is not slowed down many times over by threads that spin for a core that is taken.
+    Attributes:
+        seconds: By the clock, start of the kernel included.
+        processor_seconds: Processor time of the kernel and of the processes that it started.
     """
-    dropped = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "MPLBACKEND", "PYTHONWARNINGS")
-    kept = {key: value for key, value in os.environ.items() if key not in dropped}
-    return {"OMP_WAIT_POLICY": "PASSIVE", **kept}
+
+    seconds: float
+    processor_seconds: float
 
 
-def run(notebook: NotebookNode, folder: Path, *, real_data: bool = True) -> float:
-    """Execute a notebook in place.
+def run(
+    notebook: NotebookNode, folder: Path, *, real_data: bool = True, patience: float = PATIENCE
+) -> Taken:
+    """Execute a notebook in place; once more, from its first cell, where an answer was lost.
 
     Args:
         notebook: The notebook.
         folder: Working directory of the kernel.
         real_data: Whether the cells tagged ``real-data`` run too; those that do not keep the
             outputs they have.
+        patience: Seconds before an answer that an idle kernel owes counts as lost.
 
     Returns:
-        Wall time in seconds, start of the kernel included.
+        What the run that succeeded took.
 
     Raises:
         nbclient.exceptions.CellExecutionError: If a cell raises.
+        RuntimeError: If an answer is lost twice, the kernel dies, or a cell never ends.
     """
+    try:
+        return _run_once(notebook, folder, real_data, patience)
+    except LostReplyError as lost:
+        print(f"once more, since {lost} ...", end=" ", file=sys.stderr, flush=True)
+    return _run_once(notebook, folder, real_data, patience)
+
+
+def _run_once(notebook: NotebookNode, folder: Path, real_data: bool, patience: float) -> Taken:
     notebook.metadata = nbformat.from_dict(NOTEBOOK_METADATA)
-    client = NotebookClient(
+    client = PatientClient(
         notebook,
-        kernel_manager_class=_Kernel,
         timeout=CELL_TIMEOUT,
         record_timing=False,
         store_widget_state=True,
         skip_cells_with_tag="never-skipped" if real_data else REAL_DATA_TAG,
         resources={"metadata": {"path": str(folder)}},
     )
+    client.patience = patience
     start = time.perf_counter()
-    client.execute(env=kernel_environment())
-    return time.perf_counter() - start
+    try:
+        client.execute(env=kernel_environment())
+    except CellTimeoutError as error:
+        raise RuntimeError(str(error)) from error
+    return Taken(time.perf_counter() - start, client.processor_seconds)
 
 
-def execute(path: Path, records: Path = RECORDS, *, real_data: bool = True) -> float:
+def execute(path: Path, records: Path = RECORDS, *, real_data: bool = True) -> Taken:
     """Execute one notebook file, store it and its record.
 
     Args:
@@ -264,14 +263,15 @@ def execute(path: Path, records: Path = RECORDS, *, real_data: bool = True) -> f
         real_data: Whether the cells tagged ``real-data`` run too.
 
     Returns:
-        Seconds.
+        What it took.
 
     Raises:
-        RuntimeError: If a cell raises or an output must not be stored; the file stays as it was.
+        RuntimeError: If a cell raises, an answer is lost twice or an output must not be stored; the
+            file stays as it was.
     """
     notebook = nbformat.read(path, as_version=4)
     try:
-        seconds = run(notebook, path.parent, real_data=real_data)
+        taken = run(notebook, path.parent, real_data=real_data)
     except CellExecutionError as error:
         raise RuntimeError(f"a cell raised {error.ename}.\n{error}") from error
     clean(notebook)
@@ -279,11 +279,11 @@ def execute(path: Path, records: Path = RECORDS, *, real_data: bool = True) -> f
     if problems:
         raise RuntimeError("outputs that must not be stored:\n  " + "\n  ".join(problems))
     _write_atomically(path, lambda file: nbformat.write(notebook, file))
-    store_record(run_record(path.name, seconds, real_data), records)
-    return seconds
+    store_record(run_record(path.name, taken, real_data), records)
+    return taken
 
 
-def run_record(notebook: str, seconds: float, real_data: bool) -> dict[str, Any]:
+def run_record(notebook: str, taken: Taken, real_data: bool) -> dict[str, Any]:
     """Describe a run: what ran, how long, when, with what, on what."""
     versions = {}
     for name in VERSIONS_RECORDED:
@@ -293,7 +293,8 @@ def run_record(notebook: str, seconds: float, real_data: bool) -> dict[str, Any]
             continue
     return {
         "notebook": notebook,
-        "seconds": round(seconds, 1),
+        "seconds": round(taken.seconds, 1),
+        "processor_seconds": round(taken.processor_seconds, 1),
         "date": datetime.now(UTC).strftime("%Y-%m-%d"),
         "python": platform.python_version(),
         "versions": versions,
@@ -364,7 +365,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for path in paths:
         print(f"{path.name} ...", end=" ", flush=True)
         try:
-            print(f"{execute(path, real_data=real_data):.1f} s", flush=True)
+            taken = execute(path, real_data=real_data)
+            print(
+                f"{taken.seconds:.1f} s, {taken.processor_seconds:.1f} s of processor time",
+                flush=True,
+            )
         except RuntimeError as error:
             failed += 1
             print(f"failed: {error}", flush=True)

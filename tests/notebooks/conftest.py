@@ -1,4 +1,4 @@
-"""Collects the notebooks of a folder where a test module names it, and reports what was run."""
+"""Collects the notebooks of a folder where a test module names it."""
 
 from typing import Any
 
@@ -11,10 +11,3 @@ def pytest_pycollect_makeitem(collector: pytest.Module, name: str, obj: object) 
     if isinstance(obj, validation.NotebookFolder):
         return validation.collect(obj, collector)
     return None
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Print seconds, cells, exercises and settings of each notebook."""
-    terminalreporter.write_sep("=", "notebooks")
-    for line in validation.summary():
-        terminalreporter.write_line(line, yellow=line.startswith("SLOW"))
