@@ -20,6 +20,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+from hang_guard import HANG_SECONDS
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
@@ -49,7 +50,7 @@ def _run(command: Sequence[str | Path], folder: Path) -> str:
         text=True,
         cwd=folder,
         env=environment,
-        timeout=1800,
+        timeout=HANG_SECONDS,
     )
     assert done.returncode == 0, f"{command} failed:\n{done.stdout}\n{done.stderr}"
     return done.stdout

@@ -10,6 +10,7 @@ from subprocess import run
 
 import pytest
 import torch
+from hang_guard import HANG_SECONDS
 
 from mtl_utils.training import CheckpointError, checkpoints, load_checkpoint, save_checkpoint
 
@@ -74,7 +75,7 @@ save_checkpoint(path, {"step": 3})
 assert load_checkpoint(path) == {"step": 3}
 """
     command = [sys.executable, "-c", script, str(tmp_path / "run.pt")]
-    done = run(command, capture_output=True, text=True, check=False, timeout=60)
+    done = run(command, capture_output=True, text=True, check=False, timeout=HANG_SECONDS)
     assert done.returncode == 0, done.stderr
     assert "Could not write the checkpoint" in done.stdout
     assert "is untouched" in done.stdout

@@ -13,6 +13,7 @@ import numpy as np
 import parallel_runs
 import pytest
 import torch
+from hang_guard import HANG_SECONDS
 from parallel_runs import GeometricBalancer, run
 from tiny_training import TinyLoader, same_weights, tiny_model
 
@@ -52,7 +53,7 @@ def both(tmp_path_factory: pytest.TempPathFactory) -> list[Results]:
         for rank in range(2)
     ]
     try:
-        outputs = [process.communicate(timeout=120)[0] for process in processes]
+        outputs = [process.communicate(timeout=HANG_SECONDS)[0] for process in processes]
     finally:
         for process in processes:
             process.kill()

@@ -14,6 +14,7 @@ from typing import Any
 import pandas as pd
 import pytest
 import torch
+from hang_guard import HANG_SECONDS
 from tiny_training import TinyLoader, same_weights, tiny_model, weights_of
 
 from mtl_utils.training import (
@@ -40,7 +41,7 @@ def doomed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
         capture_output=True,
         text=True,
         check=False,
-        timeout=120,
+        timeout=HANG_SECONDS,
     )
     assert done.returncode == 0, done.stderr
     return {path.stem: torch.load(path) for path in folder.glob("*.result")}
