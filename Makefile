@@ -5,11 +5,16 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 SITE := _build/html
 
+# How many tests run at a time: notebooks and files of tests, tests/scheduling.py says in which order.
+WORKERS ?= 2
+PYTEST := $(BIN)/python -m pytest --ignore=tests/benchmarks
+AT_A_TIME := -n $(WORKERS) --dist loadgroup --no-loadscope-reorder
+
 # Waiting threads sleep: on a busy machine spinning ones make small models many times slower.
 export OMP_WAIT_POLICY := PASSIVE
 
 .DEFAULT_GOAL := help
-.PHONY: help book serve test unit lint notebooks bench set-repo clean
+.PHONY: help book serve test suite unit lint notebooks bench set-repo clean
 
 help:  ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -27,11 +32,14 @@ book: $(READY)  ## Build the website from the stored outputs, warnings as errors
 serve: book  ## Build the website and serve it on http://127.0.0.1:8000
 	$(BIN)/python -m http.server 8000 --bind 127.0.0.1 --directory $(SITE)
 
-test: lint book  ## Run every check: lint, types, unit tests, notebooks, website
-	$(BIN)/python -m pytest --ignore=tests/benchmarks
+test: $(READY)  ## Run every check: lint, types, unit tests, notebooks, website (WORKERS=2 at a time)
+	@$(MAKE) --no-print-directory --jobs=2 lint suite
+
+suite: $(READY)
+	MTL_BUILD_BOOK=1 $(PYTEST) $(AT_A_TIME)
 
 unit: $(READY)  ## Run the unit tests alone
-	$(BIN)/python -m pytest --ignore=tests/benchmarks --ignore=tests/notebooks --ignore=tests/site
+	$(PYTEST) $(AT_A_TIME) --ignore=tests/notebooks --ignore=tests/site
 
 lint: $(READY)  ## Check style and types
 	$(BIN)/ruff check .

@@ -10,8 +10,13 @@ from hypothesis import HealthCheck, settings
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT / "book" / "tools"), str(ROOT / "tests" / "notebooks")]
 
+# Processes that share the cores have a thread each; set before any of them imports PyTorch.
+if "PYTEST_XDIST_WORKER" in os.environ:
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 # Hooks of all tests.
 from notebook_summary import pytest_terminal_summary  # noqa: E402, F401
+from scheduling import pytest_collection_modifyitems  # noqa: E402, F401
 
 # A busy two-core machine is slow now and then, and a test must not pass by the luck of its draws.
 settings.register_profile(

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hang_guard import HANG_SECONDS
 from visiting import (
     DESKTOP_DARK,
     DESKTOP_LIGHT,
@@ -47,10 +48,16 @@ class QuietHandler(http.server.SimpleHTTPRequestHandler):
 
 @pytest.fixture(scope="session")
 def site() -> Path:
-    """The folder of the built site, built first where it is missing."""
-    if not (SITE / "searchindex.js").exists():
+    """The folder of the built site, built first where it is missing or ``MTL_BUILD_BOOK`` asks.
+
+    All tests that use it run in one process: tests/scheduling.py.
+    """
+    if os.environ.get("MTL_BUILD_BOOK") or not (SITE / "searchindex.js").exists():
         command = [sys.executable, "-m", "jupyter_book", "build", str(ROOT), "-W", "--keep-going"]
-        subprocess.run([*command, "-n"], cwd=ROOT, check=True)
+        built = subprocess.run([*command, "-n"], cwd=ROOT, capture_output=True, text=True)
+        if built.returncode:
+            last = (built.stdout + built.stderr).splitlines()[-100:]
+            pytest.fail("\n".join(["the book does not build:", *last]), pytrace=False)
     return SITE
 
 
@@ -87,7 +94,9 @@ def browser() -> Iterator:
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=executable, args=CHROMIUM_ARGS)
+        chromium = playwright.chromium.launch(
+            executable_path=executable, args=CHROMIUM_ARGS, timeout=1000 * HANG_SECONDS
+        )
         yield chromium
         chromium.close()
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from hang_guard import HANG_SECONDS
+
 ROOT = Path(__file__).parents[2]
 #: What a visit reads from a page when its maths is done.
 FACTS = """() => {
@@ -62,6 +64,7 @@ def visit_all(browser, address: str, pages: list[str], screen: Screen) -> dict[s
     context = browser.new_context(
         color_scheme=screen.scheme, viewport={"width": screen.width, "height": screen.height}
     )
+    context.set_default_timeout(1000 * HANG_SECONDS)
     try:
         return {page: _visit(context, address, page, screen) for page in pages}
     finally:
