@@ -8,6 +8,7 @@ from mtl_utils.data.encoded_text import EncodedText, encode_pair, encode_text
 from mtl_utils.data.errors import (
     AlignmentError,
     BrokenFileError,
+    ContentError,
     DataError,
     DataNotFoundError,
     DownloadError,
@@ -32,6 +33,7 @@ __all__ = [
     "BatchLoader",
     "BrokenFileError",
     "BytePairTokenizer",
+    "ContentError",
     "DataError",
     "DataNotFoundError",
     "DownloadError",

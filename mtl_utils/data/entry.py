@@ -184,9 +184,13 @@ class Entry:
             name: Configuration, or None for the default one.
 
         Raises:
+            TypeError: If the name is no text.
             UnknownConfigError: If there is no such configuration.
         """
-        name = name or self.default_config
+        if name is None:
+            name = self.default_config
+        if not isinstance(name, str):
+            raise TypeError(f"name must be that of a configuration, or None, got {name!r}")
         if name not in self.configs:
             raise UnknownConfigError(
                 f"Data set {self.name!r} has no configuration {name!r}. "

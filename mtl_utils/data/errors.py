@@ -5,6 +5,7 @@ from __future__ import annotations
 __all__ = [
     "AlignmentError",
     "BrokenFileError",
+    "ContentError",
     "DataError",
     "DataNotFoundError",
     "DownloadError",
@@ -69,3 +70,7 @@ class LabelError(DataError):
 
 class AlignmentError(DataError):
     """Two columns that annotate the same tokens differ in length."""
+
+
+class ContentError(DataError):
+    """A local copy holds other rows than the registry knows: it is damaged, or another release."""

@@ -14,23 +14,25 @@ from __future__ import annotations
 
 import difflib
 import os
-import re
 from pathlib import Path
 
 import datasets
-import numpy as np
 import pandas as pd
 
-from mtl_utils.data import folder, own_schema, remote, schema, tables
+from mtl_utils.data import folder, own_data, remote, rows_digest, tables
+from mtl_utils.data import schema as checks
+from mtl_utils.data.carving import carve_validation
 from mtl_utils.data.entry import Column, Config, Entry, Join, PartialCopy, SourceFiles
 from mtl_utils.data.errors import (
     DataNotFoundError,
     DownloadError,
-    ForbiddenDatasetError,
     LayoutError,
     RowCountError,
     UnknownDatasetError,
 )
+from mtl_utils.data.forbidden import refuse_conll_name
+from mtl_utils.data.overlaps import Overlap, overlap
+from mtl_utils.data.own_schema import Schema
 from mtl_utils.data.registry import REGISTRY as _REGISTRY
 
 __all__ = [
@@ -38,16 +40,20 @@ __all__ = [
     "Config",
     "Entry",
     "Join",
+    "Overlap",
     "PartialCopy",
+    "Schema",
     "SourceFiles",
     "DATA_DIRECTORY_VARIABLE",
     "REGISTRY",
     "carve_validation",
     "columns_table",
     "entry",
+    "guess_schema",
     "has_copy",
     "load",
     "names",
+    "overlap",
     "table",
 ]
 
@@ -73,16 +79,25 @@ def entry(name: str) -> Entry:
         Its entry: Hub id, revision, licence, citations, columns, label names, rows.
 
     Raises:
+        TypeError: If the name is no text.
         ForbiddenDatasetError: If the name means CoNLL-2003.
         UnknownDatasetError: If the name is not registered; close ones are suggested.
     """
-    _refuse_conll(name)
+    if not isinstance(name, str):
+        raise TypeError(f"name must be the name of a registered data set as text, got {name!r}")
     if name in REGISTRY:
         return REGISTRY[name]
+    refuse_conll_name(name)
     raise UnknownDatasetError(_unknown_message(name))
 
 
-def load(name_or_folder: str | os.PathLike[str], config: str | None = None) -> datasets.DatasetDict:
+def load(
+    name_or_folder: str | os.PathLike[str],
+    config: str | None = None,
+    *,
+    schema: Schema | None = None,
+    verify: bool = True,
+) -> datasets.DatasetDict:
     """Load a real data set, checked.
 
     Args:
@@ -91,32 +106,71 @@ def load(name_or_folder: str | os.PathLike[str], config: str | None = None) -> d
             same name in the working directory; write ``./name`` for the folder. A name that is not
             registered but is a folder below ``MTL_DATA_DIR`` loads as that folder.
         config: Configuration; None takes the entry's default, or a folder's only one.
+        schema: What the columns of a folder are. None guesses as :func:`guess_schema` does;
+            ``Schema()`` takes the columns as they are.
+        verify: Whether a local copy of a registered data set must hold the very rows that the
+            registry knows, which notices files that are damaged and can still be read. A copy that
+            is known to differ from what is published only warns. False takes other releases.
 
     Returns:
         The splits as published, held in memory when they come from files. Columns are those of
-        :func:`columns_table`; label columns are ``ClassLabel``.
+        :func:`columns_table`; label columns are ``ClassLabel``. In a folder a label may be missing:
+        None, or -1 in a ``ClassLabel`` column. Floats that pandas makes of integers with missing
+        ones are integers again, and a column of labels that a split lacks is there with None.
 
     Raises:
-        ForbiddenDatasetError: If CoNLL-2003 is asked for.
+        TypeError: If an argument is of another type.
+        ValueError: If a schema is given for a registered data set, which has its own.
+        ForbiddenDatasetError: If CoNLL-2003 is asked for, or is what a folder holds.
         UnknownDatasetError: If the name is neither registered nor a folder.
         UnknownConfigError: If there is no such configuration; the error lists those there are.
         DataNotFoundError: If ``MTL_DATA_DIR``, or the folder, does not exist.
         DownloadError: If there is no copy and the source cannot be reached.
         LayoutError: If a folder's files are not named as above.
         BrokenFileError: If a file is not readable as parquet.
+        ContentError: If a local copy holds other rows than the registry knows.
         SchemaError: If columns, types or label names are not those declared.
         RowCountError: If splits or their rows are not those declared.
         EmptySplitError: If a split has no rows.
         LabelError: If a label is outside the declared set.
         AlignmentError: If tokens and their annotation differ in length.
     """
-    name = os.fspath(name_or_folder)
-    if config is not None and not isinstance(config, str):
-        raise TypeError(f"Found the configuration {config!r}, expected its name as text, or None.")
-    _refuse_conll(name, config)
+    name = _path_text(name_or_folder)
+    _check_config_type(config)
+    if schema is not None and not isinstance(schema, Schema):
+        raise TypeError(f"schema must be a Schema, or None to guess one, got {schema!r}")
+    if not isinstance(verify, bool):
+        raise TypeError(f"verify must be True or False, got {verify!r}")
+    if not isinstance(name_or_folder, str) or name not in REGISTRY:
+        return own_data.load_folder(_find_folder(name, config), config, schema)
+    if schema is not None:
+        raise ValueError(
+            f"{name!r} is registered and has its own columns, so there is no schema to give; write "
+            f"'./{name}' if a folder of that name is meant."
+        )
+    return _load_registered(REGISTRY[name], config, verify)
+
+
+def guess_schema(name_or_folder: str | os.PathLike[str], config: str | None = None) -> Schema:
+    """Guess what the columns of a folder are, as :func:`load` does unless it is told.
+
+    Args:
+        name_or_folder: A folder, as for :func:`load`.
+        config: Configuration; None takes the only one.
+
+    Returns:
+        The guess, which ``dataclasses.replace`` corrects where it is wrong.
+
+    Raises:
+        TypeError: If an argument is of another type.
+        ValueError: If the name is registered: its columns are known (:func:`columns_table`).
+        DataError: As for :func:`load`.
+    """
+    name = _path_text(name_or_folder)
+    _check_config_type(config)
     if isinstance(name_or_folder, str) and name in REGISTRY:
-        return _load_registered(REGISTRY[name], config)
-    return _load_folder(_find_folder(name), config)
+        raise ValueError(f"{name!r} is registered; columns_table({name!r}) has its columns.")
+    return own_data.schema_of(_find_folder(name, config), config)
 
 
 def has_copy(name: str, config: str | None = None) -> bool:
@@ -125,53 +179,22 @@ def has_copy(name: str, config: str | None = None) -> bool:
     Args:
         name: Registered name.
         config: Configuration, or None for the default one.
+
+    Raises:
+        TypeError: If an argument is of another type.
+        UnknownDatasetError: If the name is not registered.
+        UnknownConfigError: If there is no such configuration.
+        DataNotFoundError: If ``MTL_DATA_DIR`` is set to what is no folder.
     """
     found = entry(name)
-    config_name = config or found.default_config
+    _check_config_type(config)
+    config_name = found.default_config if config is None else config
     if _copy_of(found, config_name) is not None:
         return True
     source = found.config(config_name).source
     return isinstance(source, Join) and all(
         has_copy(part, config_name) for part in (source.entities, source.syntax)
     )
-
-
-def carve_validation(
-    dataset: datasets.DatasetDict, fraction: float = 0.1, seed: int = 0
-) -> datasets.DatasetDict:
-    """Take a validation split out of ``train`` where none is published.
-
-    Args:
-        dataset: Splits with ``train`` and without ``validation``.
-        fraction: Share of the training rows to take, between 0 and 1.
-        seed: Seed of the draw. The same seed takes the same rows.
-
-    Returns:
-        The splits with ``train`` and ``validation`` in their old order of rows, and the others as
-        they were.
-
-    Raises:
-        ValueError: If there is nothing to take from, a validation split already, or the fraction
-            would leave either side empty.
-    """
-    if "validation" in dataset or "train" not in dataset:
-        raise ValueError(
-            f"Found the splits {list(dataset)}, expected 'train' and no 'validation' yet."
-        )
-    rows = dataset["train"].num_rows
-    taken = round(rows * fraction) if 0 < fraction < 1 else 0
-    if not 0 < taken < rows:
-        raise ValueError(
-            f"A fraction of {fraction} of {rows} training rows is {taken} rows; expected a "
-            "fraction between 0 and 1 that leaves rows on both sides."
-        )
-    order = np.random.default_rng(seed).permutation(rows)
-    carved = {
-        "train": dataset["train"].select(np.sort(order[taken:]), keep_in_memory=True),
-        "validation": dataset["train"].select(np.sort(order[:taken]), keep_in_memory=True),
-    }
-    others = {split: rows for split, rows in dataset.items() if split != "train"}
-    return datasets.DatasetDict({**carved, **others})
 
 
 def table(every_config: bool = False) -> pd.DataFrame:
@@ -199,15 +222,19 @@ def columns_table(name: str | None = None) -> pd.DataFrame:
     return tables.columns_table(REGISTRY if name is None else {name: entry(name)})
 
 
-def _refuse_conll(name: str, config: str | None = None) -> None:
-    asked = (re.sub(r"[^a-z0-9]", "", part.lower()) for part in (Path(name).name, config or ""))
-    if not any(re.search(r"conll(20)?03", part) for part in asked):
-        return
-    asked_for = f"{name!r}, configuration {config!r}" if config else repr(name)
-    raise ForbiddenDatasetError(
-        f"{asked_for}: CoNLL-2003 is not used in this book, because its text "
-        "(Reuters news) may not be redistributed. For entities use 'universal_ner' or 'cross_ner'."
+def _path_text(name_or_folder: str | os.PathLike[str]) -> str:
+    path = os.fspath(name_or_folder) if isinstance(name_or_folder, os.PathLike) else name_or_folder
+    if isinstance(path, str):
+        return path
+    raise TypeError(
+        f"name_or_folder must be a registered name or a folder, as text or path, got "
+        f"{name_or_folder!r}"
     )
+
+
+def _check_config_type(config: str | None) -> None:
+    if config is not None and not isinstance(config, str):
+        raise TypeError(f"Found the configuration {config!r}, expected its name as text, or None.")
 
 
 def _unknown_message(name: str) -> str:
@@ -234,13 +261,16 @@ def _copies() -> Path | None:
     return path
 
 
-def _find_folder(name: str) -> Path:
+def _find_folder(name: str, config: str | None) -> Path:
+    if "\0" in name:
+        raise UnknownDatasetError(_unknown_message(name))
     path = Path(name).expanduser()
     if name and path.is_dir():
         return path
     copies = _copies()
     if copies is not None and name not in ("", ".", "..") and (copies / name).is_dir():
         return copies / name
+    refuse_conll_name(name, config)
     raise UnknownDatasetError(_unknown_message(name))
 
 
@@ -253,25 +283,29 @@ def _copy_of(found: Entry, config_name: str) -> Path | None:
     return path if path.is_dir() else None
 
 
-def _load_registered(found: Entry, config: str | None) -> datasets.DatasetDict:
-    config_name = config or found.default_config
+def _load_registered(found: Entry, config: str | None, verify: bool) -> datasets.DatasetDict:
+    config_name = found.default_config if config is None else config
+    if config_name not in found.configs:
+        refuse_conll_name("", config_name)
     declared = found.config(config_name)
     copy = _copy_of(found, config_name)
     if copy is not None:
-        return _read_copy(copy, declared, f"{found.name} {config_name} in {copy}")
+        return _read_copy(copy, found, config_name, verify)
     if isinstance(declared.source, Join):
-        return _load_joined(found, config_name, declared.source)
+        return _load_joined(found, config_name, declared.source, verify)
     loaded = remote.download(found, config_name, _where_looked(found, config_name))
     return _checked_download(
         loaded, declared, f"{found.name} {config_name}, {found.origin(config_name)}"
     )
 
 
-def _load_joined(found: Entry, config_name: str, source: Join) -> datasets.DatasetDict:
+def _load_joined(
+    found: Entry, config_name: str, source: Join, verify: bool
+) -> datasets.DatasetDict:
     """Make a joined data set from its parts, which are checked, and which bound what is lost."""
     try:
-        entities = _load_registered(REGISTRY[source.entities], config_name)
-        syntax = _load_registered(REGISTRY[source.syntax], config_name)
+        entities = _load_registered(REGISTRY[source.entities], config_name, verify)
+        syntax = _load_registered(REGISTRY[source.syntax], config_name, verify)
     except DownloadError as error:
         raise DownloadError(
             f"Data set {found.name!r}, configuration {config_name!r} (licence: {found.licence}) "
@@ -288,7 +322,8 @@ def _where_looked(found: Entry, config_name: str) -> str:
     return f"there is no {copies / found.name / config_name}"
 
 
-def _read_copy(path: Path, declared: Config, where: str) -> datasets.DatasetDict:
+def _read_copy(path: Path, found: Entry, config_name: str, verify: bool) -> datasets.DatasetDict:
+    declared, where = found.config(config_name), f"{found.name} {config_name} in {path}"
     files = folder.split_files(path)
     if not files:
         raise LayoutError(
@@ -297,14 +332,16 @@ def _read_copy(path: Path, declared: Config, where: str) -> datasets.DatasetDict
     for split, paths in files.items():
         for part in paths:
             features = folder.features_of(part)
-            schema.check_features(features, declared.features, f"{where}, split {split!r}")
+            checks.check_features(features, declared.features, f"{where}, split {split!r}")
     rows = folder.rows_of(files)
-    schema.check_not_empty(rows, where)
-    schema.check_rows(rows, declared, is_copy=True, where=where)
-    for split, paths in files.items():
-        content = folder.table_of(paths)
-        schema.check_content(content, declared.columns, split, f"{where}, split {split!r}")
-    return folder.read(files, declared.features, where)
+    checks.check_not_empty(rows, where)
+    checks.check_rows(rows, declared, is_copy=True, where=where)
+    read = {split: folder.table_of(paths) for split, paths in files.items()}
+    for split, rows_read in read.items():
+        checks.check_content(rows_read, declared.columns, split, f"{where}, split {split!r}")
+    if verify:
+        rows_digest.check_digests(read, found.name, config_name, list(declared.features), where)
+    return folder.in_memory(read, declared.features)
 
 
 def _checked_download(
@@ -312,7 +349,7 @@ def _checked_download(
 ) -> datasets.DatasetDict:
     """Check what was downloaded, and give its columns the declared order and types."""
     rows = {split: part.num_rows for split, part in loaded.items()}
-    schema.check_not_empty(rows, where)
+    checks.check_not_empty(rows, where)
     missing = [split for split in declared.rows if split not in loaded]
     if missing:
         raise RowCountError(
@@ -321,25 +358,13 @@ def _checked_download(
     # Further splits that a source publishes (test_2017, ...) are not part of the entry.
     kept = {split: loaded[split] for split in declared.rows}
     for split, part in kept.items():
-        schema.check_features(part.features, declared.features, f"{where}, split {split!r}")
-    schema.check_rows({s: rows[s] for s in kept}, declared, is_copy=False, where=where)
+        checks.check_features(part.features, declared.features, f"{where}, split {split!r}")
+    checks.check_rows({s: rows[s] for s in kept}, declared, is_copy=False, where=where)
     for split, part in kept.items():
-        content = part.with_format("arrow")[:]
-        schema.check_content(content, declared.columns, split, f"{where}, split {split!r}")
+        rows_read = part.with_format("arrow")[:]
+        checks.check_content(rows_read, declared.columns, split, f"{where}, split {split!r}")
         ordered = part.select_columns([column.name for column in declared.columns])
         if ordered.features != declared.features:
             ordered = ordered.cast(declared.features)
         kept[split] = ordered
     return datasets.DatasetDict(kept)
-
-
-def _load_folder(path: Path, config: str | None) -> datasets.DatasetDict:
-    config_name = folder.choose_config(path, config)
-    where = str(path / config_name)
-    files = folder.split_files(path / config_name)
-    found = {split: [folder.features_of(part) for part in parts] for split, parts in files.items()}
-    features = own_schema.common_features(found, where)
-    schema.check_not_empty(folder.rows_of(files), where)
-    contents = {split: folder.table_of(paths) for split, paths in files.items()}
-    own_schema.check_own_content(contents, features, where)
-    return folder.read(files, features, where)

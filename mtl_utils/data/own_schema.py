@@ -1,155 +1,147 @@
-"""Checks of a data set outside the registry, against its own schema.
+"""What the columns of a data set of one's own are: as its reader says, or as guessed.
 
-Nothing is declared for such a data set but what its files say of themselves, so the checks are:
-all parts have the same columns, types and label names; no split is empty; label ids lie within the
-names; and what annotates tokens has one item per token.
+A guess goes by names and by content, and only refuses what can hardly be meant: nothing is taken
+for an annotation of words that does not have their length nearly everywhere, and what is named like
+a label may hold any numbers.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
-import datasets
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from mtl_utils.data import schema
-from mtl_utils.data.errors import LabelError, SchemaError
 
-__all__ = ["check_own_content", "common_features"]
+__all__ = ["Schema", "guess", "is_flat_list"]
 
-_LABEL_NAME = re.compile(r"(.*_)?(labels?|tags?|intent|upos)", re.IGNORECASE)
-_WORD_ANNOTATION = re.compile(
-    r"(.*_)?(tags|upos|xpos|lemmas|feats|heads?|deprels?|deps|misc)", re.IGNORECASE
+_WORDS = ("tokens", "words")
+_LABEL = re.compile(r"(.*_)?(labels?|tags?|intent|upos|class|category)", re.IGNORECASE)
+# Names that say it, names and types that suggest it, and everything else.
+_SURE = re.compile(
+    r"((ner|pos|chunk|slot|bio|iob2?)_tags|upos|xpos|lemmas|feats|deprels?)", re.IGNORECASE
 )
-_ONE_ITEM_PER_TOKEN = re.compile(r"list of (string|integer|float|bool|ClassLabel).*")
+_LIKELY = re.compile(r"(.+_tags|(.*_)?labels|slots|entities|ner|pos|chunks)", re.IGNORECASE)
+_LIKELY_SHARE = 0.5
+_OTHER_SHARE = 0.9
+_OTHER_ROWS = 10
+_FLAT_LIST = re.compile(r"list of (string|integer|float|bool|ClassLabel).*")
 
 
-def common_features(found: Mapping[str, list[datasets.Features]], where: str) -> datasets.Features:
-    """Features that all files of a data set share.
+@dataclass(frozen=True)
+class Schema:
+    """What the columns of a data set of one's own are.
 
-    Args:
-        found: Features of each file of each split.
-        where: What was read, for the message.
+    ``Schema()`` says nothing of any column: the data load as they are. What a file itself declares
+    (types, ``ClassLabel`` names) is held to in any case.
+
+    Attributes:
+        words: Column of lists of words, None where there is none.
+        per_word: Columns with one item for each word.
+        labels: Columns of labels, of whole rows or, where the column is one of ``per_word``, of
+            words. A label may be missing, and a split may lack the column altogether. The value is
+            the label names in id order, which turn names or ids into a ``ClassLabel`` column; None
+            where the file declares them or where there are none.
 
     Raises:
-        SchemaError: If two files differ.
+        TypeError: If a field is of another type.
+        ValueError: If a name occurs twice, or there are annotations without words.
     """
-    first_split, (first, *_) = next(iter(found.items()))
-    for split, parts in found.items():
-        for features in parts:
-            schema.check_features(
-                features, first, f"{where}, split {split!r} (compared with split {first_split!r})"
+
+    words: str | None = None
+    per_word: tuple[str, ...] = ()
+    labels: Mapping[str, Sequence[str] | None] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Check the fields, and keep what does not change."""
+        if self.words is not None and not isinstance(self.words, str):
+            raise TypeError(f"words must be the name of a column, or None, got {self.words!r}")
+        _check_names("per_word", self.per_word)
+        if not isinstance(self.labels, Mapping):
+            raise TypeError(
+                "labels must map each column of labels to its label names, or to None, got "
+                f"{self.labels!r}"
             )
-    return first
+        _check_names("labels", list(self.labels))
+        for column, names in self.labels.items():
+            if names is not None:
+                _check_names(f"labels[{column!r}]", names)
+        if self.per_word and self.words is None:
+            raise ValueError(f"per_word is {self.per_word}, but there is no column of words")
+        if self.words in self.per_word:
+            raise ValueError(f"{self.words!r} is the column of words and cannot annotate itself")
+        kept = {column: names and tuple(names) for column, names in self.labels.items()}
+        object.__setattr__(self, "per_word", tuple(self.per_word))
+        object.__setattr__(self, "labels", kept)
+
+    @property
+    def columns(self) -> list[str]:
+        """Every column that is named."""
+        words = [] if self.words is None else [self.words]
+        return list(dict.fromkeys([*words, *self.per_word, *self.labels]))
 
 
-def check_own_content(
-    tables: Mapping[str, pa.Table], features: datasets.Features, where: str
-) -> None:
-    """Check the cells of all splits.
+def _check_names(what: str, names: Any) -> None:
+    if not isinstance(names, list | tuple) or not all(isinstance(name, str) for name in names):
+        raise TypeError(f"{what} must be a list or tuple of names, got {names!r}")
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise ValueError(f"{what} names {twice} more than once")
 
-    In a single label, -1 is the Hub's convention for a hidden or missing one and allowed; in a list
-    of labels it is not. An integer column without names, but named like a label, may hold in other
-    splits no id above the largest in ``train``.
+
+def guess(features: Mapping[str, Any], tables: Mapping[str, pa.Table]) -> Schema:
+    """Guess what the columns of a data set are.
 
     Args:
+        features: Feature of each column, of all splits together.
         tables: Rows of each split.
-        features: Features of all of them.
-        where: What was read, for the message.
 
-    Raises:
-        SchemaError: If a token or label is missing, or tokens or their annotation are not lists.
-        LabelError: If a label id is outside the declared set.
-        AlignmentError: If tokens and their annotation differ in length.
+    Returns:
+        ``words`` is a column ``tokens`` or ``words`` that holds lists of texts. ``per_word`` are
+        lists beside it: those whose names say so (``ner_tags``, ``upos``, ...), those that are
+        named or typed like tags and have the length of the words in at least half of the rows, and
+        any that have it in nine of ten. ``labels`` are columns of ``ClassLabel`` type, and those
+        named like labels.
     """
-    word_columns = _word_columns(features, where)
-    for split, table in tables.items():
-        place = f"{where}, split {split!r}"
-        for name in features:
-            if name in word_columns[:1] or _LABEL_NAME.fullmatch(name):
-                _check_complete(table[name], f"{place}, column {name!r}")
-        schema.check_aligned(table, word_columns, place)
-        for name, feature in features.items():
-            _check_names(feature, table[name], f"{place}, column {name!r}")
-            if _LABEL_NAME.fullmatch(name):
-                _check_without_names(tables, name, feature, split, f"{place}, column {name!r}")
-
-
-def _word_columns(features: Mapping[str, Any], where: str) -> list[str]:
-    """``tokens`` and the columns that annotate them."""
-    if "tokens" not in features:
-        return []
     kinds = {name: schema.describe(feature) for name, feature in features.items()}
-    if kinds["tokens"] != "list of string":
-        raise SchemaError(
-            f"{where}, column 'tokens': found {kinds['tokens']}, expected list of string."
-        )
-    names = ["tokens"]
+    words = next((name for name in _WORDS if kinds.get(name) == "list of string"), None)
+    per_word = [] if words is None else _annotations(words, kinds, tables)
+    labels = [n for n, kind in kinds.items() if "ClassLabel" in kind or _LABEL.fullmatch(n)]
+    return Schema(words, tuple(per_word), dict.fromkeys(labels))
+
+
+def _annotations(
+    words: str, kinds: Mapping[str, str], tables: Mapping[str, pa.Table]
+) -> Iterator[str]:
     for name, kind in kinds.items():
-        annotates = _WORD_ANNOTATION.fullmatch(name)
-        if annotates and not _ONE_ITEM_PER_TOKEN.fullmatch(kind):
-            raise SchemaError(
-                f"{where}, column {name!r}: found {kind}, expected a list with one item per token."
-            )
-        if annotates or kind.startswith("list of ClassLabel"):
-            names.append(name)
-    return names
+        if name == words or not is_flat_list(kind):
+            continue
+        same, rows = _equal_lengths(words, name, tables)
+        likely = _LIKELY.fullmatch(name) or kind.startswith("list of ClassLabel")
+        if (
+            _SURE.fullmatch(name)
+            or (likely and same >= max(1, _LIKELY_SHARE * rows))
+            or (rows >= _OTHER_ROWS and same >= _OTHER_SHARE * rows)
+        ):
+            yield name
 
 
-def _check_complete(column: pa.ChunkedArray, where: str) -> None:
-    """Check that no cell or item is missing; pandas writes a missing number as NaN."""
-    schema.check_complete(column, where)
-    values = schema.flat(column)
-    missing = pc.sum(pc.is_nan(values)).as_py() if pa.types.is_floating(values.type) else 0
-    if missing:
-        raise SchemaError(f"{where}: found {missing} missing values (NaN), expected none.")
+def is_flat_list(kind: str) -> bool:
+    """Whether a kind of column, in the words of ``schema.describe``, holds plain items."""
+    return _FLAT_LIST.fullmatch(kind) is not None
 
 
-def _check_names(feature: Any, column: pa.ChunkedArray, where: str) -> None:
-    """Check the ids of every ``ClassLabel`` in a column, however deep it lies."""
-    for names, values, in_list in _labels_in(feature, schema.whole(column), in_list=False):
-        if values.null_count:
-            raise SchemaError(f"{where}: found {values.null_count} missing values, expected none.")
-        schema.check_labels(values, names, not in_list, where)
-
-
-def _labels_in(
-    feature: Any, array: pa.Array, in_list: bool
-) -> Iterator[tuple[tuple[str, ...], pa.Array, bool]]:
-    """Label names, ids and whether they lie in a list, for each ``ClassLabel`` of a feature."""
-    if isinstance(feature, datasets.ClassLabel):
-        yield tuple(feature.names), array, in_list
-    elif isinstance(feature, dict):
-        for name, part in feature.items():
-            yield from _labels_in(part, pc.struct_field(array, name), in_list)
-    elif isinstance(feature, list):  # how datasets 3 writes a list of structures
-        yield from _labels_in(feature[0], pc.list_flatten(array), in_list=True)
-    elif getattr(feature, "feature", None) is not None:
-        yield from _labels_in(feature.feature, pc.list_flatten(array), in_list=True)
-
-
-def _check_without_names(
-    tables: Mapping[str, pa.Table], name: str, feature: Any, split: str, where: str
-) -> None:
-    """Check integer labels for which no names are declared."""
-    kind = schema.describe(feature)
-    if kind not in ("integer", "list of integer"):
-        return
-    smallest = -1 if kind == "integer" else 0
-    low, high = _extremes(tables[split][name])
-    if low is not None and low < smallest:
-        raise LabelError(f"{where}: found the label {low}, expected ids from {smallest} up.")
-    largest = _extremes(tables["train"][name])[1] if "train" in tables else None
-    if high is not None and largest is not None and high > largest:
-        raise LabelError(
-            f"{where}: found the label {high}, expected at most {largest}, the largest in train. "
-            "Give the column ClassLabel names if train does not show every class."
-        )
-
-
-def _extremes(column: pa.ChunkedArray) -> tuple[int | None, int | None]:
-    found = pc.min_max(schema.flat(column)).as_py()
-    return found["min"], found["max"]
+def _equal_lengths(words: str, name: str, tables: Mapping[str, pa.Table]) -> tuple[int, int]:
+    """Rows in which a column is as long as the words, and rows in which both are there."""
+    same = rows = 0
+    for table in tables.values():
+        if name not in table.column_names or words not in table.column_names:
+            continue
+        equal = pc.equal(pc.list_value_length(table[words]), pc.list_value_length(table[name]))
+        same += pc.sum(equal).as_py() or 0
+        rows += len(equal) - equal.null_count
+    return same, rows

@@ -28,6 +28,8 @@ __all__ = [
     "check_not_empty",
     "check_rows",
     "describe",
+    "is_list",
+    "label_names",
     "physical_kind",
 ]
 
@@ -38,7 +40,7 @@ def physical_kind(arrow_type: pa.DataType) -> str:
     """Name an Arrow type by its family, so that int32 and int64, or two kinds of text, agree."""
     if pa.types.is_dictionary(arrow_type):
         return physical_kind(arrow_type.value_type)
-    if _is_list(arrow_type):
+    if is_list(arrow_type):
         return f"list of {physical_kind(arrow_type.value_type)}"
     if pa.types.is_struct(arrow_type):
         return f"struct({', '.join(f'{f.name}: {physical_kind(f.type)}' for f in arrow_type)})"
@@ -51,7 +53,8 @@ def physical_kind(arrow_type: pa.DataType) -> str:
     return str(arrow_type)
 
 
-def _is_list(arrow_type: pa.DataType) -> bool:
+def is_list(arrow_type: pa.DataType) -> bool:
+    """Whether an Arrow type is one of the kinds of list."""
     return bool(
         pa.types.is_list(arrow_type)
         or pa.types.is_large_list(arrow_type)
@@ -215,7 +218,7 @@ def whole(column: pa.ChunkedArray) -> pa.Array:
 def flat(column: pa.ChunkedArray) -> pa.Array:
     """The cells of a column, or the items of its lists, as one array."""
     array = whole(column)
-    return pc.list_flatten(array) if _is_list(array.type) else array
+    return pc.list_flatten(array) if is_list(array.type) else array
 
 
 def check_complete(column: pa.ChunkedArray, where: str) -> None:
@@ -272,8 +275,14 @@ def _check_bounds(
         )
 
 
-def check_aligned(table: pa.Table, names: list[str], where: str) -> None:
+def check_aligned(table: pa.Table, names: list[str], where: str, partly: bool = False) -> None:
     """Check that list columns have the same length in every row.
+
+    Args:
+        table: The rows.
+        names: The columns.
+        where: What was read, for the message.
+        partly: Whether a row may lack an annotation altogether.
 
     Raises:
         AlignmentError: If they differ, naming the first row.
@@ -283,11 +292,12 @@ def check_aligned(table: pa.Table, names: list[str], where: str) -> None:
     reference = "tokens" if "tokens" in names else names[0]
     lengths = pc.fill_null(pc.list_value_length(table[reference]), -1)
     for name in names:
-        other = pc.fill_null(pc.list_value_length(table[name]), -1)
-        row = pc.index(pc.not_equal(lengths, other), True).as_py()
+        other = pc.list_value_length(table[name])
+        differs = pc.not_equal(lengths, other if partly else pc.fill_null(other, -1))
+        row = pc.index(differs, True).as_py()
         if row < 0:
             continue
         raise AlignmentError(
             f"{where}, row {row}: {reference!r} has {lengths[row].as_py()} items but {name!r} has "
-            f"{other[row].as_py()}; expected one each."
+            f"{pc.fill_null(other, -1)[row].as_py()}; expected one each."
         )

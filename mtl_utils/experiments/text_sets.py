@@ -191,7 +191,8 @@ def _sick(seed: int) -> TextSet:
 
 
 def _trec(seed: int) -> TextSet:
-    dataset = hub.carve_validation(hub.load("trec"), 0.1, seed=0)
+    # Row by row, as the recorded runs drew it: 12 of the 545 questions stand in train as well.
+    dataset = hub.carve_validation(hub.load("trec"), 0.1, seed=0, texts=())
     columns = {"question": "coarse_label"}
     return _text_set("trec", dataset, {"question": Classification}, columns, text="text")
 

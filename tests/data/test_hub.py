@@ -12,8 +12,6 @@ from typing import Any
 import datasets
 import pytest
 from huggingface_hub.errors import HfHubHTTPError
-from hypothesis import given
-from hypothesis import strategies as st
 from tiny_data import TINY, Write, cells, features
 
 from mtl_utils.data import (
@@ -129,48 +127,6 @@ def test_has_copy(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
     assert hub.has_copy("uner_ud", "en_pud")
     monkeypatch.delenv("MTL_DATA_DIR")
     assert not hub.has_copy("tiny")
-
-
-# Carving
-
-
-def rows_of(count: int) -> datasets.DatasetDict:
-    train = datasets.Dataset.from_dict({"row": list(range(count))})
-    return datasets.DatasetDict(train=train, test=datasets.Dataset.from_dict({"row": [-1]}))
-
-
-@given(count=st.integers(2, 200), fraction=st.floats(0.01, 0.99), seed=st.integers(0, 2**32 - 1))
-def test_carving_partitions_the_training_rows(count: int, fraction: float, seed: int) -> None:
-    if not 0 < round(count * fraction) < count:
-        return
-    carved = hub.carve_validation(rows_of(count), fraction, seed)
-    train, validation = carved["train"]["row"][:], carved["validation"]["row"][:]
-    assert sorted(train + validation) == list(range(count))
-    assert len(validation) == round(count * fraction)
-    assert train == sorted(train)
-    assert validation == sorted(validation)
-    assert carved["test"]["row"][:] == [-1]
-
-
-def test_carving_goes_by_the_seed_alone() -> None:
-    draws = [
-        hub.carve_validation(rows_of(100), seed=seed)["validation"]["row"][:] for seed in (0, 0, 1)
-    ]
-    assert draws[0] == draws[1] != draws[2]
-
-
-@pytest.mark.parametrize("fraction", [0, 1, -0.1, 1.5, 0.001, 0.999, float("nan")])
-def test_carving_refuses_fractions_that_empty_a_side(fraction: float) -> None:
-    with pytest.raises(ValueError, match=f"A fraction of {fraction} of 10 training rows"):
-        hub.carve_validation(rows_of(10), fraction)
-
-
-def test_carving_refuses_where_there_is_a_validation_split_or_no_train() -> None:
-    carved = hub.carve_validation(rows_of(10))
-    with pytest.raises(ValueError, match="expected 'train' and no 'validation' yet"):
-        hub.carve_validation(carved)
-    with pytest.raises(ValueError, match=r"Found the splits \['test'\]"):
-        hub.carve_validation(datasets.DatasetDict(test=carved["test"]))
 
 
 # Downloads, with the Hub replaced by a function

@@ -129,8 +129,8 @@ def test_parts_of_a_split_are_read_in_order(folder: Folder) -> None:
 
 def test_columns_that_differ_between_splits(folder: Folder) -> None:
     folder.write("train", {"text": ["a"], "label": [0]})
-    folder.write("test", {"text": ["a"]})
-    with pytest.raises(SchemaError, match=r"split 'test'.*missing: \['label'\]"):
+    folder.write("test", {"label": [0]})
+    with pytest.raises(SchemaError, match=r"split 'test'.*missing: \['text'\]"):
         hub.load(folder.path)
 
 
@@ -172,7 +172,7 @@ def test_metadata_that_declare_a_column_the_file_lacks(folder: Folder) -> None:
         ({"topic": [0, 2]}, "found the label 2 .* expected 0 to 1"),
         ({"topic": [0, -2]}, "found the label -2"),
         ({"ner_tags": [[0, 0, 3]] * 2}, "found the label 3 .* expected 0 to 2"),
-        ({"ner_tags": [[0, 0, -1]] * 2}, "found the label -1"),
+        ({"ner_tags": [[0, 0, -2]] * 2}, "found the label -2"),
     ],
 )
 @pytest.mark.parametrize("split", ["train", "test"])
@@ -192,39 +192,10 @@ def test_a_hidden_label_is_the_hubs_convention(folder: Folder) -> None:
     assert hub.load(folder.path)["test"]["topic"][:] == [-1, -1]
 
 
-@pytest.mark.parametrize("name", ["label", "fine_label", "intent"])
-def test_plain_integer_label_above_those_of_train(name: str, folder: Folder) -> None:
-    folder.write("train", {"text": ["a", "b"], name: [0, 2]})
-    folder.write("validation", {"text": ["a", "b"], name: [1, -1]})
-    assert hub.load(folder.path)["validation"][name][:] == [1, -1]
-    folder.write("test", {"text": ["a"], name: [3]})
-    with pytest.raises(LabelError, match="found the label 3, expected at most 2"):
-        hub.load(folder.path)
-
-
-@pytest.mark.parametrize(
-    "columns",
-    [
-        {"text": ["a"], "label": [-2]},
-        {"tokens": [["a"]], "ner_tags": [[-1]]},
-    ],
-)
-def test_plain_integer_label_below_all(columns: dict[str, Any], folder: Folder) -> None:
-    folder.write("train", columns)
-    with pytest.raises(LabelError, match=r"found the label -\d, expected ids from"):
-        hub.load(folder.path)
-
-
 def test_a_column_not_named_like_a_label_may_hold_any_number(folder: Folder) -> None:
     folder.write("train", {"text": ["a"], "year": [-500]})
     folder.write("test", {"text": ["a"], "year": [2024]})
     assert hub.load(folder.path)["test"]["year"][:] == [2024]
-
-
-def test_missing_label(folder: Folder) -> None:
-    folder.write("train", cells(2, topic=[0, None]), features())
-    with pytest.raises(SchemaError, match="'topic': found 1 missing values"):
-        hub.load(folder.path)
 
 
 @pytest.mark.parametrize("declared", [None, features()])
@@ -237,15 +208,6 @@ def test_tags_and_tokens_of_different_length(declared: Any, folder: Folder) -> N
 def test_lists_that_do_not_annotate_tokens_may_have_any_length(folder: Folder) -> None:
     folder.write("train", {"tokens": [["a", "b"]], "choices": [["x", "y", "z"]]})
     assert hub.load(folder.path)["train"].num_rows == 1
-
-
-def test_tokens_or_tags_that_are_no_lists(folder: Folder) -> None:
-    folder.write("train", {"tokens": ["a b"], "ner_tags": [[0, 0]]})
-    with pytest.raises(SchemaError, match="'tokens': found string, expected list of string"):
-        hub.load(folder.path)
-    folder.write("train", {"tokens": [["a", "b"]], "ner_tags": [0]})
-    with pytest.raises(SchemaError, match="'ner_tags': found integer, expected a list"):
-        hub.load(folder.path)
 
 
 def test_empty_split(folder: Folder) -> None:
@@ -314,23 +276,9 @@ def test_labels_inside_lists_and_structures_are_checked(
         hub.load(folder.path)
 
 
-@pytest.mark.parametrize("values", [[0.0, float("nan")], ["a", None], [True, None]])
-def test_missing_label_of_any_type(values: list[Any], folder: Folder) -> None:
-    folder.write("train", {"text": ["a", "b"], "label": values})
-    with pytest.raises(SchemaError, match="'label': found 1 missing values"):
-        hub.load(folder.path)
-
-
 def test_missing_token(folder: Folder) -> None:
     folder.write("train", {"tokens": [["a", None]], "ner_tags": [[0, 0]]})
     with pytest.raises(SchemaError, match="'tokens': found 1 missing values"):
-        hub.load(folder.path)
-
-
-@pytest.mark.parametrize("tags", [[[[0], [1]]], [[{"tag": 0}, {"tag": 1}]]])
-def test_tags_that_are_no_plain_items(tags: list[Any], folder: Folder) -> None:
-    folder.write("train", {"tokens": [["a", "b"]], "ner_tags": tags})
-    with pytest.raises(SchemaError, match="expected a list with one item per token"):
         hub.load(folder.path)
 
 

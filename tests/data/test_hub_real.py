@@ -10,7 +10,8 @@ import pandas as pd
 import pytest
 import yaml
 
-from mtl_utils.data import BrokenFileError, hub
+from mtl_utils.data import BrokenFileError, DataError, hub
+from mtl_utils.data.digests import DIGESTS
 
 pytestmark = [
     pytest.mark.real_data,
@@ -135,6 +136,58 @@ def test_default_configurations_have_copies() -> None:
     assert [name for name in hub.names() if not hub.has_copy(name)] == []
     assert hub.has_copy("uner_ud", "en_pud")
     assert not hub.has_copy("xnli", "sw")
+
+
+@pytest.mark.parametrize(("name", "config"), COPIES)
+def test_every_split_of_a_copy_has_a_digest_on_record(name: str, config: str) -> None:
+    """Loading compares them; this notices one that is missing, or a split that is gone."""
+    known = {key for key in DIGESTS if key.startswith(f"{name}/{config}/")}
+    files = (folder_of(name) / config).glob("*.parquet")
+    assert known == {f"{name}/{config}/{path.name.split('-')[0]}" for path in files}
+
+
+def test_no_flipped_bit_of_a_real_file_is_read_in_silence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for path in (folder_of("trec") / "default").iterdir():
+        copy = tmp_path / "trec" / "default" / path.name
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        copy.write_bytes(path.read_bytes())
+    monkeypatch.setenv("MTL_DATA_DIR", str(tmp_path))
+    expected = {split: rows.to_dict() for split, rows in hub.load("trec").items()}
+    test = tmp_path / "trec" / "default" / "test-00000-of-00001.parquet"
+    content, refused = test.read_bytes(), 0
+    for number in range(100):
+        damaged = bytearray(content)
+        damaged[number * len(content) // 100] ^= 1 << number % 8
+        test.write_bytes(damaged)
+        try:
+            assert hub.load("trec")["test"].to_dict() == expected["test"]
+        except DataError:
+            refused += 1
+    assert refused > 50  # the others are in what nobody reads, such as statistics
+
+
+def test_equal_questions_of_trec_stay_on_one_side() -> None:
+    folder_of("trec")
+    trec, shared = hub.load("trec"), {}
+    for texts in ((), None):
+        carved = hub.carve_validation(trec, texts=texts)
+        train = set(carved["train"]["text"][:])
+        shared[texts] = sum(text in train for text in carved["validation"]["text"][:])
+    assert shared == {(): 12, None: 0}
+
+
+def test_every_fine_label_of_trec_has_its_share() -> None:
+    folder_of("trec")
+    trec, missing = hub.load("trec"), {}
+    for stratify in (None, "fine_label"):
+        carved = hub.carve_validation(trec, stratify=stratify)
+        labels = {split: set(rows["fine_label"][:]) for split, rows in carved.items()}
+        missing[stratify] = len(labels["train"] - labels["validation"])
+        assert labels["train"] == set(trec["train"]["fine_label"][:])
+    assert missing[None] > 0
+    assert missing["fine_label"] == 0
 
 
 def test_a_validation_split_is_carved_for_trec() -> None:
