@@ -58,6 +58,7 @@ def registry() -> dict[str, Experiment]:
     # What these import, scikit-learn among it, is only needed to run.
     from mtl_utils.experiments import (
         atlas_difficulty,
+        data_sets,
         language_models,
         multitask_transformer,
         named_entities,
@@ -70,6 +71,7 @@ def registry() -> dict[str, Experiment]:
 
     modules = (
         atlas_difficulty,
+        data_sets,
         language_models,
         translation,
         named_entities,
