@@ -14,7 +14,14 @@ import pandas as pd
 from datasets import Dataset, DatasetDict
 from docutils import nodes
 from docutils.parsers.rst import directives
-from run_records import ResultsDirective, mean_and_half_width, read_records, rounded, table
+from run_records import (
+    Record,
+    ResultsDirective,
+    mean_and_half_width,
+    read_records,
+    rounded,
+    table,
+)
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
@@ -24,6 +31,12 @@ from mtl_utils.data import hub
 SIZE = 20_000
 EXAMPLES = (0, 5, 11, 17, 23, 29)
 DIFFICULTY = "atlas_difficulty"
+OVERLAPS = "data_sets"
+_SEEN_IN_TRAIN = ("exact", "normalised", "any_order", "any_text")
+_OVERLAP_HEADER = (
+    *("data set", "split", "rows", "in train", "but for case and space", "in any order"),
+    *("any text in train", "repeats"),
+)
 _CURVES = {
     "ner_f1": "entities: strict F1, five-word window",
     "topic_accuracy": "topic: accuracy, words and pairs",
@@ -189,19 +202,64 @@ def _image(figure: plt.Figure, alt: str) -> nodes.raw:
 
 
 class RegisteredDatasets(SphinxDirective):
-    """Every registered data set, or with ``:columns:`` every column of them."""
+    """Every registered data set; with ``:columns:`` every column, with ``:caveats:`` what to know.
 
-    option_spec = {"columns": directives.flag}  # noqa: RUF012 (docutils reads a plain dict)
+    The three come from the registry, so that the page says what the package checks.
+    """
+
+    option_spec = {  # noqa: RUF012 (docutils reads a plain dict)
+        "columns": directives.flag,
+        "caveats": directives.flag,
+    }
 
     def run(self) -> list[nodes.Node]:
         """Build the table."""
         if "columns" in self.options:
             frame = hub.columns_table().drop(columns="config")
+        elif "caveats" in self.options:
+            frame = hub.caveats_table()
         else:
             frame = hub.table().drop(columns=["revision"])
-            frame["open"] = frame["open"].map({True: "yes", False: "no"}).fillna("not stated")
         header = [name.replace("_", " ") for name in frame.columns]
         return [_wrapped(table(header, frame.astype(str).values.tolist()))]
+
+
+class DataOverlaps(ResultsDirective):
+    """What stands in train as well, and what repeats itself, from the recorded counts."""
+
+    def run(self) -> list[nodes.Node]:
+        """Build the table."""
+        records = read_records(self.watch(self.folder / f"{OVERLAPS}.jsonl"))
+        return [table(_OVERLAP_HEADER, overlap_rows(records))]
+
+
+def overlap_rows(records: Iterable[Record]) -> list[list[str]]:
+    """One row for each split in which something is counted."""
+    rows = []
+    for record in records:
+        counts = record["metrics"]
+        for split in ("train", "validation", "test"):
+            seen = [counts.get(f"{split}_{name}") for name in _SEEN_IN_TRAIN]
+            repeats = _repeats(counts, split)
+            if not any(seen) and not repeats:
+                continue
+            name = " ".join(record["config"].values()).removesuffix(" default")
+            cells = ["" if count is None else f"{count:,}" for count in seen]
+            rows.append([name, split, f"{counts[f'{split}_rows']:,}", *cells, repeats])
+    return rows
+
+
+def _repeats(counts: dict[str, int], split: str) -> str:
+    """Repeats of whole rows and of each of their texts, where there are any."""
+    whole, prefix = counts.get(f"{split}_repeats", 0), f"{split}_repeats_"
+    parts = [
+        f"{name.removeprefix(prefix)} {count:,}"
+        for name, count in counts.items()
+        if name.startswith(prefix) and count
+    ]
+    if not whole and not parts:
+        return ""
+    return f"{whole:,}" + (f" ({', '.join(parts)})" if parts else "")
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
@@ -211,4 +269,5 @@ def setup(app: Sphinx) -> dict[str, bool]:
     app.add_directive("atlas-inference", InferenceExamples)
     app.add_directive("atlas-difficulty", AtlasDifficulty)
     app.add_directive("registered-datasets", RegisteredDatasets)
+    app.add_directive("data-overlaps", DataOverlaps)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -47,6 +47,7 @@ __all__ = [
     "DATA_DIRECTORY_VARIABLE",
     "REGISTRY",
     "carve_validation",
+    "caveats_table",
     "columns_table",
     "entry",
     "guess_schema",
@@ -220,6 +221,22 @@ def columns_table(name: str | None = None) -> pd.DataFrame:
         Columns ``name``, ``config``, ``column``, ``type``, ``unlabelled``, ``meaning``.
     """
     return tables.columns_table(REGISTRY if name is None else {name: entry(name)})
+
+
+def caveats_table(name: str | None = None) -> pd.DataFrame:
+    """What to know of one data set, or of all, before drawing conclusions from it.
+
+    Args:
+        name: Registered name, or None for all.
+
+    Returns:
+        Columns ``name`` and ``caveat``.
+
+    Raises:
+        TypeError: If the name is no text.
+        UnknownDatasetError: If the name is not registered.
+    """
+    return tables.caveats_table(REGISTRY if name is None else {name: entry(name)})
 
 
 def _path_text(name_or_folder: str | os.PathLike[str]) -> str:

@@ -7,7 +7,7 @@ import pandas as pd
 from mtl_utils.data import schema
 from mtl_utils.data.entry import Column, Config, Entry
 
-__all__ = ["columns_table", "overview"]
+__all__ = ["caveats_table", "columns_table", "overview"]
 
 
 def overview(entries: dict[str, Entry], every_config: bool = False) -> pd.DataFrame:
@@ -67,6 +67,36 @@ def columns_table(entries: dict[str, Entry]) -> pd.DataFrame:
             shown.append(columns)
             records += [_column_record(entry, config_name, column) for column in columns]
     return pd.DataFrame.from_records(records)
+
+
+def caveats_table(entries: dict[str, Entry]) -> pd.DataFrame:
+    """One row for each thing to know before drawing conclusions from a data set.
+
+    Args:
+        entries: Registry.
+
+    Returns:
+        Columns ``name`` and ``caveat``; how a known local copy differs is one as well.
+    """
+    records = []
+    for entry in entries.values():
+        copies = {
+            f"the known local copy of {_which(entry, config_name)}: {config.partial_copy.reason}"
+            for config_name, config in entry.configs.items()
+            if config.partial_copy
+        }
+        records += [
+            {"name": entry.name, "caveat": caveat} for caveat in (*entry.caveats, *sorted(copies))
+        ]
+    return pd.DataFrame.from_records(records, columns=["name", "caveat"])
+
+
+def _which(entry: Entry, config_name: str) -> str:
+    """A configuration, or all of them where all have the same known copy."""
+    copies = {
+        config.partial_copy and config.partial_copy.reason for config in entry.configs.values()
+    }
+    return config_name if len(copies) > 1 else "every configuration"
 
 
 def _default_first(entry: Entry) -> list[str]:

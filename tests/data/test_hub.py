@@ -116,6 +116,28 @@ def test_tables_list_every_data_set_and_column() -> None:
     assert list(hidden["unlabelled"]) == ["test"]
 
 
+def test_caveats_list_what_the_entries_say_and_how_known_copies_differ() -> None:
+    caveats = hub.caveats_table()
+    said = [(entry.name, caveat) for entry in hub.REGISTRY.values() for caveat in entry.caveats]
+    assert set(said) <= set(caveats.itertuples(index=False, name=None))
+    copies = {
+        (entry.name, config.partial_copy.reason)
+        for entry in hub.REGISTRY.values()
+        for config in entry.configs.values()
+        if config.partial_copy
+    }
+    assert len(caveats) == len(said) + len(copies)
+    for name, reason in copies:
+        assert sum(reason in caveat for caveat in caveats["caveat"][caveats["name"] == name]) == 1
+    assert list(hub.caveats_table("xnli")["caveat"])[-1] == (
+        "the known local copy of every configuration: machine-translated training data left out "
+        "for size"
+    )
+    assert hub.caveats_table("rotten_tomatoes").empty
+    with pytest.raises(UnknownDatasetError):
+        hub.caveats_table("nope")
+
+
 def test_has_copy(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
     assert not hub.has_copy("tiny")
     write("train", cells(1))

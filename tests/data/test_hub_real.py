@@ -12,6 +12,7 @@ import yaml
 
 from mtl_utils.data import BrokenFileError, DataError, hub
 from mtl_utils.data.digests import DIGESTS
+from mtl_utils.experiments import data_sets, records
 
 pytestmark = [
     pytest.mark.real_data,
@@ -136,6 +137,45 @@ def test_default_configurations_have_copies() -> None:
     assert [name for name in hub.names() if not hub.has_copy(name)] == []
     assert hub.has_copy("uner_ud", "en_pud")
     assert not hub.has_copy("xnli", "sw")
+
+
+RECORDED = records.read(records.repository() / "book" / "results" / "data_sets.jsonl")
+
+
+@pytest.mark.parametrize("record", RECORDED, ids=lambda record: "-".join(record["config"].values()))
+def test_the_counts_on_the_data_page_are_those_of_the_data(record: dict[str, Any]) -> None:
+    folder_of(record["config"]["data"])
+    assert data_sets.run(record["config"], 0, Path()) == record["metrics"]
+
+
+def counts_of(name: str, config: str) -> dict[str, int]:
+    return next(r["metrics"] for r in RECORDED if [*r["config"].values()] == [name, config])
+
+
+def test_what_others_counted_is_what_is_recorded() -> None:
+    assert counts_of("universal_ner", "en_ewt")["test_exact"] == 94
+    assert counts_of("snips", "default")["test_exact"] == 26
+    assert counts_of("glue", "cola")["test_exact"] == 19
+    assert counts_of("trec", "default")["test_exact"] == 10
+    sick, captions = counts_of("sick", "default"), counts_of("multi30k", "default")
+    assert (sick["test_exact"], sick["test_any_order"], sick["test_any_text"]) == (0, 35, 4787)
+    assert [captions[f"test_{name}"] for name in ("exact", "any_order", "any_text")] == [0, 0, 0]
+    assert [captions[f"train_repeats_{language}"] for language in ("en", "de")] == [9, 25]
+
+
+def test_the_caveat_on_broken_tags_is_what_is_counted() -> None:
+    broken = {
+        (*record["config"].values(), name): count
+        for record in RECORDED
+        for name, count in record["metrics"].items()
+        if name.endswith("_broken_tags") and count
+    }
+    assert broken == {
+        ("universal_ner", "da_ddt", "train_broken_tags"): 6,
+        ("universal_ner", "da_ddt", "test_broken_tags"): 1,
+    }
+    caveats = " ".join(hub.caveats_table("universal_ner")["caveat"])
+    assert "da_ddt has 7 tags I- that continue no entity of their type (6 in train, 1" in caveats
 
 
 @pytest.mark.parametrize(("name", "config"), COPIES)
