@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import datasets
 
@@ -49,6 +49,11 @@ class Column:
         unlabelled: Splits in which -1 stands for "no label". Anywhere else -1 is an error.
         bounds: Smallest and largest value of a number, both inclusive.
         nullable: Whether items may be missing.
+
+    Raises:
+        TypeError: If the name is no text.
+        ValueError: If the kind is unknown, labels have no names or others have, a label name occurs
+            twice, or the bounds are the wrong way round.
     """
 
     name: str
@@ -59,6 +64,22 @@ class Column:
     unlabelled: tuple[str, ...] = ()
     bounds: tuple[float, float] | None = None
     nullable: bool = False
+
+    def __post_init__(self) -> None:
+        """Check what the fields say together."""
+        if not isinstance(self.name, str) or not self.name:
+            raise TypeError(f"name must be the name of a column, got {self.name!r}")
+        if self.kind not in get_args(Kind):
+            raise ValueError(f"kind must be one of {get_args(Kind)}, got {self.kind!r}")
+        if (self.kind == "label") != bool(self.names):
+            raise ValueError(
+                f"names are for kind='label', which needs them; got kind={self.kind!r} and "
+                f"names={self.names!r}"
+            )
+        if len(set(self.names)) < len(self.names):
+            raise ValueError(f"names must be different label names, got {self.names!r}")
+        if self.bounds is not None and not self.bounds[0] <= self.bounds[1]:
+            raise ValueError(f"bounds must be (smallest, largest), got {self.bounds!r}")
 
     @property
     def feature(self) -> Any:
@@ -115,11 +136,19 @@ class Join:
         entities: Registered name that brings the entity tags.
         syntax: Registered name that brings the Universal Dependencies columns.
         key: ``"idx"`` where both carry the same sentence ids, ``"tokens"`` where they do not.
+
+    Raises:
+        ValueError: If the key is another.
     """
 
     entities: str
     syntax: str
     key: Literal["idx", "tokens"]
+
+    def __post_init__(self) -> None:
+        """Check the key."""
+        if self.key not in ("idx", "tokens"):
+            raise ValueError(f"key must be 'idx' or 'tokens', got {self.key!r}")
 
 
 @dataclass(frozen=True)
@@ -131,12 +160,23 @@ class Config:
         rows: Published rows of each split.
         source: Where the data come from, if not from the entry's Hub id.
         partial_copy: What a known local copy holds instead of the published rows.
+
+    Raises:
+        ValueError: If two columns have one name, or a number of rows is not positive.
     """
 
     columns: tuple[Column, ...]
     rows: Mapping[str, int]
     source: SourceFiles | Join | None = None
     partial_copy: PartialCopy | None = None
+
+    def __post_init__(self) -> None:
+        """Check names and rows."""
+        names = [column.name for column in self.columns]
+        if len(set(names)) < len(names):
+            raise ValueError(f"columns must have different names, got {names}")
+        if not all(isinstance(count, int) and count > 0 for count in self.rows.values()):
+            raise ValueError(f"rows must be positive numbers of rows, got {dict(self.rows)}")
 
     @property
     def features(self) -> datasets.Features:
@@ -164,6 +204,9 @@ class Entry:
         default_config: Configuration that ``load(name)`` gives.
         configs: All registered configurations.
         caveats: What a reader should know before drawing conclusions from it.
+
+    Raises:
+        ValueError: If the default configuration is not one of the configurations.
     """
 
     name: str
@@ -176,6 +219,13 @@ class Entry:
     default_config: str
     configs: Mapping[str, Config]
     caveats: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Check the default configuration."""
+        if self.default_config not in self.configs:
+            raise ValueError(
+                f"default_config must be one of {list(self.configs)}, got {self.default_config!r}"
+            )
 
     def config(self, name: str | None = None) -> Config:
         """Look up a configuration.

@@ -264,13 +264,22 @@ def _unknown_message(name: str) -> str:
     )
 
 
+def _existing_folder(text: str) -> Path | None:
+    """The folder that a text names, None where it names none, or what no system can name."""
+    try:
+        path = Path(text).expanduser()
+        return path if text and path.is_dir() else None
+    except (OSError, RuntimeError, ValueError):  # too long, no such user, a null character
+        return None
+
+
 def _copies() -> Path | None:
     """The folder of local copies, None where the variable is not set."""
     value = os.environ.get(DATA_DIRECTORY_VARIABLE, "").strip()
     if not value:
         return None
-    path = Path(value).expanduser()
-    if not path.is_dir():
+    path = _existing_folder(value)
+    if path is None:
         raise DataNotFoundError(
             f"{DATA_DIRECTORY_VARIABLE} is {value!r}, which is not a folder. Set it to the folder "
             "of local copies, or unset it to read from the network."
@@ -279,14 +288,11 @@ def _copies() -> Path | None:
 
 
 def _find_folder(name: str, config: str | None) -> Path:
-    if "\0" in name:
-        raise UnknownDatasetError(_unknown_message(name))
-    path = Path(name).expanduser()
-    if name and path.is_dir():
-        return path
-    copies = _copies()
-    if copies is not None and name not in ("", ".", "..") and (copies / name).is_dir():
-        return copies / name
+    found = _existing_folder(name)
+    if found is None and name not in ("", ".", "..") and (copies := _copies()) is not None:
+        found = _existing_folder(str(copies / name))
+    if found is not None:
+        return found
     refuse_conll_name(name, config)
     raise UnknownDatasetError(_unknown_message(name))
 

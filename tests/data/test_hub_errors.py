@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -90,7 +92,9 @@ def test_unknown_config_lists_the_registered_ones(write: Write) -> None:
         ("eriktks/conll2003", None),
         ("tner/conll03", None),
         ("cross_ner", "conll2003"),
+        ("cross_ner", "CoNLL-03"),
         ("some/folder/conll_2003", "default"),
+        ("some/folder/conll_2003/", "default"),
     ],
 )
 def test_conll_2003_is_refused_with_the_reason(name: str, config: str | None) -> None:
@@ -98,7 +102,9 @@ def test_conll_2003_is_refused_with_the_reason(name: str, config: str | None) ->
         hub.load(name, config)
 
 
-@pytest.mark.parametrize("name", ["conll2000", "conll2012", "conll"])
+@pytest.mark.parametrize(
+    "name", ["conll2000", "conll2012", "conll", "my_conll03_style_company_data", "conll2003/mine"]
+)
 def test_other_conll_tasks_are_merely_unknown(name: str) -> None:
     with pytest.raises(UnknownDatasetError):
         hub.load(name)
@@ -328,3 +334,88 @@ def test_a_registered_name_wins_over_a_folder_of_the_working_directory(
     assert "tokens" in hub.load("tiny")["train"].features
     assert list(hub.load("./tiny")["train"].features) == ["a"]
     assert list(hub.load(Path("tiny"))["train"].features) == ["a"]
+
+
+@pytest.mark.parametrize("name", [None, 5, 1.5, b"snli", ["snli"], True])
+def test_a_name_that_is_no_text(name: Any) -> None:
+    with pytest.raises(TypeError, match="name_or_folder must be a registered name or a folder"):
+        hub.load(name)
+    with pytest.raises(TypeError, match="name_or_folder must be a registered name or a folder"):
+        hub.guess_schema(name)
+    for call in (hub.entry, hub.has_copy):
+        with pytest.raises(TypeError, match="name must be the name of a registered data set"):
+            call(name)
+    if name is not None:
+        with pytest.raises(TypeError, match="name must be the name of a registered data set"):
+            hub.columns_table(name)
+
+
+@pytest.mark.parametrize("config", [5, b"default", ["default"], True])
+def test_a_configuration_that_is_no_text(config: Any) -> None:
+    for call in (hub.load, hub.has_copy, hub.guess_schema):
+        with pytest.raises(TypeError, match="Found the configuration"):
+            call("snli", config)
+    with pytest.raises(TypeError, match="name must be that of a configuration"):
+        hub.entry("snli").config(config)
+
+
+def test_an_empty_configuration_is_not_the_default_one(write: Write) -> None:
+    write("train", cells(1))
+    for call in (hub.load, hub.has_copy, lambda name, config: hub.entry(name).config(config)):
+        with pytest.raises(UnknownConfigError, match="has no configuration ''"):
+            call("tiny", "")
+
+
+def test_a_registered_data_set_has_its_own_schema(write: Write) -> None:
+    write("train", cells(1))
+    with pytest.raises(ValueError, match=r"'tiny' is registered.*'\./tiny'"):
+        hub.load("tiny", schema=hub.Schema())
+    with pytest.raises(ValueError, match=r"columns_table\('tiny'\)"):
+        hub.guess_schema("tiny")
+    with pytest.raises(TypeError, match="schema must be a Schema, or None"):
+        hub.load("tiny", schema={"label": None})  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="verify must be True or False, got None"):
+        hub.load("tiny", verify=None)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("name", ["~no_such_user/data", "x" * 5000, "a\0b", "..", "."])
+def test_a_path_that_no_system_can_name_or_that_is_no_data_set(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises((UnknownDatasetError, LayoutError)):
+        hub.load(name)
+    if "\0" not in name:
+        monkeypatch.setenv("MTL_DATA_DIR", name)
+        with pytest.raises((UnknownDatasetError, DataNotFoundError)):
+            hub.load("nothing")
+
+
+@pytest.mark.parametrize(
+    ("make", "error", "message"),
+    [
+        (lambda: hub.Column(5, "string", "x"), TypeError, "name must be the name of a column"),
+        (lambda: hub.Column("a", "text", "x"), ValueError, "kind must be one of"),
+        (lambda: hub.Column("a", "label", "x"), ValueError, "names are for kind='label'"),
+        (lambda: hub.Column("a", "string", "x", ("y",)), ValueError, "names are for kind='label'"),
+        (lambda: hub.Column("a", "label", "x", ("y", "y")), ValueError, "different label names"),
+        (lambda: hub.Column("a", "int32", "x", bounds=(2, 1)), ValueError, "bounds must be"),
+        (lambda: hub.Join("a", "b", "id"), ValueError, "key must be 'idx' or 'tokens', got 'id'"),
+        (
+            lambda: hub.Config((hub.Column("a", "string", "x"),) * 2, {"train": 1}),
+            ValueError,
+            r"different names, got \['a', 'a'\]",
+        ),
+        (lambda: hub.Config((), {"train": 0}), ValueError, "rows must be positive"),
+        (
+            lambda: dataclasses.replace(hub.entry("trec"), default_config="x"),
+            ValueError,
+            r"default_config must be one of \['default'\], got 'x'",
+        ),
+    ],
+)
+def test_an_entry_that_contradicts_itself(
+    make: Callable[[], object], error: type[Exception], message: str
+) -> None:
+    with pytest.raises(error, match=message):
+        make()
