@@ -99,10 +99,28 @@ def test_errors_of_loading(tmp_path):
     path.write_text("{")
     with pytest.raises(ValueError, match="is not JSON"):
         Vocabulary.load(path)
-    for content in ([1], {"words": []}, {"tokens": [1]}, {"tokens": "abc"}):
+    for content in ([1], {"words": []}, {"tokens": [1]}, {"tokens": "abc"}, {"tokens": [], "x": 1}):
         path.write_text(json.dumps(content))
         with pytest.raises(ValueError, match="holds no vocabulary"):
             Vocabulary.load(path)
+    path.write_text(json.dumps({"tokens": ["a", "b"]}))
+    with pytest.raises(ValueError, match=r"vocabulary\.json holds no usable vocabulary: A voc"):
+        Vocabulary.load(path)
+
+
+def test_a_damaged_file_is_refused_and_one_without_a_digest_is_read(tmp_path):
+    path, vocabulary = tmp_path / "vocabulary.json", Vocabulary.from_tokens(["é", "\ud800", "a\n"])
+    vocabulary.save(path)
+    assert Vocabulary.load(path) == vocabulary
+    whole = path.read_bytes()
+    for position in range(8 * len(whole)):
+        data = bytearray(whole)
+        data[position // 8] ^= 1 << position % 8
+        path.write_bytes(data)
+        with pytest.raises(ValueError, match=r"vocabulary\.json"):
+            Vocabulary.load(path)
+    path.write_text(json.dumps({"tokens": vocabulary.tokens}))  # as the last release wrote it
+    assert Vocabulary.load(path) == vocabulary
 
 
 @pytest.mark.parametrize("skip_special", [False, True])

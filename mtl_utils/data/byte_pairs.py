@@ -15,7 +15,8 @@ import tokenizers
 from tokenizers import models, pre_tokenizers, trainers
 
 from mtl_utils.data.tokenization import Pieces, Tokenizer, checked_text, checked_texts
-from mtl_utils.data.vocabulary import SPECIALS, Vocabulary
+from mtl_utils.data.vocabulary import SPECIALS, Vocabulary, is_list_of_strings
+from mtl_utils.files import read_json, write_json
 
 _SURROGATES = re.compile("[\ud800-\udfff]")
 
@@ -224,17 +225,21 @@ class BytePairTokenizer(Tokenizer):
         return _to_bytes("".join(pieces)).decode("utf-8", "replace").removeprefix(" ")
 
     def save(self, path: str | Path) -> None:
-        """Write the tokenizer as JSON.
+        """Write the tokenizer as JSON, with a digest of it; the file is never half new.
 
         Args:
-            path: File to write; its folder must exist.
+            path: File to write; its folder must exist. If it is a link, the file it points to is
+                replaced.
+
+        Raises:
+            OSError: If it cannot be written; a file that was there is untouched.
         """
         content = {
             "lowercase": self.lowercase,
             "tokens": self.vocabulary.tokens,
             "merges": [list(merge) for merge in self.merges],
         }
-        Path(path).write_text(json.dumps(content, ensure_ascii=False) + "\n", encoding="utf-8")
+        write_json(path, content)
 
     @classmethod
     def load(cls, path: str | Path) -> BytePairTokenizer:
@@ -248,16 +253,13 @@ class BytePairTokenizer(Tokenizer):
 
         Raises:
             FileNotFoundError: If there is no such file.
-            ValueError: If the file does not hold a tokenizer.
+            ValueError: If the file is damaged, or does not hold a tokenizer.
         """
         path = Path(path)
         if not path.is_file():
             raise FileNotFoundError(f"No tokenizer at {path}. Write one with save.")
-        try:
-            content = json.loads(path.read_text(encoding="utf-8"))
-        except (json.JSONDecodeError, UnicodeDecodeError) as error:
-            raise ValueError(f"{path} is not JSON ({error}); expected what save wrote") from error
-        if not _is_saved(content):
+        content = read_json(path)
+        if not holds_byte_pairs(content):
             raise ValueError(
                 f"{path} holds no byte pair tokenizer; expected what BytePairTokenizer.save wrote: "
                 '{"lowercase": bool, "tokens": [strings], "merges": [[string, string]]}'
@@ -328,16 +330,20 @@ def _not_empty(texts: Iterable[str]) -> Iterator[str]:
         raise ValueError("There is no text to learn pieces from: texts is empty, or every text is")
 
 
-def _is_saved(content: object) -> bool:
-    if not isinstance(content, dict) or not isinstance(content.get("lowercase"), bool):
+def holds_byte_pairs(content: object) -> bool:
+    """Tell whether something that was read from JSON has the parts of a tokenizer, as they are.
+
+    Args:
+        content: What was read.
+    """
+    if not isinstance(content, dict):
         return False
-    tokens, merges = content.get("tokens"), content.get("merges")
+    if content.keys() - {"digest"} != {"lowercase", "tokens", "merges"}:
+        return False
+    merges = content["merges"]
     return (
-        _are_strings(tokens)
+        isinstance(content["lowercase"], bool)
+        and is_list_of_strings(content["tokens"])
         and isinstance(merges, list)
-        and all(_are_strings(merge) and len(merge) == 2 for merge in merges)
+        and all(is_list_of_strings(merge) and len(merge) == 2 for merge in merges)
     )
-
-
-def _are_strings(value: object) -> bool:
-    return isinstance(value, list) and all(isinstance(item, str) for item in value)

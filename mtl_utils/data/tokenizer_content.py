@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from mtl_utils.data.byte_pairs import BytePairTokenizer
+from mtl_utils.data.byte_pairs import BytePairTokenizer, holds_byte_pairs
 from mtl_utils.data.tokenization import Tokenizer, WordTokenizer
-from mtl_utils.data.vocabulary import Vocabulary
+from mtl_utils.data.vocabulary import Vocabulary, is_list_of_strings
 
 
 def tokenizer_content(tokenizer: Tokenizer) -> dict[str, Any]:
@@ -43,11 +43,17 @@ def tokenizer_of(content: Mapping[str, Any]) -> BytePairTokenizer | WordTokenize
         content: The parts; with merges they are those of byte pairs.
 
     Raises:
-        KeyError: If a part is missing.
-        ValueError: If a part is not what it should be.
+        ValueError: If a part is missing or not what it should be.
     """
-    vocabulary = Vocabulary(tuple(content["tokens"]))
     if "merges" in content:
+        if not holds_byte_pairs(content):
+            raise ValueError("the parts of its tokenizer are not those of byte pairs")
         merges = tuple((left, right) for left, right in content["merges"])
-        return BytePairTokenizer(vocabulary, merges, content["lowercase"])
-    return WordTokenizer(vocabulary, content["lowercase"])
+        return BytePairTokenizer(Vocabulary(tuple(content["tokens"])), merges, content["lowercase"])
+    if (
+        content.keys() != {"tokens", "lowercase"}
+        or not is_list_of_strings(content["tokens"])
+        or not isinstance(content["lowercase"], bool)
+    ):
+        raise ValueError("the parts of its tokenizer are not those of a WordTokenizer")
+    return WordTokenizer(Vocabulary(tuple(content["tokens"])), content["lowercase"])

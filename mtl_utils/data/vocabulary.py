@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import operator
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -10,6 +9,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
+
+from mtl_utils.files import read_json, write_json
 
 PAD = "<pad>"
 UNK = "<unk>"
@@ -169,13 +170,16 @@ class Vocabulary:
         return self.tokens[index]
 
     def save(self, path: str | Path) -> None:
-        """Write the vocabulary as JSON.
+        """Write the vocabulary as JSON, with a digest of it; the file is never half new.
 
         Args:
-            path: File to write; its folder must exist.
+            path: File to write; its folder must exist. If it is a link, the file it points to is
+                replaced.
+
+        Raises:
+            OSError: If it cannot be written; a file that was there is untouched.
         """
-        text = json.dumps({"tokens": self.tokens}, ensure_ascii=False, indent=0)
-        Path(path).write_text(text + "\n", encoding="utf-8")
+        write_json(path, {"tokens": self.tokens}, indent=0)
 
     @classmethod
     def load(cls, path: str | Path) -> Vocabulary:
@@ -189,18 +193,30 @@ class Vocabulary:
 
         Raises:
             FileNotFoundError: If there is no such file.
-            ValueError: If the file does not hold a vocabulary.
+            ValueError: If the file is damaged, or does not hold a vocabulary.
         """
         path = Path(path)
         if not path.is_file():
             raise FileNotFoundError(f"No vocabulary at {path}. Write one with Vocabulary.save.")
+        content = read_json(path)
+        expected = '{"tokens": [strings]}'
+        if not isinstance(content, dict) or content.keys() - {"digest"} != {"tokens"}:
+            raise ValueError(f"{path} holds no vocabulary; expected {expected}")
+        if not is_list_of_strings(content["tokens"]):
+            raise ValueError(f"{path} holds no vocabulary; expected {expected}")
         try:
-            content = json.loads(path.read_text(encoding="utf-8"))
-        except (json.JSONDecodeError, UnicodeDecodeError) as error:
-            raise ValueError(f"{path} is not JSON ({error}); expected what save wrote") from error
-        if not isinstance(content, dict) or not _is_string_list(content.get("tokens")):
-            raise ValueError(f'{path} holds no vocabulary; expected {{"tokens": [strings]}}')
-        return cls(tuple(content["tokens"]))
+            return cls(tuple(content["tokens"]))
+        except ValueError as error:
+            raise ValueError(f"{path} holds no usable vocabulary: {error}") from error
+
+
+def is_list_of_strings(value: object) -> bool:
+    """Tell whether something that was read from JSON is a list of strings.
+
+    Args:
+        value: What was read.
+    """
+    return isinstance(value, list) and all(isinstance(item, str) for item in value)
 
 
 def checked_ids(ids: Iterable[int]) -> list[int]:
@@ -244,7 +260,3 @@ def _checked(tokens: Iterable[str]) -> Iterator[str]:
                 "(token for sentence in sentences for token in sentence)."
             )
         yield token
-
-
-def _is_string_list(value: object) -> bool:
-    return isinstance(value, list) and all(isinstance(token, str) for token in value)

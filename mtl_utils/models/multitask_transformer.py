@@ -12,7 +12,7 @@ from mtl_utils.data.byte_pairs import BytePairTokenizer
 from mtl_utils.data.raw_inputs import inputs_of
 from mtl_utils.data.tokenization import Tokenizer
 from mtl_utils.data.tokenizer_content import tokenizer_content, tokenizer_of
-from mtl_utils.models.stored_model import load_model, write_model
+from mtl_utils.models.stored_model import load_model, part, write_model
 from mtl_utils.models.text_model import TASKS, Text, TextModel, listed
 from mtl_utils.nn import TransformerEncoder
 from mtl_utils.nn.arguments import check_sizes
@@ -21,6 +21,7 @@ from mtl_utils.sharing import HardSharing
 from mtl_utils.tasks.label_names import check_labels
 
 KIND = "MultiTaskTransformer"
+_SMALL_TABLE = 2**24  # numbers, made in a second or two
 
 
 class TransformerLogits(NamedTuple):
@@ -250,10 +251,15 @@ class MultiTaskTransformer(TextModel):
         return load_model(folder, KIND, cls._of_content)
 
     @classmethod
-    def _of_content(cls, content: Mapping[str, Any]) -> Self:
+    def _of_content(cls, content: Mapping[str, Any], weights: Mapping[str, Tensor]) -> Self:
+        settings = part(content, "settings")
+        # Sinusoids are not among the weights, which would say that there are not so many.
+        numbers = sum(tensor.numel() for tensor in weights.values())
+        if settings["max_length"] * settings["hidden_size"] > max(_SMALL_TABLE, numbers):
+            raise ValueError(f"max_length is {settings['max_length']}, far more than its weights")
         stored = content["tokenizer"]
-        tokenizer = None if stored is None else tokenizer_of(stored)
-        return cls(**content["settings"], tokenizer=tokenizer)
+        tokenizer = None if stored is None else tokenizer_of(part(content, "tokenizer"))
+        return cls(**settings, tokenizer=tokenizer)
 
 
 def _names(what: str, names: Sequence[str] | None, kind: str, count: int) -> tuple[str, ...]:

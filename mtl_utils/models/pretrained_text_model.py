@@ -6,13 +6,18 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
+from torch import Tensor
+
 from mtl_utils.data.pretrained_tokenizer import PretrainedTokenizer
-from mtl_utils.models.stored_model import load_model, write_model
+from mtl_utils.models.stored_model import load_model, part, write_model
 from mtl_utils.models.text_model import TextModel
 from mtl_utils.nn import PretrainedEncoder
 from mtl_utils.sharing import HardSharing
 
 KIND = "PretrainedTextModel"
+_SPARE = 16  # decoders and poolers are made and thrown away
+#: What says where a model is read from that is not saved.
+_ELSEWHERE = {"pretrained", "revision", "local_files_only"}
 
 
 class PretrainedTextModel(TextModel):
@@ -129,9 +134,14 @@ class PretrainedTextModel(TextModel):
             FileNotFoundError: If there is no model in the folder.
             ValueError: If a file is damaged, or holds something else.
         """
-        return load_model(folder, KIND, cls._of_content)
+        return load_model(folder, KIND, cls._of_content, spare=_SPARE)
 
     @classmethod
-    def _of_content(cls, content: Mapping[str, Any]) -> Self:
-        tokenizer = PretrainedTokenizer(**content["tokenizer"])
-        return cls(content["encoder"], **content["settings"], tokenizer=tokenizer)
+    def _of_content(cls, content: Mapping[str, Any], weights: Mapping[str, Tensor]) -> Self:
+        tokenizer = PretrainedTokenizer(**part(content, "tokenizer"))
+        settings = part(content, "settings")
+        elsewhere = sorted(settings.keys() & _ELSEWHERE)
+        if elsewhere:
+            raise ValueError(f"{elsewhere[0]!r} is no setting of a model that was saved")
+        # A name in place of a configuration would be looked up elsewhere.
+        return cls(part(content, "encoder"), **settings, tokenizer=tokenizer)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import json
 import os
+import re
+import stat
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
@@ -15,12 +16,18 @@ import torch
 from torch import Tensor
 from torch import nn as torch_nn
 
-from mtl_utils.data.whole_file import whole_file
+from mtl_utils.files import locked_folder, read_json, remove_leftovers, whole_file, write_json
+from mtl_utils.models.construction import no_more_parameters
 
 Model = TypeVar("Model", bound=torch_nn.Module)
 
 CONTENT_FILE = "model.json"
-_FORMAT = "mtl_utils model 1"
+_FORMAT = "mtl_utils model 2"
+#: Without a digest of ``model.json``; still read.
+_OLD_FORMAT = "mtl_utils model 1"
+_WEIGHTS_NAME = r"weights-[0-9a-f]{16}\.safetensors"
+#: How often a reader that a writer keeps overtaking tries again.
+_ATTEMPTS = 100
 
 
 def write_model(
@@ -29,9 +36,10 @@ def write_model(
     """Write a model so that at any moment the folder holds the old one or the new one, whole.
 
     The file of weights is named by its contents and written first. The move of ``model.json``,
-    which names it, into place is what turns the old model into the new one; only then the old
-    weights are deleted. A process that is killed leaves at most files that no ``model.json`` names,
-    which the next call deletes.
+    which names it and has a digest of its own contents, into place is what turns the old model into
+    the new one; only then the old weights are deleted. A process that is killed leaves at most
+    files that no ``model.json`` names, which the next call deletes. It deletes nothing else: what
+    is not named like weights, or does not hold what its name says, is not ours.
 
     Args:
         folder: Where to; it is made if it is missing.
@@ -43,25 +51,37 @@ def write_model(
         OSError: If it cannot be written, for example because the disk is full. What was in the
             folder is untouched.
         TypeError: If the content does not fit into JSON.
+        ValueError: If a number in the content is not finite.
     """
     folder = Path(folder)
     # A view of a larger tensor would be written with all of it, and safetensors refuses it.
     data = safetensors.torch.save({k: v.detach().cpu().contiguous() for k, v in weights.items()})
     name = f"weights-{_digest(data)}.safetensors"
-    described = {"format": _FORMAT, "weights": name, **content}
-    text = json.dumps(described, ensure_ascii=False, indent=1) + "\n"
     folder.mkdir(parents=True, exist_ok=True)
-    for file_name, content_bytes in ((name, data), (CONTENT_FILE, text.encode("utf-8"))):
-        with whole_file(folder / file_name) as file:
-            file.write(content_bytes)
-    for path in folder.glob("weights-*.safetensors*"):
-        if path.name != name:
-            with contextlib.suppress(OSError):  # another process may have been faster
-                path.unlink()
+    with locked_folder(folder) as alone:
+        previous = _named_weights(folder)
+        # Weights that no model.json names may be those that another process is about to name.
+        if alone:
+            remove_leftovers(folder, _WEIGHTS_NAME)
+        if alone and previous:
+            _remove_unnamed(folder, previous)
+        # The name is ours to choose, so a link of that name is not one that somebody wants kept.
+        with whole_file(folder / name, follow_links=False) as file:
+            file.write(data)
+        described = {"format": _FORMAT, "weights": name, **content}
+        write_json(folder / CONTENT_FILE, described, indent=1)
+        if previous and previous != name:
+            with contextlib.suppress(OSError):  # it may have been missing
+                (folder / previous).unlink()
+        if alone:
+            _remove_unnamed(folder, name)
 
 
 def read_model(folder: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str, Tensor]]:
     """Read what :func:`write_model` wrote, without running code from the files.
+
+    Nothing outside the folder is read. Another process may write the folder meanwhile: what is
+    read is one of its models, whole.
 
     Args:
         folder: The folder.
@@ -73,27 +93,45 @@ def read_model(folder: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str
         FileNotFoundError: If there is no model in the folder.
         ValueError: If a file is damaged, or something else.
     """
-    path = Path(folder) / CONTENT_FILE
-    if not path.is_file():
-        raise FileNotFoundError(f"No model in {folder}: there is no {path}. Write one with save.")
+    folder = Path(folder)
+    content = _read_content(folder)
+    for _ in range(_ATTEMPTS):
+        try:
+            data = _read_weights(folder, content["weights"])
+            break
+        except FileNotFoundError:
+            # A writer deletes the old weights once model.json names the new ones.
+            old, content = content, _read_content(folder)
+            if content["weights"] == old["weights"]:
+                raise
+    else:
+        raise ValueError(f"{folder} was written again {_ATTEMPTS} times while it was read")
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise ValueError(f"{path} is not JSON ({error}); expected what save wrote") from error
-    if not isinstance(content, dict) or content.pop("format", None) != _FORMAT:
-        raise ValueError(f"{path} holds no model; expected what save wrote, marked {_FORMAT!r}")
-    return content, _read_weights(path.parent / str(content.pop("weights", "")))
+        weights = safetensors.torch.load(data)
+    except Exception as error:  # the library raises one of its own, and others
+        raise ValueError(
+            f"{folder / content['weights']} holds no weights ({error}); expected what save wrote"
+        ) from error
+    for name in ("format", "weights", "digest"):
+        content.pop(name, None)
+    return content, weights
 
 
 def load_model(
-    folder: str | os.PathLike[str], kind: str, make: Callable[[Mapping[str, Any]], Model]
+    folder: str | os.PathLike[str],
+    kind: str,
+    make: Callable[[Mapping[str, Any], Mapping[str, Tensor]], Model],
+    spare: int = 1,
 ) -> Model:
     """Make a model of what :func:`write_model` wrote, and put its weights into it.
 
     Args:
         folder: The folder.
         kind: What its content must have under ``"model"``.
-        make: Makes the model from its content, with whatever weights.
+        make: Makes the model from its content, with whatever weights; it is given those too, to
+            compare sizes.
+        spare: How many times as many parameters as there are weights ``make`` may need on the way.
+            Content that declares more is refused before they are made, which may take minutes.
 
     Returns:
         The model on the CPU, in the precision it was saved in and in evaluation mode.
@@ -106,27 +144,104 @@ def load_model(
     if content.get("model") != kind:
         raise ValueError(f"{folder} holds a {content.get('model')!r}, not a {kind}")
     try:
-        with torch.random.fork_rng(devices=[]):  # first weights are drawn, then overwritten
-            model = make(content)
+        if not weights:
+            raise ValueError("it has no weights")
+        # First weights are drawn, then overwritten.
+        with torch.random.fork_rng(devices=[]), no_more_parameters(weights.values(), spare):
+            model = make(content, weights)
         # What is not among the weights, such as sinusoids, takes part in the same precision.
         model.to(next(tensor.dtype for tensor in weights.values()))
         model.load_state_dict(weights)
-    except (KeyError, TypeError, ValueError, RuntimeError, StopIteration) as error:
-        raise ValueError(f"{folder} holds no usable {kind}: {error}") from error
+    except Exception as error:  # content that does not fit together may raise anything
+        raise ValueError(f"{folder} holds no usable {kind}: {_reason(error)}") from error
     return model.eval()
 
 
-def _read_weights(path: Path) -> dict[str, Tensor]:
+def part(content: Mapping[str, Any], name: str) -> dict[str, Any]:
+    """Return a part of what a model is made of.
+
+    Args:
+        content: What it is made of.
+        name: The name of the part.
+
+    Raises:
+        ValueError: If there is no such part, or it is no mapping of names.
+    """
+    if name not in content:
+        raise ValueError(f"{name!r} is missing in {CONTENT_FILE}")
+    found = content[name]
+    if not isinstance(found, dict):
+        raise ValueError(f"{name!r} in {CONTENT_FILE} must be an object, got {found!r:.60}")
+    return found
+
+
+def _read_content(folder: Path) -> dict[str, Any]:
+    """Read ``model.json``, and check all but what the kind of model puts there."""
+    path = folder / CONTENT_FILE
     if not path.is_file():
+        raise FileNotFoundError(f"No model in {folder}: there is no {path}. Write one with save.")
+    content = read_json(path)
+    marks = (_FORMAT, _OLD_FORMAT)
+    if not isinstance(content, dict) or content.get("format") not in marks:
+        raise ValueError(f"{path} holds no model; expected what save wrote, marked {_FORMAT!r}")
+    if content["format"] == _FORMAT and "digest" not in content:
+        raise ValueError(f"{path} is damaged: it lacks the digest that save wrote")
+    name = content.get("weights")
+    if not isinstance(name, str) or not re.fullmatch(_WEIGHTS_NAME, name):
+        raise ValueError(
+            f"{path} names no file of weights in its folder: expected 'weights-', 16 hexadecimal "
+            f"digits and '.safetensors', got {name!r:.60}"
+        )
+    return content
+
+
+def _read_weights(folder: Path, name: str) -> bytes:
+    path = folder / name
+    if path.is_symlink() and path.resolve().parent != folder.resolve():
+        raise ValueError(
+            f"{path} is a link that leads out of its folder, where nothing is read. Put the file "
+            "itself there."
+        )
+    try:
+        if not stat.S_ISREG(path.stat().st_mode):  # a pipe would keep the reader waiting
+            raise ValueError(f"{path} is no file; expected weights that save wrote")
+        data = path.read_bytes()
+    except FileNotFoundError:
         raise FileNotFoundError(
             f"There is no {path}, which {CONTENT_FILE} names. Copy the whole folder, or save the "
             "model again."
-        )
-    data = path.read_bytes()
+        ) from None
     if _digest(data) not in path.name:
         raise ValueError(f"{path} is damaged: its contents are not those that its name promises")
-    return safetensors.torch.load(data)
+    return data
+
+
+def _named_weights(folder: Path) -> str | None:
+    """Return the weights of the model that is to be replaced."""
+    try:
+        return str(_read_content(folder)["weights"])
+    except (OSError, ValueError):
+        return None
+
+
+def _remove_unnamed(folder: Path, named: str) -> None:
+    """Remove weights that killed processes left behind, not files that are only named like them."""
+    for path in folder.iterdir():
+        if not re.fullmatch(_WEIGHTS_NAME, path.name) or path.name == named:
+            continue
+        with contextlib.suppress(OSError):  # another process may have been faster
+            if stat.S_ISREG(path.lstat().st_mode):
+                with path.open("rb") as file:
+                    ours = hashlib.file_digest(file, "sha256").hexdigest()[:16] in path.name
+                if ours:
+                    path.unlink()
 
 
 def _digest(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()[:16]
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, KeyError):
+        return f"{error} is missing in {CONTENT_FILE}"
+    return str(error) or type(error).__name__

@@ -16,6 +16,7 @@ from mtl_utils.training import schedules
 from mtl_utils.training.checkpoints import (
     CheckpointError,
     CheckpointWarning,
+    checked_parts,
     load_checkpoint,
     save_checkpoint,
 )
@@ -128,20 +129,26 @@ class RunCheckpoint:
         state = on_first_process(self.accelerator, self._read)
         if state is None:
             return False
-        for name, part in self.parts.items():
-            part.load_state_dict(state[name])
-        self._first_weights = state["first weights"]
-        # With more processes than before, those that are new keep the seeds they have.
-        rank = self.accelerator.process_index
-        if rank < len(state["generators"]):
-            restore_generators(state["generators"][rank], self.accelerator.device)
+        with checked_parts(self.path):
+            for name, part in self.parts.items():
+                part.load_state_dict(state[name])
+            self._first_weights = state["first weights"]
+            # With more processes than before, those that are new keep the seeds they have.
+            rank = self.accelerator.process_index
+            if rank < len(state["generators"]):
+                restore_generators(state["generators"][rank], self.accelerator.device)
         return True
 
     def _read(self) -> dict[str, Any] | None:
         if not self.path.exists():
             return None
         state = load_checkpoint(self.path)
-        why = self._why_not(state)
+        with checked_parts(self.path):
+            needed = (*self.parts, "fingerprint", "first weights", "before the end", "generators")
+            lacking = next((name for name in needed if name not in state), None)
+            if lacking is not None:
+                raise KeyError(lacking)
+            why = self._why_not(state)
         if why and self.on_other_run == "restart":
             say(f"The checkpoint {self.path} {why} It is replaced by a new run.")
             return None
@@ -151,8 +158,9 @@ class RunCheckpoint:
                 "path, or delete the file to start afresh, as "
                 'Trainer(..., on_other_run="restart") does by itself.'
             )
-        state = self._going_on(state)
-        done = state["progress"]["step"]
+        with checked_parts(self.path):
+            state = self._going_on(state)
+            done = state["progress"]["step"]
         say(
             f"{self.path} holds this run, finished after {done} steps: it is read, nothing is "
             "trained."

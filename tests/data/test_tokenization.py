@@ -1,6 +1,7 @@
 import copy
 import json
 import pickle
+import random
 import subprocess
 import sys
 import unicodedata
@@ -369,6 +370,22 @@ def test_save_and_load(tokenizer, tmp_path):
     assert loaded == tokenizer
     assert loaded.lowercase == tokenizer.lowercase
     assert loaded.encode_batch(TEXTS) == tokenizer.encode_batch(TEXTS)
+
+
+def test_a_damaged_file_is_refused_and_one_without_a_digest_is_read(tmp_path):
+    path, generator = tmp_path / "tokenizer.json", random.Random(1)
+    TOKENIZER.save(path)
+    whole = path.read_bytes()
+    for position in [*range(8 * 90), *(generator.randrange(8 * len(whole)) for _ in range(200))]:
+        data = bytearray(whole)
+        data[position // 8] ^= 1 << position % 8
+        path.write_bytes(data)
+        with pytest.raises(ValueError, match=r"tokenizer\.json"):
+            BytePairTokenizer.load(path)
+    content = json.loads(whole)
+    del content["digest"]
+    path.write_text(json.dumps(content, ensure_ascii=False) + "\n", "utf-8")  # the last release
+    assert BytePairTokenizer.load(path) == TOKENIZER
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """The multi-task Transformer: three logits from one pass, losses that keep to themselves."""
 
+import json
 import math
 import subprocess
 import sys
@@ -297,15 +298,18 @@ def test_a_folder_with_another_model(tmp_path):
     model = tiny()
     model.save(tmp_path)
     path = tmp_path / "model.json"
-    content = path.read_text("utf-8")
+    digest = json.loads(path.read_text("utf-8"))["digest"]
+    content = path.read_text("utf-8").replace(f'"digest": "{digest}",', "")
+    content = content.replace("model 2", "model 1")  # which had no digest
     for old, new, message in [
         ("MultiTaskTransformer", "Tagger", "holds a 'Tagger', not a MultiTaskTransformer"),
         (
             '"hidden_size": 8',
-            '"hidden_size": 10',
+            '"hidden_size": 4',
             "holds no usable MultiTaskTransformer.*size mism",
         ),
-        ('"settings"', '"set"', "holds no usable MultiTaskTransformer: 'settings'"),
+        ('"hidden_size": 8', '"hidden_size": 10', "declare more than there are weights for"),
+        ('"settings"', '"set"', "holds no usable MultiTaskTransformer: 'settings' is missing"),
     ]:
         path.write_text(content.replace(old, new), "utf-8")
         with pytest.raises(ValueError, match=f"(?s){message}"):

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import errno
 import os
+import random
 import sys
+import threading
 from pathlib import Path
 from subprocess import run
+from types import MappingProxyType
+from typing import Any
 
 import pytest
 import torch
@@ -171,9 +175,117 @@ def test_files_of_others(tmp_path: Path) -> None:
         load_checkpoint(path)
 
 
-def test_a_file_of_another_version(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(checkpoints, "_VERSION", 2)
-    save_checkpoint(tmp_path / "run.pt", {})
-    monkeypatch.undo()
-    with pytest.raises(CheckpointError, match=r"has version 2, .* reads version 1"):
+def test_files_of_other_versions(tmp_path: Path) -> None:
+    path = tmp_path / "run.pt"
+    save_checkpoint(path, {})
+    path.write_bytes(path.read_bytes().replace(b"checkpoint 2", b"checkpoint 9", 1))
+    with pytest.raises(CheckpointError, match=r"has version '9', .* reads version 2.*to start afr"):
+        load_checkpoint(path)
+    # What mtl_utils wrote before checkpoints had digests.
+    torch.save({"format": "mtl_utils checkpoint", "version": 1, "state": {"step": 1}}, path)
+    with pytest.raises(
+        CheckpointError, match=r"has version 1, .*the release that wrote it, or del"
+    ):
+        load_checkpoint(path)
+
+
+def same(left: Any, right: Any) -> bool:
+    if isinstance(left, torch.Tensor):
+        return torch.equal(left, right)
+    if isinstance(left, dict):
+        return left.keys() == right.keys() and all(same(left[key], right[key]) for key in left)
+    return bool(left == right)
+
+
+def test_not_one_flipped_bit_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "run.pt"
+    generator = random.Random(3)
+    weights = torch.randn(300, generator=torch.Generator().manual_seed(3))
+    save_checkpoint(path, {**STATE, "weights": weights, "more": list(range(50))})
+    whole = path.read_bytes()
+    everywhere = [generator.randrange(8 * len(whole)) for _ in range(300)]
+    in_the_head = range(8 * 80)
+    at_the_end = range(8 * (len(whole) - 30), 8 * len(whole))
+    for position in (*everywhere, *in_the_head, *at_the_end):
+        data = bytearray(whole)
+        data[position // 8] ^= 1 << position % 8
+        path.write_bytes(data)
+        with pytest.raises(CheckpointError, match=r"run\.pt"):
+            load_checkpoint(path)
+    path.write_bytes(whole)
+    assert same(load_checkpoint(path)["weights"], weights)
+
+
+def test_whatever_else_is_wrong_with_a_file_is_an_error_of_its_own(tmp_path: Path) -> None:
+    path = tmp_path / "run.pt"
+    save_checkpoint(path, STATE)
+    whole, generator = path.read_bytes(), random.Random(5)
+    changed = [whole + more for more in (b"\0", b" ", whole)]
+    changed += [whole[: generator.randrange(len(whole))] for _ in range(50)]
+    changed += [whole[generator.randrange(1, len(whole)) :] for _ in range(20)]
+    for _ in range(20):  # a block that the disk lost
+        start = generator.randrange(len(whole) - 64)
+        changed.append(whole[:start] + bytes(64) + whole[start + 64 :])
+    changed += [b"", b"\n", b"mtl_utils checkpoint ", b"mtl_utils checkpoint 2\n", bytes(1000)]
+    changed += [b"{}", b"PK\x03\x04", b"\x80\x02.", b"\x89PNG\r\n", whole.lower()]
+    for data in changed:
+        assert data != whole
+        path.write_bytes(data)
+        with pytest.raises(CheckpointError, match=r"run\.pt"):
+            load_checkpoint(path)
+
+
+def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "run.pt")
+    with pytest.raises(CheckpointError, match="it is no file"):
         load_checkpoint(tmp_path / "run.pt")
+    with pytest.raises(CheckpointError, match="a device or a pipe"):
+        save_checkpoint(tmp_path / "run.pt", {})
+
+
+def sealed(path: Path, content: Any) -> None:
+    """Write what is no state as if it were one."""
+    with path.open("w+b") as file:
+        checkpoints._write(file, content)
+
+
+def test_a_right_digest_of_something_else(tmp_path: Path) -> None:
+    path = tmp_path / "run.pt"
+    sealed(path, {"a": 1})
+    assert load_checkpoint(path) == {"a": 1}
+    sealed(path, [1, 2])
+    with pytest.raises(CheckpointError, match="holds a list"):
+        load_checkpoint(path)
+    sealed(path, {"object": Custom()})
+    with pytest.raises(CheckpointError, match="Could not read"):
+        load_checkpoint(path)
+
+
+def test_what_would_not_be_read_is_not_written(tmp_path: Path) -> None:
+    itself: dict[str, Any] = {}
+    itself["again"] = itself
+    with pytest.raises(TypeError, match="contains itself"):
+        save_checkpoint(tmp_path / "run.pt", itself)
+    with pytest.raises(TypeError, match=r"state\['a'\] is a mappingproxy"):
+        save_checkpoint(tmp_path / "run.pt", {"a": MappingProxyType({})})
+    assert os.listdir(tmp_path) == []
+
+
+def test_writing_goes_on_below_a_reader(tmp_path: Path) -> None:
+    """What is read is one of the checkpoints, whole, while another process writes."""
+    path = tmp_path / "run.pt"
+    save_checkpoint(path, {"w": torch.zeros(50_000)})
+
+    def work() -> None:
+        for step in range(60):
+            save_checkpoint(path, {"w": torch.full((50_000,), float(step))})
+
+    writer = threading.Thread(target=work)
+    writer.start()
+    reads = 0
+    while writer.is_alive() or reads < 20:
+        weights = load_checkpoint(path)["w"]
+        assert bool((weights == weights[0]).all())
+        reads += 1
+    writer.join()
+    assert load_checkpoint(path)["w"][0] == 59

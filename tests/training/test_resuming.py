@@ -23,6 +23,7 @@ from mtl_utils.training import (
     Trainer,
     TrainerConfig,
     load_checkpoint,
+    save_checkpoint,
 )
 
 VALIDATION = TinyLoader(3, seed=9)
@@ -216,3 +217,28 @@ def test_a_misspelt_metric_can_be_mended_without_training_again(tmp_path: Path) 
     # Weights that were judged by another metric are those of another run.
     with pytest.raises(CheckpointError, match="metric is 'score' there"):
         fit(tmp_path / "run.pt", evaluate=Failing(None), metric="other", mode="max")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"model": None}, "'model'"),
+        ({"progress": None}, "'progress'"),
+        ({"fingerprint": None}, "'fingerprint'"),
+        ({"generators": None}, "'generators'"),
+        ({"optimizer": {"no": "optimizer"}}, "not that of a run"),
+        ({"progress": 3}, "not that of a run"),
+        ({"generators": 3}, "not that of a run"),
+        ({"fingerprint": 3}, "not that of a run"),
+    ],
+)
+def test_a_checkpoint_that_lacks_a_part_is_named(
+    tmp_path: Path, change: dict[str, Any], message: str
+) -> None:
+    path = tmp_path / "run.pt"
+    fit(path)
+    state = load_checkpoint(path) | change
+    save_checkpoint(path, {name: part for name, part in state.items() if part is not None})
+    with pytest.raises(CheckpointError, match=message) as caught:
+        fit(path)
+    assert str(path) in str(caught.value)

@@ -1,0 +1,61 @@
+"""Making a module whose declared size nothing vouches for."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+from collections.abc import Iterable, Iterator
+from contextvars import ContextVar
+
+from torch import Tensor
+from torch import nn as torch_nn
+from torch.nn.modules.module import register_module_parameter_registration_hook
+
+#: How many parameters, and how many numbers in them, are left; of this thread alone.
+_left: ContextVar[list[int] | None] = ContextVar("_left", default=None)
+
+
+@contextlib.contextmanager
+def no_more_parameters(weights: Iterable[Tensor], spare: int) -> Iterator[None]:
+    """Stop the construction of modules that need more parameters than there are weights for.
+
+    Modules register a parameter before they fill it, so that neither 20,000 layers nor an embedding
+    of a billion tokens cost more than the first part of them that is too much.
+
+    Args:
+        weights: The weights.
+        spare: How many times as many parameters, and numbers in them, there may be.
+
+    Raises:
+        ValueError: If there are more, from within the construction.
+    """
+    sizes = [tensor.numel() for tensor in weights]
+    _watch()
+    token = _left.set([len(sizes) * spare, sum(sizes) * spare])
+    try:
+        yield
+    finally:
+        _left.reset(token)
+
+
+@functools.cache
+def _watch() -> None:
+    """Have torch tell of every parameter; once for all.
+
+    Were the hook put in and taken out again, other threads that make modules at that moment would
+    fail.
+    """
+    register_module_parameter_registration_hook(_count)
+
+
+def _count(module: torch_nn.Module, name: str, parameter: torch_nn.Parameter) -> None:
+    left = _left.get()
+    if left is None:
+        return
+    left[0] -= 1
+    left[1] -= parameter.numel()
+    if min(left) < 0:
+        raise ValueError(
+            f"its settings declare more than there are weights for: the {name} "
+            f"{list(parameter.shape)} of a {type(module).__name__} is too much"
+        )
