@@ -20,6 +20,7 @@ from mtl_utils.data.pretrained_tokenizer import first_line
 from mtl_utils.nn.arguments import check_cut
 from mtl_utils.nn.encoder import Encoder
 from mtl_utils.nn.evaluation_mode import evaluation_mode
+from mtl_utils.nn.pretrained_configuration import without_references
 from mtl_utils.nn.pretrained_layers import (
     PretrainedLayers,
     attended,
@@ -92,7 +93,7 @@ class PretrainedEncoder(Encoder):
     def configuration(self) -> dict[str, Any]:
         """What the model is made of, as JSON can hold it; without weights."""
         content: dict[str, Any] = json.loads(self.model.config.to_json_string(use_diff=False))
-        return content
+        return without_references(content)
 
     def forward(self, inputs: Inputs) -> Tensor:
         """Encode a batch; see :meth:`Encoder.forward`.
@@ -292,13 +293,20 @@ def _read(source: Any, pretrained: bool, options: Mapping[str, Any]) -> Any:
     from transformers import AutoConfig, AutoModel  # slow to import; other encoders do without
 
     if isinstance(source, Mapping):
-        return AutoModel.from_config(AutoConfig.for_model(**source))
+        kind = source.get("model_type")
+        if not isinstance(kind, str):
+            raise ValueError(
+                f"A configuration names its kind under 'model_type', got {kind!r}. Give what "
+                "PretrainedEncoder.configuration returns."
+            )
+        config = AutoConfig.for_model(**without_references(source))
+        return AutoModel.from_config(config, trust_remote_code=False)
     name = os.fspath(source)
     try:
         if pretrained:
             return AutoModel.from_pretrained(name, trust_remote_code=False, **options)
         config = AutoConfig.from_pretrained(name, trust_remote_code=False, **options)
-        return AutoModel.from_config(config)
+        return AutoModel.from_config(config, trust_remote_code=False)
     except OSError as error:
         raise OSError(
             f"No pretrained model could be read from {name!r}: {first_line(error)} Give a folder "
