@@ -1,4 +1,6 @@
+import errno
 import json
+import os
 import subprocess
 import sys
 
@@ -94,6 +96,40 @@ def test_every_prefix_of_a_file_is_readable(tmp_path_factory, data):
     assert [record["seed"] for record in records.read(path)] == [*range(complete), 9]
 
 
+def test_a_disk_that_fills_up_leaves_the_records_before(tmp_path, monkeypatch):
+    path = tmp_path / "toy.jsonl"
+    records.append(path, records.make("toy", {}, 1, {}, 1.0))
+    whole = path.read_bytes()
+
+    def full(descriptor):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", full)
+        with pytest.raises(OSError, match="No space left"):
+            records.append(path, records.make("toy", {}, 2, {}, 1.0))
+    assert path.read_bytes() == whole
+
+
+def test_processes_that_record_at_the_same_time_lose_nothing(tmp_path):
+    path = tmp_path / "toy.jsonl"
+    # A long record is written in parts, if it is not the only one being written.
+    script = """
+import sys
+from mtl_utils.experiments import records
+for seed in range(30):
+    metrics = {"curve": [0.5] * 20_000}
+    records.append(sys.argv[1], {"experiment": sys.argv[2], "seed": seed, "metrics": metrics})
+"""
+    command = [sys.executable, "-c", script, str(path)]
+    processes = [subprocess.Popen([*command, name]) for name in ("a", "b")]
+    assert [process.wait(timeout=120) for process in processes] == [0, 0]
+    found = [json.loads(line) for line in path.read_text().splitlines()]
+    assert sorted((r["experiment"], r["seed"]) for r in found) == [
+        (name, seed) for name in ("a", "b") for seed in range(30)
+    ]
+
+
 def test_a_failing_run_keeps_the_records_before_it(tmp_path):
     def fail(config, seed, workspace):
         if seed == 1:
@@ -133,6 +169,10 @@ def test_damaged_files_are_named(tmp_path):
     path.write_text("{oops\n{}\n")
     with pytest.raises(ValueError, match=r"toy\.jsonl, line 1 is not JSON"):
         records.read(path)
+    for line in ('{"a": NaN}', '{"a": 1, "a": 2}', "[" * 100_000):
+        path.write_text(line + "\n")
+        with pytest.raises(ValueError, match=r"toy\.jsonl, line 1 is not JSON"):
+            records.read(path)
     path.write_text('{"experiment": "toy"}\n')
     with pytest.raises(ValueError, match="lacks config, seed"):
         records.read(path)

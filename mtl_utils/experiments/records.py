@@ -17,6 +17,8 @@ from typing import Any
 
 import torch
 
+from mtl_utils.files import lock, parse_json
+
 Record = dict[str, Any]
 
 RESULTS_VARIABLE = "MTL_RESULTS_DIR"
@@ -108,8 +110,8 @@ def read(path: str | Path) -> list[Record]:
 
 def _parse(line: bytes, where: str) -> Record:
     try:
-        record = json.loads(line)
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        record = parse_json(line)
+    except ValueError as error:
         raise ValueError(f"{where} is not JSON ({error}); delete or repair the line") from error
     missing = [name for name in FIELDS if not isinstance(record, dict) or name not in record]
     if missing:
@@ -120,7 +122,8 @@ def _parse(line: bytes, where: str) -> Record:
 def append(path: str | Path, record: Mapping[str, Any]) -> None:
     """Add a record to a results file in a single write that reaches the disk.
 
-    A half-written last line is removed first, so that a killed run never spoils the next one.
+    A half-written last line is removed first, so that a killed run never spoils the next one. The
+    file is locked meanwhile, so that of several processes each adds its own.
 
     Args:
         path: The file; it is created where it is missing, with its folder.
@@ -138,14 +141,19 @@ def append(path: str | Path, record: Mapping[str, Any]) -> None:
         ) from error
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("ab+") as file:
+    with path.open("ab+", buffering=0) as file:
+        lock(file.fileno(), path)
         file.seek(0)
-        content = file.read()
-        file.truncate(content.rfind(b"\n") + 1)
-        file.seek(0, os.SEEK_END)
-        file.write(text.encode() + b"\n")
-        file.flush()
-        os.fsync(file.fileno())
+        whole = file.read().rfind(b"\n") + 1
+        file.truncate(whole)
+        try:
+            rest = memoryview(text.encode() + b"\n")
+            while rest:
+                rest = rest[file.write(rest) :]
+            os.fsync(file.fileno())
+        except BaseException:
+            file.truncate(whole)  # on a full disk a part of it may be there
+            raise
 
 
 @functools.cache
