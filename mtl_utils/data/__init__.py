@@ -4,6 +4,7 @@ from mtl_utils.data import hub
 from mtl_utils.data.batch import MISSING_LABEL, Batch, Inputs
 from mtl_utils.data.batching import BatchLoader
 from mtl_utils.data.byte_pairs import BytePairTokenizer
+from mtl_utils.data.class_labels import named_labels
 from mtl_utils.data.encoded_text import EncodedText, encode_pair, encode_text
 from mtl_utils.data.errors import (
     AlignmentError,
@@ -58,4 +59,5 @@ __all__ = [
     "encode_pair",
     "encode_text",
     "hub",
+    "named_labels",
 ]

@@ -22,6 +22,8 @@ class Inputs:
         segment_ids: ``[B, T]``, which text of a pair a token belongs to; ``None`` for single texts.
         character_ids: ``[B, T, L]``, the characters of each token, 0 after the last; ``None`` where
             nothing reads characters.
+        first_pieces: ``[B, T]``, True at the first piece of each word, where a task labels words
+            and tokens are pieces of them; ``None`` where every token is a word of its own.
 
     Raises:
         ValueError: If shapes differ, ``input_ids`` is not ``[B, T]``, or padding comes before a
@@ -33,6 +35,7 @@ class Inputs:
     mask: Tensor
     segment_ids: Tensor | None = None
     character_ids: Tensor | None = None
+    first_pieces: Tensor | None = None
 
     def __post_init__(self) -> None:
         if self.input_ids.dim() != 2:
@@ -44,9 +47,12 @@ class Inputs:
             ids = getattr(self, name)
             if ids is not None and (ids.is_floating_point() or ids.dtype == torch.bool):
                 raise TypeError(f"Expected integer {name}, got {ids.dtype}")
-        if self.mask.dtype != torch.bool:
-            raise TypeError(f"Expected a boolean mask, got {self.mask.dtype}; use mask.bool()")
-        for name, other in (("mask", self.mask), ("segment_ids", self.segment_ids)):
+        for name in ("mask", "first_pieces"):
+            flags = getattr(self, name)
+            if flags is not None and flags.dtype != torch.bool:
+                raise TypeError(f"Expected a boolean {name}, got {flags.dtype}; use {name}.bool()")
+        for name in ("mask", "segment_ids", "first_pieces"):
+            other = getattr(self, name)
             if other is not None and other.shape != self.input_ids.shape:
                 raise ValueError(
                     f"{name} {list(other.shape)} and input_ids {list(self.input_ids.shape)} "
@@ -86,7 +92,7 @@ class Inputs:
         return self._map(lambda tensor: tensor[indices])
 
     def _map(self, change: Callable[[Tensor], Tensor]) -> Inputs:
-        optional = (self.segment_ids, self.character_ids)
+        optional = (self.segment_ids, self.character_ids, self.first_pieces)
         changed = [None if tensor is None else change(tensor) for tensor in optional]
         return Inputs(change(self.input_ids), change(self.mask), *changed)
 
@@ -102,6 +108,7 @@ class Batch:
 
     Raises:
         ValueError: If labels do not have B rows.
+        TypeError: If labels are no tensor.
     """
 
     inputs: Inputs
@@ -109,6 +116,11 @@ class Batch:
 
     def __post_init__(self) -> None:
         for task, labels in self.labels.items():
+            if not isinstance(labels, Tensor):
+                raise TypeError(
+                    f"The labels of {task!r} must be a tensor, got {type(labels).__name__}; use "
+                    "torch.as_tensor"
+                )
             if labels.dim() < 1 or len(labels) != len(self):
                 raise ValueError(
                     f"The labels of {task!r} have shape {list(labels.shape)}, but the batch has "

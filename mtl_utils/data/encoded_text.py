@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
 from mtl_utils.data.batch import MISSING_LABEL
+from mtl_utils.data.examples import Example
 from mtl_utils.data.tokenization import Tokenizer
 
 T = TypeVar("T")
@@ -61,15 +62,36 @@ class EncodedText:
         """
         if len(labels) != self.num_words:
             raise ValueError(
-                f"Expected one label a word, got {len(labels)} labels for {self.num_words} words"
+                f"Expected one label a word, got {len(labels)} labels for {self.num_words} words. "
+                "Where a sentence or a word has none, give None in place of it."
             )
         aligned = [MISSING_LABEL] * len(self.input_ids)
         for label, position in zip(labels, self.first_pieces, strict=False):
             aligned[position] = label
         return aligned
 
+    def example(self, labels: Mapping[str, int | Sequence[int]] | None = None) -> Example:
+        """Make an example that knows which ids are first pieces of words.
+
+        A model then tags these alone, as one sequence, in training, in evaluation and in
+        prediction: with ``model.predict(collate([text.example()]))`` tags come out that
+        :meth:`of_words` can pick.
+
+        Args:
+            labels: Labels by task, those of words as :meth:`align` returns them.
+
+        Returns:
+            The example.
+        """
+        words = self.first_pieces if self.num_words else None
+        return Example(self.input_ids, labels or {}, self.segment_ids, first_pieces=words)
+
     def of_words(self, values: Sequence[T]) -> list[T]:
         """Pick what belongs to the words of the first text: the inverse of :meth:`align`.
+
+        Predicted tags must come from an example that knows where words begin (:meth:`example`).
+        Without that a tagger labels all pieces as one sequence, special tokens and later pieces
+        included, and what is picked from it is another sequence than the best one of words.
 
         Args:
             values: One value an input id, such as a predicted label.

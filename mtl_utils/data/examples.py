@@ -21,22 +21,35 @@ class Example:
     Args:
         input_ids: Ids of the text.
         labels: Labels by task: an integer for the whole text, or a sequence of them, as long as the
-            text (tags) or not (a translation). A task may be absent.
+            text (tags) or not (a translation). Where a label is missing, the task is absent or
+            ``None``; where one of a sequence is, it is ``None`` or
+            :data:`~mtl_utils.data.MISSING_LABEL`.
         segment_ids: Which text of a pair each id belongs to; ``None`` for a single text.
         character_ids: Ids of the characters of each token, 1 or greater; ``None`` where nothing
             reads characters.
+        first_pieces: Where in ``input_ids`` the words begin that are to be tagged; ``None`` where
+            every id is a word.
 
     Raises:
-        ValueError: If there is not one segment id, or one sequence of characters, for every input
-            id.
+        ValueError: If a first piece is none of the input ids, or there is not one segment id, or
+            one sequence of characters, for every input id.
     """
 
     input_ids: Sequence[int]
     labels: Mapping[str, int | Sequence[int]] = field(default_factory=dict)
     segment_ids: Sequence[int] | None = None
     character_ids: Sequence[Sequence[int]] | None = None
+    first_pieces: Sequence[int] | None = None
 
     def __post_init__(self) -> None:
+        if any(labels is None for labels in self.labels.values()):
+            known = {task: labels for task, labels in self.labels.items() if labels is not None}
+            object.__setattr__(self, "labels", known)
+        outside = [at for at in self.first_pieces or () if not 0 <= at < len(self.input_ids)]
+        if outside:
+            raise ValueError(
+                f"Expected first_pieces between 0 and {len(self.input_ids) - 1}, got {outside[0]}"
+            )
         one_a_token = {"segment id": self.segment_ids, "list of characters": self.character_ids}
         for name, values in one_a_token.items():
             if values is not None and len(values) != len(self.input_ids):
@@ -129,7 +142,19 @@ def _inputs(examples: Sequence[Example], pad_id: int) -> Inputs:
         torch.from_numpy(mask),
         _segments(examples),
         _characters(examples, mask),
+        _first_pieces(examples, mask),
     )
+
+
+def _first_pieces(examples: Sequence[Example], mask: NDArray[np.bool_]) -> Tensor | None:
+    if all(example.first_pieces is None for example in examples):
+        return None
+    begins = mask.copy()
+    for row, example in enumerate(examples):
+        if example.first_pieces is not None:
+            begins[row] = False
+            begins[row, list(example.first_pieces)] = True
+    return torch.from_numpy(begins)
 
 
 def _segments(examples: Sequence[Example]) -> Tensor | None:
@@ -175,8 +200,15 @@ def _labels(examples: Sequence[Example], task: str, shortest: int) -> Tensor:
     if not all(sequences):
         flat = [example.labels.get(task, MISSING_LABEL) for example in examples]
         return torch.from_numpy(_integers(flat, f"labels of {task!r}"))
-    rows: list[Any] = [example.labels.get(task, ()) for example in examples]
+    rows = [_filled(example.labels.get(task, ())) for example in examples]
     return torch.from_numpy(_padded(rows, MISSING_LABEL, shortest, f"labels of {task!r}")[0])
+
+
+def _filled(labels: Any) -> Any:
+    """Return a sequence of labels with numbers only; arrays and tensors hold no ``None``."""
+    if not isinstance(labels, list | tuple) or None not in labels:
+        return labels
+    return [MISSING_LABEL if label is None else label for label in labels]
 
 
 def _padded(

@@ -1,6 +1,9 @@
-"""Label names of the registered data sets, in id order."""
+"""Label names of the registered data sets, in id order, and labels that are missing."""
 
 from __future__ import annotations
+
+from numbers import Real
+from typing import Any
 
 __all__ = [
     "CROSS_NER_TAGS",
@@ -11,7 +14,21 @@ __all__ = [
     "TREC_FINE",
     "UNIVERSAL_NER_TAGS",
     "UNIVERSAL_POS_TAGS",
+    "is_missing",
 ]
+
+
+def is_missing(label: Any) -> bool:
+    """Whether a cell of a table says that there is no label.
+
+    That is what ``None`` says, and what pandas makes of it: not a number, ``NaT`` and ``NA``.
+
+    Args:
+        label: The cell.
+    """
+    if label is None or type(label).__name__ in ("NAType", "NaTType"):
+        return True
+    return isinstance(label, Real) and label != label
 
 
 def _names(text: str) -> tuple[str, ...]:

@@ -1,0 +1,53 @@
+"""Label columns of ``datasets``, read by the names of their features."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from mtl_utils.data.labels import is_missing
+from mtl_utils.data.schema import label_names
+
+__all__ = ["named_labels"]
+
+
+def named_labels(column: Iterable[Any]) -> list[Any]:
+    """Return labels by name, where a column of ``datasets`` knows what its ids mean.
+
+    An id means something within one data set alone: 1 is ``neutral`` in SNLI and
+    ``not_entailment`` in RTE. The column ``dataset["label"]`` carries the names in its feature
+    (:class:`datasets.ClassLabel`, or a list of it for tags), which a slice such as
+    ``dataset[:8]["label"]`` does not: select rows with ``dataset.select(range(8))["label"]``.
+
+    Args:
+        column: Labels, or sequences of them: a column of a :class:`datasets.Dataset`, or anything
+            else to go through, which is left as it is.
+
+    Returns:
+        The names, ``None`` where one is missing. ``datasets`` writes that as -1 or ``None``.
+
+    Raises:
+        ValueError: If an id has no name.
+        TypeError: If a single string was given for many labels.
+    """
+    if isinstance(column, str) or not hasattr(column, "__iter__"):
+        raise TypeError(f"Expected a list of labels, got {column!r:.60}")
+    names = label_names(getattr(column, "features", None))
+    if names is None:
+        return list(column)
+    return [_named(cell, names) for cell in column]
+
+
+def _named(cell: Any, names: tuple[str, ...]) -> Any:
+    if is_missing(cell) or isinstance(cell, str):
+        return None if is_missing(cell) else cell
+    if getattr(cell, "ndim", 0) or isinstance(cell, list | tuple):
+        return [_named(label, names) for label in cell]
+    if cell == -1:
+        return None
+    if not 0 <= cell < len(names):
+        raise ValueError(
+            f"The column has the label {int(cell)}, but its feature names {len(names)}: "
+            f"{list(names)!r:.200}"
+        )
+    return names[int(cell)]
