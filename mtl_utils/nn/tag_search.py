@@ -31,7 +31,8 @@ def viterbi(
             or every sequence of a row is forbidden.
         TypeError: If the mask is not boolean.
     """
-    check_emissions(emissions, mask, len(start))
+    check_emissions(emissions, mask, len(start) if start.dim() else 0)
+    _check_scores(start, transitions, end)
     if mask.numel() == 0:
         return [[] for _ in mask]
     precise = torch.promote_types(emissions.dtype, torch.float32)  # NumPy has no bfloat16
@@ -47,6 +48,17 @@ def viterbi(
     _check_found(totals.max(axis=1), lengths)
     paths = _backtrace(scores, totals.argmax(axis=1), lengths, transitions.cpu().numpy())
     return [path[:length] for path, length in zip(paths, lengths.tolist(), strict=True)]
+
+
+def _check_scores(start: Tensor, transitions: Tensor, end: Tensor) -> None:
+    size = len(start)
+    expected = {"start": [size], "transitions": [size, size], "end": [size]}
+    for name, scores in (("start", start), ("transitions", transitions), ("end", end)):
+        if list(scores.shape) != expected[name]:
+            raise ValueError(
+                f"Expected {name} {expected[name]} beside start {list(start.shape)}, got "
+                f"{list(scores.shape)}"
+            )
 
 
 def _best_zero(scores: Tensor) -> Tensor:

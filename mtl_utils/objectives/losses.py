@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from numbers import Real
+
 import torch
 from torch import Tensor
 from torch.nn import functional
@@ -53,8 +55,7 @@ def label_smoothing_loss(
         TypeError: If targets are not integers.
     """
     counted = check_targets(logits, targets, ignore_index)
-    if not 0 <= smoothing <= 1:
-        raise ValueError(f"smoothing must lie in [0, 1], got {smoothing}")
+    check_smoothing(smoothing)
     total = functional.cross_entropy(
         logits.reshape(-1, logits.shape[-1]),
         targets.reshape(-1).long(),
@@ -63,6 +64,22 @@ def label_smoothing_loss(
         label_smoothing=smoothing,
     )
     return total / counted.sum().clamp(min=1)
+
+
+def check_smoothing(smoothing: float) -> None:
+    """Refuse what is no share of a distribution.
+
+    Args:
+        smoothing: How much of it is spread over all classes.
+
+    Raises:
+        ValueError: If it is outside [0, 1], or not a number.
+        TypeError: If it is no number at all.
+    """
+    if isinstance(smoothing, bool) or not isinstance(smoothing, Real):
+        raise TypeError(f"smoothing must be a number in [0, 1], got {smoothing!r}")
+    if not 0 <= smoothing <= 1:
+        raise ValueError(f"smoothing must lie in [0, 1], got {smoothing}")
 
 
 def check_targets(logits: Tensor, targets: Tensor, ignore_index: int = MISSING_LABEL) -> Tensor:
@@ -91,9 +108,11 @@ def check_targets(logits: Tensor, targets: Tensor, ignore_index: int = MISSING_L
     counted, num_classes = targets != ignore_index, logits.shape[-1]
     outside = counted & ((targets < 0) | (targets >= num_classes))
     if targets.device.type == "cpu" and bool(outside.any()):
+        place = outside.nonzero()[0].tolist()
         raise ValueError(
             f"Target {int(targets[outside][0])} is not a class: {num_classes} logits have the "
-            f"classes 0 to {num_classes - 1}. Check the labels or the size of the output layer."
+            f"classes 0 to {num_classes - 1}. It stands at {place}, row first. Check the labels or "
+            "the size of the output layer."
         )
     return counted
 

@@ -6,11 +6,14 @@ from mtl_utils.tasks.classification import (
     ClassificationHead,
     PairClassification,
 )
+from mtl_utils.tasks.entity_labels import iob2_constraints
+from mtl_utils.tasks.labelled_head import LabelledHead
 from mtl_utils.tasks.language_modeling import LanguageModeling, LanguageModelingHead
 from mtl_utils.tasks.pooling import Pooling, compared_means, first_state, mean_state
 from mtl_utils.tasks.reliability import Calibration, calibration
+from mtl_utils.tasks.schemes import TAG_SCHEMES, convert_tags, repair_iob2
 from mtl_utils.tasks.spans import Span, SpanErrors, match_spans, span_errors, to_spans
-from mtl_utils.tasks.tagging import Tagging, TaggingHead, iob2_constraints, word_positions
+from mtl_utils.tasks.tagging import Tagging, TaggingHead
 from mtl_utils.tasks.translation import (
     MakeDecoder,
     Translation,
@@ -18,12 +21,15 @@ from mtl_utils.tasks.translation import (
     TranslationOutput,
     WritingHead,
 )
+from mtl_utils.tasks.words import word_positions
 
 __all__ = [
+    "TAG_SCHEMES",
     "Calibration",
     "Classification",
     "ClassificationHead",
     "Head",
+    "LabelledHead",
     "LanguageModeling",
     "LanguageModelingHead",
     "MakeDecoder",
@@ -40,10 +46,12 @@ __all__ = [
     "WritingHead",
     "calibration",
     "compared_means",
+    "convert_tags",
     "first_state",
     "iob2_constraints",
     "match_spans",
     "mean_state",
+    "repair_iob2",
     "span_errors",
     "to_spans",
     "word_positions",

@@ -39,7 +39,7 @@ class Head(torch_nn.Module):
         Returns:
             Logits or emissions.
         """
-        raise NotImplementedError
+        raise self._undefined("forward(hidden, batch)")
 
     def loss(self, outputs: Tensor, batch: Batch) -> Tensor:
         """Return the mean loss over what is counted.
@@ -51,7 +51,7 @@ class Head(torch_nn.Module):
         Returns:
             A scalar; exactly 0, with zero gradient, where nothing is counted.
         """
-        raise NotImplementedError
+        raise self._undefined("loss(outputs, batch)")
 
     def predict(self, hidden: Tensor, batch: Batch) -> list[Any]:
         """Predict, one entry a row of the batch.
@@ -63,7 +63,7 @@ class Head(torch_nn.Module):
         Returns:
             Labels, tag sequences or token ids.
         """
-        raise NotImplementedError
+        raise self._undefined("predict(hidden, batch)")
 
     def compare(self, hidden: Tensor, batch: Batch) -> list[tuple[Any, Any] | None]:
         """Predict what a batch has labels of, and put prediction and label side by side.
@@ -77,11 +77,13 @@ class Head(torch_nn.Module):
             has no label.
 
         Raises:
-            NotImplementedError: If the task writes text, which is measured as text.
+            NotImplementedError: If the head does not define it, or the task writes text, which is
+                measured as text.
         """
         raise NotImplementedError(
-            f"{type(self).__name__} writes text, which is measured as text, not against ids; use "
-            f"predict and the metrics of {self.task!r}"
+            f"{type(self).__name__} defines no compare(hidden, batch), so {self.task!r} cannot be "
+            "measured by evaluate. Define it: for each row prediction and label, or None where "
+            "there is no label. Or use predict and the metrics of the task."
         )
 
     def count(self, batch: Batch) -> Tensor:
@@ -94,6 +96,11 @@ class Head(torch_nn.Module):
             A scalar.
         """
         return num_counted(batch.labels[self.task])
+
+    def _undefined(self, method: str) -> NotImplementedError:
+        return NotImplementedError(
+            f"{type(self).__name__}, the head of {self.task!r}, defines no {method}; see tasks.Head"
+        )
 
 
 class Task(Protocol):
@@ -130,3 +137,73 @@ class Task(Protocol):
             references: What was expected, one entry a row.
         """
         ...
+
+
+def check_task(task: Any) -> None:
+    """Refuse what is no task, naming what it lacks.
+
+    Args:
+        task: Expected to be a :class:`Task`.
+
+    Raises:
+        TypeError: If it lacks a name, which is a string, ``causal``, ``head`` or ``metrics``.
+    """
+    kind = task.__name__ if isinstance(task, type) else type(task).__name__
+    if isinstance(task, type):
+        raise TypeError(f"Expected a task, got the class {kind} itself; make one: {kind}(...)")
+    lacking = [part for part in ("name", "causal", "head", "metrics") if not hasattr(task, part)]
+    if lacking:
+        raise TypeError(
+            f"{kind} is no task, since it has no {' and no '.join(lacking)}. A task has a name, "
+            "causal (whether its head must be given states that have seen no later token), "
+            "head(width) and metrics(predictions, references); see tasks.Task."
+        )
+    if not isinstance(task.name, str):
+        raise TypeError(f"The name of a {kind} must be a string, got {task.name!r:.60}")
+
+
+def check_head(head: Any, task: Task) -> None:
+    """Refuse what a task calls its head and is none.
+
+    Args:
+        head: What ``task.head(width)`` returned.
+        task: The task.
+
+    Raises:
+        TypeError: If it is no :class:`Head`.
+        ValueError: If it is the head of a task of another name.
+    """
+    kind = type(task).__name__
+    if not isinstance(head, Head):
+        raise TypeError(
+            f"{kind}.head must return a tasks.Head, a module with loss, predict and compare beside "
+            f"forward; that of {task.name!r} returned {type(head).__name__}"
+        )
+    of = getattr(head, "task", None)
+    if of != task.name:
+        raise ValueError(
+            f"{kind}.head made a {type(head).__name__} of the task {of!r}, not of {task.name!r}; "
+            "call super().__init__(task.name) in it"
+        )
+
+
+def check_loss(loss: Any, head: Head) -> None:
+    """Refuse what a head returns as its loss and cannot be added to those of other tasks.
+
+    Args:
+        loss: What ``head.loss(outputs, batch)`` returned.
+        head: The head.
+
+    Raises:
+        TypeError: If it is no tensor, or one of integers.
+        ValueError: If it is not a single number.
+    """
+    where = f"{type(head).__name__}.loss of {head.task!r}"
+    if not isinstance(loss, Tensor) or not loss.is_floating_point():
+        what = loss.dtype if isinstance(loss, Tensor) else type(loss).__name__
+        raise TypeError(f"{where} must return a tensor of one floating-point number, got {what}")
+    if loss.dim():
+        raise ValueError(
+            f"{where} must return a scalar, the mean over what is counted, got shape "
+            f"{list(loss.shape)}; use .mean() or .sum() / count"
+        )

@@ -11,10 +11,11 @@ from torch import Tensor
 from torch import nn as torch_nn
 
 from mtl_utils.data.batch import MISSING_LABEL, Batch
+from mtl_utils.data.class_labels import named_labels
 from mtl_utils.nn.arguments import check_probability
-from mtl_utils.objectives.losses import label_smoothing_loss
-from mtl_utils.tasks.base import Head
+from mtl_utils.objectives.losses import check_smoothing, label_smoothing_loss
 from mtl_utils.tasks.label_names import check_labels, label_ids, label_names
+from mtl_utils.tasks.labelled_head import LabelledHead
 from mtl_utils.tasks.pooling import PAIR_POOLINGS, TEXT_POOLINGS, Pooling
 
 
@@ -55,21 +56,22 @@ class Classification:
                 f"{type(self).__name__} has the poolings {list(self.poolings)}, got "
                 f"{self.pooling!r}"
             )
-        if not 0 <= self.smoothing <= 1:
-            raise ValueError(f"smoothing must lie in [0, 1], got {self.smoothing}")
+        check_smoothing(self.smoothing)
         check_probability("dropout", self.dropout)
 
-    def label(self, name: str | int) -> int:
+    def label(self, name: str | int | None) -> int:
         """Turn a label into its id.
 
         Args:
-            name: Its name, or already its id.
+            name: Its name, or already its id; ``None`` where it is missing, which becomes
+                :data:`~mtl_utils.data.MISSING_LABEL`.
 
         Raises:
             KeyError: If the name is not among the labels.
             ValueError: If the id is not that of a label.
+            TypeError: If it is neither a name nor an id.
         """
-        return label_ids(self.name, self.labels, [name])[0]
+        return label_ids(self.name, self.labels, [name], missing=True)[0]
 
     def names(self, ids: Sequence[str | int]) -> list[str]:
         """Turn ids into names.
@@ -92,14 +94,14 @@ class Classification:
         return ClassificationHead(self, width)
 
     def metrics(
-        self, predictions: Sequence[int | str], references: Sequence[int | str]
+        self, predictions: Sequence[int | str], references: Sequence[int | str | None]
     ) -> dict[str, float]:
         """Measure labels.
 
         Args:
             predictions: One label a row, as ids or as names.
-            references: As many, as ids or as names. Where one is missing (-100), the prediction is
-                not looked at.
+            references: As many, as ids or as names. Where one is missing (``None`` or -100),
+                the prediction is not looked at.
 
         Returns:
             ``accuracy``, and ``macro_f1``: the mean of the F1 of each label that occurs among
@@ -110,12 +112,14 @@ class Classification:
                 label.
             KeyError: If a name is not that of a label.
         """
+        predictions, references = named_labels(predictions), named_labels(references)
         if len(predictions) != len(references):
             raise ValueError(
                 f"Expected as many predictions as references, got {len(predictions)} for "
                 f"{len(references)}"
             )
-        pairs = zip(predictions, references, strict=True)
+        ids = label_ids(self.name, self.labels, references, missing=True)
+        pairs = zip(predictions, ids, strict=True)
         counted = [(found, expected) for found, expected in pairs if expected != MISSING_LABEL]
         if not counted:
             raise ValueError(f"No row has a label of {self.name!r}; there is nothing to measure")
@@ -154,7 +158,7 @@ class PairClassification(Classification):
     poolings: ClassVar[Mapping[str, Pooling]] = PAIR_POOLINGS
 
 
-class ClassificationHead(Head):
+class ClassificationHead(LabelledHead):
     """A linear layer over what was pooled.
 
     Args:
@@ -163,7 +167,7 @@ class ClassificationHead(Head):
     """
 
     def __init__(self, task: Classification, width: int) -> None:
-        super().__init__(task.name)
+        super().__init__(task.name, task.labels)
         self.smoothing = task.smoothing
         self.pooling = task.poolings[task.pooling]
         self.dropout = torch_nn.Dropout(task.dropout)
@@ -228,8 +232,14 @@ class ClassificationHead(Head):
             Two ids a row; ``None`` where a row has no label.
 
         Raises:
-            ValueError: As :meth:`predict`.
+            ValueError: As :meth:`predict`, or if there is not one label a row.
         """
-        labels: list[int] = batch.labels[self.task].tolist()
+        given = batch.labels[self.task]
+        if given.shape != hidden.shape[:1]:
+            raise ValueError(
+                f"Labels of {self.task!r} are one a row: expected {list(hidden.shape[:1])}, got "
+                f"{list(given.shape)}"
+            )
+        labels: list[int] = given.tolist()
         pairs = zip(self.predict(hidden, batch), labels, strict=True)
         return [None if pair[1] == MISSING_LABEL else pair for pair in pairs]

@@ -2,8 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Mapping, Sequence
 from operator import index
+from typing import Any
+
+from mtl_utils.data.batch import MISSING_LABEL
+from mtl_utils.data.labels import is_missing
+
+_HOW_TO_LEAVE_OUT = (
+    "Where a label is missing, give None; -1 stands for that only in a column of datasets whose "
+    "ClassLabel feature says so: give the column itself."
+)
 
 
 def check_labels(labels: Sequence[str]) -> None:
@@ -16,54 +25,65 @@ def check_labels(labels: Sequence[str]) -> None:
         ValueError: If there are none, or one occurs twice.
         TypeError: If a name is not a string, or the names have no order.
     """
-    if isinstance(labels, str | Set) or not all(isinstance(label, str) for label in labels):
+    several = isinstance(labels, Sequence) and not isinstance(labels, str)
+    if not several or not all(isinstance(label, str) for label in labels):
         raise TypeError(
             f"Expected names of labels in the order of their ids, strings in a list or tuple, got "
             f"{labels!r:.80}. Numbers would be taken for ids: use their text."
         )
     if not labels or len(set(labels)) != len(labels):
-        raise ValueError(f"Expected at least one label and none twice, got {labels}")
+        raise ValueError(f"Expected at least one label and none twice, got {labels!r:.200}")
 
 
-def label_ids(task: str, labels: Sequence[str], given: Sequence[str | int]) -> list[int]:
+def label_ids(
+    task: str, labels: Sequence[str], given: Sequence[Any], *, missing: bool = False
+) -> list[int]:
     """Turn labels into ids.
 
     Args:
         task: Name of the task, for the messages.
         labels: Names of its labels, in the order of their ids.
         given: Labels, each its name or its id.
+        missing: Whether some may be missing: ``None``, not a number, or
+            :data:`~mtl_utils.data.MISSING_LABEL`, which is what they become.
 
     Raises:
         KeyError: If a name is not among the labels.
         ValueError: If an id is not that of a label.
-        TypeError: If something is neither a name nor an id, or a string was given for several.
+        TypeError: If something is neither a name nor an id, or what was given is not several.
     """
-    if isinstance(given, str | Mapping):
+    if isinstance(given, str | Mapping) or not hasattr(given, "__iter__"):
         raise TypeError(f"Expected several labels of {task!r}, got {given!r:.60}; use a list")
-    odd = [label for label in given if not isinstance(label, str) and not _is_id(label)]
-    if odd:
-        raise TypeError(
-            f"Expected names or ids of labels of {task!r}, got {odd[0]!r:.60}; where a label is "
-            "missing, give None in place of the whole example's"
-        )
-    ids = {label: number for number, label in enumerate(labels)}
-    unknown = [label for label in given if isinstance(label, str) and label not in ids]
-    if unknown:
-        raise KeyError(f"{unknown[0]!r} is not a label of {task!r}: {tuple(labels)}")
-    wrong = [label for label in given if not isinstance(label, str) and not 0 <= label < len(ids)]
-    if wrong:
-        raise ValueError(
-            f"{int(wrong[0])} is not the id of a label of {task!r}, which are 0 to "
-            f"{len(labels) - 1}"
-        )
-    return [ids[label] if isinstance(label, str) else index(label) for label in given]
+    given = list(given)
+    if missing:
+        given = [MISSING_LABEL if is_missing(label) else label for label in given]
+    named = any(isinstance(label, str) for label in given)
+    ids = {label: number for number, label in enumerate(labels)} if named else {}
+    return [_label_id(task, labels, ids, label, missing) for label in given]
 
 
-def _is_id(label: object) -> bool:
-    return hasattr(label, "__index__") and not isinstance(label, bool)
+def _label_id(
+    task: str, labels: Sequence[str], ids: Mapping[str, int], label: Any, missing: bool
+) -> int:
+    if isinstance(label, str):
+        if label not in ids:
+            raise KeyError(f"{label!r} is not a label of {task!r}: {tuple(labels)!r:.400}")
+        return ids[label]
+    if not hasattr(label, "__index__") or isinstance(label, bool):
+        hint = _HOW_TO_LEAVE_OUT if missing else "A label is missing here that is needed."
+        if not is_missing(label):
+            hint = "Numbers must be integers: pandas makes them floats where one is missing."
+        raise TypeError(f"Expected names or ids of labels of {task!r}, got {label!r:.60}. {hint}")
+    number = index(label)
+    if 0 <= number < len(labels) or (missing and number == MISSING_LABEL):
+        return number
+    raise ValueError(
+        f"{number} is not the id of a label of {task!r}, which are 0 to {len(labels) - 1}."
+        + (f" {_HOW_TO_LEAVE_OUT}" if number < 0 else "")
+    )
 
 
-def label_names(task: str, labels: Sequence[str], given: Sequence[str | int]) -> list[str]:
+def label_names(task: str, labels: Sequence[str], given: Sequence[Any]) -> list[str]:
     """Turn labels into names.
 
     Args:
@@ -74,5 +94,6 @@ def label_names(task: str, labels: Sequence[str], given: Sequence[str | int]) ->
     Raises:
         KeyError: If a name is not among the labels.
         ValueError: If an id is not that of a label.
+        TypeError: If something is neither a name nor an id, or what was given is not several.
     """
     return [labels[number] for number in label_ids(task, labels, given)]

@@ -11,7 +11,8 @@ from torch import Tensor
 from torch import nn as torch_nn
 
 from mtl_utils.data.batch import MISSING_LABEL, Batch
-from mtl_utils.objectives.losses import label_smoothing_loss, num_counted
+from mtl_utils.nn.arguments import check_sizes
+from mtl_utils.objectives.losses import check_smoothing, label_smoothing_loss, num_counted
 from mtl_utils.objectives.sequence import sequence_loss
 from mtl_utils.tasks.base import Head
 
@@ -30,7 +31,8 @@ class LanguageModeling:
             log-likelihood of a whole sequence, which has no smoothed target.
 
     Raises:
-        ValueError: If ``per`` is something else, or a loss per sequence is to be smoothed.
+        ValueError: If ``per`` is something else, a loss per sequence is to be smoothed,
+            ``vocab_size`` is below 1, or ``smoothing`` is outside [0, 1].
     """
 
     name: str
@@ -40,6 +42,8 @@ class LanguageModeling:
     causal = True
 
     def __post_init__(self) -> None:
+        check_sizes(vocab_size=self.vocab_size)
+        check_smoothing(self.smoothing)
         if self.per not in ("token", "sequence"):
             raise ValueError(f'per must be "token" or "sequence", got {self.per!r}')
         if self.per == "sequence" and self.smoothing:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from mtl_utils.data.batch import MISSING_LABEL
+from mtl_utils.objectives.losses import check_targets
 
 
 @dataclass(frozen=True)
@@ -46,17 +46,18 @@ def calibration(probabilities: Tensor, targets: Tensor, num_bins: int = 10) -> C
         Confidence, accuracy and counts of each bin.
 
     Raises:
-        ValueError: If the shapes do not fit, there is nothing to count, a row is no distribution,
-            or ``num_bins`` is below 1.
+        ValueError: If the shapes do not fit, a target is not a class, there is nothing to count, a
+            row is no distribution, or ``num_bins`` is below 1.
+        TypeError: If the targets are not integers.
     """
-    if probabilities.shape[:-1] != targets.shape:
+    if probabilities.dim() < 1 or probabilities.shape[:-1] != targets.shape:
         raise ValueError(
             f"probabilities {list(probabilities.shape)} need targets "
             f"{list(probabilities.shape[:-1])}, got {list(targets.shape)}"
         )
     if num_bins < 1:
         raise ValueError(f"num_bins must be at least 1, got {num_bins}")
-    counted = targets != MISSING_LABEL
+    counted = check_targets(probabilities, targets)
     if not bool(counted.any()):
         raise ValueError("There is no prediction with a target to count")
     rows, expected = probabilities[counted].double(), targets[counted]  # [N, C], [N]

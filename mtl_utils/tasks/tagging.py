@@ -4,21 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import chain, compress
-from typing import Any
+from typing import Any, Literal, TypeVar
 
 import torch
 from torch import Tensor
 from torch import nn as torch_nn
 
 from mtl_utils.data.batch import MISSING_LABEL, Batch
-from mtl_utils.data.tokenization import Pieces
+from mtl_utils.data.class_labels import named_labels
+from mtl_utils.nn.arguments import check_probability
 from mtl_utils.nn.crf import LinearChainCRF
 from mtl_utils.nn.tag_search import viterbi
-from mtl_utils.objectives.losses import check_targets, label_smoothing_loss
-from mtl_utils.tasks.base import Head
+from mtl_utils.objectives.losses import check_smoothing, check_targets, label_smoothing_loss
+from mtl_utils.tasks.entity_labels import as_iob2, iob2_constraints
 from mtl_utils.tasks.label_names import check_labels, label_ids, label_names
-from mtl_utils.tasks.spans import OUTSIDE, check_rows, split_tag, to_spans
+from mtl_utils.tasks.labelled_head import LabelledHead
+from mtl_utils.tasks.schemes import broken_iob2, repair_iob2
+from mtl_utils.tasks.spans import check_rows, to_spans
+from mtl_utils.tasks.words import compact
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -27,7 +34,9 @@ class Tagging:
 
     Where the labels are IOB2 tags (``O``, ``B-PER``, ``I-PER``, ...), entities are measured, and
     predictions keep to the scheme: an ``I-`` tag never comes without the tag that it continues.
-    Any other labels are measured by accuracy alone and not constrained.
+    Other spellings of these tags are recognised: ``b-per``, ``B_PER``, and ``B`` and ``I`` without
+    a type. Any other labels are measured by accuracy alone and not constrained; what looks like
+    entity tags of another scheme is refused.
 
     Args:
         name: Under which a batch has its labels, one a token.
@@ -38,10 +47,15 @@ class Tagging:
         constrained: Whether predictions keep to IOB2, if the labels do.
         smoothing: Label smoothing while training, without a CRF.
         dropout: Probability of dropping a unit of the hidden states.
+        scheme: ``"auto"`` recognises IOB2 tags, ``"iob2"`` insists on them, and ``"plain"`` says
+            that the labels are no entity tags, whatever they look like.
+        invalid: What :meth:`metrics` does with references that break IOB2, whose entities a strict
+            reading would lose: ``"refuse"``, or ``"convert"`` (:func:`repair_iob2`) and count.
 
     Raises:
         ValueError: If there are no labels, one occurs twice, an ``I-`` tag has no ``B-`` tag, some
-            labels are IOB2 tags and some are not, or a CRF is to be trained with smoothing.
+            labels are IOB2 tags and some are not, they are entity tags of another scheme, a CRF is
+            to be trained with smoothing, or a setting is outside its range.
     """
 
     name: str
@@ -50,51 +64,52 @@ class Tagging:
     constrained: bool = True
     smoothing: float = 0.0
     dropout: float = 0.0
+    scheme: Literal["auto", "iob2", "plain"] = "auto"
+    invalid: Literal["refuse", "convert"] = "refuse"
     causal = False
 
     def __post_init__(self) -> None:
         check_labels(self.labels)
         object.__setattr__(self, "labels", tuple(self.labels))
+        check_smoothing(self.smoothing)
+        check_probability("dropout", self.dropout)
         if self.crf and self.smoothing:
             raise ValueError(
                 f"A CRF has no smoothed target; got smoothing={self.smoothing}. Use dropout, or "
                 "crf=False."
             )
-        if self.has_entities:
-            iob2_constraints(self.labels)
+        if self.invalid not in ("refuse", "convert"):
+            raise ValueError(f'invalid must be "refuse" or "convert", got {self.invalid!r}')
+        self.iob2_tags  # noqa: B018  refuses labels of other schemes now, not when they are used
+
+    @cached_property
+    def iob2_tags(self) -> tuple[str, ...] | None:
+        """The labels as IOB2 tags, in the order of their ids; ``None`` if they are none."""
+        return as_iob2(self.labels, self.scheme)
 
     @property
     def has_entities(self) -> bool:
         """Whether the labels are IOB2 tags."""
-        marked = [label for label in self.labels if label.startswith(("B-", "I-"))]
-        if not marked or OUTSIDE not in self.labels:
-            return False
-        others = set(self.labels) - {*marked, OUTSIDE}
-        if others:
-            raise ValueError(
-                f"Expected IOB2 tags or none, got {marked[0]!r} beside {sorted(others)[0]!r}. "
-                "Convert the labels to IOB2 first."
-            )
-        return True
+        return self.iob2_tags is not None
 
     @property
     def entity_types(self) -> tuple[str, ...]:
-        """Types of entities, in the order of their ``B-`` tags."""
-        if not self.has_entities:
-            return ()
-        return tuple(label[2:] for label in self.labels if label.startswith("B-"))
+        """Types of entities, in the order of their ``B-`` tags; tags without one are "entity"."""
+        return tuple(tag[2:] for tag in self.iob2_tags or () if tag.startswith("B-"))
 
-    def label(self, tags: Sequence[str | int]) -> list[int]:
+    def label(self, tags: Sequence[str | int | None]) -> list[int]:
         """Turn the tags of a sentence into ids.
 
         Args:
-            tags: Labels, each its name or its id.
+            tags: Labels, each its name or its id; ``None`` where a word has none, which becomes
+                :data:`~mtl_utils.data.MISSING_LABEL`.
 
         Raises:
             KeyError: If a name is not among the labels.
             ValueError: If an id is not that of a label.
+            TypeError: If something is neither a name nor an id.
         """
-        return label_ids(self.name, self.labels, tags)
+        return label_ids(self.name, self.labels, tags, missing=True)
 
     def tags(self, ids: Sequence[str | int]) -> list[str]:
         """Turn ids into names.
@@ -119,7 +134,7 @@ class Tagging:
     def metrics(
         self,
         predictions: Sequence[Sequence[int | str]],
-        references: Sequence[Sequence[int | str]],
+        references: Sequence[Sequence[int | str | None]],
     ) -> dict[str, float]:
         """Measure tokens and, where the labels are IOB2 tags, entities.
 
@@ -128,31 +143,55 @@ class Tagging:
 
         Args:
             predictions: Labels row by row, as ids or as names.
-            references: As many, as ids or as names. Where one is missing (-100), the prediction is
-                not looked at.
+            references: As many, as ids or as names. Where one is missing (``None`` or -100), the
+                prediction is not looked at.
 
         Returns:
             ``accuracy`` of tokens and, for IOB2 tags, ``precision``, ``recall`` and ``f1`` of all
-            entities together (micro average) and ``f1_<type>`` of each type; from 0 to 1.
+            entities together (micro average) and ``f1_<type>`` of each type; from 0 to 1. With
+            ``invalid="convert"`` also ``converted``: how many tags of the references were.
 
         Raises:
-            ValueError: If numbers or lengths differ, there is nothing to compare, or an id is not
-                that of a label.
+            ValueError: If numbers or lengths differ, there is nothing to compare, an id is not
+                that of a label, or a reference breaks IOB2 and ``invalid`` is ``"refuse"``.
             KeyError: If a name is not that of a label.
         """
+        predictions, references = named_labels(predictions), named_labels(references)
         check_rows(predictions, references)
-        found: list[list[str]] = []
-        expected: list[list[str]] = []
+        found: list[list[int]] = []
+        expected: list[list[int]] = []
         for row, wanted in zip(predictions, references, strict=True):
-            counted = [label != MISSING_LABEL for label in wanted]
-            found.append(self.tags(list(compress(row, counted))))
-            expected.append(self.tags(list(compress(wanted, counted))))
+            ids = self.label(wanted)
+            counted = [label != MISSING_LABEL for label in ids]
+            found.append(label_ids(self.name, self.labels, list(compress(row, counted))))
+            expected.append(list(compress(ids, counted)))
         count = sum(map(len, expected))
         if count == 0:
             raise ValueError(f"No token has a label of {self.name!r}; there is nothing to measure")
-        pairs = zip(chain(*found), chain(*expected), strict=True)
-        accuracy = {"accuracy": sum(left == right for left, right in pairs) / count}
-        return accuracy | (self._entity_metrics(found, expected) if self.has_entities else {})
+        if self.iob2_tags is None:
+            return {"accuracy": _accuracy(found, expected)}
+        tags = self.iob2_tags
+        written, wanted_tags = ([[tags[i] for i in row] for row in s] for s in (found, expected))
+        wanted_tags, converted = self._within_scheme(wanted_tags)
+        measured = {"accuracy": _accuracy(written, wanted_tags)}
+        return measured | self._entity_metrics(written, wanted_tags) | converted
+
+    def _within_scheme(self, rows: list[list[str]]) -> tuple[list[list[str]], dict[str, float]]:
+        """Return references that keep to IOB2, and the metric that counts what was converted."""
+        if self.invalid == "convert":
+            repaired, count = repair_iob2(rows)
+            return [[tag for tag in row if tag] for row in repaired], {"converted": float(count)}
+        for number, row in enumerate(rows):
+            for position in broken_iob2(row)[:1]:
+                after = f"after {row[position - 1]!r}" if position else "first"
+                raise ValueError(
+                    f"The references of {self.name!r} break IOB2: in row {number} the tag "
+                    f"{row[position]!r} comes {after} (token {position} of those that have a tag), "
+                    "and a strict reading loses its entity. Convert them before: "
+                    'tasks.convert_tags(tags, "iob1") if they are IOB1, tasks.repair_iob2(rows) if '
+                    'there are errors in them; or measure with Tagging(..., invalid="convert").'
+                )
+        return rows, {}
 
     def _entity_metrics(
         self, found: list[list[str]], expected: list[list[str]]
@@ -164,6 +203,11 @@ class Tagging:
         for kind in self.entity_types:
             metrics[f"f1_{kind}"] = float(report.get(kind, {}).get("f1-score", 0.0))
         return metrics
+
+
+def _accuracy(found: Sequence[Sequence[T]], expected: Sequence[Sequence[T]]) -> float:
+    pairs = list(zip(chain(*found), chain(*expected), strict=True))
+    return sum(left == right for left, right in pairs) / len(pairs)
 
 
 def _report(found: list[list[str]], expected: list[list[str]]) -> dict[str, dict[str, Any]]:
@@ -178,7 +222,7 @@ def _report(found: list[list[str]], expected: list[list[str]]) -> dict[str, dict
     )
 
 
-class TaggingHead(Head):
+class TaggingHead(LabelledHead):
     """An output layer over the labels, with a CRF above it or not.
 
     Tokens without a label, such as the later pieces of a word, are no part of the sequence that a
@@ -194,20 +238,22 @@ class TaggingHead(Head):
     transitions: Tensor
 
     def __init__(self, task: Tagging, width: int) -> None:
-        super().__init__(task.name)
+        super().__init__(task.name, task.labels)
         self.smoothing = task.smoothing
         self.dropout = torch_nn.Dropout(task.dropout)
         size = len(task.labels)
         self.output = torch_nn.Linear(width, size)
-        self.constrained = task.constrained and task.has_entities
-        allowed_start = torch.ones(size, dtype=torch.bool)
-        allowed = torch.ones(size, size, dtype=torch.bool)
-        if self.constrained:
-            allowed_start, allowed = iob2_constraints(task.labels)
-        self.crf = LinearChainCRF(size, allowed_start, allowed) if task.crf else None
-        for name, mask in (("start", allowed_start), ("transitions", allowed)):
-            scores = torch.zeros(mask.shape).masked_fill(~mask, -torch.inf)
-            self.register_buffer(name, scores, persistent=False)
+        masks: tuple[Tensor | None, Tensor | None] = (None, None)
+        if task.constrained and task.iob2_tags is not None:
+            masks = iob2_constraints(task.iob2_tags)
+        self.constrained = masks[0] is not None
+        self.crf = LinearChainCRF(size, *masks) if task.crf else None
+        if self.crf is None:
+            # [C, C] is large where there are many labels, so it is there only if it is needed.
+            for name, mask in zip(("start", "transitions"), masks, strict=True):
+                if mask is not None:
+                    scores = torch.zeros(mask.shape).masked_fill(~mask, -torch.inf)
+                    self.register_buffer(name, scores, persistent=False)
 
     def forward(self, hidden: Tensor, batch: Batch) -> Tensor:
         """Score every label of every token.
@@ -239,6 +285,7 @@ class TaggingHead(Head):
             ValueError: If the labels do not fit the emissions, or one does not exist.
         """
         labels = batch.labels[self.task]
+        self._check_fit(outputs, batch)
         if self.crf is None:
             return label_smoothing_loss(outputs, labels, self.smoothing if self.training else 0.0)
         counted = check_targets(outputs, labels)
@@ -250,8 +297,9 @@ class TaggingHead(Head):
     def predict(self, hidden: Tensor, batch: Batch) -> list[list[int]]:
         """Return the best label of each token of the input.
 
-        Every token takes part in the sequence. Where only some do in training, as the first pieces
-        of words, use :meth:`decode`.
+        Where tokens are pieces of words and the inputs say so (``first_pieces``; see
+        :meth:`mtl_utils.data.EncodedText.example`), the first pieces are labelled as one sequence,
+        as in training. Otherwise every token takes part in it.
 
         Args:
             hidden: Hidden states ``[B, T, D]``.
@@ -259,8 +307,17 @@ class TaggingHead(Head):
 
         Returns:
             One id a token, row by row; none for a row without tokens.
+            :data:`~mtl_utils.data.MISSING_LABEL` stands where no word begins.
         """
-        return self.decode(hidden, batch.inputs.mask)
+        first_pieces, mask = batch.inputs.first_pieces, batch.inputs.mask
+        if first_pieces is None:
+            return self.decode(hidden, mask)
+        found = zip(self.decode(hidden, first_pieces), first_pieces.tolist(), strict=True)
+        rows = []
+        for (ids, begins), length in zip(found, mask.sum(dim=1).tolist(), strict=True):
+            left = iter(ids)
+            rows.append([next(left) if here else MISSING_LABEL for here in begins[:length]])
+        return rows
 
     def compare(self, hidden: Tensor, batch: Batch) -> list[tuple[list[int], list[int]] | None]:
         """Label the tokens that have a label, and put both side by side.
@@ -271,8 +328,12 @@ class TaggingHead(Head):
 
         Returns:
             Two sequences of ids a row, of its labelled tokens alone; ``None`` where there is none.
+
+        Raises:
+            ValueError: If there is not one label a token.
         """
         labels = batch.labels[self.task]
+        self._check_fit(hidden, batch)
         known = labels != MISSING_LABEL
         expected: list[list[int]] = [
             row[at].tolist() for row, at in zip(labels, known, strict=True)
@@ -280,89 +341,42 @@ class TaggingHead(Head):
         pairs = zip(self.decode(hidden, known), expected, strict=True)
         return [pair if pair[1] else None for pair in pairs]
 
+    def _check_fit(self, states: Tensor, batch: Batch) -> None:
+        """Refuse labels that are not one a token, as far as a batch shows it."""
+        labels, mask = batch.labels[self.task], batch.inputs.mask
+        if labels.shape != states.shape[:2]:
+            raise ValueError(
+                f"Labels of {self.task!r} are one a token: states {list(states.shape)} need "
+                f"targets {list(states.shape[:2])}, got {list(labels.shape)}"
+            )
+        if labels.shape != mask.shape or labels.device.type != "cpu":
+            return
+        beyond = (labels != MISSING_LABEL) & ~mask
+        if bool(beyond.any()):
+            row = int(beyond.any(dim=1).nonzero()[0])
+            raise ValueError(
+                f"Row {row} has more labels of {self.task!r} than tokens, which are "
+                f"{int(mask[row].sum())}; expected one label a token"
+            )
+
     def decode(self, hidden: Tensor, positions: Tensor) -> list[list[int]]:
         """Return the best labels of some tokens, taken as a sequence of their own.
 
         Args:
             hidden: Hidden states ``[B, T, D]``.
-            positions: ``[B, T]``, True at the tokens to label, such as :func:`word_positions`.
+            positions: ``[B, T]``, True at the tokens to label, such as
+                :func:`mtl_utils.tasks.word_positions` returns.
 
         Returns:
             One id for each of these tokens, row by row.
         """
+        if self.crf is None and not self.constrained:
+            # Chosen before they are moved together, since a copy of all scores is large.
+            best, mask = compact(self.output(hidden).argmax(dim=2), positions)
+            lengths = mask.sum(dim=1).tolist()
+            return [row[:n] for row, n in zip(best.tolist(), lengths, strict=True)]
         emissions, mask = compact(self.output(hidden), positions)
         if self.crf is not None:
             return self.crf.decode(emissions, mask)
-        if self.constrained:
-            end = torch.zeros_like(self.start)
-            return viterbi(emissions, mask, self.start, self.transitions, end)
-        rows = emissions.argmax(dim=2).tolist()
-        return [row[:n] for row, n in zip(rows, mask.sum(dim=1).tolist(), strict=True)]
-
-
-def compact(values: Tensor, kept: Tensor) -> tuple[Tensor, Tensor]:
-    """Move what is kept of each row together, to the left.
-
-    Args:
-        values: ``[B, T]`` or ``[B, T, C]``.
-        kept: ``[B, T]``, True at what is kept.
-
-    Returns:
-        Values ``[B, U]`` or ``[B, U, C]`` in their order, U being the most that is kept of a row,
-        and their mask ``[B, U]``. What the mask leaves out has no meaning.
-    """
-    lengths = kept.sum(dim=1)  # [B]
-    longest = int(lengths.max()) if lengths.numel() else 0
-    order = (~kept).to(torch.uint8).argsort(dim=1, stable=True)[:, :longest]  # [B, U]
-    mask = torch.arange(longest, device=kept.device) < lengths.unsqueeze(1)
-    if values.dim() == 3:
-        order = order.unsqueeze(2).expand(-1, -1, values.shape[2])
-    return values.gather(1, order), mask
-
-
-def word_positions(sentences: Sequence[Pieces], length: int | None = None) -> Tensor:
-    """Say where the words of sentences begin.
-
-    Args:
-        sentences: The pieces of each sentence.
-        length: T, where the inputs hold more than the pieces, such as ``<eos>``; the longest
-            sentence if ``None``.
-
-    Returns:
-        ``[B, T]``, True at the first piece of each word: what :meth:`TaggingHead.decode` is to
-        label.
-
-    Raises:
-        ValueError: If a sentence is longer than ``length``.
-    """
-    longest = max((len(pieces.ids) for pieces in sentences), default=0)
-    if length is not None and longest > length:
-        raise ValueError(f"A sentence has {longest} pieces, but length is {length}")
-    positions = torch.zeros(len(sentences), longest if length is None else length).bool()
-    for row, pieces in enumerate(sentences):
-        positions[row, pieces.first_pieces] = True
-    return positions
-
-
-def iob2_constraints(labels: Sequence[str]) -> tuple[Tensor, Tensor]:
-    """Say which IOB2 tags may come first, and which may follow which.
-
-    Args:
-        labels: The tags, in the order of their ids.
-
-    Returns:
-        Boolean ``[C]``, False for ``I-`` tags, and boolean ``[C, C]`` (from, to), False where an
-        ``I-`` tag follows anything but a ``B-`` or ``I-`` tag of its type. Any tag may come last.
-
-    Raises:
-        ValueError: If a label is none of IOB2, or an ``I-`` tag has no ``B-`` tag of its type.
-    """
-    split = [split_tag(label) for label in labels]
-    for prefix, kind in split:
-        if prefix == "I" and ("B", kind) not in split:
-            raise ValueError(
-                f"I-{kind} can never occur, since there is no B-{kind}: {list(labels)}"
-            )
-    start = torch.tensor([prefix != "I" for prefix, _ in split])
-    following = [[to != "I" or kind == before for to, kind in split] for _, before in split]
-    return start, torch.tensor(following)
+        end = torch.zeros_like(self.start)
+        return viterbi(emissions, mask, self.start, self.transitions, end)

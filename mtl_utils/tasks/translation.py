@@ -221,6 +221,21 @@ class WritingHead(Head):
         smoothing = self.settings.smoothing if self.training else 0.0
         return label_smoothing_loss(outputs, batch.labels[self.task], smoothing)
 
+    def compare(self, hidden: Tensor, batch: Batch) -> list[tuple[Any, Any] | None]:
+        """Refuse: text is measured as text.
+
+        Args:
+            hidden: Hidden states.
+            batch: What they were computed from.
+
+        Raises:
+            NotImplementedError: Always.
+        """
+        raise NotImplementedError(
+            f"{type(self).__name__} writes text, which is measured as text, not against ids; use "
+            f"predict and the metrics of {self.task!r}"
+        )
+
     def write(
         self,
         step: Step,

@@ -477,3 +477,23 @@ def test_decoding_what_is_no_number(wrong, position):
         LinearChainCRF(2).decode(emissions, mask)
     emissions[1, position, 1] = -torch.inf  # a way to forbid a tag at a position
     assert LinearChainCRF(2).decode(emissions, mask) == [[0, 0, 0]] * 2
+
+
+@pytest.mark.parametrize(
+    ("message", "wrong"),
+    [
+        (r"Expected end \[3\] beside start \[3\], got \[1\]", {"end": torch.zeros(1)}),
+        (r"Expected end \[3\] .* got \[\]", {"end": torch.tensor(0.0)}),
+        (r"Expected transitions \[3, 3\] .* got \[1, 3\]", {"transitions": torch.zeros(1, 3)}),
+        (r"Expected transitions \[3, 3\] .* got \[3\]", {"transitions": torch.zeros(3)}),
+        (r"emissions \[B, T, 1\], got", {"start": torch.zeros(1)}),
+        (r"emissions \[B, T, 0\], got", {"start": torch.tensor(0.0)}),
+        (r"Expected start \[3\]", {"start": torch.zeros(3, 3)}),
+    ],
+)
+def test_scores_of_a_search_that_would_be_stretched(message, wrong):
+    scores = {"start": torch.zeros(3), "transitions": torch.zeros(3, 3), "end": torch.zeros(3)}
+    mask = torch.ones(2, 4, dtype=torch.bool)
+    assert viterbi(torch.zeros(2, 4, 3), mask, **scores) == [[0] * 4] * 2
+    with pytest.raises(ValueError, match=message):
+        viterbi(torch.zeros(2, 4, 3), mask, **{**scores, **wrong})

@@ -207,3 +207,17 @@ def test_a_hopeless_model_is_infinitely_uncertain():
 def test_predictions_that_do_not_fit(predictions, references):
     with pytest.raises(ValueError, match="one log-probability for each token after the first"):
         LanguageModeling("lm", VOCABULARY).metrics(predictions, references)
+
+
+@pytest.mark.parametrize(
+    ("error", "message", "settings"),
+    [
+        (ValueError, "vocab_size must be at least 1, got 0", {"vocab_size": 0}),
+        (ValueError, r"smoothing must lie in \[0, 1\], got 2", {"smoothing": 2}),
+        (ValueError, r"smoothing must lie in \[0, 1\], got nan", {"smoothing": float("nan")}),
+        (TypeError, r"smoothing must be a number in \[0, 1\], got '0.1'", {"smoothing": "0.1"}),
+    ],
+)
+def test_settings_out_of_range(error, message, settings):
+    with pytest.raises(error, match=message):
+        LanguageModeling("lm", **{"vocab_size": 5, **settings})

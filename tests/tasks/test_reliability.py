@@ -74,6 +74,10 @@ def test_missing_targets_and_leading_dimensions():
         (torch.ones(3, 2), torch.zeros(3).long(), 10, "sum to 1"),
         (torch.tensor([[1.5, -0.5]]), torch.zeros(1).long(), 10, "sum to 1"),
         (torch.ones(3, 2) / 2, torch.zeros(3).long(), 0, "num_bins"),
+        (torch.ones(3, 2) / 2, torch.tensor([0, 9, 1]), 10, "Target 9 is not a class: 2"),
+        (torch.ones(3, 2) / 2, torch.tensor([0, -1, 1]), 10, "Target -1 is not a class"),
+        (torch.tensor([[torch.nan, 0.5]]), torch.zeros(1).long(), 10, "sum to 1"),
+        (torch.tensor(0.5), torch.tensor(0), 10, "need targets"),
     ],
 )
 def test_bad_input(probabilities, targets, num_bins, message):

@@ -12,8 +12,8 @@ from seqeval.scheme import IOB2
 from mtl_utils import atlas
 from mtl_utils.data import Batch, Example, Pieces, collate
 from mtl_utils.objectives import classification_loss, label_smoothing_loss
-from mtl_utils.tasks import Tagging, iob2_constraints, to_spans, word_positions
-from mtl_utils.tasks.tagging import compact
+from mtl_utils.tasks import Tagging, iob2_constraints, repair_iob2, to_spans, word_positions
+from mtl_utils.tasks.words import compact
 
 WIDTH, TAGS = 5, ("O", "B-PER", "I-PER", "B-LOC", "I-LOC")
 EXACT = {"atol": 1e-9, "rtol": 1e-9}
@@ -213,7 +213,8 @@ def test_the_loss_depends_on_neither_padding_nor_order(crf):
     ("message", "labels"),
     [
         (r"need targets \[2, 3\], got \[2, 2\]", torch.zeros(2, 2).long()),
-        ("Target 5 is not a class", torch.full((2, 3), 5)),
+        (r"Target 5 is not .* stands at .1, 0.", torch.tensor([[0, 1, 2], [5, -100, -100]])),
+        ("Row 1 has more labels of 'tags' than tokens, which are 1", torch.zeros(2, 3).long()),
     ],
 )
 def test_labels_that_do_not_fit(crf, message, labels):
@@ -221,6 +222,9 @@ def test_labels_that_do_not_fit(crf, message, labels):
     head = make(crf=crf)
     with pytest.raises(ValueError, match=message):
         head.loss(head(hidden, batch), Batch(batch.inputs, {"tags": labels}))
+    if "Target" not in message:  # that is for the metrics to say
+        with pytest.raises(ValueError, match=message):
+            head.compare(hidden, Batch(batch.inputs, {"tags": labels}))
 
 
 def test_dropout_acts_in_training_alone():
@@ -281,10 +285,13 @@ def test_words_in_pieces_are_tagged_as_if_they_were_whole(crf):
 def test_metrics_are_those_of_seqeval(rows):
     predictions, references = [p for p, _ in rows], [r for _, r in rows]
     task = Tagging("tags", TAGS)
+    # What breaks the scheme is refused; see test_schemes.
+    references = [task.label(row) for row in repair_iob2(map(task.tags, references))[0]]
     metrics = task.metrics(predictions, references)
     found, expected = map(list, ([task.tags(r) for r in s] for s in (predictions, references)))
     total = sum(map(len, references))
-    right = sum(a == b for p, r in rows for a, b in zip(p, r, strict=True))
+    pairs = zip(itertools.chain(*predictions), itertools.chain(*references), strict=True)
+    right = sum(a == b for a, b in pairs)
     assert metrics["accuracy"] == pytest.approx(right / total)
     assert list(metrics) == ["accuracy", "precision", "recall", "f1", "f1_PER", "f1_LOC"]
     if not any(map(to_spans, [*found, *expected])):
@@ -336,6 +343,103 @@ def test_parts_of_speech_have_an_accuracy_and_no_entities():
     assert NER.entity_types == atlas.ENTITY_TYPES
 
 
+# Sets of labels.
+
+SPELLINGS = {
+    "as they are": ("O", "B-PER", "I-PER", "B-LOC", "I-LOC"),
+    "underscores": ("O", "B_PER", "I_PER", "B_LOC", "I_LOC"),
+    "colons": ("O", "B:PER", "I:PER", "B:LOC", "I:LOC"),
+    "lower case": ("o", "b-PER", "i-PER", "b-LOC", "i-LOC"),
+    "mixed": ("O", "b-PER", "i-PER", "B-LOC", "I_LOC"),
+}
+
+
+@pytest.mark.parametrize("labels", SPELLINGS.values(), ids=SPELLINGS)
+def test_however_they_are_spelled_tags_are_entities(labels):
+    task, usual = Tagging("ner", labels), Tagging("ner", TAGS)
+    assert task.has_entities
+    assert task.iob2_tags == usual.iob2_tags == TAGS
+    assert task.entity_types == ("PER", "LOC")
+    found, expected = [[1, 2, 0, 3], [2, 1]], [[1, 2, 0, 3], [1, 2]]
+    assert task.metrics(found, expected) == usual.metrics(found, expected)
+    names = [[labels[i] for i in row] for row in expected]
+    assert task.metrics(names, names)["f1"] == 1
+    assert task.tags(expected[0]) == names[0]  # in their own spelling
+    hidden, batch = some_batch([[0, 1, 2], [3]])
+    assert make(labels=labels).predict(hidden, batch) == make().predict(hidden, batch)
+
+
+def test_tags_without_a_type():
+    for labels in (("O", "B", "I"), ("I", "o", "B"), ("b", "i", "O")):
+        task = Tagging("chunks", labels)
+        b, i, o = (
+            task.labels.index(n)
+            for n in (*sorted(set(labels) - {"o", "O"}), *({"o", "O"} & {*labels}))
+        )
+        assert task.entity_types == ("entity",)
+        measured = task.metrics([[b, i, o, b]], [[b, i, o, o]])
+        assert measured["precision"] == measured["f1_entity"] * 0.75 == 0.5
+        assert measured["recall"] == 1
+        with pytest.raises(ValueError, match="break IOB2"):
+            task.metrics([[b, i]], [[i, i]])
+
+
+def test_tags_of_which_none_is_outside():
+    assert Tagging("chunks", ("B-NP", "I-NP", "B-VP")).entity_types == ("NP", "VP")
+    assert Tagging("chunks", ("B_NP", "I_NP")).entity_types == ("NP",)
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [
+        ("O", "B-X", "I-X", "E-X", "S-X"),
+        ("O", "S-X", "S-Y"),
+        ("O", "B_X", "I_X", "E_X"),
+        ("O", "B_X", "I_X", "<pad>"),
+        ("O", "PER-B", "PER-I"),
+        ("O", "X-B", "X-I", "X-E"),
+        ("O", "B", "I", "E"),
+        ("o", "B-X", "E-X"),
+        ("O", "B-X", "B_X", "I-X"),
+        ("O", "I-X", "I-Y"),
+        ("O", "i-x", "i-y"),
+    ],
+)
+def test_entity_tags_of_another_scheme_are_refused_unless_they_are_plain(labels):
+    with pytest.raises(ValueError, match='scheme="plain"'):
+        Tagging("ner", labels)
+    plain = Tagging("ner", labels, scheme="plain")
+    assert not plain.has_entities
+    assert plain.metrics([[0, 1]], [[0, 0]]) == {"accuracy": 0.5}
+    with pytest.raises(ValueError, match=r'scheme="plain"|Expected an IOB2'):
+        Tagging("ner", labels, scheme="iob2")
+
+
+PLAIN = {
+    "universal": atlas.POS_TAGS,
+    "Penn": ("NN", "NNS", "IN", "VB", "VBZ", "DT", ".", ",", "-LRB-", "''", "``", "PRP$"),
+    "old universal": ("NOUN", "VERB", "X", ".", "ADP"),
+    "with an O": ("O", "NOUN", "I", "B", "V"),
+    "letters": ("A", "B", "O"),
+    "word boundaries": ("B", "M", "E", "S"),
+    "sizes": ("S", "M", "L"),
+    "types": ("O", "PER", "LOC"),
+    "yes and no": ("yes", "no"),
+    "numbers": ("B-1", "C-1", "D-2"),
+    "words": ("O", "be", "is", "us", "in", "e-mail", "it's", "s-curve"),
+    "one": ("X",),
+}
+
+
+@pytest.mark.parametrize("labels", PLAIN.values(), ids=PLAIN)
+def test_other_labels_are_left_in_peace(labels):
+    task = Tagging("pos", labels)
+    assert not task.has_entities
+    assert task.metrics([[0]], [[0]]) == {"accuracy": 1}
+    with pytest.raises(ValueError, match="These labels are no IOB2 tags"):
+        Tagging("pos", labels, scheme="iob2")
+
+
 @pytest.mark.parametrize(
     ("error", "message", "predictions", "references"),
     [
@@ -362,6 +466,12 @@ def test_what_cannot_be_measured(error, message, predictions, references):
         ("got 'B-X' beside 'E-X'", {"labels": ("O", "B-X", "I-X", "E-X")}),
         ("Expected an IOB2 tag", {"labels": ("O", "B-")}),
         ("A CRF has no smoothed target; got smoothing=0.1", {"crf": True, "smoothing": 0.1}),
+        (r"dropout must lie in \[0, 1\), got 1", {"dropout": 1}),
+        (r"dropout must lie in \[0, 1\), got nan", {"dropout": float("nan")}),
+        (r"smoothing must lie in \[0, 1\], got 2", {"smoothing": 2}),
+        (r"smoothing must lie in \[0, 1\], got nan", {"smoothing": float("nan")}),
+        ('scheme must be "auto", "iob2" or "plain", got \'bio\'', {"scheme": "bio"}),
+        ('invalid must be "refuse" or "convert", got True', {"invalid": True}),
     ],
 )
 def test_settings_that_cannot_be(message, settings):
@@ -375,7 +485,7 @@ def test_names_of_labels_that_are_none(labels):
         Tagging("ner", labels)
 
 
-@pytest.mark.parametrize("wrong", [float("nan"), None, True, b"O", 1.0, ["O"]])
+@pytest.mark.parametrize("wrong", [True, b"O", 1.0, ["O"]])
 def test_labels_that_are_neither_names_nor_ids(wrong):
     with pytest.raises(TypeError, match="names or ids of labels of 'ner', got"):
         Tagging("ner", ("O", "B-PER")).label(["O", wrong])
