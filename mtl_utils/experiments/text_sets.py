@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from mtl_utils import atlas
-from mtl_utils.data import Example, Tokenizer, encode_pair, encode_text, hub
+from mtl_utils.data import Example, Tokenizer, encode_pair, encode_text, hub, schema
 from mtl_utils.data.entry import SPLITS
 from mtl_utils.tasks import Classification, PairClassification, Tagging
 
@@ -228,6 +228,10 @@ def _text_set(
     for task, column in columns.items():
         feature = features[column]
         labels[task] = tuple(getattr(feature, "feature", feature).names)
+        for split in SPLITS:  # ids of one split mean the same in another
+            schema.check_features(
+                {column: dataset[split].features[column]}, {column: feature}, f"{name}, {split}"
+            )
     splits = {split: _rows(dataset[split], columns, text, other) for split in SPLITS}
     return TextSet(name, kinds, labels, splits)
 

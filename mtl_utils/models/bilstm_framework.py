@@ -12,6 +12,7 @@ from mtl_utils.data.batch import MISSING_LABEL, Batch
 from mtl_utils.data.batching import predict_by_length
 from mtl_utils.data.byte_pairs import BytePairTokenizer
 from mtl_utils.data.examples import Example
+from mtl_utils.data.labels import is_missing
 from mtl_utils.data.tokenization import Tokenizer
 from mtl_utils.models.multitask import MultiTaskModel
 from mtl_utils.nn import BiLSTMEncoder, Hypothesis, ProjectedEncoder, SelfAttentiveDecoder, sample
@@ -119,14 +120,15 @@ class BiLSTMFramework(MultiTaskModel):
     def example(
         self,
         words: Sequence[str],
-        tags: Sequence[str] | None = None,
+        tags: Sequence[str | int | None] | None = None,
         translation: str | None = None,
     ) -> Example:
         """Turn a sentence, with what is known of it, into ids.
 
         Args:
             words: The words of the sentence.
-            tags: One a word, where they are known.
+            tags: One a word, as names or ids, where they are known; ``None`` in place of all or of
+                a single one where they are not.
             translation: Where it is known.
 
         Returns:
@@ -141,10 +143,10 @@ class BiLSTMFramework(MultiTaskModel):
         pieces = self.tokenizer.encode_words(words)
         example = self.text(pieces.ids)
         labels = dict(example.labels)
-        if tags is not None and TAGS in self.tasks:
+        if TAGS in self.tasks and tags is not None and not is_missing(tags):
             ids = self.tagging.label(tags)
             labels[TAGS] = [MISSING_LABEL, *pieces.align(ids), MISSING_LABEL]
-        if translation is not None and TRANSLATION in self.tasks:
+        if TRANSLATION in self.tasks and translation is not None and not is_missing(translation):
             labels[TRANSLATION] = self.translation.label(translation)
         return Example(example.input_ids, labels)
 

@@ -16,7 +16,8 @@ from mtl_utils.data.loading import Loader, read_once
 from mtl_utils.nn.evaluation_mode import evaluation_mode
 from mtl_utils.objectives.base import Losses
 from mtl_utils.sharing.base import Sharing
-from mtl_utils.tasks.base import Head, Task
+from mtl_utils.tasks.base import Head, Task, check_head, check_loss, check_task
+from mtl_utils.tasks.labelled_head import LabelledHead
 
 
 class MultiTaskModel(torch_nn.Module):
@@ -33,12 +34,15 @@ class MultiTaskModel(torch_nn.Module):
             task that needs causal states would be given others, or a head that needs a decoder's
             states would be given an encoder's or the other way round.
         KeyError: If the way of sharing has parts for each task, and none for one of these.
+        TypeError: If something is no task, or makes no :class:`~mtl_utils.tasks.Head`.
     """
 
     def __init__(self, sharing: Sharing, tasks: Iterable[Task]) -> None:
         super().__init__()
         self.sharing = sharing
         given = list(tasks)
+        for task in given:
+            check_task(task)
         self.tasks: dict[str, Task] = {task.name: task for task in given}
         if not given or len(self.tasks) != len(given):
             raise ValueError(
@@ -56,6 +60,7 @@ class MultiTaskModel(torch_nn.Module):
                 )
         heads = {task.name: task.head(sharing.width) for task in given}
         for name, head in heads.items():
+            check_head(head, self.tasks[name])
             if head.reads_decoder != sharing.decodes(name):
                 raise ValueError(
                     f"The head of {name!r} is {_decoder_of(head.reads_decoder)}, and the way of "
@@ -79,7 +84,9 @@ class MultiTaskModel(torch_nn.Module):
 
         Raises:
             KeyError: If a task is unknown, or a batch lacks the labels of its task.
-            ValueError: If there is no batch, or one without labels of any task.
+            ValueError: If there is no batch, or one without labels of any task, labels do not fit,
+                or a loss is no scalar.
+            TypeError: If a loss is no tensor.
         """
         by_task, counts = {}, {}
         penalty: Tensor | None = None
@@ -94,7 +101,7 @@ class MultiTaskModel(torch_nn.Module):
             features.append(shared.features)
             for name in names:
                 head = self.head(name)
-                by_task[name] = head.loss(head(shared.hidden[name], batch), batch)
+                by_task[name] = _loss(head, shared.hidden[name], batch)
                 counts[name] = head.count(batch)
         if penalty is None:
             raise ValueError("There is no batch, or a batch without labels of any task")
@@ -204,6 +211,26 @@ class MultiTaskModel(torch_nn.Module):
             )
         return measured
 
+    def load_state_dict(
+        self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False
+    ) -> Any:
+        """Put weights into the model, unless they are of other labels.
+
+        Args:
+            state_dict: See :meth:`torch.nn.Module.load_state_dict`.
+            strict: Likewise.
+            assign: Likewise.
+
+        Raises:
+            ValueError: If they belong to labels of other names or in another order; the model is
+                left as it was. See :class:`~mtl_utils.tasks.LabelledHead`.
+            RuntimeError: If names or shapes of weights do not fit.
+        """
+        for name, head in self.heads.items():
+            if isinstance(head, LabelledHead):
+                head.check_state(state_dict, f"heads.{name}.")
+        return super().load_state_dict(state_dict, strict, assign)
+
     def head(self, task: str) -> Head:
         """Return the head of a task.
 
@@ -246,6 +273,19 @@ class MultiTaskModel(torch_nn.Module):
                 raise KeyError(f"The batch of {task!r} has labels of {list(batch.labels)} only")
             groups.setdefault(id(batch), (batch, []))[1].append(task)
         return list(groups.values())
+
+
+def _loss(head: Head, hidden: Tensor, batch: Batch) -> Tensor:
+    """Return the loss of a task; what it says of its labels is said with its name."""
+    outputs = head(hidden, batch)
+    try:
+        loss = head.loss(outputs, batch)
+    except ValueError as error:
+        if repr(head.task) in str(error):
+            raise
+        raise ValueError(f"In the loss of {head.task!r}: {error}") from error
+    check_loss(loss, head)
+    return loss
 
 
 def _decoder_of(reads_decoder: bool) -> str:

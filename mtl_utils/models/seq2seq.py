@@ -11,6 +11,7 @@ from torch import Tensor
 from mtl_utils.data.batch import Batch
 from mtl_utils.data.batching import predict_by_length
 from mtl_utils.data.examples import Example, collate
+from mtl_utils.data.labels import is_missing
 from mtl_utils.data.tokenization import Tokenizer
 from mtl_utils.models.multitask import MultiTaskModel
 from mtl_utils.nn import BiLSTMEncoder, Encoder, Hypothesis
@@ -105,20 +106,22 @@ class Seq2Seq(MultiTaskModel):
 
         Args:
             source: The source sentence.
-            target: Its translation, where it is known.
+            target: Its translation; ``None`` where it is missing.
 
         Returns:
             The example; both sides end in ``<eos>``, so that even an empty sentence has a token.
         """
-        labels = {} if target is None else {TASK: self.translation.label(target)}
+        labels = (
+            {} if target is None or is_missing(target) else {TASK: self.translation.label(target)}
+        )
         return Example([*self.source.encode(source), self.source.eos_id], labels)
 
-    def examples(self, sources: Iterable[str], targets: Iterable[str]) -> list[Example]:
+    def examples(self, sources: Iterable[str], targets: Iterable[str | None]) -> list[Example]:
         """Turn many pairs into ids.
 
         Args:
             sources: Source sentences.
-            targets: Their translations.
+            targets: Their translations; ``None`` where one is missing.
 
         Raises:
             ValueError: If there are more of one than of the other.

@@ -7,7 +7,9 @@ from typing import Any, TypeVar
 
 from mtl_utils.data.batch import Batch
 from mtl_utils.data.batching import predict_by_length
+from mtl_utils.data.class_labels import named_labels
 from mtl_utils.data.examples import Example
+from mtl_utils.data.labels import is_missing
 from mtl_utils.data.tokenization import WordTokenizer
 from mtl_utils.data.vocabulary import Vocabulary
 from mtl_utils.models.multitask import MultiTaskModel
@@ -115,12 +117,15 @@ class Tagger(MultiTaskModel):
             raise TypeError(f"Expected words, which are strings, got {word!r:.60}")
         return "".join("0" if character.isdigit() else character for character in word.lower())
 
-    def example(self, words: Sequence[str], tags: Sequence[str] | None = None) -> Example:
+    def example(
+        self, words: Sequence[str], tags: Sequence[str | int | None] | None = None
+    ) -> Example:
         """Turn a sentence, tagged or not, into ids.
 
         Args:
             words: The words.
-            tags: One a word, where they are known.
+            tags: One a word, as names or ids, where they are known; ``None`` in place of all or of
+                a single one where they are not.
 
         Returns:
             The example, one id and its characters a word.
@@ -133,27 +138,45 @@ class Tagger(MultiTaskModel):
         words = _checked(words, "a sentence")
         ids = self.tokenizer.encode_words([self.normalise(word) for word in words]).ids
         labels = {}
-        if tags is not None:
-            if len(tags) != len(words):
-                raise ValueError(
-                    f"Expected one tag a word, got {len(tags)} tags for {len(words)} words"
-                )
+        if tags is not None and not is_missing(tags):
             labels[TASK] = self.tagging.label(tags)
+            if len(labels[TASK]) != len(words):
+                raise ValueError(
+                    f"Expected one tag a word, got {len(labels[TASK])} tags for {len(words)} "
+                    "words. Where a sentence or a word has none, give None in place of it."
+                )
         return Example(ids, labels, character_ids=[self._read(word) for word in words])
 
     def examples(
-        self, sentences: Iterable[Sequence[str]], tags: Iterable[Sequence[str]]
+        self,
+        sentences: Iterable[Sequence[str]],
+        tags: Iterable[Sequence[str | int | None] | None],
     ) -> list[Example]:
-        """Turn many tagged sentences into ids.
+        """Turn many tagged sentences into ids; see :meth:`example`.
 
         Args:
             sentences: The sentences.
-            tags: The tags of each.
+            tags: The tags of each. A column of a :class:`datasets.Dataset` is read by the names of
+                its feature: see :func:`mtl_utils.data.named_labels`.
 
         Raises:
-            ValueError: If there are more of one than of the other.
+            ValueError: If there are more of one than of the other, or as :meth:`example`.
+            KeyError: As :meth:`example`.
+            TypeError: As :meth:`example`.
         """
-        return [self.example(s, t) for s, t in zip(sentences, tags, strict=True)]
+        rows, columns = _checked(sentences, "sentences"), named_labels(tags)
+        if len(rows) != len(columns):
+            raise ValueError(
+                f"Expected the tags of each sentence, got {len(columns)} for {len(rows)} sentences"
+            )
+        made = []
+        for place, (words, row) in enumerate(zip(rows, columns, strict=True)):
+            try:
+                made.append(self.example(words, row))
+            except (KeyError, TypeError, ValueError) as error:
+                error.add_note(f"This was sentence {place}, counted from 0: {words!r:.60}")
+                raise
+        return made
 
     def tag(self, sentences: Sequence[Sequence[str]], *, max_tokens: int = 4096) -> list[list[str]]:
         """Tag sentences.

@@ -8,9 +8,11 @@ import torch
 
 from mtl_utils.data.batch import Batch
 from mtl_utils.data.batching import predict_by_length
+from mtl_utils.data.class_labels import named_labels
 from mtl_utils.data.encoded_text import EncodedText, encode_pair, encode_text
 from mtl_utils.data.examples import Example
 from mtl_utils.data.labels import INFERENCE as INFERENCE_LABELS
+from mtl_utils.data.labels import is_missing
 from mtl_utils.data.tokenization import Tokenizer
 from mtl_utils.models.multitask import MultiTaskModel
 from mtl_utils.nn.evaluation_mode import evaluation_mode
@@ -96,11 +98,14 @@ class TextModel(MultiTaskModel):
         hypothesis: Text | None = None,
         *,
         classification: str | int | None = None,
-        tags: Sequence[str | int] | None = None,
+        tags: Sequence[str | int | None] | None = None,
         inference: str | int | None = None,
         truncate: bool = False,
     ) -> Example:
         """Turn a text or a pair, with what is known of it, into ids.
+
+        A label that is ``None`` is missing: it is neither learnt nor measured. So is a single word
+        whose tag is ``None``.
 
         Args:
             text: The text, or the premise of a pair: a string, or a sequence of words.
@@ -122,19 +127,19 @@ class TextModel(MultiTaskModel):
         """
         encoded = self._encoded(text, hypothesis, truncate)
         labels: dict[str, int | Sequence[int]] = {}
-        if classification is not None:
+        if not is_missing(classification):
             labels[CLASSIFICATION] = self.classification.label(classification)
-        if tags is not None:
+        if tags is not None and not is_missing(tags):
             if isinstance(text, str):
                 raise TypeError(
                     f"Tags are one a word, so the text must be a list of words; got {text!r:.60}"
                 )
             labels[TAGS] = encoded.align(self.tagging.label(tags))
-        if inference is not None:
+        if not is_missing(inference):
             if hypothesis is None:
                 raise ValueError(f"The inference label {inference!r} is of a pair; give hypothesis")
             labels[INFERENCE] = self.inference.label(inference)
-        return Example(encoded.input_ids, labels, encoded.segment_ids)
+        return encoded.example(labels)
 
     def examples(
         self,
@@ -142,11 +147,14 @@ class TextModel(MultiTaskModel):
         hypotheses: Iterable[Text | None] | None = None,
         *,
         classification: Iterable[str | int | None] | None = None,
-        tags: Iterable[Sequence[str | int] | None] | None = None,
+        tags: Iterable[Sequence[str | int | None] | None] | None = None,
         inference: Iterable[str | int | None] | None = None,
         truncate: bool = False,
     ) -> list[Example]:
         """Turn many texts or pairs into ids; see :meth:`example`.
+
+        Labels may be columns of a :class:`datasets.Dataset`, which are then read by the names of
+        their features: see :func:`mtl_utils.data.named_labels`.
 
         Args:
             texts: The texts, or the premises.
@@ -162,8 +170,11 @@ class TextModel(MultiTaskModel):
             TypeError: As :meth:`example`, or if a single string was given for many texts.
         """
         rows = listed(texts)
-        columns = (hypotheses, classification, tags, inference)
-        filled = [[None] * len(rows) if column is None else listed(column) for column in columns]
+        others = [None] * len(rows) if hypotheses is None else listed(hypotheses)
+        columns = (classification, tags, inference)
+        filled = [others] + [
+            [None] * len(rows) if column is None else named_labels(column) for column in columns
+        ]
         wrong = [len(column) for column in filled if len(column) != len(rows)]
         if wrong:
             raise ValueError(
@@ -254,7 +265,7 @@ class TextModel(MultiTaskModel):
         def relations_of(batch: Batch) -> list[str]:
             return self.inference.names(self.predict(batch, [INFERENCE])[INFERENCE])
 
-        pairs = zip(listed(premises), listed(hypotheses), strict=True)
+        pairs = paired(premises, hypotheses)
         return self._predicted([self.example(*pair) for pair in pairs], relations_of, max_tokens)
 
     def analyse(
@@ -293,7 +304,7 @@ class TextModel(MultiTaskModel):
             )
             return [PairAnalysis(*row) for row in zip(*columns, strict=True)]
 
-        pairs = zip(listed(premises), listed(hypotheses), strict=True)
+        pairs = paired(premises, hypotheses)
         return self._predicted([self._marked(*pair) for pair in pairs], analyses_of, max_tokens)
 
     def _tags_of(self, batch: Batch) -> list[list[str]]:
@@ -359,3 +370,23 @@ def listed(texts: Iterable[T]) -> list[T]:
     if isinstance(texts, str):
         raise TypeError(f"Expected a list of texts, got the string {texts!r:.60}; use [text]")
     return list(texts)
+
+
+def paired(premises: Iterable[T], hypotheses: Iterable[T]) -> list[tuple[T, T]]:
+    """Return each premise with its hypothesis, or say that there are more of one.
+
+    Args:
+        premises: The first texts.
+        hypotheses: The second texts.
+
+    Raises:
+        ValueError: If their numbers differ.
+        TypeError: If one string was given for many.
+    """
+    first, second = listed(premises), listed(hypotheses)
+    if len(first) != len(second):
+        raise ValueError(
+            f"Expected one hypothesis a premise, got {len(first)} premises and {len(second)} "
+            "hypotheses"
+        )
+    return list(zip(first, second, strict=True))

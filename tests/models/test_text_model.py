@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mtl_utils import atlas
-from mtl_utils.data import BatchLoader, BytePairTokenizer, collate
+from mtl_utils.data import BatchLoader, BytePairTokenizer, Example, Inputs, collate, encode_text
 from mtl_utils.models import MultiTaskTransformer, PairAnalysis, TextModel
 from mtl_utils.nn import BiLSTMEncoder
 from mtl_utils.sharing import HardSharing
@@ -249,7 +249,10 @@ def test_only_what_has_labels_is_measured():
         (ValueError, "2 is not the id of a label", lambda m: m.example("a", classification=2)),
         (ValueError, "-1 is not the id of a label", lambda m: m.example("a", "b", inference=-1)),
         (ValueError, "of a pair; give hypothesis", lambda m: m.example("a", inference="neutral")),
-        (ValueError, "longer|shorter", lambda m: m.infer(["a", "b"], ["c"])),
+        (ValueError, "2 premises and 1 hypotheses", lambda m: m.infer(["a", "b"], ["c"])),
+        (ValueError, "1 premises and 2 hypoth", lambda m: m.analyse([["a"]], ["c", "d"])),
+        (ValueError, "got 0 labels for 1 words.*give None", lambda m: m.example(["a"], tags=[])),
+        (ValueError, "-1 stands for that only in a column", lambda m: m.example(["a"], tags=[-1])),
         (
             ValueError,
             "as many labels or hypotheses as texts: 1 texts, but 2",
@@ -293,3 +296,47 @@ def test_predictions_stand_beside_labels_row_by_row(make):
         *model.classify(WORDS[1:2]),
         LABELS["classification"][1],
     ]
+
+
+@pytest.mark.parametrize("crf", [False, True])
+@pytest.mark.parametrize("make", [transformer, bilstm])
+def test_a_batch_of_examples_is_tagged_word_by_word(make, crf):
+    """``predict`` on a batch says what ``tag`` and ``evaluate`` say, not the best row of pieces."""
+    if crf and make is transformer:
+        pytest.skip("the Transformer has no CRF")
+    model = make(crf=True) if crf else make()
+    with torch.no_grad():  # scores that differ, so that a sequence of pieces is another one
+        model.heads["tags"].output.weight.mul_(30)
+    sentences = [*WORDS, ["a" * 30, "b" * 9, "Anna"]]
+    encoded = [encode_text(model.tokenizer, words) for words in sentences]
+    batch = collate([text.example() for text in encoded])
+    rows = model.predict(batch, ["tags"])["tags"]
+    picked = [text.of_words(row) for text, row in zip(encoded, rows, strict=True)]
+    expected = model.tag(sentences)
+    assert [model.tagging.tags(ids) for ids in picked] == expected
+    for text, row in zip(encoded, rows, strict=True):
+        assert len(row) == len(text.input_ids)
+        assert [at for at, label in enumerate(row) if label != -100] == text.first_pieces
+    # What ``examples`` makes knows it too, and texts that are no words are tagged piece by piece.
+    made = collate([*model.examples(sentences), *model.examples(["Anna won"])])
+    *again, last = model.predict(made, ["tags"])["tags"]
+    assert again == rows
+    assert -100 not in last
+    # Without it all pieces are one sequence, of which the words' is not a part.
+    pieces = collate([Example(text.input_ids) for text in encoded])
+    whole = model.predict(pieces, ["tags"])["tags"]
+    other = [text.of_words(row) for text, row in zip(encoded, whole, strict=True)]
+    assert other != picked
+
+
+def test_first_pieces_that_do_not_fit():
+    with pytest.raises(ValueError, match="Expected first_pieces between 0 and 1, got 2"):
+        Example([1, 2], first_pieces=[0, 2])
+    inputs = collate([Example([1, 2], first_pieces=[1]), Example([3])]).inputs
+    assert inputs.first_pieces.tolist() == [[False, True], [True, False]]
+    assert inputs.rows(torch.tensor([1])).first_pieces.tolist() == [[True, False]]
+    assert inputs.to("cpu").first_pieces.tolist() == inputs.first_pieces.tolist()
+    with pytest.raises(TypeError, match=r"Expected a boolean first_pieces.*use first_pieces\.bool"):
+        Inputs(inputs.input_ids, inputs.mask, first_pieces=inputs.first_pieces.long())
+    with pytest.raises(ValueError, match=r"first_pieces .* must have the same shape"):
+        Inputs(inputs.input_ids, inputs.mask, first_pieces=inputs.first_pieces[:1])
