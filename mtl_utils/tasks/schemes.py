@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from mtl_utils.data.batch import MISSING_LABEL
-from mtl_utils.tasks.spans import OUTSIDE, Span
+from mtl_utils.tasks.spans import OUTSIDE, Span, broken_iob2
 
 
 @dataclass(frozen=True)
@@ -129,30 +128,6 @@ def repair_iob2(rows: Iterable[Sequence[str | None]]) -> tuple[list[list[str | N
             count += 1
         repaired.append(made)
     return repaired, count
-
-
-def broken_iob2(tags: Sequence[str | int | None]) -> list[int]:
-    """Say where ``I-`` tags continue nothing.
-
-    Args:
-        tags: One tag a token; ``None`` or -100 where there is none.
-
-    Returns:
-        Their positions.
-
-    Raises:
-        ValueError: If a tag is none of IOB2.
-        TypeError: If a tag is not a string.
-    """
-    broken, before = [], ""  # type of the entity that the next token may continue
-    for position, tag in enumerate(tags):
-        if tag is None or tag == MISSING_LABEL:
-            continue
-        letter, kind = _split(tag, "iob2")
-        if letter == "I" and kind != before:
-            broken.append(position)
-        before = kind
-    return broken
 
 
 def _named(scheme: str) -> str:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 
+from mtl_utils.data.batch import MISSING_LABEL
+
 OUTSIDE = "O"
 
 
@@ -109,6 +111,32 @@ def split_tag(tag: str) -> tuple[str, str]:
     raise ValueError(f'Expected an IOB2 tag, "O" or "B-" or "I-" and a type, got {tag!r}')
 
 
+def broken_iob2(tags: Sequence[str | int | None]) -> list[int]:
+    """Say where ``I-`` tags continue nothing.
+
+    Args:
+        tags: One tag a token; ``None`` or -100 where there is none.
+
+    Returns:
+        Their positions.
+
+    Raises:
+        ValueError: If a tag is none of IOB2.
+        TypeError: If a tag is not a string.
+    """
+    broken, inside = [], ""  # type of the span that the next token may continue
+    for position, tag in enumerate(tags):
+        if tag is None or tag == MISSING_LABEL:
+            continue
+        if not isinstance(tag, str):
+            raise TypeError(f"Expected tags, which are strings, got {tag!r:.60}")
+        prefix, kind = split_tag(tag)
+        if prefix == "I" and kind != inside:
+            broken.append(position)
+        inside = kind
+    return broken
+
+
 def match_spans(
     predicted: Sequence[Span], references: Sequence[Span]
 ) -> list[tuple[Span | None, Span | None]]:
@@ -159,9 +187,10 @@ def span_errors(
 
     Raises:
         ValueError: If there are more sentences, or tags in a sentence, of one than of the other,
-            or a tag is none of IOB2.
+            a tag is none of IOB2, or the references break the scheme, whose entities would be lost.
     """
     check_rows(predictions, references)
+    check_iob2(references, "The references")
     counts = dict.fromkeys((field.name for field in fields(SpanErrors)), 0)
     for predicted, expected in zip(predictions, references, strict=True):
         for pair in match_spans(to_spans(predicted), to_spans(expected)):
@@ -188,6 +217,28 @@ def check_rows(predictions: Sequence[Sequence], references: Sequence[Sequence]) 
             raise ValueError(
                 f"Sentence {row} has {len(found)} predicted tags and {len(expected)} references; "
                 "expected as many of one as of the other"
+            )
+
+
+def check_iob2(rows: Sequence[Sequence[str]], what: str) -> None:
+    """Refuse tags that break IOB2, since a strict reading loses their entities.
+
+    Args:
+        rows: The tags of each sentence.
+        what: What the message is to call them.
+
+    Raises:
+        ValueError: If an ``I-`` tag continues nothing, or a tag is none of IOB2.
+    """
+    for number, row in enumerate(rows):
+        for position in broken_iob2(row)[:1]:
+            after = f"after {row[position - 1]!r}" if position else "first"
+            raise ValueError(
+                f"{what} break IOB2: in row {number} the tag {row[position]!r} comes {after} "
+                f"(token {position} of those that have a tag), and a strict reading loses its "
+                'entity. Convert them before: tasks.convert_tags(tags, "iob1") if they are IOB1, '
+                "tasks.repair_iob2(rows) if there are errors in them; or measure with "
+                'Tagging(..., invalid="convert").'
             )
 
 

@@ -21,8 +21,8 @@ from mtl_utils.objectives.losses import check_smoothing, check_targets, label_sm
 from mtl_utils.tasks.entity_labels import as_iob2, iob2_constraints
 from mtl_utils.tasks.label_names import check_labels, label_ids, label_names
 from mtl_utils.tasks.labelled_head import LabelledHead
-from mtl_utils.tasks.schemes import broken_iob2, repair_iob2
-from mtl_utils.tasks.spans import check_rows, to_spans
+from mtl_utils.tasks.schemes import repair_iob2
+from mtl_utils.tasks.spans import check_iob2, check_rows, to_spans
 from mtl_utils.tasks.words import compact
 
 T = TypeVar("T")
@@ -181,16 +181,7 @@ class Tagging:
         if self.invalid == "convert":
             repaired, count = repair_iob2(rows)
             return [[tag for tag in row if tag] for row in repaired], {"converted": float(count)}
-        for number, row in enumerate(rows):
-            for position in broken_iob2(row)[:1]:
-                after = f"after {row[position - 1]!r}" if position else "first"
-                raise ValueError(
-                    f"The references of {self.name!r} break IOB2: in row {number} the tag "
-                    f"{row[position]!r} comes {after} (token {position} of those that have a tag), "
-                    "and a strict reading loses its entity. Convert them before: "
-                    'tasks.convert_tags(tags, "iob1") if they are IOB1, tasks.repair_iob2(rows) if '
-                    'there are errors in them; or measure with Tagging(..., invalid="convert").'
-                )
+        check_iob2(rows, f"The references of {self.name!r}")
         return rows, {}
 
     def _entity_metrics(

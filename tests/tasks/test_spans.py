@@ -6,7 +6,14 @@ from hypothesis import strategies as st
 from seqeval.scheme import IOB2, Entities
 
 from mtl_utils import atlas
-from mtl_utils.tasks import Span, SpanErrors, match_spans, span_errors, to_spans
+from mtl_utils.tasks import (
+    Span,
+    SpanErrors,
+    match_spans,
+    repair_iob2,
+    span_errors,
+    to_spans,
+)
 
 tags_of = st.lists(st.sampled_from(["O", "B-PER", "I-PER", "B-LOC", "I-LOC", "B-a-b", "I-a-b"]))
 pairs_of_tags = st.integers(0, 8).flatmap(
@@ -48,7 +55,7 @@ def test_tags_of_another_scheme(tag):
 
 @given(st.lists(pairs_of_tags))
 def test_every_span_counts_once(sentences):
-    predictions, references = [p for p, _ in sentences], [r for _, r in sentences]
+    predictions, references = [p for p, _ in sentences], repair_iob2(r for _, r in sentences)[0]
     errors = span_errors(predictions, references)
     predicted, expected = (
         {(row, span) for row, tags in enumerate(rows) for span in to_spans(tags)}
@@ -78,7 +85,7 @@ def test_pairs_hold_every_span_once_and_overlap(sentence):
 
 @given(pairs_of_tags)
 def test_exchanging_predictions_and_references(sentence):
-    predicted, expected = sentence
+    predicted, expected = repair_iob2(sentence)[0]
     there = span_errors([predicted], [expected])
     back = span_errors([expected], [predicted])
     assert (there.correct, there.wrong_type) == (back.correct, back.wrong_type)
@@ -110,6 +117,13 @@ def test_exchanging_predictions_and_references(sentence):
 )
 def test_errors_by_hand(predicted, expected, kind):
     assert span_errors([predicted.split()], [expected.split()]) == SpanErrors(**kind)
+
+
+def test_references_that_break_the_scheme_are_refused():
+    broken, kept = [["O"], ["B-PER", "I-LOC"]], [["O"], ["B-PER", "O"]]
+    assert span_errors(broken, kept) == SpanErrors(correct=1)  # a prediction is read strictly
+    with pytest.raises(ValueError, match="references break IOB2: in row 1 the tag 'I-LOC' comes"):
+        span_errors(kept, broken)
 
 
 def test_a_pair_prefers_the_greater_overlap_then_the_left():
