@@ -91,6 +91,14 @@ class Inputs:
         """
         return self._map(lambda tensor: tensor[indices])
 
+    def columns(self, length: int) -> Inputs:
+        """Keep the beginning of every row.
+
+        Args:
+            length: How many positions, at most T.
+        """
+        return self._map(lambda tensor: tensor[:, :length])
+
     def _map(self, change: Callable[[Tensor], Tensor]) -> Inputs:
         optional = (self.segment_ids, self.character_ids, self.first_pieces)
         changed = [None if tensor is None else change(tensor) for tensor in optional]

