@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -14,11 +13,16 @@ from typing import Any
 import tokenizers
 from tokenizers import models, pre_tokenizers, trainers
 
-from mtl_utils.data.tokenization import Pieces, Tokenizer, checked_text, checked_texts
+from mtl_utils.data.tokenization import (
+    Pieces,
+    Tokenizer,
+    check_whole,
+    checked_text,
+    checked_texts,
+    checked_words,
+)
 from mtl_utils.data.vocabulary import SPECIALS, Vocabulary, is_list_of_strings
 from mtl_utils.files import read_json, write_json
-
-_SURROGATES = re.compile("[\ud800-\udfff]")
 
 
 @dataclass(frozen=True)
@@ -199,7 +203,7 @@ class BytePairTokenizer(Tokenizer):
             TypeError: If a word is not a string, or one string was given for many.
             ValueError: If a word holds a lone surrogate, which is half a character.
         """
-        prepared = [_prepared(word, self.lowercase) for word in checked_texts(words, "words")]
+        prepared = [_prepared(word, self.lowercase) for word in checked_words(words)]
         encoding = self._encoder.encode(prepared, is_pretokenized=True)
         pieces = list(zip(encoding.word_ids, encoding.ids, strict=True))
         if not all(prepared):
@@ -310,13 +314,7 @@ def _prepared(text: str, lowercase: bool) -> str:
 def _normalised(text: str, lowercase: bool) -> str:
     if checked_text(text).isascii():
         return text.lower() if lowercase else text
-    half = _SURROGATES.search(text)
-    if half:
-        raise ValueError(
-            f"Expected whole characters, got the lone surrogate U+{ord(half[0]):04X} at position "
-            f"{half.start()}. Text from UTF-16 or JSON is mended by "
-            'text.encode("utf-16", "surrogatepass").decode("utf-16", "replace").'
-        )
+    check_whole(text)
     text = unicodedata.normalize("NFC", text)
     return unicodedata.normalize("NFC", text.lower()) if lowercase else text
 

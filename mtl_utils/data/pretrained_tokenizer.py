@@ -14,8 +14,9 @@ from mtl_utils.data.tokenization import (
     Pieces,
     SpecialTokens,
     Tokenizer,
+    check_whole,
     checked_text,
-    checked_texts,
+    checked_words,
 )
 from mtl_utils.data.vocabulary import checked_ids
 
@@ -211,9 +212,11 @@ class PretrainedTokenizer(Tokenizer):
 
         Raises:
             TypeError: If the text is not a string.
+            ValueError: If it holds a lone surrogate, which is half a character.
         """
-        ids: list[int] = self._backend.encode(checked_text(text), add_special_tokens=False).ids
-        return ids
+        check_whole(checked_text(text))
+        found = self._backend.encode(text, add_special_tokens=False).ids
+        return [piece for index in found for piece in self._as_text(index)]
 
     def normalise(self, text: str) -> str:
         """Return a text as :meth:`decode` writes it: lower-cased, without accents, spaced.
@@ -249,8 +252,9 @@ class PretrainedTokenizer(Tokenizer):
     def encode_words(self, words: Sequence[str]) -> Pieces:
         """Return the pieces of a sentence that is given as words, with the word of each.
 
-        They are the pieces of ``encode(" ".join(words))``, save that a word which leaves none there
-        becomes one unknown token, so that every word has a piece to carry its label.
+        They are the pieces of ``encode(" ".join(words))``, save that an empty word, and one which
+        leaves none there, becomes one unknown token, so that every word has a piece to carry its
+        label; where everything has an id and nothing is unknown, it becomes a space.
 
         Args:
             words: The words.
@@ -260,9 +264,11 @@ class PretrainedTokenizer(Tokenizer):
 
         Raises:
             TypeError: If a word is not a string, or one string was given for many.
+            ValueError: If a word holds a lone surrogate, which is half a character, or leaves
+                nothing and the tokenizer has neither an unknown token nor a space.
         """
-        given = [checked_text(word) for word in checked_texts(words, "words")]
-        written = [(index, word) for index, word in enumerate(given) if word.strip()]
+        given = checked_words(words)
+        written = [(index, word) for index, word in enumerate(given) if word]
         owners: list[int] = []  # the word of each character, a space going with what follows it
         for index, word in written:
             owners += [index] * (len(word) + bool(owners))
@@ -271,10 +277,53 @@ class PretrainedTokenizer(Tokenizer):
         )
         # A piece may start with the space before its word, but it ends within it.
         found = [owners[max(end, 1) - 1] for _, end in encoding.offsets]
-        pieces = list(zip(found, encoding.ids, strict=True))
-        pieces += [(index, self.unk_id) for index in sorted({*range(len(given))} - {*found})]
+        pieces = [
+            (word, piece)
+            for word, index in zip(found, encoding.ids, strict=True)
+            for piece in self._as_text(index)
+        ]
+        missing = sorted({*range(len(given))} - {*found})
+        pieces += [(index, piece) for index in missing for piece in self._nothing]
         pieces.sort(key=lambda piece: piece[0])
         return Pieces([index for _, index in pieces], [word for word, _ in pieces])
+
+    @cached_property
+    def _reserved(self) -> frozenset[int]:
+        """Ids that are not of text: special tokens, but for one that is of the unknown alone."""
+        backend, roles = self._backend, self.roles
+        others = {token for role, token in roles.items() if role != "unk_token"}
+        added = backend.get_added_tokens_decoder().values()
+        special = {token.content for token in added if token.special} - {roles.get("unk_token")}
+        around = self.special_tokens
+        ids = {*around.start, *around.between, *around.end}
+        return frozenset(ids | {backend.token_to_id(token) for token in others | special})
+
+    @cached_property
+    def _nothing(self) -> tuple[int, ...]:
+        """What stands for a word of which nothing is left."""
+        if "unk_token" in self.roles and self.unk_id not in self._reserved:
+            return (self.unk_id,)
+        space = self._backend.encode(" ", add_special_tokens=False).ids
+        if not space or {*space} & self._reserved:
+            raise ValueError(
+                "A word leaves no piece, and the tokenizer has neither an unknown token nor a "
+                f"space to write in its place; its special tokens are {dict(self.roles)}. Set an "
+                "unk_token on it first, or leave such words out."
+            )
+        return tuple(space)
+
+    def _as_text(self, index: int) -> Sequence[int]:
+        """Spell what the text took from a special token, if it did, with the pieces of letters.
+
+        A model of unigrams, or of whole words, has its special tokens among its pieces, and finds
+        them in text though it was told to read them as text.
+        """
+        if index not in self._reserved:
+            return (index,)
+        letters = self._backend.id_to_token(index)
+        pieces = [piece.id for letter in letters for piece in self._backend.model.tokenize(letter)]
+        kept = [piece for piece in pieces if piece not in self._reserved]
+        return kept if {*kept} - {self.unk_id} else self._nothing
 
     def decode(self, ids: Iterable[int]) -> str:
         """Return the text of ids; what fills a batch or stands around texts is left out.

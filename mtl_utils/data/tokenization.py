@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 from mtl_utils.data.batch import MISSING_LABEL
 from mtl_utils.data.vocabulary import BOS, EOS, PAD, SPECIALS, UNK, Vocabulary
+
+_SURROGATES = re.compile("[\ud800-\udfff]")
 
 
 @dataclass(frozen=True)
@@ -281,6 +284,41 @@ def checked_text(text: str) -> str:
             "Sentences that are lists of words go through encode_words."
         )
     return text
+
+
+def check_whole(text: str, what: str = "the text") -> None:
+    """Refuse text that holds half a character, which no encoding of Unicode can write.
+
+    Args:
+        text: The text.
+        what: What the message is to call it.
+
+    Raises:
+        ValueError: If it holds a lone surrogate.
+    """
+    half = None if text.isascii() else _SURROGATES.search(text)
+    if half:
+        raise ValueError(
+            f"Expected whole characters, got the lone surrogate U+{ord(half[0]):04X} at position "
+            f"{half.start()} of {what}. Text from UTF-16 or JSON is mended by "
+            'text.encode("utf-16", "surrogatepass").decode("utf-16", "replace").'
+        )
+
+
+def checked_words(words: Iterable[str]) -> list[str]:
+    """Return words that a tokenizer can read, or say which is none.
+
+    Args:
+        words: The words.
+
+    Raises:
+        TypeError: If a word is not a string, or one string was given for many.
+        ValueError: If a word holds a lone surrogate, which is half a character.
+    """
+    given = list(checked_texts(words, "words"))
+    for index, word in enumerate(given):
+        check_whole(checked_text(word), f"word {index}, {word!r:.60}")
+    return given
 
 
 def checked_texts(values: Iterable[str], name: str) -> Iterable[str]:
