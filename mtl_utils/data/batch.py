@@ -11,6 +11,8 @@ from torch import Tensor
 #: Written where a label is missing: it costs nothing and moves nothing.
 MISSING_LABEL = -100
 
+_SMALL = (torch.uint8, torch.int8, torch.int16)
+
 
 @dataclass(frozen=True)
 class Inputs:
@@ -47,6 +49,8 @@ class Inputs:
             ids = getattr(self, name)
             if ids is not None and (ids.is_floating_point() or ids.dtype == torch.bool):
                 raise TypeError(f"Expected integer {name}, got {ids.dtype}")
+            if ids is not None and ids.dtype in _SMALL:  # embeddings take int32 and int64 alone
+                object.__setattr__(self, name, ids.long())
         for name in ("mask", "first_pieces"):
             flags = getattr(self, name)
             if flags is not None and flags.dtype != torch.bool:
@@ -113,6 +117,8 @@ class Batch:
         inputs: What the encoder reads, B rows.
         labels: Labels by task, each ``[B]`` or ``[B, U]``: a class, a tag a token, a target
             sequence. :data:`MISSING_LABEL` stands where one is missing; a task may be absent.
+        lost: Labels by task ``[B, U]`` of what was cut off the texts, filled likewise. They are not
+            learnt, and count as missed when a model is evaluated.
 
     Raises:
         ValueError: If labels do not have B rows.
@@ -121,9 +127,10 @@ class Batch:
 
     inputs: Inputs
     labels: Mapping[str, Tensor] = field(default_factory=dict)
+    lost: Mapping[str, Tensor] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        for task, labels in self.labels.items():
+        for task, labels in (*self.labels.items(), *self.lost.items()):
             if not isinstance(labels, Tensor):
                 raise TypeError(
                     f"The labels of {task!r} must be a tensor, got {type(labels).__name__}; use "
@@ -146,4 +153,5 @@ class Batch:
             device: The device.
         """
         labels = {task: labels.to(device) for task, labels in self.labels.items()}
-        return Batch(self.inputs.to(device), labels)
+        lost = {task: labels.to(device) for task, labels in self.lost.items()}
+        return Batch(self.inputs.to(device), labels, lost)

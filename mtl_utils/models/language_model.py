@@ -12,7 +12,7 @@ from torch.nn import functional
 from mtl_utils.nn import decoding
 from mtl_utils.nn.arguments import check_probability, check_sizes
 from mtl_utils.nn.evaluation_mode import evaluation_mode
-from mtl_utils.nn.recurrent import remember_by_default
+from mtl_utils.nn.recurrent import check_ids, remember_by_default
 from mtl_utils.nn.recurrent_precision import run_lstm_layers
 
 State = tuple[Tensor, Tensor]
@@ -95,10 +95,12 @@ class LSTMLanguageModel(torch_nn.Module):
             the last token.
 
         Raises:
-            ValueError: If ``input_ids`` is not ``[B, T]``.
+            ValueError: If ``input_ids`` is not ``[B, T]``, or an id is outside the vocabulary (seen
+                on the CPU).
         """
         if input_ids.dim() != 2:
             raise ValueError(f"Expected input_ids [B, T], got shape {list(input_ids.shape)}")
+        check_ids(input_ids, self.vocab_size)
         embedded = self.dropout(self.embedding(input_ids) * self.input_scale)  # [B, T, D]
         hidden, state = run_lstm_layers(self.lstm, embedded, state)  # [B, T, D]
         return self.output(self.dropout(hidden)), state

@@ -15,10 +15,12 @@ class Encoder(torch_nn.Module):
         width: Size of a hidden state, D.
         causal: Whether the state at a position depends on no later token. A language model reads
             causal states only: others have seen what is to be predicted.
+        max_length: The longest text that can be read, in tokens; ``None`` where there is no limit.
     """
 
     width: int
     causal: bool = False
+    max_length: int | None = None
 
     def forward(self, inputs: Inputs) -> Tensor:
         """Encode a batch.
@@ -52,6 +54,22 @@ class Encoder(torch_nn.Module):
             f"{type(self).__name__} cannot be cut between its layers. Expected LSTMEncoder, "
             "BiLSTMEncoder, TransformerEncoder, PretrainedEncoder or another encoder with a method "
             "cut; or give BranchedSharing a trunk and branches of your own."
+        )
+
+
+def check_inputs(inputs: Inputs) -> None:
+    """Refuse what is no inputs, such as bare ids.
+
+    Args:
+        inputs: What an encoder was given.
+
+    Raises:
+        TypeError: If it is something else.
+    """
+    if not isinstance(inputs, Inputs):
+        raise TypeError(
+            f"An encoder reads data.Inputs(input_ids, mask), got {type(inputs).__name__}. The "
+            "inputs of a batch are batch.inputs."
         )
 
 

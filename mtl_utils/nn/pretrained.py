@@ -19,7 +19,7 @@ from torch.nn import functional
 from mtl_utils.data.batch import Inputs
 from mtl_utils.data.pretrained_tokenizer import first_line
 from mtl_utils.nn.arguments import check_cut
-from mtl_utils.nn.encoder import Encoder
+from mtl_utils.nn.encoder import Encoder, check_inputs
 from mtl_utils.nn.evaluation_mode import evaluation_mode
 from mtl_utils.nn.pretrained_configuration import without_references
 from mtl_utils.nn.pretrained_layers import (
@@ -123,6 +123,7 @@ class PretrainedEncoder(Encoder):
             ValueError: If an id is outside the vocabulary or the segments, or T is larger than the
                 number of positions.
         """
+        check_inputs(inputs)
         ids, mask = inputs.input_ids, inputs.mask
         check_ids(ids, self.vocab_size)
         if self.max_length is not None and ids.shape[1] > self.max_length:

@@ -10,7 +10,7 @@ from torch import nn as torch_nn
 
 from mtl_utils.data.batch import Inputs
 from mtl_utils.nn.arguments import check_cut, check_probability, check_sizes
-from mtl_utils.nn.encoder import Encoder
+from mtl_utils.nn.encoder import Encoder, check_inputs
 from mtl_utils.nn.recurrent_layers import LSTMLayers, NoLayers, copy_layers, read_padded
 
 
@@ -96,6 +96,7 @@ class LSTMEncoder(Encoder):
         Raises:
             ValueError: If a token id is outside the vocabulary.
         """
+        check_inputs(inputs)
         check_ids(inputs.input_ids, self.vocab_size)
         of_tokens = isinstance(self.embedding, torch_nn.Embedding)
         embedded: Tensor = self.embedding(inputs.input_ids if of_tokens else inputs)

@@ -12,7 +12,7 @@ from torch import nn as torch_nn
 from mtl_utils.data.batch import Inputs
 from mtl_utils.nn.arguments import check_cut, check_probability, check_sizes
 from mtl_utils.nn.dropout import Dropout, TokenDropout
-from mtl_utils.nn.encoder import Encoder, EncoderLayers
+from mtl_utils.nn.encoder import Encoder, EncoderLayers, check_inputs
 from mtl_utils.nn.masks import check_mask
 from mtl_utils.nn.packing import Packing
 from mtl_utils.nn.positions import make_positions
@@ -217,7 +217,7 @@ class TransformerEncoder(Encoder):
         check_width(embedding, width)
         self.embedding = embedding
         self.token_dropout = TokenDropout(token_dropout)
-        self.positions = make_positions(positions, width, max_length)
+        self.positions, self.max_length = make_positions(positions, width, max_length), max_length
         self.segments = torch_nn.Embedding(num_segments, width)
         torch_nn.init.zeros_(self.segments.weight)  # no effect until pairs have been learned from
         self.embedding_norm = torch_nn.LayerNorm(width) if norm_embeddings else torch_nn.Identity()
@@ -259,6 +259,7 @@ class TransformerEncoder(Encoder):
         Returns:
             ``[B, T, D]``.
         """
+        check_inputs(inputs)
         check_ids(inputs.input_ids, self.vocab_size)
         if isinstance(self.embedding, torch_nn.Embedding):
             read = self.token_dropout(inputs.input_ids)

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 from torch import Tensor
 from torch import nn as torch_nn
 
-from mtl_utils.data.batch import Batch
+from mtl_utils.data.batch import Batch, Inputs
 from mtl_utils.objectives.losses import num_counted
 
 
@@ -64,6 +64,14 @@ class Head(torch_nn.Module):
             Labels, tag sequences or token ids.
         """
         raise self._undefined("predict(hidden, batch)")
+
+    def reads(self, inputs: Inputs) -> bool:
+        """Tell whether inputs have all that this head needs.
+
+        Args:
+            inputs: What the encoder reads.
+        """
+        return True
 
     def compare(self, hidden: Tensor, batch: Batch) -> list[tuple[Any, Any] | None]:
         """Predict what a batch has labels of, and put prediction and label side by side.

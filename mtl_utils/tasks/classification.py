@@ -10,7 +10,7 @@ from typing import ClassVar
 from torch import Tensor
 from torch import nn as torch_nn
 
-from mtl_utils.data.batch import MISSING_LABEL, Batch
+from mtl_utils.data.batch import MISSING_LABEL, Batch, Inputs
 from mtl_utils.data.class_labels import named_labels
 from mtl_utils.nn.arguments import check_probability
 from mtl_utils.objectives.losses import check_smoothing, label_smoothing_loss
@@ -220,6 +220,14 @@ class ClassificationHead(LabelledHead):
         pooled = self.pooling.pool(hidden, batch.inputs)
         found: list[int] = self.output(pooled).argmax(dim=-1).tolist()
         return found
+
+    def reads(self, inputs: Inputs) -> bool:
+        """Tell whether inputs have segment ids, if the task is one of pairs.
+
+        Args:
+            inputs: What the encoder reads.
+        """
+        return inputs.segment_ids is not None or not self.pooling.of_pairs
 
     def compare(self, hidden: Tensor, batch: Batch) -> list[tuple[int, int] | None]:
         """Predict, and put the best label of each row beside the one it has.

@@ -18,10 +18,12 @@ class Pooling:
     Args:
         pool: From hidden states ``[B, T, D]`` and inputs to one vector a row.
         factor: How many times D long the vector is.
+        of_pairs: Whether inputs need segment ids.
     """
 
     pool: Callable[[Tensor, Inputs], Tensor]
     factor: int = 1
+    of_pairs: bool = False
 
 
 def first_state(hidden: Tensor, inputs: Inputs) -> Tensor:
@@ -91,7 +93,10 @@ def compared_means(hidden: Tensor, inputs: Inputs) -> Tensor:
 
 
 TEXT_POOLINGS = {"first": Pooling(first_state), "mean": Pooling(mean_state)}
-PAIR_POOLINGS = {"first": Pooling(first_state_of_pair), "compare": Pooling(compared_means, 4)}
+PAIR_POOLINGS = {
+    "first": Pooling(first_state_of_pair, of_pairs=True),
+    "compare": Pooling(compared_means, 4, of_pairs=True),
+}
 
 
 def _mean(hidden: Tensor, kept: Tensor) -> Tensor:
