@@ -84,7 +84,7 @@ def test_leading_dimensions_are_kept():
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"temperature": -1.0}, "temperature must be 0"),
+        ({"temperature": -1.0}, "temperature must be finite and at least 0, got -1.0"),
         ({"top_k": 0}, "top_k must be at least 1"),
         ({"top_p": 0.0}, "top_p must lie in"),
         ({"top_p": 1.5}, "top_p must lie in"),

@@ -1,7 +1,7 @@
 """Digests of the rows of the known local copies, by ``name/config/split``.
 
-They are those of :func:`mtl_utils.data.rows_digest.content_digest` over the declared columns, and do
-not depend on how a file stores the rows. The tests compute them again where the copies are there.
+They are those of :func:`mtl_utils.data.rows_digest.content_digest` over the declared columns, and
+do not depend on how a file stores the rows. The tests compute them again where the copies are.
 """
 
 from __future__ import annotations

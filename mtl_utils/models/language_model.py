@@ -9,8 +9,8 @@ from torch import Tensor
 from torch import nn as torch_nn
 from torch.nn import functional
 
+from mtl_utils.arguments import check_probability, check_sizes
 from mtl_utils.nn import decoding
-from mtl_utils.nn.arguments import check_probability, check_sizes
 from mtl_utils.nn.evaluation_mode import evaluation_mode
 from mtl_utils.nn.recurrent import check_ids, remember_by_default
 from mtl_utils.nn.recurrent_precision import run_lstm_layers

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple, Self, overload
 
 from torch import Tensor
 
+from mtl_utils.arguments import check_sizes
 from mtl_utils.data.batch import Batch, Inputs
 from mtl_utils.data.byte_pairs import BytePairTokenizer
 from mtl_utils.data.raw_inputs import inputs_of
@@ -15,7 +16,6 @@ from mtl_utils.data.tokenizer_content import tokenizer_content, tokenizer_of
 from mtl_utils.models.stored_model import load_model, part, write_model
 from mtl_utils.models.text_model import TASKS, Text, TextModel, listed
 from mtl_utils.nn import TransformerEncoder
-from mtl_utils.nn.arguments import check_sizes
 from mtl_utils.objectives.base import Losses
 from mtl_utils.sharing import HardSharing
 from mtl_utils.tasks.label_names import check_labels

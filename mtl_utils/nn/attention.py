@@ -7,7 +7,8 @@ from torch import Tensor
 from torch import nn as torch_nn
 from torch.utils.checkpoint import checkpoint
 
-from mtl_utils.nn.masks import check_mask
+from mtl_utils.arguments import check_broadcast, check_fits, check_sizes, check_tensor
+from mtl_utils.nn.masks import check_attended, check_mask
 
 LARGEST_INTERMEDIATE = 2**26
 """Elements of ``[B, U, T, A]`` held at a time; longer texts are attended to piece by piece."""
@@ -23,10 +24,15 @@ class AdditiveAttention(torch_nn.Module):
         query_width: Size of a query.
         memory_width: Size of a position of the memory, D.
         width: Size of the hidden layer, A.
+
+    Raises:
+        ValueError: If a size is below 1.
+        TypeError: If a setting is of another type.
     """
 
     def __init__(self, query_width: int, memory_width: int, width: int) -> None:
         super().__init__()
+        check_sizes(query_width=query_width, memory_width=memory_width, width=width)
         self.from_query = torch_nn.Linear(query_width, width)
         self.from_memory = torch_nn.Linear(memory_width, width, bias=False)
         self.score = torch_nn.Linear(width, 1, bias=False)
@@ -60,8 +66,13 @@ class AdditiveAttention(torch_nn.Module):
 
         Raises:
             TypeError: If the mask is not boolean.
+            ValueError: If the shapes do not fit.
         """
-        check_mask(mask)
+        check_tensor("query", query, "[B, U, query_width]", "floating-point")
+        check_tensor("memory", memory, "[B, T, D]", "floating-point")
+        check_fits("query", query, 2, self.from_query.in_features)
+        check_fits("memory", memory, 2, self.from_memory.in_features)
+        check_attended(mask, memory)
         projected = self.from_query(query)  # [B, U, A]
         keys = self.keys(memory) if keys is None else keys
         a_query = keys.shape[0] * keys.shape[1] * keys.shape[2]
@@ -132,8 +143,11 @@ def masked_softmax(scores: Tensor, mask: Tensor) -> Tensor:
 
     Raises:
         TypeError: If the mask is not boolean.
+        ValueError: If the shapes do not fit.
     """
+    check_tensor("scores", scores, "[..., T]", "floating-point")
     check_mask(mask)
+    check_broadcast("mask", mask, scores)
     lowest = torch.finfo(scores.dtype).min  # finite, so that an empty row gives no nan
     weights = scores.masked_fill(~mask, lowest).softmax(dim=-1)
     return weights.masked_fill(~mask, 0.0)

@@ -8,6 +8,8 @@ import torch
 from torch import Tensor
 from torch import nn as torch_nn
 
+from mtl_utils.arguments import check_flag, check_sizes, check_tensor
+from mtl_utils.nn.masks import check_mask
 from mtl_utils.nn.tag_search import by_position, check_emissions, viterbi
 
 FORBIDDEN = -1e30
@@ -63,8 +65,8 @@ class LinearChainCRF(torch_nn.Module):
         constrain_training: bool = False,
     ) -> None:
         super().__init__()
-        if num_tags < 1:
-            raise ValueError(f"num_tags must be at least 1, got {num_tags}")
+        check_sizes(num_tags=num_tags)
+        check_flag("constrain_training", constrain_training)
         self.num_tags = num_tags
         self.constrain_training = constrain_training
         self.start = torch_nn.Parameter(torch.zeros(num_tags))
@@ -226,10 +228,9 @@ class LinearChainCRF(torch_nn.Module):
 
     def _checked_tags(self, tags: Tensor, mask: Tensor) -> Tensor:
         """Return tags with 0 at padding, after a look at them."""
+        check_tensor("tags", tags, "[B, T]", "integer")
         if tags.shape != mask.shape:
             raise ValueError(f"Expected tags {list(mask.shape)}, got {list(tags.shape)}")
-        if tags.is_floating_point():
-            raise TypeError(f"Expected tags, which are integers, got {tags.dtype}")
         tags = tags.masked_fill(~mask, 0).long()
         outside = (tags < 0) | (tags >= self.num_tags)
         if tags.device.type == "cpu" and bool(outside.any()):
@@ -292,10 +293,11 @@ def _advance(transitions: Tensor) -> Callable[[Tensor], Tensor]:
 def _constraint(name: str, mask: Tensor | None, shape: tuple[int, ...]) -> Tensor:
     if mask is None:
         return torch.ones(shape, dtype=torch.bool)
-    if mask.dtype != torch.bool:
-        raise TypeError(f"Expected a boolean {name}, True where allowed, got {mask.dtype}")
+    check_mask(mask, name)
     if mask.shape != shape:
         raise ValueError(f"Expected {name} {list(shape)}, got {list(mask.shape)}")
     if len(shape) == 1 and not bool(mask.any()):
-        raise ValueError(f"{name} forbids all {len(mask)} tags; allow at least one")
+        raise ValueError(
+            f"{name} of shape {list(mask.shape)} forbids all {len(mask)} tags; allow at least one"
+        )
     return mask.clone()

@@ -7,8 +7,14 @@ import torch
 from torch import Tensor
 from torch import nn as torch_nn
 
+from mtl_utils.arguments import (
+    check_flag,
+    check_probability,
+    check_sizes,
+    check_tensor,
+    check_whole,
+)
 from mtl_utils.data.batch import MISSING_LABEL
-from mtl_utils.nn.arguments import check_probability, check_sizes
 from mtl_utils.nn.attention import AdditiveAttention, UniformAttention
 from mtl_utils.nn.masks import check_mask
 from mtl_utils.nn.recurrent import check_ids, remember_by_default
@@ -128,6 +134,7 @@ class AttentionDecoder(Decoder):
 
     Raises:
         ValueError: If a size is below 1 or ``dropout`` is outside [0, 1).
+        TypeError: If a setting is of another type.
     """
 
     def __init__(
@@ -140,6 +147,7 @@ class AttentionDecoder(Decoder):
         attention: bool = True,
     ) -> None:
         super().__init__()
+        check_flag("attention", attention)
         embedding_width = width if embedding_width is None else embedding_width
         check_sizes(
             vocab_size=vocab_size,
@@ -249,7 +257,14 @@ def shift_right(labels: Tensor, bos_id: int, pad_id: int) -> Tensor:
 
     Returns:
         ``[B, U]``: ``<bos>``, then all but the last; ``<pad>`` where a label is missing.
+
+    Raises:
+        ValueError: If the labels are not ``[B, U]``, or an id is negative.
+        TypeError: If labels are no tensor of integers, or an id is no whole number.
     """
+    check_tensor("labels", labels, "[B, U]", "integer")
+    check_whole("bos_id", bos_id, least=0)
+    check_whole("pad_id", pad_id, least=0)
     shifted = labels.roll(1, dims=1)
     shifted[:, 0] = bos_id
     return shifted.masked_fill(shifted == MISSING_LABEL, pad_id)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from mtl_utils.nn.search_limits import check_forbidden, check_rows, check_scores, whole
+from mtl_utils.arguments import check_number, check_tensor, check_whole
+from mtl_utils.nn.search_limits import check_forbidden, check_rows, check_scores
 
 Step = Callable[[Tensor, Any], tuple[Tensor, Any]]
 """``step(input_ids [B, T], state) -> (logits [B, T, V], state)``; the state starts as ``None``."""
@@ -39,14 +39,14 @@ def filter_logits(
 
     Raises:
         ValueError: If a setting is outside its range.
-        TypeError: If ``top_k`` is no whole number.
+        TypeError: If logits are no floating-point tensor, or a setting is no number.
     """
-    if not 0 <= temperature < math.inf:
-        raise ValueError(f"temperature must be 0 (greedy) or positive, got {temperature}")
+    check_tensor("logits", logits, "[..., V]", "floating-point")
+    check_number("temperature", temperature, least=0)
     if top_k is not None:
-        top_k = whole("top_k", top_k, 1)
-    if top_p is not None and not 0 < top_p <= 1:
-        raise ValueError(f"top_p must lie in (0, 1], got {top_p}; None keeps every token")
+        check_whole("top_k", top_k, least=1)
+    if top_p is not None:
+        check_number("top_p", top_p, above=0, most=1)
     if temperature == 0:
         return _keep_best(logits)
     logits = logits / temperature
@@ -95,6 +95,7 @@ def next_token_distribution(
 
     Raises:
         ValueError: If a setting is outside its range.
+        TypeError: If logits are no floating-point tensor, or a setting is no number.
     """
     return filter_logits(logits, temperature, top_k, top_p).softmax(dim=-1)
 
@@ -143,16 +144,16 @@ def sample(
             f"Expected a prompt [B, T] of at least one token, got {list(input_ids.shape)}. "
             "Start from the id of <bos> or <eos> where there is no prompt."
         )
-    max_new_tokens = whole("max_new_tokens", max_new_tokens, 0)
+    check_whole("max_new_tokens", max_new_tokens, least=0)
     forbidden = check_forbidden(forbidden_ids)
     if stop_id is not None:
-        whole("stop_id", stop_id, 0)
+        check_whole("stop_id", stop_id, least=0)
     output, fed, state = input_ids, input_ids, None
     finished = torch.zeros(len(input_ids), 1, dtype=torch.bool, device=input_ids.device)
     for _ in range(max_new_tokens):
         logits, state = step(fed, state)
         if output is input_ids:
-            check_scores(logits, len(input_ids), forbidden)
+            check_scores(logits, len(input_ids), forbidden, stop_id)
         last = logits[:, -1].clone()
         if forbidden:
             last[:, forbidden] = float("-inf")

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 from torch import nn as torch_nn
 
+from mtl_utils.arguments import check_probability
 from mtl_utils.data.vocabulary import SPECIALS, UNK
-from mtl_utils.nn.arguments import check_probability
 
 LEVELS = 2**16
 """Values of the random number that decides on one unit."""
@@ -27,7 +27,16 @@ class Dropout(torch_nn.Dropout):
 
     Args:
         p: Probability of dropping a unit.
+        inplace: Whether to overwrite what is read, where there is a GPU.
+
+    Raises:
+        ValueError: If the probability is outside [0, 1).
+        TypeError: If it is no number.
     """
+
+    def __init__(self, p: float = 0.5, inplace: bool = False) -> None:
+        check_probability("p", p)
+        super().__init__(p, inplace)
 
     def forward(self, inputs: Tensor) -> Tensor:
         """Drop units while training.
@@ -74,6 +83,7 @@ class TokenDropout(torch_nn.Module):
 
     Raises:
         ValueError: If the probability is outside [0, 1).
+        TypeError: If it is no number.
     """
 
     def __init__(self, p: float = 0.1) -> None:

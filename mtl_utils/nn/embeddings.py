@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 from torch import nn as torch_nn
 
+from mtl_utils.arguments import check_probability, check_sizes
 from mtl_utils.data.batch import Inputs
-from mtl_utils.nn.arguments import check_probability, check_sizes
 from mtl_utils.nn.dropout import TokenDropout
 
 PADDING = 0
@@ -29,6 +29,7 @@ class CharacterCNN(torch_nn.Module):
 
     Raises:
         ValueError: If a size is below 1, ``kernel_size`` is even or ``dropout`` is outside [0, 1).
+        TypeError: If a setting is of another type.
     """
 
     def __init__(
@@ -112,6 +113,7 @@ class WordCharacterEmbedding(torch_nn.Module):
     Raises:
         ValueError: If a size is below 1, ``character_width`` leaves nothing for the word, or a
             probability is outside [0, 1).
+        TypeError: If a setting is of another type.
     """
 
     def __init__(
@@ -125,6 +127,10 @@ class WordCharacterEmbedding(torch_nn.Module):
         word_dropout: float = 0.0,
     ) -> None:
         super().__init__()
+        check_sizes(vocab_size=vocab_size, width=width, character_width=character_width)
+        check_sizes(
+            num_characters=num_characters, character_embedding_width=character_embedding_width
+        )
         if not 1 <= character_width < width:
             raise ValueError(
                 f"width {width} is shared by the word and its characters; expected a "

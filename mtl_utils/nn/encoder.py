@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from torch import Tensor
 from torch import nn as torch_nn
 
+from mtl_utils.arguments import shown
 from mtl_utils.data.batch import Inputs
 
 
@@ -68,8 +71,8 @@ def check_inputs(inputs: Inputs) -> None:
     """
     if not isinstance(inputs, Inputs):
         raise TypeError(
-            f"An encoder reads data.Inputs(input_ids, mask), got {type(inputs).__name__}. The "
-            "inputs of a batch are batch.inputs."
+            f"inputs must be data.Inputs(input_ids, mask), got {shown(inputs)}. The inputs of a "
+            "batch are batch.inputs."
         )
 
 
@@ -95,3 +98,20 @@ class EncoderLayers(torch_nn.Module):
             ``[B, T, D]``. What it holds at padding is not specified.
         """
         raise NotImplementedError
+
+
+def check_encoder(name: str, encoder: Any) -> None:
+    """Refuse what is no encoder.
+
+    Args:
+        name: What the message is to call it.
+        encoder: The encoder.
+
+    Raises:
+        TypeError: If it is none.
+    """
+    if not isinstance(encoder, Encoder):
+        raise TypeError(
+            f"{name} must be an nn.Encoder, such as nn.BiLSTMEncoder, got {shown(encoder)}. One of "
+            "your own inherits from nn.Encoder."
+        )

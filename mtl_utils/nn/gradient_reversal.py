@@ -7,6 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from mtl_utils.arguments import check_number, check_tensor
+
 
 class GradientReversal(torch.autograd.Function):
     r"""The identity, whose gradient is multiplied by a negative number (Ganin & Lempitsky, 2015).
@@ -64,8 +66,9 @@ def reverse_gradient(values: Tensor, strength: float = 1.0) -> Tensor:
 
     Raises:
         ValueError: If ``strength`` is negative, which would not reverse anything.
+        TypeError: If ``values`` are no floating-point tensor, or ``strength`` no number.
     """
-    if not strength >= 0:
-        raise ValueError(f"strength must not be negative, got {strength}")
+    check_tensor("values", values, "[...]", "floating-point")
+    check_number("strength", strength, least=0)
     reversed_below: Tensor = GradientReversal.apply(values, strength)
     return reversed_below

@@ -19,6 +19,28 @@ def check_mask(mask: Any, name: str = "mask") -> None:
         TypeError: If it is none.
     """
     if not isinstance(mask, Tensor):
-        raise TypeError(f"Expected a boolean {name}, a tensor, got {type(mask).__name__}")
+        raise TypeError(
+            f"Expected a boolean {name}, a tensor, got {type(mask).__name__} {mask!r:.60}"
+        )
     if mask.dtype != torch.bool:
         raise TypeError(f"Expected a boolean {name}, got {mask.dtype}; use {name}.bool()")
+
+
+def check_attended(mask: Any, memory: Tensor) -> None:
+    """Refuse a mask that does not say of each position of a memory whether it is attended to.
+
+    Args:
+        mask: Expected to be boolean ``[B, T]``, or ``[B, U, T]`` where queries differ.
+        memory: ``[B, T, ...]``.
+
+    Raises:
+        TypeError: If it is no tensor of truth values.
+        ValueError: If it has another shape.
+    """
+    check_mask(mask)
+    batch, length = memory.shape[:2]
+    if mask.dim() not in (2, 3) or (mask.shape[0], mask.shape[-1]) != (batch, length):
+        raise ValueError(
+            f"Expected a mask [B, T] or [B, U, T] with B={batch} and T={length}, got "
+            f"{list(mask.shape)}"
+        )

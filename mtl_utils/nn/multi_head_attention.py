@@ -9,7 +9,7 @@ from torch import Tensor
 from torch import nn as torch_nn
 from torch.nn import functional
 
-from mtl_utils.nn.arguments import check_probability, check_sizes
+from mtl_utils.arguments import check_fits, check_probability, check_sizes, check_tensor
 from mtl_utils.nn.attention import masked_softmax
 from mtl_utils.nn.dropout import Dropout
 from mtl_utils.nn.masks import check_mask
@@ -125,6 +125,7 @@ class MultiHeadAttention(torch_nn.Module):
 
     Raises:
         ValueError: If a size is below 1, H does not divide D, or ``dropout`` is outside [0, 1).
+        TypeError: If a setting is of another type.
     """
 
     def __init__(
@@ -136,8 +137,8 @@ class MultiHeadAttention(torch_nn.Module):
         check_probability("dropout", dropout)
         if width % num_heads:
             raise ValueError(
-                f"Each of {num_heads} heads has an equal part of the width, but {width} is not "
-                f"divisible by {num_heads}; change width or num_heads"
+                f"Each of num_heads={num_heads} heads has an equal part of the width, but "
+                f"width={width} is not divisible by {num_heads}; change width or num_heads"
             )
         self.width, self.num_heads, self.head_width = width, num_heads, width // num_heads
         # Three matrices, not one for all: measured, that is as fast, and each has its name.
@@ -176,6 +177,11 @@ class MultiHeadAttention(torch_nn.Module):
                 positions.
             TypeError: If the mask is not boolean.
         """
+        check_tensor("query", query, "[B, U, D]", "floating-point")
+        check_fits("query", query, 2, self.width)
+        if memory is not None:
+            check_tensor("memory", memory, "[B, T, M]", "floating-point")
+            check_fits("memory", memory, 2, self.key.in_features)
         return self.attend(query, self.read(query if memory is None else memory), mask, causal)
 
     def read(self, memory: Tensor) -> KeyValues:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from mtl_utils.nn.masks import check_mask
+from mtl_utils.arguments import check_tensor
 
 
 class Packing:
@@ -19,10 +19,11 @@ class Packing:
 
     Raises:
         TypeError: If the mask is not boolean.
+        ValueError: If it is not ``[B, T]``.
     """
 
     def __init__(self, mask: Tensor) -> None:
-        check_mask(mask)
+        check_tensor("mask", mask, "[B, T]", "boolean")
         self.mask = mask
         self.places = mask.flatten().nonzero().squeeze(1)  # [N]
 

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch import nn as torch_nn
 
-from mtl_utils.nn.arguments import check_sizes
+from mtl_utils.arguments import check_choice, check_sizes
 
 
 class SinusoidalPositions(torch_nn.Module):
@@ -23,6 +23,7 @@ class SinusoidalPositions(torch_nn.Module):
 
     Raises:
         ValueError: If a size is below 1.
+        TypeError: If a size is no whole number.
     """
 
     table: Tensor
@@ -61,6 +62,7 @@ class LearnedPositions(torch_nn.Module):
 
     Raises:
         ValueError: If a size is below 1.
+        TypeError: If a size is no whole number.
     """
 
     def __init__(self, width: int, max_length: int) -> None:
@@ -105,8 +107,7 @@ def make_positions(kind: str, width: int, max_length: int) -> Positions:
     Raises:
         ValueError: If there is no such kind, or a size is below 1.
     """
-    if kind not in KINDS:
-        raise ValueError(f"positions must be one of {list(KINDS)}, got {kind!r}")
+    check_choice("positions", kind, KINDS)
     return KINDS[kind](width, max_length)
 
 

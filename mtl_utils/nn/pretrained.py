@@ -16,9 +16,9 @@ from torch import Tensor
 from torch import nn as torch_nn
 from torch.nn import functional
 
+from mtl_utils.arguments import check_cut
 from mtl_utils.data.batch import Inputs
 from mtl_utils.data.pretrained_tokenizer import first_line
-from mtl_utils.nn.arguments import check_cut
 from mtl_utils.nn.encoder import Encoder, check_inputs
 from mtl_utils.nn.evaluation_mode import evaluation_mode
 from mtl_utils.nn.pretrained_configuration import without_references

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch import nn as torch_nn
 
-from mtl_utils.nn.arguments import check_cut
+from mtl_utils.arguments import check_cut
 from mtl_utils.nn.encoder import EncoderLayers
 from mtl_utils.nn.masks import check_mask
 

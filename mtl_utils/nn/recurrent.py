@@ -8,8 +8,14 @@ import torch
 from torch import Tensor
 from torch import nn as torch_nn
 
+from mtl_utils.arguments import (
+    check_cut,
+    check_flag,
+    check_module,
+    check_probability,
+    check_sizes,
+)
 from mtl_utils.data.batch import Inputs
-from mtl_utils.nn.arguments import check_cut, check_probability, check_sizes
 from mtl_utils.nn.encoder import Encoder, check_inputs
 from mtl_utils.nn.recurrent_layers import LSTMLayers, NoLayers, copy_layers, read_padded
 
@@ -31,6 +37,7 @@ class LSTMEncoder(Encoder):
     Raises:
         ValueError: If a size is below 1, ``dropout`` is outside [0, 1), or the vectors of
             ``embedding`` have another size than D.
+        TypeError: If a setting is of another type.
     """
 
     causal = True
@@ -56,6 +63,7 @@ class LSTMEncoder(Encoder):
         self.width = width
         if embedding is None:
             embedding = torch_nn.Embedding(vocab_size, width)
+        check_module("embedding", embedding)
         check_width(embedding, width)
         self.embedding = embedding
         self.dropout = torch_nn.Dropout(dropout)
@@ -81,6 +89,7 @@ class LSTMEncoder(Encoder):
 
         Raises:
             ValueError: If a token id is outside the vocabulary.
+            TypeError: If they are no :class:`mtl_utils.data.Inputs`.
         """
         return self.read(self.embed(inputs), inputs.mask)
 
@@ -95,6 +104,7 @@ class LSTMEncoder(Encoder):
 
         Raises:
             ValueError: If a token id is outside the vocabulary.
+            TypeError: If they are no :class:`mtl_utils.data.Inputs`.
         """
         check_inputs(inputs)
         check_ids(inputs.input_ids, self.vocab_size)
@@ -159,6 +169,7 @@ class BiLSTMEncoder(LSTMEncoder):
     Raises:
         ValueError: If a size is below 1, ``width`` is odd, ``dropout`` is outside [0, 1), or the
             vectors of ``embedding`` have another size than D.
+        TypeError: If a setting is of another type.
     """
 
     causal = False
@@ -176,10 +187,19 @@ class ProjectedEncoder(Encoder):
     Args:
         encoder: The encoder, of width D.
         shortcut: Whether to add the embedding of the token.
+
+    Raises:
+        TypeError: If a setting is of another type.
     """
 
     def __init__(self, encoder: LSTMEncoder, shortcut: bool = True) -> None:
         super().__init__()
+        check_flag("shortcut", shortcut)
+        if not isinstance(encoder, LSTMEncoder):
+            raise TypeError(
+                "encoder must be an nn.LSTMEncoder or nn.BiLSTMEncoder, got "
+                f"{type(encoder).__name__} {encoder!r:.60}"
+            )
         self.encoder, self.shortcut = encoder, shortcut
         self.width, self.causal = encoder.width, encoder.causal
         self.projection = torch_nn.Linear(encoder.width, encoder.width)
@@ -227,7 +247,8 @@ def check_width(embedding: torch_nn.Module, width: int) -> None:
     given = getattr(embedding, "embedding_dim", getattr(embedding, "width", width))
     if given != width:
         raise ValueError(
-            f"The embedding gives vectors of size {given}, but width is {width}; make them equal"
+            f"The embedding {embedding!r:.60} gives vectors of size {given}, but width is {width}; "
+            "make them equal"
         )
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from mtl_utils.arguments import check_tensor, check_whole
 from mtl_utils.nn.decoding import Step
 from mtl_utils.nn.search_limits import (
     check_forbidden,
@@ -16,7 +17,6 @@ from mtl_utils.nn.search_limits import (
     check_room,
     check_rows,
     check_scores,
-    whole,
 )
 
 NO_NUMBERS = (
@@ -55,7 +55,12 @@ def select_rows(state: Any, rows: Tensor) -> Any:
 
     Returns:
         A state of the same form with N rows.
+
+    Raises:
+        TypeError: If ``rows`` is no tensor of integers, or the state holds something else.
+        ValueError: If ``rows`` is not ``[N]``.
     """
+    check_tensor("rows", rows, "[N]", "integer")
     if isinstance(state, Tensor):
         return state.index_select(0, rows)
     if isinstance(state, tuple):
@@ -103,7 +108,7 @@ def greedy_search(
     for _ in range(max_length):
         logits, state = step(fed, state)
         if not written:
-            check_scores(logits, len(bos_ids), forbidden)
+            check_scores(logits, len(bos_ids), forbidden, eos_id)
         best, token = _log_probabilities(logits, forbidden).max(dim=-1)  # [B]
         _check_best(best)
         total = torch.where(finished, total, total + best)
@@ -163,7 +168,7 @@ def beam_search(
         TypeError: If an id or a limit is no whole number, or ``length_penalty`` no number.
         FloatingPointError: If the model's scores are nan, or leave no token to write.
     """
-    beam_size = whole("beam_size", beam_size, 1)
+    check_whole("beam_size", beam_size, least=1)
     max_length, forbidden = _checked(step, state, bos_ids, eos_id, max_length, forbidden_ids)
     length_penalty = check_length_penalty(length_penalty, max_length)
     device, batch_size = bos_ids.device, len(bos_ids)
@@ -181,7 +186,7 @@ def beam_search(
             break
         logits, state = step(fed, state)
         if length == 1:
-            check_scores(logits, len(fed), forbidden)
+            check_scores(logits, len(fed), forbidden, eos_id)
         log_probabilities = _log_probabilities(logits, forbidden)
         if bool(log_probabilities.amax(dim=-1).isnan().any()):
             raise FloatingPointError(NO_NUMBERS)
@@ -289,8 +294,13 @@ def _checked(
     forbidden_ids: Sequence[int],
 ) -> tuple[int, list[int]]:
     """Return the greatest length and the forbidden ids, after a look at all."""
-    max_length = whole("max_length", max_length, 1)
-    whole("eos_id", eos_id, 0)
+    if not callable(step):
+        raise TypeError(
+            "step must be a decoder, or a function of ids and a state, got "
+            f"{type(step).__name__} {step!r:.60}"
+        )
+    check_whole("max_length", max_length, least=1)
+    check_whole("eos_id", eos_id, least=0)
     check_rows("bos_ids", bos_ids)
     if bos_ids.dim() != 1:
         raise ValueError(f"Expected bos_ids [B], one a row, got shape {list(bos_ids.shape)}")

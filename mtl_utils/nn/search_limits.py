@@ -5,34 +5,11 @@ from __future__ import annotations
 import math
 import operator
 from collections.abc import Iterable
-from numbers import Real
 from typing import Any
 
-import torch
 from torch import Tensor
 
-
-def whole(name: str, value: Any, least: int) -> int:
-    """Return a whole number, or say that it is none.
-
-    Args:
-        name: What the message is to call it.
-        value: The number.
-        least: What it must be at least.
-
-    Raises:
-        TypeError: If it is no whole number.
-        ValueError: If it is too small.
-    """
-    try:
-        number = operator.index(value)
-    except TypeError:
-        number = None
-    if number is None or isinstance(value, bool):
-        raise TypeError(f"{name} must be a whole number, got {type(value).__name__}: {value!r:.60}")
-    if number < least:
-        raise ValueError(f"{name} must be at least {least}, got {number}")
-    return number
+from mtl_utils.arguments import check_number, check_tensor, check_whole
 
 
 def check_length_penalty(length_penalty: Any, max_length: int) -> float:
@@ -46,16 +23,13 @@ def check_length_penalty(length_penalty: Any, max_length: int) -> float:
         TypeError: If it is no number.
         ValueError: If it is negative, or a power of ``max_length`` that is no number.
     """
-    if isinstance(length_penalty, bool) or not isinstance(length_penalty, Real):
-        raise TypeError(f"length_penalty must be a number, got {length_penalty!r:.60}")
+    check_number("length_penalty", length_penalty, least=0)
     penalty = float(length_penalty)
-    if not penalty >= 0:
-        raise ValueError(f"length_penalty must not be negative, got {length_penalty}")
     try:
         largest = float(max_length) ** penalty
     except OverflowError:
         largest = math.inf
-    if not (math.isfinite(largest) and math.isfinite(penalty)):
+    if not math.isfinite(largest):
         raise ValueError(
             f"length_penalty={length_penalty} is too large: scores are divided by the length to "
             f"this power, and {max_length} ** {length_penalty} is not a finite number. 0 ranks by "
@@ -74,10 +48,7 @@ def check_rows(name: str, ids: Any) -> None:
     Raises:
         TypeError: If they are no tensor of integers.
     """
-    if not isinstance(ids, Tensor):
-        raise TypeError(f"{name} must be a tensor of ids, got {type(ids).__name__}")
-    if ids.is_floating_point() or ids.is_complex() or ids.dtype == torch.bool:
-        raise TypeError(f"{name} must be integers, got {ids.dtype}")
+    check_tensor(name, ids, "[...]", "integer")
 
 
 def check_forbidden(forbidden_ids: Iterable[int]) -> list[int]:
@@ -92,29 +63,40 @@ def check_forbidden(forbidden_ids: Iterable[int]) -> list[int]:
     """
     if isinstance(forbidden_ids, str) or not isinstance(forbidden_ids, Iterable):
         raise TypeError(f"forbidden_ids must be a sequence of ids, got {forbidden_ids!r:.60}")
-    return sorted({whole("Every id in forbidden_ids", index, 0) for index in forbidden_ids})
+    ids = list(forbidden_ids)
+    for token in ids:
+        check_whole(f"Every id in forbidden_ids={ids!r:.60}", token, least=0)
+    return sorted({operator.index(token) for token in ids})
 
 
-def check_scores(logits: Tensor, num_rows: int, forbidden: list[int]) -> None:
+def check_scores(
+    logits: Tensor, num_rows: int, forbidden: list[int], end: int | None = None
+) -> None:
     """Refuse scores of another shape, and forbidden ids that leave nothing or do not exist.
 
     Args:
         logits: What the model returned for the first tokens.
         num_rows: Number of rows, N.
         forbidden: Ids that are never to be written.
+        end: Id that ends a text, if there is one.
 
     Raises:
-        ValueError: If so.
+        ValueError: If so, or if the model never scores the end.
     """
     if logits.dim() != 3 or len(logits) != num_rows:
         raise ValueError(
             f"Expected the step to return logits [{num_rows}, T, V], got {list(logits.shape)}"
         )
     vocab_size = logits.shape[-1]
+    if end is not None and end >= vocab_size:
+        raise ValueError(
+            f"eos_id or stop_id {end} would never be written: the model scores {vocab_size} "
+            f"tokens, 0 to {vocab_size - 1}"
+        )
     if forbidden and forbidden[-1] >= vocab_size:
         raise ValueError(
-            f"forbidden_ids holds {forbidden[-1]}, but the model scores {vocab_size} tokens, 0 to "
-            f"{vocab_size - 1}"
+            f"forbidden_ids={forbidden!r:.60} holds {forbidden[-1]}, but the model scores "
+            f"{vocab_size} tokens, 0 to {vocab_size - 1}"
         )
     if len(forbidden) >= vocab_size:
         raise ValueError(

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch import nn as torch_nn
 
-from mtl_utils.nn.arguments import check_probability, check_sizes
+from mtl_utils.arguments import check_module, check_probability, check_sizes
 from mtl_utils.nn.attention import AdditiveAttention
 from mtl_utils.nn.decoder import run_lstm
 from mtl_utils.nn.masks import check_mask
@@ -73,6 +73,7 @@ class SelfAttentiveDecoder(torch_nn.Module):
     Raises:
         ValueError: If a size is below 1, ``dropout`` is outside [0, 1), or the vectors of
             ``embedding`` have another size than D.
+        TypeError: If a setting is of another type.
     """
 
     def __init__(
@@ -88,6 +89,7 @@ class SelfAttentiveDecoder(torch_nn.Module):
         check_probability("dropout", dropout)
         self.vocab_size, self.width = vocab_size, width
         self.embedding = torch_nn.Embedding(vocab_size, width) if embedding is None else embedding
+        check_module("embedding", self.embedding)
         check_width(self.embedding, width)
         self.dropout = torch_nn.Dropout(dropout)
         self.bridge = torch_nn.Linear(width, 2 * width)

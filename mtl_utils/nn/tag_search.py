@@ -7,6 +7,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from mtl_utils.arguments import check_fits, check_tensor
 from mtl_utils.nn.masks import check_mask
 
 
@@ -31,8 +32,17 @@ def viterbi(
             or every sequence of a row is forbidden.
         TypeError: If the mask is not boolean.
     """
-    check_emissions(emissions, mask, len(start) if start.dim() else 0)
-    _check_scores(start, transitions, end)
+    check_tensor("start", start, "[C]", "floating-point")
+    check_tensor("transitions", transitions, "[C, C]", "floating-point")
+    check_tensor("end", end, "[C]", "floating-point")
+    check_tensor("emissions", emissions, "[B, T, C]", "floating-point")
+    for name, scores in (("start", start), ("transitions", transitions), ("end", end)):
+        if set(scores.shape) != {emissions.shape[2]}:
+            raise ValueError(
+                f"emissions {list(emissions.shape)} are of {emissions.shape[2]} tags, but {name} "
+                f"has the shape {list(scores.shape)}"
+            )
+    check_emissions(emissions, mask, emissions.shape[2])
     if mask.numel() == 0:
         return [[] for _ in mask]
     precise = torch.promote_types(emissions.dtype, torch.float32)  # NumPy has no bfloat16
@@ -48,17 +58,6 @@ def viterbi(
     _check_found(totals.max(axis=1), lengths)
     paths = _backtrace(scores, totals.argmax(axis=1), lengths, transitions.cpu().numpy())
     return [path[:length] for path, length in zip(paths, lengths.tolist(), strict=True)]
-
-
-def _check_scores(start: Tensor, transitions: Tensor, end: Tensor) -> None:
-    size = len(start)
-    expected = {"start": [size], "transitions": [size, size], "end": [size]}
-    for name, scores in (("start", start), ("transitions", transitions), ("end", end)):
-        if list(scores.shape) != expected[name]:
-            raise ValueError(
-                f"Expected {name} {expected[name]} beside start {list(start.shape)}, got "
-                f"{list(scores.shape)}"
-            )
 
 
 def _best_zero(scores: Tensor) -> Tensor:
@@ -128,8 +127,8 @@ def check_emissions(emissions: Tensor, mask: Tensor, num_tags: int) -> None:
         ValueError: If shapes do not fit, or padding comes before a token (seen on the CPU).
         TypeError: If the mask is not boolean.
     """
-    if emissions.dim() != 3 or emissions.shape[2] != num_tags:
-        raise ValueError(f"Expected emissions [B, T, {num_tags}], got {list(emissions.shape)}")
+    check_tensor("emissions", emissions, f"[B, T, {num_tags}]", "floating-point")
+    check_fits("emissions", emissions, 2, num_tags)
     check_mask(mask)
     if mask.shape != emissions.shape[:2]:
         raise ValueError(f"Expected a mask {list(emissions.shape[:2])}, got {list(mask.shape)}")

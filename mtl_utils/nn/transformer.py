@@ -9,8 +9,15 @@ import torch
 from torch import Tensor
 from torch import nn as torch_nn
 
+from mtl_utils.arguments import (
+    check_cut,
+    check_flag,
+    check_module,
+    check_probability,
+    check_sizes,
+    check_tensor,
+)
 from mtl_utils.data.batch import Inputs
-from mtl_utils.nn.arguments import check_cut, check_probability, check_sizes
 from mtl_utils.nn.dropout import Dropout, TokenDropout
 from mtl_utils.nn.encoder import Encoder, EncoderLayers, check_inputs
 from mtl_utils.nn.masks import check_mask
@@ -40,6 +47,7 @@ class TransformerStack(EncoderLayers):
     Raises:
         ValueError: If a size is below 1, H does not divide D, a probability is outside [0, 1), or
             there is no such activation.
+        TypeError: If a setting is of another type.
     """
 
     def __init__(
@@ -57,6 +65,7 @@ class TransformerStack(EncoderLayers):
     ) -> None:
         super().__init__()
         check_sizes(num_layers=num_layers)
+        check_flag("causal", causal)
         self.width, self.causal = width, causal
         self.layers = torch_nn.ModuleList(
             TransformerLayer(
@@ -142,6 +151,7 @@ class TransformerStack(EncoderLayers):
 
     def _check(self, hidden: Tensor, mask: Tensor) -> None:
         check_mask(mask)
+        check_tensor("hidden", hidden, "[B, T, D]", "floating-point")
         if hidden.dim() != 3 or hidden.shape[-1] != self.width or mask.shape != hidden.shape[:2]:
             raise ValueError(
                 f"Expected hidden [B, T, {self.width}] and a mask [B, T], got "
@@ -186,6 +196,7 @@ class TransformerEncoder(Encoder):
         ValueError: If a size is below 1, H does not divide D, a probability is outside [0, 1), the
             vectors of ``embedding`` have another size than D, or there is no such activation or
             kind of positions.
+        TypeError: If a setting is of another type.
     """
 
     def __init__(
@@ -211,9 +222,11 @@ class TransformerEncoder(Encoder):
         super().__init__()
         check_sizes(vocab_size=vocab_size, width=width, num_segments=num_segments)
         check_probability("dropout", dropout)
+        check_flag("norm_embeddings", norm_embeddings)
         self.vocab_size, self.width, self.causal = vocab_size, width, causal
         if embedding is None:
             embedding = token_embedding(vocab_size, width)
+        check_module("embedding", embedding)
         check_width(embedding, width)
         self.embedding = embedding
         self.token_dropout = TokenDropout(token_dropout)
@@ -247,6 +260,7 @@ class TransformerEncoder(Encoder):
         Raises:
             ValueError: If an id is outside the vocabulary or the segments, or T is larger than the
                 number of positions.
+            TypeError: If they are no :class:`mtl_utils.data.Inputs`.
         """
         return self.stack(self.embed(inputs), inputs.mask)
 

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch import nn as torch_nn
 
-from mtl_utils.nn.arguments import check_probability, check_sizes
+from mtl_utils.arguments import check_flag, check_module, check_probability, check_sizes
 from mtl_utils.nn.decoder import Decoded, Decoder
 from mtl_utils.nn.dropout import Dropout
 from mtl_utils.nn.masks import check_mask
@@ -15,7 +15,12 @@ from mtl_utils.nn.multi_head_attention import KeyValues, MultiHeadAttention
 from mtl_utils.nn.positions import make_positions
 from mtl_utils.nn.recurrent import check_ids, check_width
 from mtl_utils.nn.transformer import token_embedding
-from mtl_utils.nn.transformer_layer import FeedForward, Residual
+from mtl_utils.nn.transformer_layer import (
+    FeedForward,
+    Residual,
+    feedforward_dropout,
+    feedforward_size,
+)
 
 
 class LayerState(NamedTuple):
@@ -70,6 +75,7 @@ class TransformerDecoderLayer(torch_nn.Module):
     Raises:
         ValueError: If a size is below 1, H does not divide D, a probability is outside [0, 1), or
             there is no such activation.
+        TypeError: If a setting is of another type.
     """
 
     def __init__(
@@ -85,8 +91,8 @@ class TransformerDecoderLayer(torch_nn.Module):
         activation_dropout: float | None = None,
     ) -> None:
         super().__init__()
-        inside = dropout if activation_dropout is None else activation_dropout
-        hidden_width = 4 * width if feedforward_width is None else feedforward_width
+        inside = feedforward_dropout(dropout, activation_dropout)
+        hidden_width = feedforward_size(width, feedforward_width)
         self.self_attention = MultiHeadAttention(width, num_heads, dropout)
         self.self_residual = Residual(width, dropout, norm_first)
         self.attention = MultiHeadAttention(width, num_heads, dropout, memory_width)
@@ -183,6 +189,7 @@ class TransformerDecoder(Decoder):
         ValueError: If a size is below 1, H does not divide D, a probability is outside [0, 1), the
             vectors of ``embedding`` have another size than D, or there is no such activation or
             kind of positions.
+        TypeError: If a setting is of another type.
     """
 
     def __init__(
@@ -207,9 +214,12 @@ class TransformerDecoder(Decoder):
         super().__init__()
         check_sizes(vocab_size=vocab_size, width=width, num_layers=num_layers)
         check_probability("dropout", dropout)
+        check_flag("norm_embeddings", norm_embeddings)
+        check_flag("output", output)
         self.vocab_size, self.width = vocab_size, width
         self.memory_width = width if memory_width is None else memory_width
         self.embedding = token_embedding(vocab_size, width) if embedding is None else embedding
+        check_module("embedding", self.embedding)
         check_width(self.embedding, width)
         self.positions = make_positions(positions, width, max_length)
         self.embedding_norm = torch_nn.LayerNorm(width) if norm_embeddings else torch_nn.Identity()

@@ -8,7 +8,7 @@ from torch import Tensor
 from torch import nn as torch_nn
 from torch.nn import functional
 
-from mtl_utils.nn.arguments import check_probability, check_sizes
+from mtl_utils.arguments import check_choice, check_flag, check_probability, check_sizes
 from mtl_utils.nn.dropout import Dropout
 from mtl_utils.nn.multi_head_attention import MultiHeadAttention, initialise
 from mtl_utils.nn.packing import Packing
@@ -33,16 +33,16 @@ class FeedForward(torch_nn.Module):
     Raises:
         ValueError: If a size is below 1, ``dropout`` is outside [0, 1), or there is no such
             activation.
+        TypeError: If a setting is of another type.
     """
 
     def __init__(
         self, width: int, hidden_width: int, dropout: float = 0.0, activation: str = "relu"
     ) -> None:
         super().__init__()
-        check_sizes(width=width, feedforward_width=hidden_width)
+        check_sizes(width=width, hidden_width=hidden_width)
         check_probability("dropout", dropout)
-        if activation not in ACTIVATIONS:
-            raise ValueError(f"activation must be one of {list(ACTIVATIONS)}, got {activation!r}")
+        check_choice("activation", activation, ACTIVATIONS)
         self.activation = activation
         self.inner = torch_nn.Linear(width, hidden_width)
         self.dropout = Dropout(dropout)
@@ -75,10 +75,17 @@ class Residual(torch_nn.Module):
         width: Size of a state, D.
         dropout: Probability of dropping a unit of what is added.
         norm_first: Whether to normalise before the function.
+
+    Raises:
+        ValueError: If a size is below 1, or a probability outside [0, 1).
+        TypeError: If a setting is of another type.
     """
 
     def __init__(self, width: int, dropout: float, norm_first: bool) -> None:
         super().__init__()
+        check_sizes(width=width)
+        check_probability("dropout", dropout)
+        check_flag("norm_first", norm_first)
         self.norm = torch_nn.LayerNorm(width)
         self.dropout = Dropout(dropout)
         self.norm_first = norm_first
@@ -109,6 +116,42 @@ class Residual(torch_nn.Module):
         return total if self.norm_first else self.norm(total)
 
 
+def feedforward_size(width: int, feedforward_width: int | None) -> int:
+    """Return the size of the hidden layer of the network: 4 D unless it is given.
+
+    Args:
+        width: Size of a state, D.
+        feedforward_width: The size, or ``None``.
+
+    Raises:
+        TypeError: If one is no whole number.
+        ValueError: If one is below 1.
+    """
+    check_sizes(width=width)
+    if feedforward_width is None:
+        return 4 * width
+    check_sizes(feedforward_width=feedforward_width)
+    return feedforward_width
+
+
+def feedforward_dropout(dropout: float, activation_dropout: float | None) -> float:
+    """Return the probability of dropping a unit of the hidden layer of the network.
+
+    Args:
+        dropout: That of a layer.
+        activation_dropout: Another one, or ``None``.
+
+    Raises:
+        TypeError: If one is no number.
+        ValueError: If one is outside [0, 1).
+    """
+    check_probability("dropout", dropout)
+    if activation_dropout is None:
+        return dropout
+    check_probability("activation_dropout", activation_dropout)
+    return activation_dropout
+
+
 class TransformerLayer(torch_nn.Module):
     """A layer of the encoder: self-attention, then a network at each position.
 
@@ -125,6 +168,7 @@ class TransformerLayer(torch_nn.Module):
     Raises:
         ValueError: If a size is below 1, H does not divide D, a probability is outside [0, 1), or
             there is no such activation.
+        TypeError: If a setting is of another type.
     """
 
     def __init__(
@@ -139,8 +183,8 @@ class TransformerLayer(torch_nn.Module):
         activation_dropout: float | None = None,
     ) -> None:
         super().__init__()
-        inside = dropout if activation_dropout is None else activation_dropout
-        hidden_width = 4 * width if feedforward_width is None else feedforward_width
+        inside = feedforward_dropout(dropout, activation_dropout)
+        hidden_width = feedforward_size(width, feedforward_width)
         self.attention = MultiHeadAttention(width, num_heads, dropout)
         self.attention_residual = Residual(width, dropout, norm_first)
         self.feedforward = FeedForward(width, hidden_width, inside, activation)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from numbers import Real
-
 import torch
 from torch import Tensor
 from torch.nn import functional
 
+from mtl_utils.arguments import check_number, check_tensor, check_whole
 from mtl_utils.data.batch import MISSING_LABEL
 
 
@@ -76,10 +75,7 @@ def check_smoothing(smoothing: float) -> None:
         ValueError: If it is outside [0, 1], or not a number.
         TypeError: If it is no number at all.
     """
-    if isinstance(smoothing, bool) or not isinstance(smoothing, Real):
-        raise TypeError(f"smoothing must be a number in [0, 1], got {smoothing!r}")
-    if not 0 <= smoothing <= 1:
-        raise ValueError(f"smoothing must lie in [0, 1], got {smoothing}")
+    check_number("smoothing", smoothing, least=0, most=1)
 
 
 def check_targets(logits: Tensor, targets: Tensor, ignore_index: int = MISSING_LABEL) -> Tensor:
@@ -98,13 +94,14 @@ def check_targets(logits: Tensor, targets: Tensor, ignore_index: int = MISSING_L
             asserts by itself, and asking it would stall it).
         TypeError: If the targets are not integers.
     """
+    check_tensor("logits", logits, "[..., C]", "floating-point")
+    check_tensor("targets", targets, "[...]", "integer")
+    check_whole("ignore_index", ignore_index)
     if logits.shape[:-1] != targets.shape:
         raise ValueError(
             f"logits {list(logits.shape)} need targets {list(logits.shape[:-1])}, "
             f"got {list(targets.shape)}"
         )
-    if targets.is_floating_point():
-        raise TypeError(f"Expected classes, which are integers, got {targets.dtype} targets")
     counted, num_classes = targets != ignore_index, logits.shape[-1]
     outside = counted & ((targets < 0) | (targets >= num_classes))
     if targets.device.type == "cpu" and bool(outside.any()):

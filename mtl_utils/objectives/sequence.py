@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from mtl_utils.arguments import check_number, check_tensor
 from mtl_utils.data.batch import MISSING_LABEL
 from mtl_utils.objectives.losses import check_targets
 
@@ -29,9 +30,9 @@ def sequence_loss(logits: Tensor, targets: Tensor, ignore_index: int = MISSING_L
 
     Raises:
         ValueError: If the shapes do not fit or a target is not in the vocabulary.
+        TypeError: If logits or targets are no tensors of the right kind of numbers.
     """
-    if logits.dim() != 3:
-        raise ValueError(f"Expected logits [B, T, V], got shape {list(logits.shape)}")
+    check_tensor("logits", logits, "[B, T, V]", "floating-point")
     counted = check_targets(logits, targets, ignore_index)
     total = functional.cross_entropy(
         logits.flatten(0, 1), targets.flatten().long(), ignore_index=ignore_index, reduction="sum"
@@ -59,14 +60,16 @@ def minimum_risk_loss(log_probs: Tensor, costs: Tensor, sharpness: float = 1.0) 
 
     Raises:
         ValueError: If the shapes differ or are not ``[B, N]``, or ``sharpness`` is not positive.
+        TypeError: If something is of another type.
     """
-    if log_probs.dim() != 2 or log_probs.shape != costs.shape:
+    for name, given in (("log_probs", log_probs), ("costs", costs)):
+        check_tensor(name, given, "[B, N]", "floating-point")
+    if log_probs.shape != costs.shape:
         raise ValueError(
             f"Expected log_probs and costs [B, N], got {list(log_probs.shape)} and "
             f"{list(costs.shape)}"
         )
-    if not sharpness > 0:
-        raise ValueError(f"sharpness must be positive, got {sharpness}")
+    check_number("sharpness", sharpness, above=0)
     present = log_probs != -torch.inf
     # A finite stand-in for -inf: a row without candidates must give zero gradient, not nan.
     lowest = torch.finfo(log_probs.dtype).min

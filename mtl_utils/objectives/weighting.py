@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from torch import Tensor
 from torch import nn as torch_nn
 
+from mtl_utils.arguments import check_number
 from mtl_utils.objectives.base import Balancer, Losses
 
 
@@ -19,14 +20,23 @@ class FixedWeights(Balancer):
         weights: :math:`\lambda_k` by task.
 
     Raises:
-        ValueError: If a weight is negative.
+        ValueError: If a weight is negative or not finite, or there is none.
+        TypeError: If the weights are no numbers by name.
     """
 
     def __init__(self, weights: Mapping[str, float]) -> None:
         super().__init__()
-        negative = {task: weight for task, weight in weights.items() if not weight >= 0}
-        if negative:
-            raise ValueError(f"Weights of tasks must not be negative, got {negative}")
+        if not isinstance(weights, Mapping):
+            raise TypeError(
+                "weights must be a mapping from names of tasks to numbers, got "
+                f"{type(weights).__name__} {weights!r:.60}"
+            )
+        if not weights:
+            raise ValueError("weights must name at least one task, got {}")
+        for task, weight in weights.items():
+            if not isinstance(task, str):
+                raise TypeError(f"weights must have names of tasks as keys, got {weights!r:.60}")
+            check_number(f"The weight of {task!r} in weights={weights!r:.60}", weight, least=0)
         self.weights = dict(weights)
 
     def backward(

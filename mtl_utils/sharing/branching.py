@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from torch import nn as torch_nn
 
 from mtl_utils.data.batch import Batch
-from mtl_utils.nn.encoder import Encoder, EncoderLayers
+from mtl_utils.nn.encoder import Encoder, EncoderLayers, check_encoder
 from mtl_utils.sharing.base import Shared, Sharing
 from mtl_utils.sharing.per_task import PerTask, check_names
 
@@ -29,11 +29,12 @@ class BranchedSharing(Sharing):
     Raises:
         ValueError: If there is no branch, a name is not fit for a module, widths of the branches
             differ, or two tasks were given the same branch.
-        TypeError: If ``branches`` is not a mapping.
+        TypeError: If ``trunk`` is no encoder, or ``branches`` no mapping of layers.
     """
 
     def __init__(self, trunk: Encoder, branches: Mapping[str, EncoderLayers]) -> None:
         super().__init__()
+        check_encoder("trunk", trunk)
         self.trunk = trunk
         self.branches = PerTask(branches, "branch")
         self.width = self.branches.width

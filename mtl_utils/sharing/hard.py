@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from torch import nn as torch_nn
 
 from mtl_utils.data.batch import Batch
-from mtl_utils.nn.encoder import Encoder
+from mtl_utils.nn.encoder import Encoder, check_encoder
 from mtl_utils.sharing.base import Shared, Sharing
 
 
@@ -18,10 +18,14 @@ class HardSharing(Sharing):
 
     Args:
         encoder: The shared encoder.
+
+    Raises:
+        TypeError: If it is no encoder.
     """
 
     def __init__(self, encoder: Encoder) -> None:
         super().__init__()
+        check_encoder("encoder", encoder)
         self.encoder = encoder
         self.width = encoder.width
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from torch import nn as torch_nn
 
@@ -25,7 +25,7 @@ class PerTask(torch_nn.ModuleDict):
     Raises:
         ValueError: If there is no task, a name is not fit for a module, widths differ, or two tasks
             were given the same module.
-        TypeError: If ``parts`` is not a mapping.
+        TypeError: If ``parts`` is not a mapping from names to encoders or their layers.
     """
 
     def __init__(
@@ -34,10 +34,16 @@ class PerTask(torch_nn.ModuleDict):
         if not isinstance(parts, Mapping):
             raise TypeError(
                 f"Expected one {kind} a task, as a mapping from names of tasks, got "
-                f"{type(parts).__name__}"
+                f"{type(parts).__name__} {parts!r:.60}"
             )
         if not parts:
-            raise ValueError(f"Expected one {kind} a task, got none")
+            raise ValueError(f"Expected one {kind} a task, got none: {parts!r}")
+        for task, part in parts.items():
+            if not isinstance(task, str) or not isinstance(part, Encoder | EncoderLayers):
+                raise TypeError(
+                    f"Expected one {kind} a task, an nn.Encoder or its layers by the name of the "
+                    f"task, got {parts!r:.60}"
+                )
         try:
             super().__init__(parts)
         except KeyError as error:  # with a dot, empty, or a word of PyTorch's own such as "type"
@@ -110,18 +116,25 @@ class PerTask(torch_nn.ModuleDict):
         return [parameter for parameter in self[task].parameters() if uses[id(parameter)] == 1]
 
 
-def check_names(tasks: Sequence[str]) -> list[str]:
+def check_names(tasks: Sequence[str], argument: str = "tasks") -> list[str]:
     """Return names of tasks, after a look at what was given.
 
     Args:
         tasks: The names.
+        argument: What the message is to call them.
 
     Raises:
-        TypeError: If a single string was given for several names.
+        TypeError: If they are no strings, or a single string was given for several names.
         ValueError: If one occurs twice.
     """
     if isinstance(tasks, str):
-        raise TypeError(f"Expected names of tasks, got the string {tasks!r}")
+        raise TypeError(
+            f"Expected names of tasks as {argument}, got the string {tasks!r}; use [{tasks!r}]"
+        )
+    if not isinstance(tasks, Iterable) or not all(isinstance(task, str) for task in tasks):
+        raise TypeError(
+            f"Expected names of tasks as {argument}, strings in a list or tuple, got {tasks!r:.60}"
+        )
     if len(set(tasks)) != len(tasks):
-        raise ValueError(f"Tasks need different names, got {list(tasks)}")
+        raise ValueError(f"Tasks need different names, got {argument}={list(tasks)}")
     return list(tasks)

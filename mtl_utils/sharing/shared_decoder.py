@@ -9,13 +9,15 @@ import torch
 from torch import Tensor
 from torch import nn as torch_nn
 
+from mtl_utils.arguments import check_whole
 from mtl_utils.data.batch import Batch
 from mtl_utils.nn.decoder import shift_right
-from mtl_utils.nn.encoder import Encoder
+from mtl_utils.nn.encoder import Encoder, check_encoder
 from mtl_utils.nn.search import Hypothesis
 from mtl_utils.nn.self_attentive_decoder import SelfAttentiveDecoder
 from mtl_utils.nn.transformer_decoder import TransformerDecoder
 from mtl_utils.sharing.base import Shared, Sharing
+from mtl_utils.sharing.per_task import check_names
 from mtl_utils.tasks import Head, TranslationOutput
 
 
@@ -44,7 +46,7 @@ class SharedDecoder(Sharing):
     Raises:
         ValueError: If the widths differ, the decoder has an output layer, or a task is both written
             and continued.
-        TypeError: If a single string was given for several names.
+        TypeError: If a part is of another kind, or a single string was given for several names.
     """
 
     def __init__(
@@ -58,6 +60,14 @@ class SharedDecoder(Sharing):
         continued: Sequence[str] = (),
     ) -> None:
         super().__init__()
+        check_encoder("encoder", encoder)
+        if not isinstance(decoder, SelfAttentiveDecoder | TransformerDecoder):
+            raise TypeError(
+                "decoder must be an nn.SelfAttentiveDecoder or nn.TransformerDecoder, got "
+                f"{type(decoder).__name__} {decoder!r:.60}"
+            )
+        for name, token in (("bos_id", bos_id), ("pad_id", pad_id)):
+            check_whole(name, token, least=0, most=decoder.vocab_size - 1)
         if encoder.width != decoder.width:
             raise ValueError(
                 f"The encoder's states have size {encoder.width}, the decoder's {decoder.width}; "
@@ -68,12 +78,11 @@ class SharedDecoder(Sharing):
                 "The decoder has an output layer, but here each task that writes has its own. Make "
                 "it with TransformerDecoder(..., output=False)."
             )
-        for name, tasks in (("written", written), ("continued", continued)):
-            if isinstance(tasks, str):
-                raise TypeError(f"Expected names of tasks, got the string {tasks!r} for {name}")
+        check_names(written, "written")
+        check_names(continued, "continued")
         both = sorted(set(written) & set(continued))
         if both:
-            raise ValueError(f"Tasks are either written or continued; {both} are both")
+            raise ValueError(f"Tasks are either written or continued; both have {both}")
         self.encoder, self.decoder, self.width = encoder, decoder, encoder.width
         self.bos_id, self.pad_id = bos_id, pad_id
         self.written, self.continued = tuple(written), tuple(continued)

@@ -8,8 +8,9 @@ import torch
 from torch import Tensor
 from torch import nn as torch_nn
 
+from mtl_utils.arguments import check_number, check_tensor
 from mtl_utils.data.batch import MISSING_LABEL, Batch
-from mtl_utils.nn.encoder import Encoder
+from mtl_utils.nn.encoder import Encoder, check_encoder
 from mtl_utils.nn.gradient_reversal import reverse_gradient
 from mtl_utils.nn.masks import check_mask
 from mtl_utils.sharing.base import Shared, Sharing
@@ -53,7 +54,8 @@ class SharedPrivate(Sharing):
     Raises:
         ValueError: If a strength is negative, or the private encoders are refused: none, of
             different widths, or one for two tasks.
-        TypeError: If ``private`` is not a mapping.
+        TypeError: If ``shared`` is no encoder, ``private`` no mapping of encoders, or a strength no
+            number.
     """
 
     penalty_on_states = True
@@ -71,8 +73,9 @@ class SharedPrivate(Sharing):
             ("orthogonality_strength", orthogonality_strength),
             ("adversary_strength", adversary_strength),
         ):
-            if strength is not None and not strength >= 0:
-                raise ValueError(f"{name} must not be negative, got {strength}")
+            if strength is not None or name == "orthogonality_strength":
+                check_number(name, strength, least=0)
+        check_encoder("shared", shared)
         self.shared = shared
         self.private = PerTask(private, "private encoder")
         if any(encoder is shared for encoder in private.values()):
@@ -190,11 +193,13 @@ def orthogonality_penalty(shared: Tensor, private: Tensor, mask: Tensor) -> Tens
 
     Raises:
         ValueError: If the shapes do not fit.
-        TypeError: If the mask is not boolean.
+        TypeError: If the mask is not boolean, or the states are no floating-point tensors.
     """
+    check_tensor("shared", shared, "[B, T, D_s]", "floating-point")
+    check_tensor("private", private, "[B, T, D_p]", "floating-point")
     check_mask(mask)
     same = shared.shape[:2] == private.shape[:2] == mask.shape
-    if not same or shared.dim() != 3 or private.dim() != 3:
+    if not same:
         raise ValueError(
             "Expected shared [B, T, D_s], private [B, T, D_p] and a mask [B, T], got "
             f"{list(shared.shape)}, {list(private.shape)} and {list(mask.shape)}"

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch import nn as torch_nn
 
+from mtl_utils.arguments import check_number, check_tensor
 from mtl_utils.data.batch import Batch
 from mtl_utils.nn.encoder import Encoder
 from mtl_utils.sharing.base import Shared, Sharing
@@ -31,7 +32,12 @@ def squared_distance(copies: Tensor) -> Tensor:
 
     Returns:
         A scalar.
+
+    Raises:
+        ValueError: If there is no dimension of copies.
+        TypeError: If it is no tensor of floating-point numbers.
     """
+    check_tensor("copies", copies, "[K, ...]", "floating-point")
     return (copies - copies.mean(dim=0)).square().sum()
 
 
@@ -52,7 +58,12 @@ def trace_norm(copies: Tensor) -> Tensor:
 
     Returns:
         A scalar.
+
+    Raises:
+        ValueError: If there is no dimension of copies.
+        TypeError: If it is no tensor of floating-point numbers.
     """
+    check_tensor("copies", copies, "[K, ...]", "floating-point")
     matrix = copies.flatten(1) if copies.dim() > 1 else copies.unsqueeze(1)  # [K, P]
     values = torch.linalg.svdvals(matrix)
     # What rounding leaves of a value that is 0 has directions that mean nothing.
@@ -84,7 +95,8 @@ class SoftSharing(Sharing):
         ValueError: If a name is not that of a parameter or module in every encoder, tied parameters
             have different shapes or are the same one already, ``strength`` is negative, or the
             encoders are refused: none, of different widths, or one for two tasks.
-        TypeError: If ``encoders`` is not a mapping, or ``tied`` is a single string.
+        TypeError: If ``encoders`` is not a mapping of encoders, ``tied`` is no sequence of names,
+            ``penalty`` no function, or ``strength`` no number.
     """
 
     def __init__(
@@ -95,8 +107,12 @@ class SoftSharing(Sharing):
         strength: float = 1.0,
     ) -> None:
         super().__init__()
-        if not strength >= 0:
-            raise ValueError(f"strength must not be negative, got {strength}")
+        check_number("strength", strength, least=0)
+        if not callable(penalty):
+            raise TypeError(
+                "penalty must be a function of the copies of a parameter, such as "
+                f"squared_distance, got {type(penalty).__name__} {penalty!r:.60}"
+            )
         self.encoders = PerTask(encoders, "encoder")
         self.width = self.encoders.width
         self.penalty, self.strength = penalty, strength
@@ -187,7 +203,19 @@ class SoftSharing(Sharing):
 def _tied_names(encoders: Mapping[str, Encoder], tied: Sequence[str]) -> tuple[str, ...]:
     """Return the names of all parameters that are meant, after a look at each."""
     if isinstance(tied, str):
-        raise TypeError(f"Expected names of what to tie, got the string {tied!r}; use [{tied!r}]")
+        raise TypeError(
+            f"tied must be several names of what to tie, got the string {tied!r}; use [{tied!r}]"
+        )
+    if not isinstance(tied, Iterable) or not all(isinstance(name, str) for name in tied):
+        raise TypeError(
+            f"tied must be names of what to tie, strings in a list or tuple, got "
+            f"{type(tied).__name__} {tied!r:.60}"
+        )
+    if not list(tied):
+        raise ValueError(
+            "tied must name at least one part to tie, got []. Encoders that share nothing at all "
+            "are as well trained one by one; strength=0 keeps them side by side."
+        )
     names: dict[str, None] = {}
     for meant in tied:
         found = {

@@ -10,9 +10,9 @@ from typing import ClassVar
 from torch import Tensor
 from torch import nn as torch_nn
 
+from mtl_utils.arguments import check_probability
 from mtl_utils.data.batch import MISSING_LABEL, Batch, Inputs
 from mtl_utils.data.class_labels import named_labels
-from mtl_utils.nn.arguments import check_probability
 from mtl_utils.objectives.losses import check_smoothing, label_smoothing_loss
 from mtl_utils.tasks.label_names import check_labels, label_ids, label_names
 from mtl_utils.tasks.labelled_head import LabelledHead

@@ -10,8 +10,8 @@ from typing import Literal
 from torch import Tensor
 from torch import nn as torch_nn
 
+from mtl_utils.arguments import check_sizes
 from mtl_utils.data.batch import MISSING_LABEL, Batch
-from mtl_utils.nn.arguments import check_sizes
 from mtl_utils.objectives.losses import check_smoothing, label_smoothing_loss, num_counted
 from mtl_utils.objectives.sequence import sequence_loss
 from mtl_utils.tasks.base import Head

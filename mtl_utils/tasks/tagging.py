@@ -12,9 +12,9 @@ import torch
 from torch import Tensor
 from torch import nn as torch_nn
 
+from mtl_utils.arguments import check_probability
 from mtl_utils.data.batch import MISSING_LABEL, Batch
 from mtl_utils.data.class_labels import named_labels
-from mtl_utils.nn.arguments import check_probability
 from mtl_utils.nn.crf import LinearChainCRF
 from mtl_utils.nn.tag_search import viterbi
 from mtl_utils.objectives.losses import check_smoothing, check_targets, label_smoothing_loss

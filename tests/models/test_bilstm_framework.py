@@ -366,7 +366,7 @@ def test_a_baseline_is_the_framework_without_the_others(trained):
         (ValueError, "beam_size must be at least 1", lambda m: m.translate([["a"]], beam_size=0)),
         (
             ValueError,
-            "length_penalty must not be negative",
+            "length_penalty must be finite and at least 0",
             lambda m: m.translate([["a"]], beam_size=2, length_penalty=-1.0),
         ),
         (ValueError, "top_k must be at least 1", lambda m: m.continue_text("a", top_k=0)),

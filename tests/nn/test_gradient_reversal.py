@@ -63,5 +63,5 @@ def test_gradients_of_many_rows_at_once():
 
 @pytest.mark.parametrize("strength", [-1.0, math.nan])
 def test_a_strength_that_reverses_nothing(strength):
-    with pytest.raises(ValueError, match=f"strength must not be negative, got {strength}"):
+    with pytest.raises(ValueError, match=f"strength must be finite and at least 0, got {strength}"):
         reverse_gradient(torch.zeros(1), strength)

@@ -334,8 +334,8 @@ def test_half_precision_is_summed_in_single(searched):
     [
         ({"beam_size": 0}, "beam_size must be at least 1, got 0"),
         ({"max_length": 0}, "max_length must be at least 1, got 0"),
-        ({"length_penalty": -0.5}, "length_penalty must not be negative, got -0.5"),
-        ({"length_penalty": math.nan}, "length_penalty must not be negative, got nan"),
+        ({"length_penalty": -0.5}, "length_penalty must be finite and at least 0, got -0.5"),
+        ({"length_penalty": math.nan}, "length_penalty must be finite and at least 0, got nan"),
     ],
 )
 def test_settings_outside_their_range(settings, message):

@@ -119,11 +119,11 @@ def test_no_gradient_flows_into_costs() -> None:
 
 
 def test_bad_inputs() -> None:
-    with pytest.raises(ValueError, match=r"logits \[B, T, V\]"):
+    with pytest.raises(ValueError, match=r"logits must be .* \[B, T, V\], got .* \[2, 3\]"):
         sequence_loss(torch.zeros(2, 3), torch.zeros(2, dtype=torch.long))
     with pytest.raises(ValueError, match="Target 9 is not a class"):
         sequence_loss(torch.zeros(1, 1, 4), torch.tensor([[9]]))
     with pytest.raises(ValueError, match=r"log_probs and costs \[B, N\]"):
         minimum_risk_loss(torch.zeros(2, 3), torch.zeros(2))
-    with pytest.raises(ValueError, match="sharpness must be positive"):
+    with pytest.raises(ValueError, match="sharpness must be finite and greater than 0"):
         minimum_risk_loss(torch.zeros(1, 1), torch.zeros(1, 1), 0.0)

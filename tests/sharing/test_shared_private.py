@@ -250,5 +250,5 @@ def test_the_shared_encoder_is_not_private():
 @pytest.mark.parametrize("name", ["orthogonality_strength", "adversary_strength"])
 @pytest.mark.parametrize("strength", [-0.1, math.nan])
 def test_strengths_that_are_refused(name, strength):
-    with pytest.raises(ValueError, match=f"{name} must not be negative, got {strength}"):
+    with pytest.raises(ValueError, match=f"{name} must be finite and at least 0, got {strength}"):
         make(**{name: strength})

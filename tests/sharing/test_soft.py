@@ -302,5 +302,5 @@ def test_what_is_shared_already_cannot_be_tied():
 
 @pytest.mark.parametrize("strength", [-1.0, math.nan])
 def test_a_strength_that_drives_encoders_apart(strength):
-    with pytest.raises(ValueError, match=f"strength must not be negative, got {strength}"):
+    with pytest.raises(ValueError, match=f"strength must be finite and at least 0, got {strength}"):
         SoftSharing({"pos": bilstm()}, ["lstm"], strength=strength)

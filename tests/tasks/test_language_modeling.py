@@ -215,7 +215,7 @@ def test_predictions_that_do_not_fit(predictions, references):
         (ValueError, "vocab_size must be at least 1, got 0", {"vocab_size": 0}),
         (ValueError, r"smoothing must lie in \[0, 1\], got 2", {"smoothing": 2}),
         (ValueError, r"smoothing must lie in \[0, 1\], got nan", {"smoothing": float("nan")}),
-        (TypeError, r"smoothing must be a number in \[0, 1\], got '0.1'", {"smoothing": "0.1"}),
+        (TypeError, r"smoothing must be a number in \[0, 1\], got str '0.1'", {"smoothing": "0.1"}),
     ],
 )
 def test_settings_out_of_range(error, message, settings):

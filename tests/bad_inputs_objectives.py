@@ -1,0 +1,152 @@
+"""Bad inputs of losses, weights and penalties."""
+
+from __future__ import annotations
+
+import torch
+from bad_input_cases import INF, NAN, NOT_POSITIVE, NOT_SHARES, NOT_TENSORS, EntryPoint
+
+from mtl_utils import nn, objectives, sharing
+
+LOGITS = torch.zeros(2, 3, 4)
+TARGETS = torch.tensor([[0, 1, 2], [3, 0, 1]])
+NOT_LOGITS = (*NOT_TENSORS, torch.zeros(2, 4), torch.zeros(()), LOGITS.long())
+NOT_TARGETS = (*NOT_TENSORS, TARGETS.float(), TARGETS[:, :2], TARGETS.bool())
+NOT_INDICES = (1.5, "x", None, NAN)
+_losses = lambda: {"logits": LOGITS, "targets": TARGETS}  # noqa: E731
+_common = {"logits": NOT_LOGITS, "targets": NOT_TARGETS, "ignore_index": NOT_INDICES}
+
+
+def _encoder() -> nn.BiLSTMEncoder:
+    return nn.BiLSTMEncoder(5, 4)
+
+
+def _encoders() -> dict[str, nn.BiLSTMEncoder]:
+    return {"a": _encoder(), "b": _encoder()}
+
+
+def _layers() -> nn.LSTMLayers:
+    return _encoder().cut(0)[1]
+
+
+NOT_ENCODERS = (None, 3, "encoder", torch.nn.Linear(2, 2))
+NOT_PARTS = (None, 3, "encoders", {}, [_encoder()], {"a": torch.nn.Linear(2, 2)}, {1: _encoder()})
+NOT_STRENGTHS = (-1.0, NAN, INF, "1", True, [1.0])
+
+ENTRY_POINTS = [
+    EntryPoint("classification_loss", objectives.classification_loss, _losses, _common),
+    EntryPoint("sequence_loss", objectives.sequence_loss, _losses, _common),
+    EntryPoint(
+        "label_smoothing_loss",
+        objectives.label_smoothing_loss,
+        _losses,
+        {**_common, "smoothing": NOT_SHARES},
+    ),
+    EntryPoint(
+        "minimum_risk_loss",
+        objectives.minimum_risk_loss,
+        lambda: {"log_probs": -torch.ones(2, 3), "costs": torch.ones(2, 3)},
+        {
+            "log_probs": (*NOT_TENSORS, torch.zeros(3), torch.zeros(2, 4), TARGETS),
+            "costs": (*NOT_TENSORS, torch.zeros(3), torch.zeros(2, 4)),
+            "sharpness": NOT_POSITIVE,
+        },
+    ),
+    EntryPoint(
+        "FixedWeights",
+        objectives.FixedWeights,
+        lambda: {"weights": {"a": 1.0}},
+        {
+            "weights": (
+                None,
+                3,
+                "a",
+                [1.0],
+                {},
+                {"a": -1.0},
+                {"a": NAN},
+                {"a": INF},
+                {"a": "1"},
+                {"a": None},
+                {"a": True},
+                {1: 1.0},
+            )
+        },
+    ),
+    EntryPoint(
+        "HardSharing",
+        sharing.HardSharing,
+        lambda: {"encoder": _encoder()},
+        {"encoder": NOT_ENCODERS},
+    ),
+    EntryPoint(
+        "SoftSharing",
+        sharing.SoftSharing,
+        lambda: {"encoders": _encoders(), "tied": ["lstm"]},
+        {
+            "encoders": NOT_PARTS,
+            "tied": (None, 3, "lstm", [], ["nothing"], [3]),
+            "penalty": (None, 3, "squared"),
+            "strength": (*NOT_STRENGTHS, None),
+        },
+        called={"encoders": "encoder", "tied": "tied|Tie"},
+    ),
+    EntryPoint(
+        "SharedPrivate",
+        sharing.SharedPrivate,
+        lambda: {"shared": _encoder(), "private": _encoders()},
+        {
+            "shared": NOT_ENCODERS,
+            "private": NOT_PARTS,
+            "orthogonality_strength": (*NOT_STRENGTHS, None),
+            "adversary_strength": NOT_STRENGTHS,
+        },
+    ),
+    EntryPoint(
+        "BranchedSharing",
+        sharing.BranchedSharing,
+        lambda: {"trunk": _encoder(), "branches": {"a": _layers(), "b": _layers()}},
+        {"trunk": NOT_ENCODERS, "branches": NOT_PARTS},
+        called={"branches": "branch"},
+    ),
+    EntryPoint(
+        "SharedDecoder",
+        sharing.SharedDecoder,
+        lambda: {
+            "encoder": _encoder(),
+            "decoder": nn.SelfAttentiveDecoder(5, 4),
+            "bos_id": 1,
+            "written": ["a"],
+        },
+        {
+            "encoder": NOT_ENCODERS,
+            "decoder": NOT_ENCODERS,
+            "bos_id": (-1, 1.5, "1", None, 9),
+            "pad_id": (-1, 1.5, "1", None, 9),
+            "written": (None, 3, "a", [3], ["a", "a"]),
+            "continued": (None, 3, "a", [3], ["a"]),
+        },
+    ),
+    *(
+        EntryPoint(
+            f"sharing.{function.__name__}",
+            function,
+            lambda: {"copies": torch.ones(2, 6)},
+            {"copies": (*NOT_TENSORS, torch.ones(()), torch.ones(2, 6).long())},
+        )
+        for function in (sharing.squared_distance, sharing.trace_norm)
+    ),
+    EntryPoint(
+        "sharing.orthogonality_penalty",
+        sharing.orthogonality_penalty,
+        lambda: {
+            "shared": torch.ones(2, 3, 4),
+            "private": torch.ones(2, 3, 4),
+            "mask": torch.ones(2, 3).bool(),
+        },
+        {
+            "shared": (*NOT_TENSORS, torch.ones(3, 4)),
+            "private": (*NOT_TENSORS, torch.ones(3, 4)),
+            "mask": (*NOT_TENSORS, torch.ones(2, 3), torch.ones(2, 4).bool()),
+        },
+    ),
+]

@@ -1,0 +1,64 @@
+"""Bad inputs of every public entry point: refused, with argument, value and what was expected."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import bad_inputs_nn
+import bad_inputs_objectives
+import pytest
+from bad_input_cases import EntryPoint, raised_by
+
+ENTRY_POINTS = [*bad_inputs_nn.ENTRY_POINTS, *bad_inputs_objectives.ENTRY_POINTS]
+CASES = [case for entry in ENTRY_POINTS for case in entry.cases()]
+
+
+def _name(case: tuple[EntryPoint, str, Any]) -> str:
+    entry, argument, value = case
+    return re.sub(r"\s+", " ", f"{entry.name}, {argument}={value!r:.40}")
+
+
+@pytest.mark.parametrize("entry", ENTRY_POINTS, ids=lambda entry: entry.name)
+def test_good_arguments_are_taken(entry: EntryPoint) -> None:
+    """Otherwise the refusals below would show nothing."""
+    entry.call(**entry.good())
+
+
+@pytest.mark.parametrize("case", CASES, ids=map(_name, CASES))
+def test_bad_arguments_are_refused_clearly(case: tuple[EntryPoint, str, Any]) -> None:
+    entry, argument, value = case
+    assert not entry.complaints(argument, value)
+
+
+def test_there_are_many() -> None:
+    assert len(CASES) >= 600
+    assert len(set(map(_name, CASES))) > 0.9 * len(CASES)
+
+
+def test_a_silent_an_obscure_and_a_clear_refusal_are_told_apart() -> None:
+    def silent(size: int) -> None:
+        """Take anything."""
+
+    def obscure(size: int) -> None:
+        """Fail somewhere below."""
+        raise AttributeError("no attribute")
+
+    def clear(size: int) -> None:
+        """Refuse.
+
+        Raises:
+            ValueError: If the size is odd.
+        """
+        raise ValueError(f"size must be even, got {size}")
+
+    met = [
+        EntryPoint(function.__name__, function, dict, {"size": [3]}).complaints("size", 3)
+        for function in (silent, obscure, clear)
+    ]
+    assert met[0].startswith("silent")
+    assert "undocumented" in met[1]
+    assert "not named" in met[1]
+    assert "not shown" in met[1]
+    assert met[2] == ""
+    assert raised_by(clear) == {"ValueError"}
