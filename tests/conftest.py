@@ -8,7 +8,8 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path[:0] = [str(ROOT / "book" / "tools"), str(ROOT / "tests" / "notebooks")]
+# Modules that tests of several folders import, whichever folder is collected first.
+sys.path[:0] = [str(ROOT / folder) for folder in ("book/tools", "tests/notebooks", "tests/data")]
 
 # Processes that share the cores have a thread each; set before any of them imports PyTorch.
 if "PYTEST_XDIST_WORKER" in os.environ:

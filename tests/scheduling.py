@@ -8,14 +8,24 @@ that looks at the built website. Units that take long come first, so that the pr
 together.
 """
 
+import fnmatch
 from collections.abc import Sequence
-from pathlib import PurePath
 
 import pytest
 
 WEBSITE = "website"
-#: What takes longer than the rest, longest first. Wrong order costs time, nothing else.
-LONG = (WEBSITE, ".ipynb")
+#: Patterns of what takes longer than the rest, longest first. A wrong order costs time alone.
+LONG = (
+    WEBSITE,
+    "chapters/*.ipynb",
+    "tests/notebooks/test_notebook_validation.py",
+    "tests/models/*.py",
+    "tests/training/*.py",
+    "tests/test_recorded_*.py",
+    "tests/atlas/*.py",
+    "tests/notebooks/*.py",
+    "tests/test_packaging.py",
+)
 
 
 def unit(item: pytest.Item) -> str:
@@ -29,10 +39,8 @@ def unit(item: pytest.Item) -> str:
 
 def rank(name: str, long: Sequence[str] = LONG) -> int:
     """Return the place of a unit: its index among those that are long, the end for all others."""
-    for place, end in enumerate(long):
-        if PurePath(name).as_posix().endswith(end):
-            return place
-    return len(long)
+    fitting = (place for place, pattern in enumerate(long) if fnmatch.fnmatch(name, pattern))
+    return next(fitting, len(long))
 
 
 @pytest.hookimpl(tryfirst=True)
