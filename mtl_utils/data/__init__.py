@@ -26,6 +26,7 @@ from mtl_utils.data.examples import Example, collate
 from mtl_utils.data.pretrained_tokenizer import PretrainedTokenizer
 from mtl_utils.data.tokenization import Pieces, SpecialTokens, Tokenizer, WordTokenizer
 from mtl_utils.data.vocabulary import Vocabulary
+from mtl_utils.data.windows import Window, encode_windows
 
 __all__ = [
     "MISSING_LABEL",
@@ -54,10 +55,12 @@ __all__ = [
     "UnknownConfigError",
     "UnknownDatasetError",
     "Vocabulary",
+    "Window",
     "WordTokenizer",
     "collate",
     "encode_pair",
     "encode_text",
+    "encode_windows",
     "hub",
     "named_labels",
 ]

@@ -214,7 +214,7 @@ class BatchLoader:
         for task, several in self._several.items():
             shape = (rows, length if task in self._token_tasks else 1) if several else (rows,)
             missing[task] = torch.full(shape, MISSING_LABEL)
-        return Batch(batch.inputs, missing)
+        return Batch(batch.inputs, missing, batch.lost)
 
     def padding_share(self, epoch: int = 0) -> float:
         """Return how much of the batches is padding.

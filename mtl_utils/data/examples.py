@@ -29,6 +29,8 @@ class Example:
             reads characters.
         first_pieces: Where in ``input_ids`` the words begin that are to be tagged; ``None`` where
             every id is a word.
+        lost: Labels by task of what was cut off the text, in order. They are not learnt, and count
+            as missed when a model is evaluated.
 
     Raises:
         ValueError: If a first piece is none of the input ids, or there is not one segment id, or
@@ -40,6 +42,7 @@ class Example:
     segment_ids: Sequence[int] | None = None
     character_ids: Sequence[Sequence[int]] | None = None
     first_pieces: Sequence[int] | None = None
+    lost: Mapping[str, Sequence[int]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if any(labels is None for labels in self.labels.values()):
@@ -132,7 +135,14 @@ def collate_as(examples: Sequence[Example], pad_id: int, token_tasks: Collection
     labels = {
         task: _labels(examples, task, longest if task in token_tasks else 1) for task in tasks
     }
-    return Batch(inputs, labels)
+    cut = dict.fromkeys(task for example in examples for task in example.lost)
+    lost = {task: _lost(examples, task) for task in cut}
+    return Batch(inputs, labels, lost)
+
+
+def _lost(examples: Sequence[Example], task: str) -> Tensor:
+    rows = [example.lost.get(task, ()) for example in examples]
+    return torch.from_numpy(_padded(rows, MISSING_LABEL, 1, f"lost labels of {task!r}")[0])
 
 
 def _inputs(examples: Sequence[Example], pad_id: int) -> Inputs:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch import nn as torch_nn
 
-from mtl_utils.data.batch import Batch
+from mtl_utils.data.batch import MISSING_LABEL, Batch
 from mtl_utils.data.batching import predict_by_length
 from mtl_utils.data.examples import Example
 from mtl_utils.data.loading import Loader, read_once
@@ -113,16 +113,21 @@ class MultiTaskModel(torch_nn.Module):
 
         Args:
             batch: The batch; labels are not looked at and may be absent.
-            tasks: Names of the tasks, all if ``None``.
+            tasks: Names of the tasks. If ``None``, all that can read the batch: tasks of pairs are
+                left out where texts are single.
 
         Returns:
             What each head predicts, one entry a row.
 
         Raises:
             KeyError: If a task is unknown.
+            ValueError: If a task of pairs is asked for, or there is no other, and texts are single.
         """
         names = list(self.tasks) if tasks is None else list(tasks)
         heads = {name: self.head(name) for name in names}
+        if tasks is None:
+            readable = {name: head for name, head in heads.items() if head.reads(batch.inputs)}
+            heads = readable or heads
         with evaluation_mode(self):
             return self.sharing.predict(batch, heads)
 
@@ -140,7 +145,9 @@ class MultiTaskModel(torch_nn.Module):
 
         Returns:
             By task, in the order in which the examples were read: prediction and label, or ``None``
-            where an example has no label of the task. A task without any label is absent.
+            where an example has no label of the task. A task without any label is absent. Where
+            labels were cut off a text (``Example.lost``), the prediction is
+            :data:`~mtl_utils.data.MISSING_LABEL`, which metrics count as missed.
 
         Raises:
             ValueError: If there are no examples, or a loader has another number of batches than it
@@ -177,7 +184,9 @@ class MultiTaskModel(torch_nn.Module):
         batch = batch.to(self._device)
         hidden = self.sharing(batch, tasks).hidden if tasks else {}
         columns = [
-            self.head(task).compare(hidden[task], batch) if task in hidden else [None] * len(batch)
+            _with_lost(self.head(task).compare(hidden[task], batch), batch.lost.get(task))
+            if task in hidden
+            else [None] * len(batch)
             for task in self.tasks
         ]
         return list(zip(*columns, strict=True))
@@ -286,6 +295,19 @@ def _loss(head: Head, hidden: Tensor, batch: Batch) -> Tensor:
         raise ValueError(f"In the loss of {head.task!r}: {error}") from error
     check_loss(loss, head)
     return loss
+
+
+def _with_lost(rows: list[Any], lost: Tensor | None) -> list[Any]:
+    """Put the labels of what was cut off after those of what was read, with no prediction."""
+    if lost is None:
+        return rows
+    together = []
+    for pair, labels in zip(rows, lost.tolist(), strict=True):
+        known = [label for label in labels if label != MISSING_LABEL]
+        found, expected = pair or ([], [])
+        missed = [MISSING_LABEL] * len(known)
+        together.append(([*found, *missed], [*expected, *known]) if known else pair)
+    return together
 
 
 def _decoder_of(reads_decoder: bool) -> str:

@@ -68,6 +68,7 @@ class MultiTaskTransformer(TextModel):
         positions: ``"sinusoidal"`` or ``"learned"``.
         norm_first: See :class:`mtl_utils.nn.Residual`.
         activation: ``"relu"`` or ``"gelu"``.
+        long: What becomes of texts that are longer than ``max_length``; see :class:`TextModel`.
 
     Raises:
         ValueError: If a size is below 1, a number of names is not that of the labels, the tokenizer
@@ -95,6 +96,7 @@ class MultiTaskTransformer(TextModel):
         positions: str = "sinusoidal",
         norm_first: bool = True,
         activation: str = "relu",
+        long: str = "error",
     ) -> None:
         check_sizes(num_classes=num_classes, num_entities=num_entities)
         sizes = {"num_classes": num_classes, "num_entities": num_entities, "vocab_size": vocab_size}
@@ -122,6 +124,7 @@ class MultiTaskTransformer(TextModel):
             max_length=max_length,
             smoothing=smoothing,
             dropout=dropout,
+            long=long,
         )
         labels = {"classes": self.classification.labels, "tags": self.tagging.labels}
         self._settings = {**sizes, **shape, **labels, **options, "smoothing": smoothing}
@@ -230,7 +233,8 @@ class MultiTaskTransformer(TextModel):
             TypeError: If the tokenizer is of a kind that is not stored.
         """
         tokenizer = None if self.tokenizer is None else tokenizer_content(self.tokenizer)
-        content = {"model": KIND, "settings": self._settings, "tokenizer": tokenizer}
+        settings = {**self._settings, "long": self.long}
+        content = {"model": KIND, "settings": settings, "tokenizer": tokenizer}
         write_model(folder, content, self.state_dict())
 
     @classmethod

@@ -38,6 +38,7 @@ class PretrainedTextModel(TextModel):
         smoothing: Label smoothing of all tasks while training.
         dropout: Probability of dropping a unit before each head. The encoder's own is set by its
             configuration.
+        long: What becomes of texts that are longer than ``max_length``; see :class:`TextModel`.
         pretrained: See :class:`mtl_utils.nn.PretrainedEncoder`.
         revision: Likewise.
         local_files_only: Likewise.
@@ -61,6 +62,7 @@ class PretrainedTextModel(TextModel):
         crf: bool = False,
         smoothing: float = 0.0,
         dropout: float = 0.1,
+        long: str = "error",
         pretrained: bool = True,
         revision: str | None = None,
         local_files_only: bool = False,
@@ -77,8 +79,6 @@ class PretrainedTextModel(TextModel):
                 f"{encoder.vocab_size}; give the tokenizer that it was pretrained with"
             )
         longest = encoder.max_length
-        if max_length is not None and longest is not None and max_length > longest:
-            raise ValueError(f"max_length is {max_length}, but the encoder reads {longest} at most")
         first = bool(tokenizer.special_tokens.start) and not encoder.causal
         options: dict[str, Any] = {
             "max_length": longest if max_length is None else max_length,
@@ -87,6 +87,7 @@ class PretrainedTextModel(TextModel):
             "crf": crf,
             "smoothing": smoothing,
             "dropout": dropout,
+            "long": long,
         }
         super().__init__(HardSharing(encoder), classes, tags, tokenizer=tokenizer, **options)
         labels = {"classes": self.classification.labels, "tags": self.tagging.labels}
@@ -113,7 +114,7 @@ class PretrainedTextModel(TextModel):
         assert isinstance(tokenizer, PretrainedTokenizer)
         content = {
             "model": KIND,
-            "settings": self._settings,
+            "settings": {**self._settings, "long": self.long},
             "encoder": self.encoder.configuration,
             "tokenizer": {"definition": tokenizer.definition, "roles": dict(tokenizer.roles)},
         }

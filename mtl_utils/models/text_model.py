@@ -1,12 +1,16 @@
 """A model of texts and pairs of texts: it classifies, tags and infers, over any encoder."""
 
 # Annotations are evaluated here: the pages of the API show those of a NamedTuple as they are.
-from collections.abc import Callable, Iterable, Sequence
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any, NamedTuple, TypeVar
 
 import torch
+from torch import Tensor
 
-from mtl_utils.data.batch import Batch
+from mtl_utils.data.batch import MISSING_LABEL, Batch
 from mtl_utils.data.batching import predict_by_length
 from mtl_utils.data.class_labels import named_labels
 from mtl_utils.data.encoded_text import EncodedText, encode_pair, encode_text
@@ -14,7 +18,9 @@ from mtl_utils.data.examples import Example
 from mtl_utils.data.labels import INFERENCE as INFERENCE_LABELS
 from mtl_utils.data.labels import is_missing
 from mtl_utils.data.tokenization import Tokenizer
+from mtl_utils.data.windows import encode_windows
 from mtl_utils.models.multitask import MultiTaskModel
+from mtl_utils.nn.encoder import Encoder
 from mtl_utils.nn.evaluation_mode import evaluation_mode
 from mtl_utils.sharing import Sharing
 from mtl_utils.tasks import Classification, PairClassification, Tagging, TaggingHead
@@ -26,6 +32,7 @@ Text = str | Sequence[str]
 
 CLASSIFICATION, TAGS, INFERENCE = TASKS = ("classification", "tags", "inference")
 WORDS = "words"  # where words begin, in batches to predict from
+LONG = ("error", "windows")
 
 
 class PairAnalysis(NamedTuple):
@@ -55,8 +62,14 @@ class TextModel(MultiTaskModel):
         classes: Names of the classes.
         tags: Names of the tags. Where they are IOB2 tags, predictions keep to that scheme.
         tokenizer: Needed for everything that starts from text.
-        max_length: The longest text or pair that can be read, special tokens included; ``None``
-            where there is no limit.
+        max_length: The longest text or pair that can be read, special tokens included; as many as
+            the encoders read if ``None``.
+        long: What becomes of texts that are longer. ``"error"`` refuses them. With ``"windows"``
+            every word is tagged: long sentences are read in windows that overlap
+            (:func:`mtl_utils.data.encode_windows`), of each word the state is taken from the one
+            where it has most context, and the best tags are searched for over all states at once.
+            Classes and relations are those of what is left when the end is cut off, and a warning
+            says of how many texts. It can be set later, and is saved with the model.
         pooling: See :class:`mtl_utils.tasks.Classification`.
         pair_pooling: See :class:`mtl_utils.tasks.PairClassification`; ``"compare"`` for an encoder
             without attention.
@@ -65,7 +78,8 @@ class TextModel(MultiTaskModel):
         dropout: Probability of dropping a unit before each head.
 
     Raises:
-        ValueError: As the three tasks.
+        ValueError: As the three tasks; if ``max_length`` is more than an encoder reads, or there is
+            no such way of treating what is long.
     """
 
     def __init__(
@@ -81,6 +95,7 @@ class TextModel(MultiTaskModel):
         crf: bool = False,
         smoothing: float = 0.0,
         dropout: float = 0.1,
+        long: str = "error",
     ) -> None:
         options: dict[str, Any] = {"smoothing": smoothing, "dropout": dropout}
         for names in (classes, tags):
@@ -90,7 +105,10 @@ class TextModel(MultiTaskModel):
         inference = PairClassification(INFERENCE, INFERENCE_LABELS, pair_pooling, **options)
         super().__init__(sharing, [classification, tagging, inference])
         self.classification, self.tagging, self.inference = classification, tagging, inference
-        self.tokenizer, self.max_length = tokenizer, max_length
+        self.tokenizer, self.max_length = tokenizer, _limit(sharing, max_length)
+        if long not in LONG:
+            raise ValueError(f"long must be one of {list(LONG)}, got {long!r}")
+        self.long = long
 
     def example(
         self,
@@ -100,7 +118,7 @@ class TextModel(MultiTaskModel):
         classification: str | int | None = None,
         tags: Sequence[str | int | None] | None = None,
         inference: str | int | None = None,
-        truncate: bool = False,
+        truncate: bool | None = None,
     ) -> Example:
         """Turn a text or a pair, with what is known of it, into ids.
 
@@ -113,8 +131,9 @@ class TextModel(MultiTaskModel):
             classification: Class of the text, as name or id.
             tags: One a word of the text, as names or ids; the text must be given as words.
             inference: How the hypothesis relates to the premise, as name or id.
-            truncate: Whether to cut what is too long; see :func:`mtl_utils.data.encode_pair`. The
-                tags of words that are cut are neither learnt nor measured.
+            truncate: Whether to cut what is too long, see :func:`mtl_utils.data.encode_pair`, or to
+                refuse it; if ``None``, as the model's ``long`` says. The tags of words that are cut
+                are not learnt, and count as missed where they are measured.
 
         Returns:
             The example, from ``<bos>`` to ``<eos>``. The first piece of a word has its tag.
@@ -126,6 +145,7 @@ class TextModel(MultiTaskModel):
             TypeError: If something that should be text is not, or tags are given for a string.
         """
         encoded = self._encoded(text, hypothesis, truncate)
+        lost: dict[str, Sequence[int]] = {}
         labels: dict[str, int | Sequence[int]] = {}
         if not is_missing(classification):
             labels[CLASSIFICATION] = self.classification.label(classification)
@@ -134,12 +154,15 @@ class TextModel(MultiTaskModel):
                 raise TypeError(
                     f"Tags are one a word, so the text must be a list of words; got {text!r:.60}"
                 )
-            labels[TAGS] = encoded.align(self.tagging.label(tags))
+            ids = self.tagging.label(tags)
+            labels[TAGS] = encoded.align(ids)
+            cut = [label for label in ids[len(encoded.first_pieces) :] if label != MISSING_LABEL]
+            lost = {TAGS: cut} if cut else {}
         if not is_missing(inference):
             if hypothesis is None:
                 raise ValueError(f"The inference label {inference!r} is of a pair; give hypothesis")
             labels[INFERENCE] = self.inference.label(inference)
-        return encoded.example(labels)
+        return replace(encoded.example(labels), lost=lost)
 
     def examples(
         self,
@@ -149,7 +172,7 @@ class TextModel(MultiTaskModel):
         classification: Iterable[str | int | None] | None = None,
         tags: Iterable[Sequence[str | int | None] | None] | None = None,
         inference: Iterable[str | int | None] | None = None,
-        truncate: bool = False,
+        truncate: bool | None = None,
     ) -> list[Example]:
         """Turn many texts or pairs into ids; see :meth:`example`.
 
@@ -162,7 +185,7 @@ class TextModel(MultiTaskModel):
             classification: As many classes.
             tags: As many sequences of tags.
             inference: As many relations.
-            truncate: Whether to cut what is too long.
+            truncate: Whether to cut what is too long; see :meth:`example`.
 
         Raises:
             ValueError: If there are more of one than of another, or as :meth:`example`.
@@ -185,7 +208,7 @@ class TextModel(MultiTaskModel):
         for place, (text, other, label, tag, relation) in enumerate(
             zip(rows, *filled, strict=True)
         ):
-            try:
+            with _numbered(place, text):
                 made.append(
                     self.example(
                         text,
@@ -196,9 +219,6 @@ class TextModel(MultiTaskModel):
                         truncate=truncate,
                     )
                 )
-            except (KeyError, TypeError, ValueError) as error:
-                error.add_note(f"This was text {place}, counted from 0: {text!r:.60}")
-                raise
         return made
 
     def classify(self, texts: Iterable[Text], *, max_tokens: int = 4096) -> list[str]:
@@ -213,16 +233,11 @@ class TextModel(MultiTaskModel):
             The name of one class a text, in the same order.
 
         Raises:
-            ValueError: If a text is too long, or the model has no tokenizer.
+            ValueError: If a text is too long and ``long`` is ``"error"``, or the model has no
+                tokenizer.
             TypeError: If a single string was given for many texts.
         """
-
-        def classes_of(batch: Batch) -> list[str]:
-            return self.classification.names(self.predict(batch, [CLASSIFICATION])[CLASSIFICATION])
-
-        return self._predicted(
-            [self.example(text) for text in listed(texts)], classes_of, max_tokens
-        )
+        return self._named(CLASSIFICATION, [(text, None) for text in listed(texts)], max_tokens)
 
     def tag(self, sentences: Iterable[Sequence[str]], *, max_tokens: int = 4096) -> list[list[str]]:
         """Tag sentences.
@@ -236,11 +251,11 @@ class TextModel(MultiTaskModel):
             One tag a word, sentence by sentence in the same order.
 
         Raises:
-            ValueError: If a sentence is too long, or the model has no tokenizer.
+            ValueError: If a sentence is too long and ``long`` is ``"error"``, or the model has no
+                tokenizer.
             TypeError: If a sentence is a string, or a word is not.
         """
-        marked = [self._marked(words) for words in listed(sentences)]
-        return self._predicted(marked, self._tags_of, max_tokens)
+        return self._tagged([(words, None) for words in listed(sentences)], max_tokens)
 
     def infer(
         self, premises: Iterable[Text], hypotheses: Iterable[Text], *, max_tokens: int = 4096
@@ -257,16 +272,12 @@ class TextModel(MultiTaskModel):
             ``"entailment"``, ``"neutral"`` or ``"contradiction"`` for each pair, in the same order.
 
         Raises:
-            ValueError: If there are more of one than of the other, a pair is too long, or the model
-                has no tokenizer.
+            ValueError: If there are more of one than of the other, a pair is too long and ``long``
+                is ``"error"``, or the model has no tokenizer.
             TypeError: If a single string was given for many texts.
         """
-
-        def relations_of(batch: Batch) -> list[str]:
-            return self.inference.names(self.predict(batch, [INFERENCE])[INFERENCE])
-
         pairs = paired(premises, hypotheses)
-        return self._predicted([self.example(*pair) for pair in pairs], relations_of, max_tokens)
+        return self._named(INFERENCE, pairs, max_tokens)
 
     def analyse(
         self,
@@ -305,43 +316,189 @@ class TextModel(MultiTaskModel):
             return [PairAnalysis(*row) for row in zip(*columns, strict=True)]
 
         pairs = paired(premises, hypotheses)
-        return self._predicted([self._marked(*pair) for pair in pairs], analyses_of, max_tokens)
+        found = self._predicted(self._read(pairs, marked=True), analyses_of, max_tokens)
+        # The pass that was cut has said all there is to say, but for the tags of long premises.
+        long = [place for place, pair in enumerate(pairs) if len(found[place].tags) < len(pair[0])]
+        tags = self._tagged([pairs[place] for place in long], max_tokens)
+        for place, row in zip(long, tags, strict=True):
+            found[place] = found[place]._replace(tags=row)
+        return found
+
+    def evaluate_texts(
+        self,
+        texts: Iterable[Text],
+        hypotheses: Iterable[Text | None] | None = None,
+        *,
+        classification: Sequence[str | int | None] | None = None,
+        tags: Sequence[Sequence[str | int] | None] | None = None,
+        inference: Sequence[str | int | None] | None = None,
+        max_tokens: int = 4096,
+    ) -> dict[str, float]:
+        """Measure each task on texts, long ones too; see :meth:`examples` for the arguments.
+
+        Where all texts fit it gives what :meth:`evaluate` gives for their examples. The tags of
+        longer ones are predicted in windows, so that every word is measured on what it deserves;
+        in examples, words that were cut off count as missed.
+
+        Args:
+            texts: The texts, or the premises.
+            hypotheses: As many; ``None`` stands where a text is single.
+            classification: As many classes; ``None`` where one is not known.
+            tags: As many sequences of tags, likewise.
+            inference: As many relations, likewise.
+            max_tokens: How many pieces, padding included, are read at a time; it does not change
+                the result.
+
+        Returns:
+            The metrics of the tasks that have labels, each under the name of its task.
+
+        Raises:
+            ValueError: As :meth:`examples` and :meth:`evaluate`; if a text is too long and ``long``
+                is ``"error"``.
+            KeyError: As :meth:`examples`.
+            TypeError: Likewise.
+        """
+        rows = listed(texts)
+        others = [None] * len(rows) if hypotheses is None else listed(hypotheses)
+        labels = {CLASSIFICATION: classification, TAGS: tags, INFERENCE: inference}
+        given: dict[str, Any] = {
+            task: named_labels(column) for task, column in labels.items() if column is not None
+        }
+        self.examples(rows, others, **given)  # refuses what does not fit
+        measured: dict[str, float] = {}
+        for task, column in given.items():
+            known = [place for place, label in enumerate(column) if not is_missing(label)]
+            pairs: list[Any] = [(rows[place], others[place]) for place in known]
+            if not pairs:
+                continue
+            tagged = task == TAGS
+            found = (
+                self._tagged(pairs, max_tokens) if tagged else self._named(task, pairs, max_tokens)
+            )
+            scores = self.tasks[task].metrics(found, [column[place] for place in known])
+            measured |= {f"{task}_{name}": value for name, value in scores.items()}
+        if not measured:
+            raise ValueError(f"No text has a label of {list(TASKS)}; there is nothing to measure")
+        return measured
+
+    def _named(
+        self, task: str, pairs: Sequence[tuple[Text, Text | None]], max_tokens: int
+    ) -> list[str]:
+        """Return the names of what a task says of texts or pairs."""
+        kind = self.classification if task == CLASSIFICATION else self.inference
+        return self._predicted(
+            self._read(pairs),
+            lambda batch: kind.names(self.predict(batch, [task])[task]),
+            max_tokens,
+        )
+
+    def _tagged(
+        self, pairs: Sequence[tuple[Sequence[str], Text | None]], max_tokens: int
+    ) -> list[list[str]]:
+        """Tag the first text of each pair, in windows where it is too long."""
+        if self.long == "error" or self.max_length is None:
+            return self._predicted(self._read(pairs, marked=True), self._tags_of, max_tokens)
+        windows = []
+        for place, (words, other) in enumerate(pairs):
+            with _numbered(place, words):
+                self._check_words(words)
+                windows.append(
+                    encode_windows(self._reader, words, other, max_length=self.max_length)
+                )
+        short = [place for place, parts in enumerate(windows) if len(parts) == 1]
+        read = self._read([pairs[place] for place in short], marked=True, warn=False)
+        found = dict(zip(short, self._predicted(read, self._tags_of, max_tokens), strict=True))
+        long = [place for place, parts in enumerate(windows) if len(parts) > 1]
+        examples = []
+        for window in (window for place in long for window in windows[place]):
+            begins = [MISSING_LABEL] * len(window.input_ids)
+            for position in window.positions:
+                begins[position] = 1
+            examples.append(Example(window.input_ids, {WORDS: begins}, window.segment_ids))
+        states = iter(self._predicted(examples, self._states_of, max_tokens))
+        for place in long:
+            found[place] = self._decoded([next(states) for _ in windows[place]])
+        return [found[place] for place in range(len(pairs))]
+
+    def _states_of(self, batch: Batch) -> list[Tensor]:
+        """Return the states of the words that each window is to speak for."""
+        hidden = self.sharing(batch, [TAGS]).hidden[TAGS]
+        return [row[at] for row, at in zip(hidden, batch.labels[WORDS] == 1, strict=True)]
+
+    @torch.no_grad()
+    def _decoded(self, states: Sequence[Tensor]) -> list[str]:
+        """Return the best tags of a sentence, of which there are states in parts."""
+        hidden = torch.cat(list(states)).unsqueeze(0)  # [1, W, D], W words
+        everywhere = torch.ones(hidden.shape[:2], dtype=torch.bool, device=hidden.device)
+        with evaluation_mode(self):
+            return self.tagging.tags(self._tagger.decode(hidden, everywhere)[0])
 
     def _tags_of(self, batch: Batch) -> list[list[str]]:
         hidden = self.sharing(batch, [TAGS]).hidden[TAGS]
         found = self._tagger.decode(hidden, batch.labels[WORDS] == 1)
         return [self.tagging.tags(ids) for ids in found]
 
-    def _encoded(self, text: Text, hypothesis: Text | None, truncate: bool) -> EncodedText:
+    @property
+    def _reader(self) -> Tokenizer:
         if self.tokenizer is None:
             raise ValueError(
                 "The model has no tokenizer to read text with. Make it with one (tokenizer=), or "
                 "give it token ids."
             )
-        limit = self.max_length if truncate else None
+        return self.tokenizer
+
+    def _encoded(
+        self, text: Text, hypothesis: Text | None, truncate: bool | None = None
+    ) -> EncodedText:
+        cut = self.long != "error" if truncate is None else truncate
+        limit = self.max_length if cut else None
         if hypothesis is None:
-            encoded = encode_text(self.tokenizer, text, max_length=limit)
+            encoded = encode_text(self._reader, text, max_length=limit)
         else:
-            encoded = encode_pair(self.tokenizer, text, hypothesis, max_length=limit)
+            encoded = encode_pair(self._reader, text, hypothesis, max_length=limit)
         length = len(encoded.input_ids)
         if self.max_length is not None and length > self.max_length:
             raise ValueError(
                 f"A text or pair of {length} tokens, special ones included, is longer than the "
                 f"{self.max_length} that the model reads: {text!r:.60}. Shorten it, make the "
-                f"example with truncate=True, or the model with max_length={length} or more."
+                f"example with truncate=True, set the model's long to 'windows', or make it with "
+                f"max_length={length} or more."
             )
         return encoded
 
-    def _marked(self, words: Sequence[str], hypothesis: Text | None = None) -> Example:
-        """Turn a sentence, or a pair, into ids, with a 1 where a word of it begins."""
+    def _read(
+        self,
+        pairs: Sequence[tuple[Text, Text | None]],
+        *,
+        marked: bool = False,
+        warn: bool = True,
+    ) -> list[Example]:
+        """Turn texts and pairs into ids; if marked, with a 1 where a word of the first begins."""
+        examples, num_cut = [], 0
+        for place, (text, other) in enumerate(pairs):
+            with _numbered(place, text):
+                if marked:
+                    self._check_words(text)
+                encoded = self._encoded(text, other)
+            num_cut += encoded.num_cut > 0
+            begins = {WORDS: encoded.align([1] * encoded.num_words)} if marked else {}
+            examples.append(Example(encoded.input_ids, begins, encoded.segment_ids))
+        if num_cut and warn:
+            warnings.warn(
+                f"{num_cut} of {len(pairs)} texts or pairs are longer than the {self.max_length} "
+                "tokens that the model reads: classes and relations are those of what is left "
+                "when the end is cut off.",
+                stacklevel=4,
+            )
+        return examples
+
+    @staticmethod
+    def _check_words(words: Text) -> None:
         if isinstance(words, str):
             raise TypeError(
                 f"Expected a sentence as a list of words, got the string {words!r:.60}. Split it "
                 "first."
             )
-        encoded = self._encoded(words, hypothesis, truncate=False)
-        begins = encoded.align([1] * encoded.num_words)
-        return Example(encoded.input_ids, {WORDS: begins}, encoded.segment_ids)
 
     def _predicted(
         self, examples: list[Example], predict: Callable[[Batch], list[T]], max_tokens: int
@@ -356,6 +513,27 @@ class TextModel(MultiTaskModel):
         head = self.head(TAGS)
         assert isinstance(head, TaggingHead)
         return head
+
+
+@contextmanager
+def _numbered(place: int, text: object) -> Iterator[None]:
+    """Say of an error about one of many texts which one it was."""
+    try:
+        yield
+    except (KeyError, TypeError, ValueError) as error:
+        error.add_note(f"This was text {place}, counted from 0: {text!r:.60}")
+        raise
+
+
+def _limit(sharing: Sharing, max_length: int | None) -> int | None:
+    """Return the longest text that all encoders read, or a shorter one that was asked for."""
+    encoders = (module for module in sharing.modules() if isinstance(module, Encoder))
+    longest = min((e.max_length for e in encoders if e.max_length is not None), default=None)
+    if max_length is None or longest is None:
+        return longest if max_length is None else max_length
+    if max_length > longest:
+        raise ValueError(f"max_length is {max_length}, but the encoder reads {longest} at most")
+    return max_length
 
 
 def listed(texts: Iterable[T]) -> list[T]:

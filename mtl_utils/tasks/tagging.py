@@ -22,7 +22,7 @@ from mtl_utils.tasks.entity_labels import as_iob2, iob2_constraints
 from mtl_utils.tasks.label_names import check_labels, label_ids, label_names
 from mtl_utils.tasks.labelled_head import LabelledHead
 from mtl_utils.tasks.schemes import repair_iob2
-from mtl_utils.tasks.spans import check_iob2, check_rows, to_spans
+from mtl_utils.tasks.spans import OUTSIDE, check_iob2, check_rows, to_spans
 from mtl_utils.tasks.words import compact
 
 T = TypeVar("T")
@@ -142,7 +142,8 @@ class Tagging:
         last token are right. A score without anything to count is 0.
 
         Args:
-            predictions: Labels row by row, as ids or as names.
+            predictions: Labels row by row, as ids or as names. Where one is missing (``None`` or
+                -100), as for words that were cut off, it is a wrong label, and no entity.
             references: As many, as ids or as names. Where one is missing (``None`` or -100), the
                 prediction is not looked at.
 
@@ -163,7 +164,7 @@ class Tagging:
         for row, wanted in zip(predictions, references, strict=True):
             ids = self.label(wanted)
             counted = [label != MISSING_LABEL for label in ids]
-            found.append(label_ids(self.name, self.labels, list(compress(row, counted))))
+            found.append(self.label(list(compress(row, counted))))
             expected.append(list(compress(ids, counted)))
         count = sum(map(len, expected))
         if count == 0:
@@ -171,10 +172,12 @@ class Tagging:
         if self.iob2_tags is None:
             return {"accuracy": _accuracy(found, expected)}
         tags = self.iob2_tags
-        written, wanted_tags = ([[tags[i] for i in row] for row in s] for s in (found, expected))
+        wanted_tags = [[tags[i] for i in row] for row in expected]
         wanted_tags, converted = self._within_scheme(wanted_tags)
+        written = [["" if i == MISSING_LABEL else tags[i] for i in row] for row in found]
         measured = {"accuracy": _accuracy(written, wanted_tags)}
-        return measured | self._entity_metrics(written, wanted_tags) | converted
+        entities = [[tag or OUTSIDE for tag in row] for row in written]
+        return measured | self._entity_metrics(entities, wanted_tags) | converted
 
     def _within_scheme(self, rows: list[list[str]]) -> tuple[list[list[str]], dict[str, float]]:
         """Return references that keep to IOB2, and the metric that counts what was converted."""
