@@ -55,9 +55,9 @@ class PretrainedEncoder(Encoder):
     Attributes:
         causal: Measured, since configurations do not say it reliably: whether no state has a
             gradient at a later token.
-        by_length: Measured likewise: whether padding changes the states, as it does in FNet
-            (Lee-Thorp et al., 2022), ConvBERT, YOSO and Nyströmformer. Then texts of each length in
-            a batch are read by themselves, without padding: as right, but slower.
+        by_length: Measured likewise: whether padding changes the states, as it does in FNet,
+            ConvBERT, YOSO and Nyströmformer. Then texts of each length in a batch are read by
+            themselves, without padding: as right, but slower.
         layers_above: How many layers were cut off above, of which learning rates by depth know.
         max_length: The longest text that can be read, special tokens included; ``None`` where
             there is no limit.
@@ -117,7 +117,7 @@ class PretrainedEncoder(Encoder):
         Returns:
             Hidden states of the last layer ``[B, T, D]``, zero at padding. They do not depend on
             how much padding there is, nor on what ids it has, nor on the other texts; see
-            :attr:`by_length`.
+            ``by_length``.
 
         Raises:
             ValueError: If an id is outside the vocabulary or the segments, or T is larger than the
