@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
-from typing import TypeVar
+from numbers import Integral
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -39,9 +40,9 @@ class BatchLoader:
         seed: Seed of the order.
 
     Raises:
-        ValueError: If there are no examples, or not exactly one of ``max_tokens`` and
-            ``batch_size``, which is at least 1.
-        TypeError: If something is no example.
+        ValueError: If there are no examples, not exactly one of ``max_tokens`` and ``batch_size``,
+            which is at least 1, or ``pad_id`` is negative.
+        TypeError: If something is no example, or a number no whole one.
     """
 
     def __init__(
@@ -54,6 +55,11 @@ class BatchLoader:
         shuffle: bool = True,
         seed: int = 0,
     ) -> None:
+        if not isinstance(examples, Sequence):
+            raise TypeError(
+                "Expected a list of examples, which can be read again in another order, got "
+                f"{type(examples).__name__}; list(...) makes one of a generator"
+            )
         if len(examples) == 0:
             raise ValueError("There are no examples to make batches of")
         wrong = [example for example in examples if not isinstance(example, Example)]
@@ -63,6 +69,10 @@ class BatchLoader:
                 f"{type(wrong[0]).__name__} {wrong[0]!r:.60}"
             )
         _check_limits(max_tokens, batch_size)
+        _check_whole("pad_id", pad_id)
+        _check_whole("seed", seed)
+        if pad_id < 0:
+            raise ValueError(f"pad_id must be an id, at least 0, got {pad_id}")
         self.examples = list(examples)
         self.max_tokens = max_tokens
         self.batch_size = batch_size
@@ -248,8 +258,16 @@ def _check_limits(max_tokens: int | None, batch_size: int | None) -> None:
             f"got max_tokens={max_tokens} and batch_size={batch_size}"
         )
     for name, limit in (("max_tokens", max_tokens), ("batch_size", batch_size)):
-        if limit is not None and limit < 1:
+        if limit is None:
+            continue
+        _check_whole(name, limit)
+        if limit < 1:
             raise ValueError(f"{name} must be at least 1, got {limit}")
+
+
+def _check_whole(name: str, value: Any) -> None:
+    if isinstance(value, bool) or not isinstance(value, Integral):
+        raise TypeError(f"{name} must be a whole number, got {type(value).__name__} {value!r:.40}")
 
 
 def _generator(seed: int, epoch: int) -> torch.Generator:

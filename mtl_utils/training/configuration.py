@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, get_args
+from numbers import Real
+from typing import Any, Literal, get_args
 
 from mtl_utils.training.schedules import ScheduleName
 
@@ -32,13 +34,14 @@ class TrainerConfig:
         mixed_precision: ``"no"``, ``"bf16"``, ``"fp16"`` (a GPU only), or ``"auto"``: ``"bf16"``
             where the device has instructions for it, which make a step faster, and ``"no"``
             elsewhere. Numbers then depend on the machine a little more than they do anyway.
-        seed: Of dropout, and of nothing else: the caller seeds the initial weights.
+        seed: Of dropout, and of nothing else: the caller seeds the initial weights. Below 2⁶³.
         validate_every: Epochs from one validation to the next; the last epoch always has one.
         checkpoint_every: Steps from one checkpoint to the next, beside the one after each epoch;
             ``None`` writes those alone.
 
     Raises:
         ValueError: If a setting is outside its range.
+        TypeError: If one that must be a number is none.
     """
 
     epochs: int = 10
@@ -57,15 +60,23 @@ class TrainerConfig:
     checkpoint_every: int | None = None
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "betas", tuple(self.betas))  # a list, where it came from JSON
         self._check_whole_numbers()
-        for name in ("learning_rate", "clip_norm"):
-            value = getattr(self, name)
-            if value is not None and not 0 < value < float("inf"):
+        if not isinstance(self.betas, Sequence) or len(self.betas) != 2:
+            raise TypeError(f"betas must be two numbers in [0, 1), got {self.betas!r}")
+        object.__setattr__(self, "betas", tuple(self.betas))  # a list, where it came from JSON
+        optional = {} if self.clip_norm is None else {"clip_norm": self.clip_norm}
+        for name, value in {"learning_rate": self.learning_rate, **optional}.items():
+            check_real(name, value)
+            if not 0 < value < float("inf"):
                 raise ValueError(f"{name} must be positive and finite, got {value}")
+        check_real("weight_decay", self.weight_decay)
         if not 0 <= self.weight_decay < float("inf"):
-            raise ValueError(f"weight_decay must not be negative, got {self.weight_decay}")
-        if len(self.betas) != 2 or not all(0 <= beta < 1 for beta in self.betas):
+            raise ValueError(
+                f"weight_decay must not be negative, and finite, got {self.weight_decay}"
+            )
+        for beta in self.betas:
+            check_real("betas", beta)
+        if not all(0 <= beta < 1 for beta in self.betas):
             raise ValueError(f"betas must be two numbers in [0, 1), got {self.betas}")
         choices = {
             "optimizer": get_args(Optimizer),
@@ -96,3 +107,19 @@ class TrainerConfig:
                 raise ValueError(
                     f"{name} must be a whole number of at least {smallest}{none}, got {value!r}"
                 )
+        if self.seed >= 2**63:
+            raise ValueError(f"seed must be a whole number below 2**63, got {self.seed}")
+
+
+def check_real(name: str, value: Any) -> None:
+    """Refuse what is no number; a text is none, nor is a boolean.
+
+    Args:
+        name: What the message is to call it.
+        value: What was given as a number.
+
+    Raises:
+        TypeError: If it is none.
+    """
+    if not isinstance(value, Real) or isinstance(value, bool):
+        raise TypeError(f"{name} must be a number, got {type(value).__name__} {value!r:.40}")

@@ -6,18 +6,24 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
+from torch import Tensor
 from torch import nn as torch_nn
 from torch.optim import Optimizer
 
-from mtl_utils.training.configuration import TrainerConfig
+from mtl_utils.training.configuration import TrainerConfig, check_real
 
 _OPTIMIZERS = {"adamw": torch.optim.AdamW, "adam": torch.optim.Adam}
+#: What a group may have; PyTorch takes any other name too, and nothing reads it.
+_SETTINGS = {
+    *("params", "lr", "weight_decay", "betas", "eps", "amsgrad", "maximize", "foreach"),
+    *("capturable", "differentiable", "fused", "name"),
+}
 
 
 def check_groups(
     model: torch_nn.Module, groups: Sequence[Mapping[str, Any]] | None
 ) -> list[dict[str, Any]] | None:
-    """Check that groups of parameters leave none out.
+    """Check that groups of parameters leave none out, and have settings that an optimizer takes.
 
     Args:
         model: The model.
@@ -27,14 +33,33 @@ def check_groups(
         The groups, safe from changes.
 
     Raises:
-        ValueError: If a group has no ``params``, or a parameter that needs a gradient is in none.
+        ValueError: If a group has no ``params``, a setting that there is not or that is outside its
+            range, or a parameter that is not the model's or in another group too; or a parameter
+            that needs a gradient is in none.
+        TypeError: If the groups are no list of mappings, or a setting is no number.
     """
     if groups is None:
         return None
+    if not isinstance(groups, Sequence) or not all(isinstance(g, Mapping) for g in groups):
+        raise TypeError(
+            'Expected parameter_groups such as [{"params": model.parameters(), "lr": 0.001}], got '
+            f"{groups!r:.60}"
+        )
     if any("params" not in group for group in groups):
         raise ValueError('Every group of parameters needs "params", a list of parameters')
-    listed = [{**group, "params": list(group["params"])} for group in groups]
-    grouped = {id(parameter) for group in listed for parameter in group["params"]}
+    for group in groups:
+        _check_settings(group)
+    listed = [{**group, "params": _listed(group["params"])} for group in groups]
+    given = [id(parameter) for group in listed for parameter in group["params"]]
+    grouped = set(given)
+    if len(given) > len(grouped):
+        raise ValueError("A parameter is in two groups, or twice in one; each belongs to one group")
+    foreign = len(grouped - {id(parameter) for parameter in model.parameters()})
+    if foreign:
+        raise ValueError(
+            f"The groups have {foreign} parameters that are not the model's, which no loss of its "
+            "would move. Make the groups from the model that is to be trained."
+        )
     forgotten = [
         name
         for name, parameter in model.named_parameters()
@@ -46,6 +71,37 @@ def check_groups(
             "requires_grad_(False)."
         )
     return listed
+
+
+def _listed(parameters: Any) -> list[Tensor]:
+    listed = [parameters] if isinstance(parameters, Tensor) else list(parameters)
+    if not all(isinstance(parameter, Tensor) for parameter in listed):
+        raise TypeError(f'Expected parameters as "params" of a group, got {listed!r:.60}')
+    return listed
+
+
+def _check_settings(group: Mapping[str, Any]) -> None:
+    unknown = sorted(set(group) - _SETTINGS)
+    if unknown:
+        raise ValueError(
+            f"A group of parameters has the settings {unknown}, which there are not: expected some "
+            f"of {sorted(_SETTINGS)}"
+        )
+    for name in ("lr", "weight_decay", "eps"):
+        if name in group:
+            check_real(f"{name} of a group of parameters", group[name])
+            if not 0 <= group[name] < float("inf"):
+                raise ValueError(
+                    f"{name} of a group of parameters must be finite and not negative, got "
+                    f"{group[name]}"
+                )
+    betas = group.get("betas", (0.0, 0.0))
+    if not isinstance(betas, Sequence) or len(betas) != 2:
+        raise TypeError(f"betas of a group must be two numbers in [0, 1), got {betas!r}")
+    for beta in betas:
+        check_real("betas of a group of parameters", beta)
+        if not 0 <= beta < 1:
+            raise ValueError(f"betas of a group must be two numbers in [0, 1), got {betas}")
 
 
 def make_optimizer(
@@ -65,10 +121,18 @@ def make_optimizer(
 
     Returns:
         The optimizer; each group's ``initial_lr`` is the rate that the schedule scales.
+
+    Raises:
+        ValueError: If there is nothing to train.
     """
     if groups is None:
         groups = [{"params": [p for p in model.parameters() if p.requires_grad]}]
     given = [dict(group) for group in groups]
+    if not any(parameter.requires_grad for group in given for parameter in group["params"]):
+        raise ValueError(
+            "No parameter of the model requires a gradient: there is nothing to train. Thaw some "
+            "with requires_grad_(True) or a method unfreeze."
+        )
     own = [p for p in balancer.parameters() if p.requires_grad]
     if own:
         given.append({"params": own, "weight_decay": 0.0})

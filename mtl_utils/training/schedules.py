@@ -22,7 +22,7 @@ def constant(step: int, warmup_steps: int = 0) -> float:
         The factor, in (0, 1].
 
     Raises:
-        ValueError: If a number is negative.
+        ValueError: If a number is negative or not finite.
     """
     return _warmup(step, warmup_steps)
 
@@ -39,7 +39,7 @@ def linear(step: int, total_steps: int, warmup_steps: int = 0) -> float:
         The factor, in [0, 1].
 
     Raises:
-        ValueError: If a number is negative.
+        ValueError: If a number is negative or not finite.
     """
     return _warmup(step, warmup_steps) * (1 - _done(step, total_steps, warmup_steps))
 
@@ -56,7 +56,7 @@ def cosine(step: int, total_steps: int, warmup_steps: int = 0) -> float:
         The factor, in [0, 1].
 
     Raises:
-        ValueError: If a number is negative.
+        ValueError: If a number is negative or not finite.
     """
     done = _done(step, total_steps, warmup_steps)
     return _warmup(step, warmup_steps) * 0.5 * (1 + math.cos(math.pi * done))
@@ -76,7 +76,7 @@ def inverse_sqrt(step: int, warmup_steps: int = 0) -> float:
         The factor, in (0, 1].
 
     Raises:
-        ValueError: If a number is negative.
+        ValueError: If a number is negative or not finite.
     """
     warmup = _warmup(step, warmup_steps)
     return min(warmup, math.sqrt(max(1, warmup_steps) / (step + 1)))
@@ -95,7 +95,7 @@ def factor(name: ScheduleName, step: int, total_steps: int, warmup_steps: int = 
         The factor, in [0, 1].
 
     Raises:
-        ValueError: If there is no such schedule or a number is negative.
+        ValueError: If there is no such schedule, or a number is negative or not finite.
     """
     if name == "constant":
         return constant(step, warmup_steps)
@@ -109,17 +109,17 @@ def factor(name: ScheduleName, step: int, total_steps: int, warmup_steps: int = 
 
 
 def _warmup(step: int, warmup_steps: int) -> float:
-    if step < 0 or warmup_steps < 0:
+    if not (0 <= step < math.inf and 0 <= warmup_steps < math.inf):
         raise ValueError(
-            f"step and warmup_steps must not be negative, got {step} and {warmup_steps}"
+            f"step and warmup_steps must not be negative, and finite, got {step} and {warmup_steps}"
         )
     return (step + 1) / warmup_steps if step < warmup_steps else 1.0
 
 
 def _done(step: int, total_steps: int, warmup_steps: int) -> float:
     """Return the share of the steps after the warm-up that lies behind, in [0, 1]."""
-    if total_steps < 0:
-        raise ValueError(f"total_steps must not be negative, got {total_steps}")
+    if not 0 <= total_steps < math.inf:
+        raise ValueError(f"total_steps must not be negative, and finite, got {total_steps}")
     done = (step - warmup_steps) / max(1, total_steps - warmup_steps)
     return min(1.0, max(0.0, done))
 

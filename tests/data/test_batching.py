@@ -1,3 +1,4 @@
+import math
 from collections import Counter
 from itertools import pairwise
 
@@ -530,3 +531,22 @@ def test_a_batch_without_any_label_says_so_for_every_task():
     }
     unlabelled = BatchLoader([Example([3, 4, 5])], batch_size=1)
     assert next(iter(unlabelled)).labels == {}
+
+
+@pytest.mark.parametrize(
+    ("error", "message", "change"),
+    [
+        (TypeError, "got generator; list", {"examples": (e for e in [Example([1])])}),
+        (TypeError, "got Example", {"examples": Example([1])}),
+        (TypeError, "batch_size must be a whole number, got float", {"batch_size": 2.5}),
+        (TypeError, "batch_size must be a whole number, got float nan", {"batch_size": math.nan}),
+        (TypeError, "batch_size must be a whole number, got str '2'", {"batch_size": "2"}),
+        (TypeError, "batch_size must be a whole number, got bool", {"batch_size": True}),
+        (TypeError, "pad_id must be a whole number, got NoneType", {"pad_id": None}),
+        (ValueError, "pad_id must be an id, at least 0, got -1", {"pad_id": -1}),
+        (TypeError, "seed must be a whole number, got NoneType", {"seed": None}),
+    ],
+)
+def test_wrong_settings_of_a_loader(error, message, change):
+    with pytest.raises(error, match=message):
+        BatchLoader(**{"examples": [Example([1])], "batch_size": 1, **change})

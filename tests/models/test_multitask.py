@@ -320,3 +320,41 @@ def test_a_name_that_pytorch_refuses(name):
 def test_what_is_written_is_not_compared_with_ids():
     with pytest.raises(NotImplementedError, match="writes text, which is measured as text"):
         make().evaluate(examples_of(ALL))
+
+
+class Lacking:
+    """What has a part of a task, and not another."""
+
+    name, causal = "lacking", False
+
+    def head(self, width):
+        return torch.nn.Linear(width, 2)
+
+
+@pytest.mark.parametrize(
+    ("message", "call"),
+    [
+        (
+            r"a way of sharing such as HardSharing\(encoder\), got LSTMEncoder",
+            lambda model: MultiTaskModel(LSTMEncoder(5, 4), tasks_of()),
+        ),
+        ("a list of tasks, got Lacking", lambda model: MultiTaskModel(model.sharing, Lacking())),
+        ("must return a tasks.Head, got Linear", lambda m: MultiTaskModel(m.sharing, [Lacking()])),
+        ("str 'lm' has no 'name'", lambda model: MultiTaskModel(model.sharing, ["lm"])),
+        ("Expected a data.Batch.*got list", lambda model: model([batch_of()])),
+        ("Expected a data.Batch.*got Tensor", lambda model: model(torch.zeros(1, 1).long())),
+        ("Expected a data.Batch.*got list", lambda model: model({"lm": [batch_of()]})),
+        (
+            r"Expected a data.Batch.*got Inputs; make one with Batch\(inputs\)",
+            lambda model: model.predict(batch_of().inputs),
+        ),
+        (r"got 'lm'; use \['lm'\]", lambda model: model.predict(batch_of(), "lm")),
+    ],
+)
+def test_what_is_not_of_its_kind_is_refused(message, call):
+    with pytest.raises(TypeError, match=message):
+        call(make())
+
+
+def batch_of():
+    return collate(examples_of([TASKS]))
