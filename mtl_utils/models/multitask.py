@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch import nn as torch_nn
 
-from mtl_utils.data.batch import MISSING_LABEL, Batch
+from mtl_utils.data.batch import MISSING_LABEL, Batch, Inputs
 from mtl_utils.data.batching import predict_by_length
 from mtl_utils.data.examples import Example
 from mtl_utils.data.loading import Loader, read_once
@@ -34,15 +34,14 @@ class MultiTaskModel(torch_nn.Module):
             task that needs causal states would be given others, or a head that needs a decoder's
             states would be given an encoder's or the other way round.
         KeyError: If the way of sharing has parts for each task, and none for one of these.
-        TypeError: If something is no task, or makes no :class:`~mtl_utils.tasks.Head`.
+        TypeError: If ``sharing`` is no way of sharing, something is no task, or a task makes no
+            :class:`~mtl_utils.tasks.Head`.
     """
 
     def __init__(self, sharing: Sharing, tasks: Iterable[Task]) -> None:
         super().__init__()
+        given = _checked(sharing, tasks)
         self.sharing = sharing
-        given = list(tasks)
-        for task in given:
-            check_task(task)
         self.tasks: dict[str, Task] = {task.name: task for task in given}
         if not given or len(self.tasks) != len(given):
             raise ValueError(
@@ -86,9 +85,11 @@ class MultiTaskModel(torch_nn.Module):
             KeyError: If a task is unknown, or a batch lacks the labels of its task.
             ValueError: If there is no batch, or one without labels of any task, labels do not fit,
                 or a loss is no scalar.
-            TypeError: If a loss is no tensor.
+            TypeError: If something is no batch, or a loss is no tensor.
         """
         by_task, counts = {}, {}
+        parts: dict[str, Tensor] = {}
+        part_counts: dict[str, Tensor] = {}
         penalty: Tensor | None = None
         features: list[Tensor | None] = []
         for batch, names in self._grouped(batches):
@@ -98,6 +99,8 @@ class MultiTaskModel(torch_nn.Module):
             elif self.sharing.penalty_on_states:
                 # Another on parameters would be the same again, and is added once.
                 penalty = penalty + shared.penalty
+            parts |= shared.penalty_by_task
+            part_counts |= shared.penalty_counts
             features.append(shared.features)
             for name in names:
                 head = self.head(name)
@@ -105,7 +108,8 @@ class MultiTaskModel(torch_nn.Module):
                 counts[name] = head.count(batch)
         if penalty is None:
             raise ValueError("There is no batch, or a batch without labels of any task")
-        return Losses(by_task, penalty, features[0] if len(features) == 1 else None, counts)
+        of_all = features[0] if len(features) == 1 else None
+        return Losses(by_task, penalty, of_all, counts, parts, part_counts)
 
     @torch.no_grad()
     def predict(self, batch: Batch, tasks: Sequence[str] | None = None) -> dict[str, list[Any]]:
@@ -122,7 +126,11 @@ class MultiTaskModel(torch_nn.Module):
         Raises:
             KeyError: If a task is unknown.
             ValueError: If a task of pairs is asked for, or there is no other, and texts are single.
+            TypeError: If ``batch`` is no batch, or ``tasks`` is a single text.
         """
+        _check_batch(batch)
+        if isinstance(tasks, str):
+            raise TypeError(f"tasks must be a list of names, got {tasks!r}; use [{tasks!r}]")
         names = list(self.tasks) if tasks is None else list(tasks)
         heads = {name: self.head(name) for name in names}
         if tasks is None:
@@ -275,6 +283,10 @@ class MultiTaskModel(torch_nn.Module):
         """Return each batch once, with the tasks that are to be computed on it."""
         if isinstance(batches, Batch):
             batches = dict.fromkeys(batches.labels, batches)
+        elif not isinstance(batches, Mapping):
+            _check_batch(batches)
+        for batch in batches.values():
+            _check_batch(batch)
         groups: dict[int, tuple[Batch, list[str]]] = {}
         for task, batch in batches.items():
             self.head(task)
@@ -308,6 +320,29 @@ def _with_lost(rows: list[Any], lost: Tensor | None) -> list[Any]:
         missed = [MISSING_LABEL] * len(known)
         together.append(([*found, *missed], [*expected, *known]) if known else pair)
     return together
+
+
+def _check_batch(batch: Any) -> None:
+    if isinstance(batch, Batch):
+        return
+    hint = "; make one with Batch(inputs)" if isinstance(batch, Inputs) else ""
+    raise TypeError(
+        f"Expected a data.Batch, or one a task by its name, got {type(batch).__name__}{hint}"
+    )
+
+
+def _checked(sharing: Any, tasks: Any) -> list[Task]:
+    """Return the tasks; refuse what is no way of sharing, and what is no task."""
+    if not isinstance(sharing, Sharing):
+        raise TypeError(
+            f"Expected a way of sharing such as HardSharing(encoder), got {type(sharing).__name__}"
+        )
+    if not isinstance(tasks, Iterable):
+        raise TypeError(f"Expected a list of tasks, got {type(tasks).__name__} {tasks!r:.60}")
+    given = list(tasks)
+    for task in given:
+        check_task(task)
+    return given
 
 
 def _decoder_of(reads_decoder: bool) -> str:

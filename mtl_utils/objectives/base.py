@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from torch import Tensor
 from torch import nn as torch_nn
@@ -19,12 +19,17 @@ class Losses:
         features: The shared representation, where the way of sharing has one.
         counts: How many tokens, sequences or pairs each mean is over, a scalar a task. Means of
             parts of a batch, weighted by their counts, give the mean of the whole.
+        penalty_by_task: The parts of the penalty that are means over texts of the batch, a scalar
+            a task. What is left of the penalty is the same whatever the batch.
+        penalty_counts: How many texts each of these means is over.
     """
 
     by_task: Mapping[str, Tensor]
     penalty: Tensor
     features: Tensor | None
     counts: Mapping[str, Tensor]
+    penalty_by_task: Mapping[str, Tensor] = field(default_factory=dict)
+    penalty_counts: Mapping[str, Tensor] = field(default_factory=dict)
 
     def reweighted(self, factors: Mapping[str, Tensor | float]) -> Losses:
         """Return a copy in which each task's loss is multiplied by a factor.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from torch import Tensor
@@ -21,11 +21,17 @@ class Shared:
         hidden: Hidden states ``[B, T, D]`` by task.
         features: The shared representation ``[B, T, D]``, ``None`` where the family has none.
         penalty: A scalar to add to the losses, 0 where the family has none.
+        penalty_by_task: Of a penalty on states, its part for each task, a mean over texts of the
+            batch; ``penalty`` is their sum.
+        penalty_counts: How many texts each of these means is over: several processes read different
+            texts, and weigh the means by these numbers.
     """
 
     hidden: Mapping[str, Tensor]
     features: Tensor | None
     penalty: Tensor
+    penalty_by_task: Mapping[str, Tensor] = field(default_factory=dict)
+    penalty_counts: Mapping[str, Tensor] = field(default_factory=dict)
 
 
 class Sharing(torch_nn.Module):
@@ -34,8 +40,8 @@ class Sharing(torch_nn.Module):
     Attributes:
         width: Size of a hidden state, D.
         penalty_on_states: Whether the penalty is a sum over tasks of something computed from their
-            texts. Then the penalties of several batches are summed; one on parameters is the same
-            for every batch and is added once.
+            texts. Then the penalties of several batches are summed, and :class:`Shared` has its
+            parts; one on parameters is the same for every batch and is added once.
     """
 
     width: int

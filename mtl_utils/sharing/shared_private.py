@@ -106,7 +106,8 @@ class SharedPrivate(Sharing):
         features = self.shared(batch.inputs)
         private = {task: encoder(batch.inputs) for task, encoder in encoders.items()}
         hidden = {task: torch.cat([features, own], dim=-1) for task, own in private.items()}
-        return Shared(hidden, features, self._penalty(batch, features, private))
+        penalty, parts, counts = self._penalty(batch, features, private)
+        return Shared(hidden, features, penalty, parts, counts)
 
     def task_logits(self, features: Tensor, mask: Tensor) -> Tensor:
         """Let the adversary say which task each text belongs to.
@@ -160,21 +161,30 @@ class SharedPrivate(Sharing):
     def _used_by_all(self) -> list[torch_nn.Module]:
         return [self.shared] if self.adversary is None else [self.shared, self.adversary]
 
-    def _penalty(self, batch: Batch, features: Tensor, private: Mapping[str, Tensor]) -> Tensor:
+    def _penalty(
+        self, batch: Batch, features: Tensor, private: Mapping[str, Tensor]
+    ) -> tuple[Tensor, dict[str, Tensor], dict[str, Tensor]]:
+        """Return the sum over the tasks, its parts, and the texts that each is a mean over."""
         mask, total = batch.inputs.mask, features.new_zeros(())
+        parts: dict[str, Tensor] = {}
+        counts: dict[str, Tensor] = {}
         labelled = {task: own for task, own in private.items() if task in batch.labels}
         if not labelled:
-            return total
+            return total, parts, counts
         if self.adversary is not None:
             surprise = -self.task_logits(features, mask).log_softmax(dim=-1)  # [B, K]
         for task, own in labelled.items():
             texts = _texts_of(task, batch)
+            terms = []
             if self.orthogonality_strength > 0:
                 overlap = _mean(orthogonality_penalty(features, own, mask), texts)
-                total = total + self.orthogonality_strength * overlap
+                terms.append(self.orthogonality_strength * overlap)
             if self.adversary is not None:
-                total = total + _mean(surprise[:, self.private.names.index(task)], texts)
-        return total
+                terms.append(_mean(surprise[:, self.private.names.index(task)], texts))
+            for term in terms:
+                total = total + term
+            parts[task], counts[task] = sum(terms, start=features.new_zeros(())), texts.sum()
+        return total, parts, counts
 
 
 def orthogonality_penalty(shared: Tensor, private: Tensor, mask: Tensor) -> Tensor:

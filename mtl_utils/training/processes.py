@@ -77,7 +77,7 @@ class BatchLosses:
     Args:
         sums: By task, the sum over what is counted.
         counts: By task, how many are counted.
-        penalty: The penalty, the mean over processes.
+        penalty: The penalty of the whole batch.
     """
 
     sums: dict[str, float]
@@ -97,7 +97,8 @@ def whole_batch(losses: Losses, accelerator: Accelerator) -> tuple[Losses, Batch
     numbers of labels. With :math:`c_r` counted in process r of R, the local loss times
     :math:`R c_r / \sum_q c_q` has, averaged over the processes as gradients will be, the gradient
     of the mean over the whole batch. Its value is replaced by that mean, so that balancers that
-    look at losses see the same numbers everywhere.
+    look at losses see the same numbers everywhere. So it is with the parts of a penalty that are
+    means over texts; what else a penalty has is the same in all processes.
 
     Args:
         losses: The losses of the rows of this process.
@@ -106,39 +107,42 @@ def whole_batch(losses: Losses, accelerator: Accelerator) -> tuple[Losses, Batch
     Returns:
         The losses to back-propagate, and their numbers, fetched from the device at once.
     """
-    tasks = list(losses.by_task)
     precise = torch.float32 if accelerator.device.type == "mps" else torch.float64
+    several = accelerator.num_processes > 1
+    tasks, parts = list(losses.by_task), list(losses.penalty_by_task) if several else []
+    means = [losses.by_task[task] for task in tasks] + [losses.penalty_by_task[t] for t in parts]
     device = losses.penalty.device
-    counts = torch.stack([losses.counts[task].to(device, precise) for task in tasks])
-    means = torch.stack([losses.by_task[task].detach().to(precise) for task in tasks])
-    penalty = losses.penalty.detach().to(precise)[None]
-    table = torch.cat([means * counts, counts, penalty])
-    if accelerator.num_processes > 1:
+    counts = torch.stack(
+        [losses.counts[task].to(device, precise) for task in tasks]
+        + [losses.penalty_counts[task].to(device, precise) for task in parts]
+    )
+    rest = losses.penalty - sum(losses.penalty_by_task[task] for task in parts)
+    local = torch.stack([mean.detach().to(precise) for mean in means]) * counts
+    table = torch.cat([local, counts, rest.detach().to(precise)[None]])
+    if several:
+        world_size = accelerator.num_processes
         table = accelerator.reduce(table, reduction="sum")
-        losses = _rescaled(losses, counts, table, accelerator.num_processes)
+        table[-1] /= world_size
+        sums, totals = table[:-1].view(2, len(means)).unbind()
+        totals = totals.clamp(min=1)
+        scaled = [
+            _with_value(mean * factor.to(mean.dtype), value)
+            for mean, factor, value in zip(
+                means, counts * world_size / totals, sums / totals, strict=True
+            )
+        ]
+        losses = replace(
+            losses,
+            by_task=dict(zip(tasks, scaled, strict=False)),
+            penalty=sum(scaled[len(tasks) :], start=_with_value(rest, table[-1])),
+            penalty_by_task=dict(zip(parts, scaled[len(tasks) :], strict=True)),
+        )
+        table[-1] += (sums / totals)[len(tasks) :].sum()
     numbers = table.tolist()
-    sums, totals = numbers[: len(tasks)], numbers[len(tasks) : -1]
     return losses, BatchLosses(
-        dict(zip(tasks, sums, strict=True)),
-        dict(zip(tasks, totals, strict=True)),
-        numbers[-1] / accelerator.num_processes,
-    )
-
-
-def _rescaled(losses: Losses, counts: Tensor, table: Tensor, world_size: int) -> Losses:
-    tasks = list(losses.by_task)
-    sums, totals = table[:-1].view(2, len(tasks)).unbind()
-    totals = totals.clamp(min=1)
-    factors = (counts * world_size / totals).unbind()
-    local = losses.reweighted(
-        {t: f.to(losses.by_task[t].dtype) for t, f in zip(tasks, factors, strict=True)}
-    )
-    by_task = {
-        task: _with_value(local.by_task[task], mean)
-        for task, mean in zip(tasks, (sums / totals).unbind(), strict=True)
-    }
-    return replace(
-        local, by_task=by_task, penalty=_with_value(losses.penalty, table[-1] / world_size)
+        dict(zip(tasks, numbers, strict=False)),
+        dict(zip(tasks, numbers[len(means) :], strict=False)),
+        numbers[-1],
     )
 
 

@@ -83,7 +83,13 @@ class Progress:
             if self.counts[task] > 0
         }
         penalty = {"train_penalty": self.penalty / self.batch} if self.penalty else {}
-        return {"train_loss": sum(means.values()), **means, **penalty}
+        # Where nothing was counted there is no loss, not one of 0.
+        return {"train_loss": sum(means.values()) if means else math.nan, **means, **penalty}
+
+    def has_counted(self) -> bool:
+        """Tell whether there was a label in any step so far."""
+        earlier = any(math.isfinite(row["train_loss"]) for row in self.history)
+        return earlier or any(self.counts.values())
 
     def compare(self, value: float, mode: str, weights: dict[str, Tensor]) -> None:
         """Keep the weights of a validation if it is the best one so far.

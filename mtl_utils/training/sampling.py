@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from numbers import Integral
+from typing import Any
 
 from mtl_utils.data.batch import Batch
 from mtl_utils.data.content import Plain, parts_content
@@ -12,7 +14,8 @@ from mtl_utils.data.loading import Loader, check_loader, read_once
 class JointBatches:
     """Every step takes a batch of each data set (Σ over tasks in one update).
 
-    A data set that is through starts again, in its next order, while others go on.
+    A data set that is through starts again, in its next order, while others go on: beside one of
+    100 batches a data set of one batch is read 100 times an epoch. :attr:`passes` says how often.
 
     Args:
         loaders: One a data set. A data set may have labels of several tasks, but no task may be in
@@ -21,7 +24,7 @@ class JointBatches:
 
     Raises:
         ValueError: If there is no data set, one is empty, or ``num_batches`` is below 1.
-        TypeError: If something is no loader.
+        TypeError: If something is no loader, or a number no whole one.
     """
 
     def __init__(self, loaders: Sequence[Loader], num_batches: int | None = None) -> None:
@@ -36,6 +39,11 @@ class JointBatches:
             "num_batches": self.num_batches,
             **parts_content(self.loaders),
         }
+
+    @property
+    def passes(self) -> tuple[float, ...]:
+        """How often an epoch reads each data set, such as 0.5 or 100, in their order."""
+        return tuple(self.num_batches / loader.num_batches for loader in self.loaders)
 
     def batches(
         self, epoch: int = 0, start: int = 0, rank: int = 0, world_size: int = 1
@@ -74,6 +82,10 @@ class JointBatches:
 class AlternatingBatches:
     """Every step takes a batch of one data set, in turn (Collobert & Weston, 2008, at random).
 
+    The turns do not depend on the sizes: of data sets of 300 and 3 batches, an epoch of 303 steps
+    reads 152 and 151 batches, the first for half a pass and the second fifty times over.
+    :attr:`passes` says how often; ``turns`` in proportion to the numbers of batches make it once.
+
     Args:
         loaders: One a data set; a data set may have labels of several tasks.
         turns: How many steps in a row each data set gets; one each if ``None``.
@@ -82,7 +94,7 @@ class AlternatingBatches:
     Raises:
         ValueError: If there is no data set, one is empty, there is not one number of turns a data
             set, of at least 1, or ``num_batches`` is below 1.
-        TypeError: If something is no loader.
+        TypeError: If something is no loader, or a number no whole one.
     """
 
     def __init__(
@@ -93,6 +105,8 @@ class AlternatingBatches:
     ) -> None:
         self.loaders = _checked(loaders)
         turns = [1] * len(self.loaders) if turns is None else list(turns)
+        for count in turns:
+            _check_whole("A number of turns", count)
         if len(turns) != len(self.loaders) or min(turns) < 1:
             raise ValueError(
                 f"Expected a number of turns, at least 1, for each of {len(self.loaders)} data "
@@ -110,6 +124,18 @@ class AlternatingBatches:
             "turns": str([self.cycle.count(place) for place in range(len(self.loaders))]),
             **parts_content(self.loaders),
         }
+
+    @property
+    def passes(self) -> tuple[float, ...]:
+        """How often an epoch reads each data set, such as 0.5 or 100, in their order.
+
+        It is the mean over epochs: one may have a turn more of a data set than the next.
+        """
+        length = len(self.cycle)
+        return tuple(
+            self.num_batches * self.cycle.count(place) / length / loader.num_batches
+            for place, loader in enumerate(self.loaders)
+        )
 
     def batches(
         self, epoch: int = 0, start: int = 0, rank: int = 0, world_size: int = 1
@@ -186,6 +212,8 @@ def _merged(given: Sequence[Batch | Mapping[str, Batch]]) -> dict[str, Batch]:
 
 
 def _checked(loaders: Sequence[Loader]) -> list[Loader]:
+    if not isinstance(loaders, Sequence):
+        raise TypeError(f"Expected a list of loaders, one a data set, got {type(loaders).__name__}")
     for loader in loaders:
         check_loader(loader)
     if not loaders or min(loader.num_batches for loader in loaders) < 1:
@@ -196,7 +224,13 @@ def _checked(loaders: Sequence[Loader]) -> list[Loader]:
     return list(loaders)
 
 
+def _check_whole(name: str, value: Any) -> None:
+    if isinstance(value, bool) or not isinstance(value, Integral):
+        raise TypeError(f"{name} must be a whole number, got {type(value).__name__} {value!r:.40}")
+
+
 def _checked_number(num_batches: int) -> int:
+    _check_whole("num_batches", num_batches)
     if num_batches < 1:
         raise ValueError(f"num_batches must be at least 1, got {num_batches}")
     return num_batches

@@ -6,8 +6,10 @@ import gc
 import math
 import os
 import time
+import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
+from types import NoneType
 from typing import Any, get_args
 
 import pandas as pd
@@ -16,12 +18,13 @@ from torch import nn as torch_nn
 from tqdm.auto import tqdm
 
 from mtl_utils.data.batch import Batch
-from mtl_utils.data.loading import Loader, as_promised, check_loader
+from mtl_utils.data.loading import Loader, check_loader
 from mtl_utils.models.multitask import MultiTaskModel
 from mtl_utils.nn.evaluation_mode import evaluation_mode
 from mtl_utils.objectives.base import Balancer, Losses
 from mtl_utils.objectives.weighting import EqualWeights
 from mtl_utils.training import schedules
+from mtl_utils.training.agreement import same_number, training_batches
 from mtl_utils.training.configuration import TrainerConfig
 from mtl_utils.training.directions import Direction, choose_direction
 from mtl_utils.training.fingerprint import Fingerprint, run_fingerprint
@@ -39,7 +42,7 @@ from mtl_utils.training.processes import (
 from mtl_utils.training.progress import Progress
 from mtl_utils.training.randomness import seeded
 from mtl_utils.training.resuming import OnOtherRun, RunCheckpoint
-from mtl_utils.training.validation import check_labelled, evaluate_losses
+from mtl_utils.training.validation import check_labelled, checked_metrics, evaluate_losses
 
 
 class Trainer:
@@ -74,7 +77,8 @@ class Trainer:
     Raises:
         ValueError: If ``mode`` is something else, contradicts the name of the metric, or is
             missing where that name does not tell; ``on_other_run`` is something else; or the groups
-            leave out a parameter.
+            leave out a parameter, or have a setting that there is not or that is outside its range.
+        TypeError: If something is not of its kind.
     """
 
     def __init__(
@@ -91,6 +95,21 @@ class Trainer:
         parameter_groups: Sequence[Mapping[str, Any]] | None = None,
         progress: bool = True,
     ) -> None:
+        given: list[tuple[str, Any, tuple[type, ...]]] = [
+            ("model", model, (MultiTaskModel,)),
+            ("config", config, (TrainerConfig, NoneType)),
+            ("balancer", balancer, (Balancer, NoneType)),
+            ("metric", metric, (str,)),
+            ("checkpoint", checkpoint, (str, os.PathLike, NoneType)),
+        ]
+        for name, value, kinds in given:
+            if not isinstance(value, kinds):
+                raise TypeError(
+                    f"{name} must be a {kinds[0].__name__}, got {type(value).__name__} "
+                    f"{value!r:.60}"
+                )
+        if evaluate is not None and not callable(evaluate):
+            raise TypeError(f"evaluate must be a function of the model, got {evaluate!r:.60}")
         if on_other_run not in get_args(OnOtherRun):
             raise ValueError(f'on_other_run must be "refuse" or "restart", got {on_other_run!r}')
         self.model = model
@@ -208,6 +227,7 @@ class _Run:
         optimizer = make_optimizer(self.config, self.model, self.balancer, trainer.parameter_groups)
         self.module, self.optimizer = self.accelerator.prepare(_Losses(self.model), optimizer)
         self.parameters = [p for group in self.optimizer.param_groups for p in group["params"]]
+        same_number(train.num_batches, self.accelerator)
         total = self.config.epochs * train.num_batches
         self.total_steps = min(total, self.config.max_steps or total)
         self.progress = Progress()
@@ -270,6 +290,13 @@ class _Run:
                     self._end_epoch(bar)
         if self.progress.best_weights is not None:
             self.model.load_state_dict(self.progress.best_weights)
+        elif self.progress.waited:
+            warnings.warn(
+                f"The metric {self.trainer.metric!r} was not a number at any validation, so no "
+                "weights are the best: the model has its last ones.",
+                RuntimeWarning,
+                stacklevel=3,
+            )
         return pd.DataFrame(self.progress.history)
 
     def _epoch(self, bar: tqdm) -> None:
@@ -279,15 +306,10 @@ class _Run:
         self.balancer.train()
         progress, every = self.progress, self.config.checkpoint_every
         progress.validating = False
-        position = (progress.epoch - 1, progress.batch)
-        processes = (self.accelerator.process_index, self.accelerator.num_processes)
-        batches_of_epoch = as_promised(
-            self.train.batches(*position, *processes),
-            self.train.num_batches,
-            f"Epoch {progress.epoch} of the training data",
-            progress.batch,
+        reading = training_batches(
+            self.train, self.model, self.accelerator, progress.epoch - 1, progress.batch
         )
-        for batches in batches_of_epoch:
+        for batches in reading:
             progress.add(self._step(batches))
             bar.update()
             if progress.step >= self.total_steps:
@@ -297,10 +319,13 @@ class _Run:
                 self._save()
 
     def _step(self, batches: Batch | Mapping[str, Batch]) -> BatchLosses:
-        """Change the weights once; return the losses before."""
+        """Change the weights once; return the losses before. Without a label nothing changes."""
+        if not (batches.labels if isinstance(batches, Batch) else batches):
+            return BatchLosses({}, {}, 0.0)
         set_learning_rate(self.optimizer, self._factor(self.progress.step))
         self.optimizer.zero_grad()
         local: Losses = self.module(to_device(batches, self.device))
+        self._check_trained(local)
         losses, numbers = whole_batch(local, self.accelerator)
         self._check({**numbers.means, "penalty": numbers.penalty}, "loss")
         self.balancer.backward(losses, self.model, backward=self.accelerator.backward)
@@ -312,6 +337,23 @@ class _Run:
             self._check({"all tasks": norm}, "gradient norm")
         self.optimizer.step()
         return numbers
+
+    def _check_trained(self, losses: Losses) -> None:
+        """Refuse what could not be back-propagated, in the same way in all processes."""
+        if not any(loss.requires_grad for loss in (*losses.by_task.values(), losses.penalty)):
+            raise ValueError(
+                f"All that the losses of {list(losses.by_task)} depend on is frozen, so this step "
+                "has nothing to train. Leave these tasks out of the data, or thaw something with "
+                "requires_grad_(True)."
+            )
+        on_states = self.model.sharing.penalty_on_states and losses.penalty.requires_grad
+        if self.accelerator.num_processes > 1 and on_states and not losses.penalty_by_task:
+            raise ValueError(
+                f"The penalty of {type(self.model.sharing).__name__} depends on the states of the "
+                "texts at hand, and several processes have different ones. Return its parts in "
+                "Shared.penalty_by_task, each a mean, and how many texts it is over in "
+                "Shared.penalty_counts."
+            )
 
     def _overflowed(self) -> bool:
         """Tell whether the scale of the losses is to blame for a gradient that is not finite."""
@@ -343,6 +385,8 @@ class _Run:
     def _end_epoch(self, bar: tqdm) -> None:
         config, progress = self.config, self.progress
         last = progress.epoch >= config.epochs or progress.step >= self.total_steps
+        if last and not progress.has_counted():
+            raise ValueError("No example of the training data has a label; nothing was trained")
         whole = progress.batch == self.train.num_batches
         validates = progress.epoch % config.validate_every == 0
         if last and not (whole and validates) and self.checkpoint is not None:
@@ -389,10 +433,9 @@ class _Run:
         if self.trainer.evaluate is not None:
             with evaluation_mode(self.model):
                 metrics = self.trainer.evaluate(self.model)
-            taken = sorted({"epoch", "step", "learning_rate", "seconds", *measured} & set(metrics))
-            if taken:
-                raise ValueError(f"evaluate must not return {taken}: the history has them already")
-            measured |= {name: float(value) for name, value in metrics.items()}
+            taken = {"train_loss", "train_penalty", *(f"train_{task}" for task in self.model.tasks)}
+            taken |= {"epoch", "step", "learning_rate", "seconds", *measured}
+            measured |= checked_metrics(metrics, taken)
         return measured
 
     def _save(self) -> None:

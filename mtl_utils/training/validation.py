@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import math
+from collections.abc import Collection, Iterable, Mapping
+from numbers import Real
+from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -64,6 +68,32 @@ def check_labelled(model: MultiTaskModel, loader: Loader, tasks: Iterable[str] |
             return
     what = "a label" if missing is None else f"a label of {' or '.join(sorted(missing))}"
     raise ValueError(f"No example of the validation data has {what}; nothing to judge by")
+
+
+def checked_metrics(metrics: Any, taken: Collection[str]) -> dict[str, float]:
+    """Check what a reader's own evaluation returned.
+
+    Args:
+        metrics: What it returned; not a number is a number here.
+        taken: Names that stand for something else.
+
+    Raises:
+        TypeError: If it is no mapping from names to numbers.
+        ValueError: If a name is taken.
+    """
+    if not isinstance(metrics, Mapping):
+        raise TypeError(
+            'evaluate must return numbers by name, such as {"accuracy": 0.9}, got '
+            f"{type(metrics).__name__} {metrics!r:.60}"
+        )
+    for name, value in metrics.items():
+        array = isinstance(value, Tensor | np.ndarray) and math.prod(value.shape) == 1
+        if not isinstance(name, str) or not (isinstance(value, Real) or array):
+            raise TypeError(f"evaluate must return numbers by name, got {value!r:.60} of {name!r}")
+    found = sorted(set(taken) & set(metrics))
+    if found:
+        raise ValueError(f"evaluate must not return {found}: the history has them already")
+    return {name: float(value) for name, value in metrics.items()}
 
 
 def _precise(device: torch.device) -> torch.dtype:

@@ -13,8 +13,10 @@ from tiny_training import (
     VOCABULARY,
     DisjointLoader,
     InterruptedLoader,
-    Stopped,
+    PatternLoader,
+    TinyEncoder,
     TinyLoader,
+    TinyTask,
     tiny_model,
     weights_of,
 )
@@ -23,6 +25,8 @@ from torch import Tensor
 from mtl_utils.data.batch import Batch
 from mtl_utils.models.multitask import MultiTaskModel
 from mtl_utils.objectives import Balancer, Losses
+from mtl_utils.sharing import SharedPrivate
+from mtl_utils.tasks.base import Head
 from mtl_utils.training import Trainer, TrainerConfig
 from mtl_utils.training.processes import make_accelerator
 
@@ -66,7 +70,7 @@ def run(config: TrainerConfig, loader: TinyLoader | None = None, **settings: Any
     try:
         history = trainer.fit(loader or TinyLoader(), TinyLoader(3, seed=9))
         result["history"] = history.drop(columns="seconds").to_dict("list")
-    except (FloatingPointError, RuntimeError, Stopped) as error:
+    except Exception as error:
         result["error"] = f"{type(error).__name__}: {error}"
     return {**result, "weights": weights_of(model), "balancer": weights_of(trainer.balancer)}
 
@@ -93,6 +97,64 @@ def diverging() -> dict[str, Any]:
     model = tiny_model(dropout=0.0, dtype=torch.float64)
     model.state_dict()["sharing.encoder.embedding.weight"][VOCABULARY - 1] = float("nan")
     return run(TrainerConfig(epochs=1), RareToken(), model=model)
+
+
+def shared_private(**strengths: float | None) -> MultiTaskModel:
+    """A model whose penalty depends on the texts at hand."""
+    with torch.random.fork_rng():
+        torch.manual_seed(3)
+        private = {task: TinyEncoder(0.0) for task in ("topic", "tags")}
+        sharing = SharedPrivate(TinyEncoder(0.0), private, **strengths)
+        wide = Wide("tags", 4, a_text=False), Wide("topic", 3, a_text=True)
+        return MultiTaskModel(sharing, wide).double()
+
+
+class Wide(TinyTask):
+    """Reads shared and private states side by side."""
+
+    def head(self, width: int) -> Head:
+        head = super().head(width)
+        head.output = torch.nn.Linear(width, self.classes)
+        return head
+
+
+PATTERN = [{"tags", "topic"}, {"tags"}, set(), {"topic"}, {"tags", "topic"}, {"topic"}]
+
+
+class Reordered(TinyLoader):
+    """Gives the second process its tasks in another order."""
+
+    def batches(self, epoch: int, start: int = 0, rank: int = 0, world_size: int = 1) -> Any:
+        for batch in super().batches(epoch, start, rank, world_size):
+            tasks = sorted(batch.labels, reverse=rank == 1)
+            yield Batch(batch.inputs, {task: batch.labels[task] for task in tasks})
+
+
+class Uneven(TinyLoader):
+    """Does in the second process something else than in the first, from the third batch on."""
+
+    def __init__(self, change: Callable[[Batch], Batch | None]) -> None:
+        super().__init__()
+        self.change = change
+
+    def batches(self, epoch: int, start: int = 0, rank: int = 0, world_size: int = 1) -> Any:
+        for index, batch in enumerate(super().batches(epoch, start, rank, world_size)):
+            changed = self.change(batch) if index >= 1 and rank == 1 else batch
+            if changed is None:
+                return
+            yield changed
+
+
+def broken(batch: Batch) -> Batch:
+    raise OSError("the disk is gone")
+
+
+UNEVEN: dict[str, Callable[[Batch], Batch | None]] = {
+    "fewer": lambda batch: None,
+    "broken": broken,
+    "other tasks": lambda batch: Batch(batch.inputs, {"tags": batch.labels["tags"]}),
+    "unknown task": lambda batch: Batch(batch.inputs, {"nothing": batch.labels["topic"]}),
+}
 
 
 def early() -> dict[str, Any]:
@@ -124,6 +186,22 @@ def runs() -> dict[str, dict[str, Any]]:
         "one batch a task": run(TrainerConfig(**quick), DisjointLoader()),
         "balancer": run(TrainerConfig(**quick), balancer=GeometricBalancer(0.5)),
         "penalty": penalised(),
+        "shared-private": run(TrainerConfig(**quick), model=shared_private()),
+        "shared-private, a row a batch": run(
+            TrainerConfig(**quick),
+            TinyLoader(rows=1),
+            model=shared_private(orthogonality_strength=1.0, adversary_strength=0.5),
+        ),
+        "shared-private, one batch a task": run(
+            TrainerConfig(**quick), DisjointLoader(), model=shared_private(adversary_strength=None)
+        ),
+        "missing labels": run(
+            TrainerConfig(**quick, weight_decay=0.3), PatternLoader(PATTERN, absent=False)
+        ),
+        "absent tasks": run(
+            TrainerConfig(**quick, weight_decay=0.3), PatternLoader(PATTERN, absent=True)
+        ),
+        "tasks in another order": run(TrainerConfig(**quick), Reordered()),
         "early": early(),
         "diverging": diverging(),
         "failing": failing(),
@@ -145,6 +223,10 @@ def main(folder: Path) -> None:
         model=tiny_model(seed=1 + rank, dropout=0.0, dtype=torch.float64),
         balancer=GeometricBalancer(0.5 + rank),
     )
+    for name, change in UNEVEN.items():
+        results[name] = run(TrainerConfig(epochs=1), Uneven(change))
+    results["number of batches"] = run(TrainerConfig(epochs=1), TinyLoader(6 + rank))
+    results["afterwards"] = run(TrainerConfig(epochs=1))
     config = TrainerConfig(epochs=3, learning_rate=0.02, checkpoint_every=4)
 
     def dropping(path: Path, die_at: int = NEVER) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -97,6 +98,12 @@ def test_shards_are_as_unequal_as_they_are_meant_to_be() -> None:
         ("one batch a task", 1e-12),
         ("balancer", 1e-12),
         ("penalty", 1e-12),
+        ("shared-private", 1e-11),
+        ("shared-private, a row a batch", 1e-11),
+        ("shared-private, one batch a task", 1e-11),
+        ("missing labels", 1e-12),
+        ("absent tasks", 1e-12),
+        ("tasks in another order", 1e-12),
         ("early", 1e-12),
     ],
 )
@@ -110,6 +117,42 @@ def test_two_processes_do_what_one_does(
     assert same_weights(both[0][name]["weights"], both[1][name]["weights"])
     assert same_weights(both[0][name]["balancer"], both[1][name]["balancer"])
     assert both[0][name]["history"] == both[1][name]["history"]
+
+
+def test_missing_labels_are_absent_tasks_in_both(both: list[Results], alone: Results) -> None:
+    for results in (*both, alone):
+        assert same_weights(
+            results["missing labels"]["weights"], results["absent tasks"]["weights"]
+        )
+
+
+@pytest.mark.parametrize(
+    ("name", "expected", "from_other"),
+    [
+        ("fewer", r"ValueError: Epoch 1 .* 6 batches.* had 1", "Process 1 failed to read"),
+        ("broken", "OSError: the disk is gone", "Process 1 failed to read"),
+        ("unknown task", "KeyError: .*No task named 'nothing'", "Process 1 failed to read"),
+        ("other tasks", r"\['tags', 'topic'\] and process 1 one of \['tags'\]", ""),
+        ("number of batches", r"num_batches.* \[6, 7\]", ""),
+    ],
+)
+def test_loaders_that_do_not_agree_stop_both(
+    both: list[Results], name: str, expected: str, from_other: str
+) -> None:
+    errors = [results[name]["error"] for results in both]
+    assert re.search(expected, errors[1]), errors
+    if from_other:
+        assert errors[0].startswith(f"RuntimeError: {from_other} its batch")
+        assert errors[1] in errors[0]
+    else:
+        assert errors[0] == errors[1]
+    assert same_weights(both[0][name]["weights"], both[1][name]["weights"])
+
+
+def test_processes_that_failed_together_go_on_together(both: list[Results]) -> None:
+    expected = run(TrainerConfig(epochs=1))
+    for results in both:
+        assert_close(results["afterwards"], expected, 1e-12)
 
 
 def test_the_first_processs_scores_stop_both(both: list[Results]) -> None:

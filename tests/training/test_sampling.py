@@ -479,3 +479,45 @@ def test_what_is_no_loader(wrong: Any) -> None:
     for call in calls:
         with pytest.raises(TypeError, match="Expected a loader such as BatchLoader"):
             call()
+
+
+# How often each data set is read.
+
+
+@given(samplers())
+def test_passes_are_what_many_epochs_read(made: Any) -> None:
+    sampler, _, loaders = made
+    epochs = 12 * (len(sampler.cycle) if isinstance(sampler, AlternatingBatches) else 1)
+    counts = Counter(
+        task for epoch in range(epochs) for step in sampler.batches(epoch) for task in step
+    )
+    read = [counts[name] / loader.num_batches for name, loader in zip(NAMES, loaders, strict=False)]
+    assert [epochs * passes for passes in sampler.passes] == pytest.approx(read)
+
+
+def test_passes_of_unequal_data_sets() -> None:
+    large, small = numbered("a", 300, 1), numbered("b", 3, 1)
+    assert JointBatches([large, small]).passes == (1.0, 100.0)
+    assert AlternatingBatches([large, small]).passes == pytest.approx((0.505, 50.5))
+    assert AlternatingBatches([large, small], [100, 1]).passes == pytest.approx((1.0, 1.0))
+
+
+@pytest.mark.parametrize(
+    ("message", "make"),
+    [
+        ("num_batches must be a whole number, got float 2.5", lambda a: JointBatches([a], 2.5)),
+        (
+            "num_batches must be a whole number, got str",
+            lambda a: AlternatingBatches([a], None, "3"),
+        ),
+        (
+            "number of turns must be a whole number, got float",
+            lambda a: AlternatingBatches([a], [1.5]),
+        ),
+        ("Expected a list of loaders.*got BatchLoader", lambda a: JointBatches(a)),
+        ("Expected a list of loaders.*got generator", lambda a: JointBatches(x for x in [a])),
+    ],
+)
+def test_wrong_types_of_samplers(message: str, make: Any) -> None:
+    with pytest.raises(TypeError, match=message):
+        make(numbered("a", 2, 1))

@@ -5,13 +5,18 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from tiny_training import (
     DisjointLoader,
+    PatternLoader,
+    TinyEncoder,
     TinyLoader,
     same_weights,
     tiny_model,
@@ -23,7 +28,9 @@ from torch.nn import functional
 from mtl_utils.data.batch import Batch
 from mtl_utils.models.multitask import MultiTaskModel
 from mtl_utils.objectives import Balancer, Losses
-from mtl_utils.training import Trainer, TrainerConfig, evaluate_losses
+from mtl_utils.sharing import HardSharing
+from mtl_utils.tasks import Classification, Tagging
+from mtl_utils.training import Trainer, TrainerConfig, evaluate_losses, load_checkpoint
 from mtl_utils.training.directions import direction_of
 
 VALIDATION = TinyLoader(3, seed=9)
@@ -50,6 +57,8 @@ def by_hand(model: MultiTaskModel, config: TrainerConfig, rate: Callable[[int], 
             hidden = model.sharing.encoder(batch.inputs)
             total = torch.zeros(())
             for task, labels in batch.labels.items():
+                if not (labels != -100).any():
+                    continue  # no gradient, not one of zero
                 states = hidden.mean(1) if task == "topic" else hidden
                 logits = model.heads[task].output(states)
                 summed = functional.cross_entropy(
@@ -129,6 +138,84 @@ def test_validation_is_exact_whatever_the_batches_and_leaves_the_mode() -> None:
         pairs = [(p.by_task[task], p.counts[task]) for p in parts if task in p.by_task]
         expected = sum(mean * count for mean, count in pairs) / sum(count for _, count in pairs)
         assert losses[task] == pytest.approx(float(expected), rel=1e-12)
+
+
+TASKS = ("tags", "topic")
+PATTERNS = st.lists(st.sets(st.sampled_from(TASKS)), min_size=1, max_size=5).filter(any)
+DECAYED = {"learning_rate": 0.05, "weight_decay": 0.3, "schedule": "constant"}
+
+
+def with_dropout() -> MultiTaskModel:
+    """Return a model that draws random numbers below its heads and within them."""
+    with torch.random.fork_rng():
+        torch.manual_seed(1)
+        tasks = [
+            Tagging("tags", tuple("abcd"), dropout=0.3),
+            Classification("topic", tuple("xyz"), dropout=0.3),
+        ]
+        return MultiTaskModel(HardSharing(TinyEncoder(0.2)), tasks)
+
+
+@settings(deadline=None, max_examples=15, suppress_health_check=list(HealthCheck))
+@given(PATTERNS, st.sampled_from(["adam", "adamw"]))
+def test_a_task_whose_labels_are_missing_is_one_that_is_absent(
+    tmp_path: Path, pattern: list[set[str]], optimizer: Any
+) -> None:
+    """Two ways of saying the same: same weights and same state of the optimizer, bit for bit."""
+    config = TrainerConfig(epochs=2, optimizer=optimizer, **DECAYED)
+    states = []
+    for absent in (True, False):
+        path = tmp_path / f"{absent}.pt"
+        path.unlink(missing_ok=True)
+        trainer = Trainer(with_dropout(), config, checkpoint=path, progress=False)
+        trainer.fit(PatternLoader(pattern, absent=absent))
+        states.append(load_checkpoint(path))
+    assert same_weights(states[0]["model"], states[1]["model"])
+    moments = [state["optimizer"]["state"] for state in states]
+    assert moments[0].keys() == moments[1].keys()
+    assert all(same_weights(moments[0][place], moments[1][place]) for place in moments[0])
+
+
+@settings(deadline=None, max_examples=15)
+@given(PATTERNS, st.booleans())
+def test_a_missing_label_moves_nothing(pattern: list[set[str]], absent: bool) -> None:
+    """Against PyTorch: what has no gradient is not moved by momentum or decay."""
+    ours, theirs = (tiny_model(dropout=0.0) for _ in range(2))
+    config = TrainerConfig(epochs=2, clip_norm=None, **DECAYED)
+    Trainer(ours, config, progress=False).fit(PatternLoader(pattern, absent=absent))
+    optimizer = torch.optim.AdamW(theirs.parameters(), lr=0.05, weight_decay=0.3)
+    for epoch in range(2):
+        for batch in PatternLoader(pattern, absent=True).batches(epoch):
+            if not batch.labels:
+                continue
+            optimizer.zero_grad()
+            sum(theirs(batch).by_task.values()).backward()
+            optimizer.step()
+    assert same_weights(weights_of(ours), weights_of(theirs))
+
+
+def test_data_without_any_label_are_refused() -> None:
+    loader = PatternLoader([set(), set()], absent=False)
+    with pytest.raises(ValueError, match="No example of the training data has a label"):
+        Trainer(tiny_model(), TrainerConfig(epochs=2), progress=False).fit(loader)
+    history = fit_pattern([set(), {"tags"}], TrainerConfig(epochs=1))
+    assert math.isfinite(history["train_loss"].iloc[0])
+
+
+def fit_pattern(pattern: list[set[str]], config: TrainerConfig, **settings: Any) -> Any:
+    model = settings.pop("model", None) or tiny_model()
+    return Trainer(model, config, progress=False, **settings).fit(
+        PatternLoader(pattern, absent=False)
+    )
+
+
+def test_a_step_in_which_all_is_frozen_is_refused() -> None:
+    model = tiny_model()
+    model.sharing.requires_grad_(False)
+    model.head("topic").requires_grad_(False)
+    fit_pattern([{"tags"}, {"tags", "topic"}], TrainerConfig(epochs=1), model=model)
+    with pytest.raises(ValueError, match=r"losses of \['topic'\] depend on is frozen"):
+        fit_pattern([{"tags"}, {"topic"}], TrainerConfig(epochs=1), model=model)
 
 
 def test_one_batch_a_task() -> None:
@@ -405,11 +492,110 @@ def test_a_gradient_that_is_not_finite_stops_too(clip_norm: float | None) -> Non
         ({"validate_every": 0}, "validate_every must be"),
         ({"checkpoint_every": True}, "checkpoint_every must be"),
         ({"seed": -1}, "seed must be"),
+        ({"seed": 2**63}, r"seed must be a whole number below 2\*\*63, got 9223372036854775808"),
+        ({"warmup_steps": math.nan}, "warmup_steps must be a whole number of at least 0, got nan"),
+        ({"weight_decay": math.nan}, "weight_decay must not be negative, and finite, got nan"),
+        ({"betas": (0.9, math.nan)}, r"betas must be two numbers in \[0, 1\)"),
     ],
 )
 def test_bad_settings_are_refused(settings: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         TrainerConfig(**settings)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"learning_rate": None}, "learning_rate must be a number, got NoneType None"),
+        ({"learning_rate": "0.1"}, "learning_rate must be a number, got str '0.1'"),
+        ({"clip_norm": True}, "clip_norm must be a number, got bool True"),
+        ({"weight_decay": [0.1]}, "weight_decay must be a number, got list"),
+        ({"betas": 0.9}, r"betas must be two numbers in \[0, 1\), got 0.9"),
+        ({"betas": (0.9,)}, r"betas must be two numbers in \[0, 1\), got \(0.9,\)"),
+        ({"betas": ("a", 0.9)}, "betas must be a number, got str 'a'"),
+    ],
+)
+def test_settings_that_are_no_numbers_are_refused(settings: dict[str, Any], message: str) -> None:
+    with pytest.raises(TypeError, match=message):
+        TrainerConfig(**settings)
+
+
+@pytest.mark.parametrize(
+    ("error", "message", "change"),
+    [
+        (ValueError, "lr of a group of parameters must be finite.*-1", {"lr": -1.0}),
+        (ValueError, "lr of a group of parameters must be finite.*nan", {"lr": math.nan}),
+        (TypeError, "lr of a group of parameters must be a number, got str", {"lr": "0.1"}),
+        (ValueError, r"settings \['learning_rate'\], which there are not", {"learning_rate": 1.0}),
+        (ValueError, r"weight_decay of a group .* -0.1", {"weight_decay": -0.1}),
+        (ValueError, r"betas of a group must be two numbers", {"betas": (0.9, 1.0)}),
+        (TypeError, r"betas of a group must be two numbers", {"betas": 0.9}),
+        (TypeError, 'Expected parameters as "params"', {"params": ["weight"]}),
+    ],
+)
+def test_bad_groups_are_refused(error: Any, message: str, change: dict[str, Any]) -> None:
+    model = tiny_model()
+    with pytest.raises(error, match=message):
+        Trainer(model, parameter_groups=[{"params": model.parameters(), **change}])
+
+
+def test_groups_are_of_the_models_parameters_each_once() -> None:
+    model, other = tiny_model(), tiny_model()
+    with pytest.raises(ValueError, match="The groups have 7 parameters that are not the model"):
+        Trainer(model, parameter_groups=[{"params": [*model.parameters(), *other.parameters()]}])
+    with pytest.raises(ValueError, match="in two groups, or twice in one"):
+        Trainer(model, parameter_groups=[{"params": list(model.parameters())}] * 2)
+    with pytest.raises(TypeError, match="Expected parameter_groups such as"):
+        Trainer(model, parameter_groups=list(model.parameters()))  # type: ignore[arg-type]
+    model.requires_grad_(False)
+    with pytest.raises(ValueError, match="No parameter of the model requires a gradient"):
+        fit(model, TrainerConfig(epochs=1))
+
+
+@pytest.mark.parametrize(
+    ("error", "message", "returned"),
+    [
+        (TypeError, "must return numbers by name.*got float 0.5", 0.5),
+        (TypeError, "must return numbers by name.*got NoneType", None),
+        (TypeError, "got '0.5' of 'f1'", {"f1": "0.5"}),
+        (TypeError, "got None of 'f1'", {"f1": None}),
+        (TypeError, r"got tensor\(\[1., 2.\]\) of 'f1'", {"f1": torch.tensor([1.0, 2.0])}),
+        *(
+            (ValueError, rf"must not return \['{name}'\]", {"f1": 1.0, name: 1.0})
+            for name in ("train_loss", "train_tags", "train_penalty", "step", "validation_tags")
+        ),
+    ],
+)
+def test_what_evaluate_may_not_return(error: Any, message: str, returned: Any) -> None:
+    with pytest.raises(error, match=message):
+        fit(tiny_model(), TrainerConfig(epochs=1), evaluate=lambda model: returned, metric="f1")
+
+
+def test_numbers_of_numpy_and_torch_are_numbers() -> None:
+    scores = {"f1": np.float32(0.5), "a": torch.tensor(0.25), "b": np.array(1), "c": 3, "d": True}
+    history = fit(tiny_model(), TrainerConfig(epochs=1), evaluate=lambda model: scores, metric="f1")
+    assert history[list(scores)].iloc[0].tolist() == [0.5, 0.25, 1.0, 3.0, 1.0]
+
+
+def test_a_metric_that_never_is_a_number_is_warned_of() -> None:
+    with pytest.warns(RuntimeWarning, match="'f1' was not a number at any validation"):
+        fit(tiny_model(), TrainerConfig(epochs=1), evaluate=lambda m: {"f1": math.nan}, metric="f1")
+
+
+@pytest.mark.parametrize(
+    ("message", "settings"),
+    [
+        ("config must be a TrainerConfig, got dict", {"config": {"epochs": 3}}),
+        ("balancer must be a Balancer, got dict", {"balancer": {"tags": 1.0}}),
+        ("evaluate must be a function", {"evaluate": {"f1": 1.0}}),
+        ("metric must be a str, got NoneType", {"metric": None}),
+        ("checkpoint must be a str, got int 3", {"checkpoint": 3}),
+        ("model must be a MultiTaskModel, got Linear", {"model": torch.nn.Linear(2, 2)}),
+    ],
+)
+def test_what_a_trainer_is_made_of(message: str, settings: dict[str, Any]) -> None:
+    with pytest.raises(TypeError, match=message):
+        Trainer(**{"model": tiny_model(), **settings})
 
 
 def test_bad_calls_are_refused() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -125,6 +125,32 @@ class DisjointLoader(TinyLoader):
                 for task, source in (("tags", batch), ("topic", other))
                 if task in source.labels
             }
+
+
+class PatternLoader(TinyLoader):
+    """Has or has not labels of each task, by a pattern; none of a task may be said in two ways.
+
+    The pattern has one entry a batch: the tasks that have labels in it. The others are absent, or
+    all their labels are missing.
+    """
+
+    def __init__(self, pattern: Sequence[Collection[str]], *, absent: bool, rows: int = 4) -> None:
+        super().__init__(len(pattern), rows)
+        self.pattern, self.absent = pattern, absent
+
+    def batch(self, epoch: int, index: int) -> Batch:
+        generator = torch.Generator().manual_seed(100 * epoch + index)
+        ids = torch.randint(VOCABULARY, (self.rows, 5), generator=generator)
+        labels = {
+            "tags": torch.randint(4, (self.rows, 5), generator=generator),
+            "topic": torch.randint(3, (self.rows,), generator=generator),
+        }
+        for task in labels.keys() - set(self.pattern[index]):
+            if self.absent:
+                del labels[task]
+            else:
+                labels[task] = torch.full_like(labels[task], MISSING_LABEL)
+        return Batch(Inputs(ids, torch.ones_like(ids, dtype=torch.bool)), labels)
 
 
 class Stopped(Exception):
