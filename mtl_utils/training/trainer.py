@@ -41,7 +41,7 @@ from mtl_utils.training.processes import (
 )
 from mtl_utils.training.progress import Progress
 from mtl_utils.training.randomness import seeded
-from mtl_utils.training.resuming import OnOtherRun, RunCheckpoint
+from mtl_utils.training.resuming import OnOtherRun, RunCheckpoint, Stateful
 from mtl_utils.training.validation import check_labelled, checked_metrics, evaluate_losses
 
 
@@ -241,7 +241,7 @@ class _Run:
         trainer = self.trainer
         if trainer.checkpoint is None:
             return None
-        parts = {
+        parts: dict[str, Stateful] = {
             "model": self.model,
             "balancer": self.balancer,
             "optimizer": self.optimizer,
