@@ -5,6 +5,7 @@ from __future__ import annotations
 from torch import Tensor
 
 from mtl_utils.arguments import check_tensor
+from mtl_utils.nn.masks import check_mask
 
 
 class Packing:
@@ -23,7 +24,8 @@ class Packing:
     """
 
     def __init__(self, mask: Tensor) -> None:
-        check_tensor("mask", mask, "[B, T]", "boolean")
+        check_mask(mask)
+        check_tensor("mask", mask, "[B, T]")
         self.mask = mask
         self.places = mask.flatten().nonzero().squeeze(1)  # [N]
 

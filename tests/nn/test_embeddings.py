@@ -158,7 +158,7 @@ def test_without_one_an_encoder_is_what_it_was(kind):
         ("kernel_size must be odd", lambda: CharacterCNN(5, 4, kernel_size=2)),
         (r"dropout must lie in \[0, 1\), got 1", lambda: CharacterCNN(5, 4, dropout=1)),
         ("character_width of 1 to 5, got 6", lambda: WordCharacterEmbedding(5, 6, 5, 6)),
-        ("character_width of 1 to 5, got 0", lambda: WordCharacterEmbedding(5, 6, 5, 0)),
+        ("character_width must be at least 1, got 0", lambda: WordCharacterEmbedding(5, 6, 5, 0)),
         (r"word_dropout must lie in", lambda: WordCharacterEmbedding(5, 6, 5, 2, word_dropout=2)),
         ("vectors of size 6, but width is 8", lambda: LSTMEncoder(WORDS, 8, embedding=make())),
         (
