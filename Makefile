@@ -8,7 +8,7 @@ SITE := _build/html
 # How many tests run at a time: notebooks and files of tests, tests/scheduling.py says in which order.
 WORKERS ?= 2
 PYTEST := $(BIN)/python -m pytest --ignore=tests/benchmarks
-AT_A_TIME := -n $(WORKERS) --dist loadgroup --no-loadscope-reorder
+AT_A_TIME := -n $(WORKERS)
 
 # Waiting threads sleep: on a busy machine spinning ones make small models many times slower.
 export OMP_WAIT_POLICY := PASSIVE

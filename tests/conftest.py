@@ -17,7 +17,10 @@ if "PYTEST_XDIST_WORKER" in os.environ:
 
 # Hooks of all tests.
 from notebook_summary import pytest_terminal_summary  # noqa: E402, F401
-from scheduling import pytest_collection_modifyitems  # noqa: E402, F401
+from scheduling import (  # noqa: E402, F401
+    pytest_collection_modifyitems,
+    pytest_xdist_make_scheduler,
+)
 
 # A busy two-core machine is slow now and then, and a test must not pass by the luck of its draws.
 settings.register_profile(
