@@ -6,6 +6,7 @@ import sys
 
 import pandas as pd
 import pytest
+from hang_guard import HANG_SECONDS
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -123,7 +124,7 @@ for seed in range(30):
 """
     command = [sys.executable, "-c", script, str(path)]
     processes = [subprocess.Popen([*command, name]) for name in ("a", "b")]
-    assert [process.wait(timeout=120) for process in processes] == [0, 0]
+    assert [process.wait(timeout=HANG_SECONDS) for process in processes] == [0, 0]
     found = [json.loads(line) for line in path.read_text().splitlines()]
     assert sorted((r["experiment"], r["seed"]) for r in found) == [
         (name, seed) for name in ("a", "b") for seed in range(30)

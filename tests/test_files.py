@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hang_guard import HANG_SECONDS
 
 from mtl_utils import files
 from mtl_utils.data import BytePairTokenizer, Vocabulary
@@ -236,7 +237,7 @@ def test_processes_at_the_same_time_never_mix(tmp_path: Path) -> None:
     started = [
         subprocess.Popen([sys.executable, "-c", TWO, str(path), letter]) for letter in ("a", "b")
     ]
-    assert [process.wait(timeout=120) for process in started] == [0, 0]
+    assert [process.wait(timeout=HANG_SECONDS) for process in started] == [0, 0]
     assert path.read_bytes() in (b"a" * 20_000, b"b" * 20_000)
     assert os.listdir(tmp_path) == ["file"]
 

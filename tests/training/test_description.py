@@ -24,6 +24,7 @@ import pandas as pd
 import pytest
 import tokenizers
 import torch
+from hang_guard import HANG_SECONDS
 from labelled_runs import examples, loader, model, scores, shared_private, soft
 
 from mtl_utils.training import callables
@@ -215,7 +216,7 @@ def test_another_process_describes_alike() -> None:
             capture_output=True,
             text=True,
             check=True,
-            timeout=300,
+            timeout=HANG_SECONDS,
         )
         found.append(json.loads(done.stdout))
     for name in PAIRS:
