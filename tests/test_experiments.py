@@ -1,4 +1,5 @@
 import errno
+import functools
 import json
 import os
 import subprocess
@@ -85,15 +86,20 @@ def test_a_killed_run_leaves_a_file_that_the_next_one_continues(tmp_path):
     assert path.read_bytes().startswith(whole)
 
 
+@functools.cache  # each record asks git for the commit
+def made(town, seed):
+    return records.make("toy", {"town": town}, seed, {}, 1.0)
+
+
 @given(st.data())
 def test_every_prefix_of_a_file_is_readable(tmp_path_factory, data):
     path = tmp_path_factory.mktemp("results") / "toy.jsonl"
     for seed in range(3):
-        records.append(path, records.make("toy", {"town": "Zürich"}, seed, {}, 1.0))
+        records.append(path, made("Zürich", seed))
     whole = path.read_bytes()
     path.write_bytes(whole[: data.draw(st.integers(0, len(whole)))])
     complete = path.read_bytes().count(b"\n")
-    records.append(path, records.make("toy", {}, 9, {}, 1.0))
+    records.append(path, made("Bern", 9))
     assert [record["seed"] for record in records.read(path)] == [*range(complete), 9]
 
 

@@ -6,6 +6,7 @@ the real thing as well: an empty environment, everything installed with ``-c req
 """
 
 import ast
+import functools
 import importlib.metadata
 import json
 import os
@@ -16,7 +17,7 @@ import sysconfig
 import tomllib
 import venv
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pytest
@@ -149,9 +150,14 @@ def _declared(requirements: Sequence[str]) -> set[str]:
     return {canonicalize_name(Requirement(line).name) for line in requirements}
 
 
+@functools.cache  # reads the files of every installed package
+def _distributions() -> Mapping[str, Sequence[str]]:
+    return importlib.metadata.packages_distributions()
+
+
 def _third_party(path: Path) -> set[str]:
     """Return the names of the distributions that a module imports."""
-    distributions = importlib.metadata.packages_distributions()
+    distributions = _distributions()
     modules: set[str] = set()
     for node in ast.walk(ast.parse(path.read_text("utf-8"))):
         if isinstance(node, ast.Import):
