@@ -13,10 +13,11 @@ from torch import nn as torch_nn
 
 from mtl_utils.data.batch import Batch
 from mtl_utils.data.tokenization import Tokenizer
+from mtl_utils.nn.arguments import check_probability
 from mtl_utils.nn.decoder import AttentionDecoder, Decoder, shift_right
 from mtl_utils.nn.decoding import Step
 from mtl_utils.nn.search import Hypothesis, beam_search, greedy_search
-from mtl_utils.objectives.losses import label_smoothing_loss
+from mtl_utils.objectives.losses import check_smoothing, label_smoothing_loss
 from mtl_utils.tasks.base import Head
 from mtl_utils.tasks.text_scores import (
     TextScores,
@@ -68,7 +69,8 @@ class Translation:
 
     Raises:
         ValueError: If there is a ``decoder`` and ``own_decoder`` is false, sacreBLEU has no such
-            tokenization, or the language is not given as a code.
+            tokenization, the language is not given as a code, or ``smoothing`` or ``dropout`` is
+            outside its range.
         TypeError: If ``tokenize`` or ``language`` is neither a string nor ``None``.
     """
 
@@ -97,6 +99,8 @@ class Translation:
                 "none: the way of sharing owns it"
             )
         check_settings(self.tokenize, self.language)
+        check_smoothing(self.smoothing)
+        check_probability("dropout", self.dropout)
 
     def label(self, text: str) -> list[int]:
         """Return the label of a target sentence.

@@ -122,7 +122,7 @@ def test_words_without_a_tag_stay_so():
         (TypeError, "got the string 'B-X'", lambda: repair_iob2(["B-X"])),
         (TypeError, "Expected tags, which are strings, got 0", lambda: convert_tags([0], "iob2")),
         (TypeError, "Expected tags, which are strings, got 0", lambda: repair_iob2([[0]])),
-        (ValueError, "Expected a tag of IOB2", lambda: repair_iob2([["S-X"]])),
+        (ValueError, "Expected an IOB2 tag", lambda: repair_iob2([["S-X"]])),
         (
             ValueError,
             "Token 1 has the tag 'I-X', where IOB2 writes 'O'",
