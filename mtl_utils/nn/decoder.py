@@ -1,6 +1,7 @@
 """A decoder: a language model of the target that attends to the source."""
 
 # Annotations are evaluated here: the pages of the API show those of a NamedTuple as they are.
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import torch
@@ -79,6 +80,18 @@ class Decoder(torch_nn.Module):
 
         Args:
             state: From :meth:`start`, or what the call before returned.
+        """
+        return None
+
+    def prepared(self, state: Any, max_length: int) -> Callable[..., tuple[Tensor, Any]] | None:
+        """Return a faster step for one greedy search, if there is one.
+
+        Args:
+            state: The state before the first token; the step starts from it and needs none.
+            max_length: How many tokens are to be read at most.
+
+        Returns:
+            ``step(input_ids [B, 1], None)``, which computes what the decoder would.
         """
         return None
 

@@ -101,6 +101,11 @@ def greedy_search(
         FloatingPointError: If the model's scores are nan, or leave no token to write.
     """
     max_length, forbidden = _checked(step, state, bos_ids, eos_id, max_length, forbidden_ids)
+    prepare = getattr(step, "prepared", None)
+    faster = None if prepare is None else prepare(state, max_length)
+    if faster is not None:
+        step, state = faster, None
+    banned = torch.tensor(forbidden, dtype=torch.long, device=bos_ids.device)
     fed = bos_ids.unsqueeze(1)  # [B, 1]
     finished = torch.zeros_like(bos_ids, dtype=torch.bool)
     total = torch.zeros(len(bos_ids), device=bos_ids.device)
@@ -109,7 +114,7 @@ def greedy_search(
         logits, state = step(fed, state)
         if not written:
             check_scores(logits, len(bos_ids), forbidden, eos_id)
-        best, token = _log_probabilities(logits, forbidden).max(dim=-1)  # [B]
+        best, token = _log_probabilities(logits, banned).max(dim=-1)  # [B]
         _check_best(best)
         total = torch.where(finished, total, total + best)
         token = token.masked_fill(finished, eos_id)
@@ -177,6 +182,7 @@ def beam_search(
     # Beginnings of a row start as copies; all but one are ruled out, or the beam would hold copies.
     scores = torch.full((batch_size, beam_size), float("-inf"), device=device)
     scores[:, 0] = 0.0
+    banned = torch.tensor(forbidden, dtype=torch.long, device=device)
     prefixes = torch.empty(batch_size, beam_size, 0, dtype=torch.long, device=device)
     active = list(range(batch_size))  # rows that are still searched
     found: list[list[Hypothesis]] = [[] for _ in range(batch_size)]
@@ -187,7 +193,7 @@ def beam_search(
         logits, state = step(fed, state)
         if length == 1:
             check_scores(logits, len(fed), forbidden, eos_id)
-        log_probabilities = _log_probabilities(logits, forbidden)
+        log_probabilities = _log_probabilities(logits, banned)
         if bool(log_probabilities.amax(dim=-1).isnan().any()):
             raise FloatingPointError(NO_NUMBERS)
         total = scores.unsqueeze(-1) + log_probabilities.view(
@@ -266,13 +272,11 @@ def _decided(best: list[Hypothesis], beam_size: int, best_possible: float) -> bo
     return len(best) == beam_size and best[-1].score >= best_possible
 
 
-def _log_probabilities(logits: Tensor, forbidden: list[int]) -> Tensor:
+def _log_probabilities(logits: Tensor, forbidden: Tensor) -> Tensor:
     last = logits[:, -1]
     dtype = torch.promote_types(last.dtype, torch.float32)  # half precision is too coarse to sum
     log_probabilities = last.log_softmax(dim=-1, dtype=dtype)  # [N, V]
-    if forbidden:
-        log_probabilities[:, forbidden] = float("-inf")
-    return log_probabilities
+    return log_probabilities.index_fill_(-1, forbidden, float("-inf"))
 
 
 def _check_best(best: Tensor) -> None:

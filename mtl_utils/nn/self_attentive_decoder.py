@@ -137,6 +137,14 @@ class SelfAttentiveDecoder(torch_nn.Module):
             state: From :meth:`start`, or what the call before returned.
         """
 
+    def prepared(self, state: SelfAttentiveState, max_length: int) -> None:
+        """Return ``None``: there is no faster step.
+
+        Args:
+            state: From :meth:`start`, or what the call before returned.
+            max_length: How many tokens are to be read at most.
+        """
+
     def decode(self, input_ids: Tensor, state: SelfAttentiveState) -> SelfAttended:
         """Read target tokens.
 

@@ -13,6 +13,7 @@ from mtl_utils.nn.dropout import Dropout
 from mtl_utils.nn.masks import check_mask
 from mtl_utils.nn.multi_head_attention import KeyValues, MultiHeadAttention
 from mtl_utils.nn.positions import make_positions
+from mtl_utils.nn.prepared_decoder import PreparedDecoder
 from mtl_utils.nn.recurrent import check_ids, check_width
 from mtl_utils.nn.transformer import token_embedding
 from mtl_utils.nn.transformer_layer import (
@@ -246,7 +247,7 @@ class TransformerDecoder(Decoder):
         torch_nn.init.zeros_(layer.bias)
         last = self.norm
         if not isinstance(last, torch_nn.LayerNorm):
-            last = self._layers[-1].feedforward_residual.norm
+            last = self.decoder_layers[-1].feedforward_residual.norm
         torch_nn.init.constant_(last.weight, self.width**-0.25)
         return layer
 
@@ -268,7 +269,7 @@ class TransformerDecoder(Decoder):
                 f"{list(memory.shape)} and {list(mask.shape)}"
             )
         memory = memory.masked_fill(~mask.unsqueeze(-1), 0.0)  # a weight of 0 times nan is nan
-        return TransformerState(tuple(layer.start(memory) for layer in self._layers), mask)
+        return TransformerState(tuple(layer.start(memory) for layer in self.decoder_layers), mask)
 
     def start_alone(self, num_rows: int) -> TransformerState:
         """Return the state before the first token of texts without a source.
@@ -288,6 +289,20 @@ class TransformerDecoder(Decoder):
             state: From :meth:`start`, or what the call before returned.
         """
         return self.positions.max_length - _num_written(state)
+
+    def prepared(self, state: TransformerState, max_length: int) -> PreparedDecoder | None:
+        """Return a faster step for one greedy search; see :meth:`Decoder.prepared`.
+
+        Args:
+            state: The state before the first token.
+            max_length: How many tokens are to be read at most.
+
+        Returns:
+            The step, on a CPU and in evaluation mode, where no part of the decoder was replaced.
+        """
+        if not PreparedDecoder.fits(self, state):
+            return None
+        return PreparedDecoder(self, state, max_length)
 
     def decode(self, input_ids: Tensor, state: TransformerState) -> Decoded:
         """Read target tokens; everything but the output layer, and what is attended to.
@@ -339,7 +354,7 @@ class TransformerDecoder(Decoder):
             Hidden states ``[B, U, D]``, and the state after the last token.
         """
         hidden, mask, layers = self._embed(input_ids, state), _needed(state.mask), []
-        for layer, before in zip(self._layers, state.layers, strict=True):
+        for layer, before in zip(self.decoder_layers, state.layers, strict=True):
             hidden, after = layer(hidden, before, mask)
             layers.append(after)
         return self.norm(hidden), TransformerState(tuple(layers), state.mask)
@@ -352,7 +367,7 @@ class TransformerDecoder(Decoder):
             state: From :meth:`start`, or what the call before returned.
         """
         hidden, mask, weights = self._embed(input_ids, state), _needed(state.mask), []
-        for layer, before in zip(self._layers, state.layers, strict=True):
+        for layer, before in zip(self.decoder_layers, state.layers, strict=True):
             weights.append(layer.attention_weights(hidden, before, mask))
             hidden, _ = layer(hidden, before, mask)
         source, own = (torch.stack(parts, dim=1) for parts in zip(*weights, strict=True))
@@ -365,7 +380,8 @@ class TransformerDecoder(Decoder):
         return self.dropout(self.embedding_norm(embedded))
 
     @property
-    def _layers(self) -> list[TransformerDecoderLayer]:
+    def decoder_layers(self) -> list[TransformerDecoderLayer]:
+        """The layers, from the bottom up."""
         return [layer for layer in self.layers if isinstance(layer, TransformerDecoderLayer)]
 
 

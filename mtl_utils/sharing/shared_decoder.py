@@ -202,9 +202,7 @@ class SharedDecoder(Sharing):
 class _Writer:
     """A decoder and the output layer of a task, as a search steps through them."""
 
-    def __init__(
-        self, decoder: SelfAttentiveDecoder | TransformerDecoder, head: TranslationOutput
-    ) -> None:
+    def __init__(self, decoder: Any, head: TranslationOutput) -> None:
         self.decoder, self.head = decoder, head
 
     def __call__(self, input_ids: Tensor, state: Any) -> tuple[Tensor, Any]:
@@ -212,4 +210,9 @@ class _Writer:
         return self.head.output(hidden), state
 
     def positions_left(self, state: Any) -> int | None:
-        return self.decoder.positions_left(state)
+        left: int | None = self.decoder.positions_left(state)
+        return left
+
+    def prepared(self, state: Any, max_length: int) -> _Writer | None:
+        step = self.decoder.prepared(state, max_length)
+        return None if step is None else _Writer(step, self.head)

@@ -4,6 +4,7 @@
 measured in turns with the others, and the medians are compared.
 """
 
+import time
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -163,7 +164,9 @@ def test_bfloat16_is_faster_where_the_processor_has_it(padding: str, dropout: fl
     assert ratio(name, step_of(model, half, mask), full) > 1
 
 
-def test_greedy_decoding_is_no_slower_than_generate() -> None:
+@pytest.mark.parametrize("num_threads", [1, 2])
+def test_greedy_decoding_is_faster_than_generate(num_threads: int) -> None:
+    """In processor time, the least of the repeats: a busy machine slows both down, in bursts."""
     config = transformers.BartConfig(
         vocab_size=VOCABULARY,
         d_model=WIDTH,
@@ -222,6 +225,8 @@ def test_greedy_decoding_is_no_slower_than_generate() -> None:
         )
         return [list(hypothesis.ids) for hypothesis in found]
 
-    with torch.no_grad():
+    name = f"{ROWS} x {WRITTEN} tokens written, {num_threads} threads, BART"
+    with torch.no_grad(), side_by_side.threads(num_threads):
         assert search() == generate()
-        assert ratio(f"{ROWS} x {WRITTEN} tokens written, BART", search, generate) > 1
+        found = ratio(name, search, generate, 11, min, time.process_time)
+    assert found > 1.3
