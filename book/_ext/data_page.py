@@ -34,8 +34,8 @@ DIFFICULTY = "atlas_difficulty"
 OVERLAPS = "data_sets"
 _SEEN_IN_TRAIN = ("exact", "normalised", "any_order", "any_text")
 _OVERLAP_HEADER = (
-    *("data set", "split", "rows", "in train", "but for case and space", "in any order"),
-    *("any text in train", "repeats"),
+    *("data set", "split", "rows"),
+    *("exact", "folded", "any order", "any text", "repeats"),
 )
 _CURVES = {
     "ner_f1": "entities: strict F1, five-word window",

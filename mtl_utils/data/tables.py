@@ -81,7 +81,7 @@ def caveats_table(entries: dict[str, Entry]) -> pd.DataFrame:
     records = []
     for entry in entries.values():
         copies = {
-            f"the known local copy of {_which(entry, config_name)}: {config.partial_copy.reason}"
+            f"the known local copy{_of(entry, config_name)}: {config.partial_copy.reason}"
             for config_name, config in entry.configs.items()
             if config.partial_copy
         }
@@ -91,12 +91,12 @@ def caveats_table(entries: dict[str, Entry]) -> pd.DataFrame:
     return pd.DataFrame.from_records(records, columns=["name", "caveat"])
 
 
-def _which(entry: Entry, config_name: str) -> str:
-    """A configuration, or all of them where all have the same known copy."""
+def _of(entry: Entry, config_name: str) -> str:
+    """Of which configuration, where they have different known copies."""
     copies = {
         config.partial_copy and config.partial_copy.reason for config in entry.configs.values()
     }
-    return config_name if len(copies) > 1 else "every configuration"
+    return f" of {config_name}" if len(copies) > 1 else ""
 
 
 def _default_first(entry: Entry) -> list[str]:

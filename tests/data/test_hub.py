@@ -130,9 +130,9 @@ def test_caveats_list_what_the_entries_say_and_how_known_copies_differ() -> None
     for name, reason in copies:
         assert sum(reason in caveat for caveat in caveats["caveat"][caveats["name"] == name]) == 1
     assert list(hub.caveats_table("xnli")["caveat"])[-1] == (
-        "the known local copy of every configuration: machine-translated training data left out "
-        "for size"
+        "the known local copy: machine-translated training data left out for size"
     )
+    assert "copy of mnli_matched: test" in list(hub.caveats_table("glue")["caveat"])[-1]
     assert hub.caveats_table("rotten_tomatoes").empty
     with pytest.raises(UnknownDatasetError):
         hub.caveats_table("nope")
