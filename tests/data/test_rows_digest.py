@@ -81,7 +81,7 @@ def known(write: Write, monkeypatch: pytest.MonkeyPatch) -> Path:
     for split in ("train", "test"):
         file = path.with_name(f"{split}-00000-of-00001.parquet")
         digest = content_digest(pq.read_table(file))
-        monkeypatch.setitem(hub.content.DIGESTS, f"tiny/default/{split}", digest)
+        monkeypatch.setitem(hub.rows_digest.DIGESTS, f"tiny/default/{split}", digest)
     return path
 
 
@@ -98,7 +98,7 @@ def test_a_copy_with_another_letter_is_noticed(known: Path, write: Write) -> Non
 def test_a_known_copy_that_is_not_as_published_only_warns(
     known: Path, write: Write, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(hub.content, "NOT_AS_PUBLISHED", frozenset({"tiny/default/train"}))
+    monkeypatch.setattr(hub.rows_digest, "NOT_AS_PUBLISHED", frozenset({"tiny/default/train"}))
     assert hub.load("tiny")["train"].num_rows == 3
     write("train", cells(3, score=[4.0, 1.0, 2.0]))
     with pytest.warns(UserWarning, match="not quite what is published"):
