@@ -7,6 +7,7 @@ import hashlib
 import os
 import re
 import stat
+from collections import Counter
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
@@ -144,13 +145,10 @@ def load_model(
     if content.get("model") != kind:
         raise ValueError(f"{folder} holds a {content.get('model')!r}, not a {kind}")
     try:
-        if not weights:
-            raise ValueError("it has no weights")
         # First weights are drawn, then overwritten.
         with torch.random.fork_rng(devices=[]), no_more_parameters(weights.values(), spare):
             model = make(content, weights)
-        # What is not among the weights, such as sinusoids, takes part in the same precision.
-        model.to(next(tensor.dtype for tensor in weights.values()))
+        _take_precision(model, weights)
         model.load_state_dict(weights)
     except Exception as error:  # content that does not fit together may raise anything
         raise ValueError(f"{folder} holds no usable {kind}: {_reason(error)}") from error
@@ -173,6 +171,24 @@ def part(content: Mapping[str, Any], name: str) -> dict[str, Any]:
     if not isinstance(found, dict):
         raise ValueError(f"{name!r} in {CONTENT_FILE} must be an object, got {found!r:.60}")
     return found
+
+
+def _take_precision(model: torch_nn.Module, weights: Mapping[str, Tensor]) -> None:
+    """Give each tensor of a model the precision of its weights.
+
+    What is not among the weights, such as sinusoids, takes part in that of most of them. Which
+    tensor comes first in a file is left to chance, and not all are numbers with a point.
+    """
+    counts: Counter[torch.dtype] = Counter()
+    for tensor in weights.values():
+        if tensor.is_floating_point():
+            counts[tensor.dtype] += tensor.numel()
+    if not counts:
+        raise ValueError("it has no weights")
+    model.to(max(counts, key=lambda dtype: (counts[dtype], str(dtype))))
+    for name, tensor in model.state_dict(keep_vars=True).items():
+        if tensor.is_floating_point() and name in weights:
+            tensor.data = tensor.data.to(weights[name].dtype)
 
 
 def _read_content(folder: Path) -> dict[str, Any]:

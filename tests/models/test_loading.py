@@ -288,3 +288,18 @@ def test_a_model_that_the_last_release_saved_is_loaded(folder):
     ids = torch.tensor([[2, 4, 5, 3]])
     assert all(map(torch.equal, loaded(ids), model(ids)))
     assert loaded.tokenizer == model.tokenizer
+
+
+def test_every_tensor_keeps_its_precision_in_whatever_order_a_file_has_them(tmp_path):
+    model = multitask()
+    model.sharing.to(torch.bfloat16)
+    model.head("tags").to(torch.float64)
+    expected = model.state_dict()
+    assert {torch.bfloat16, torch.float32, torch.float64} <= {t.dtype for t in expected.values()}
+    model.save(tmp_path)
+    for _ in range(25):  # the order is another one every time
+        found = MultiTaskTransformer.load(tmp_path).state_dict()
+        assert found.keys() == expected.keys()
+        for name, tensor in expected.items():
+            assert found[name].dtype == tensor.dtype
+            assert torch.equal(found[name], tensor)
