@@ -11,9 +11,9 @@ import torch
 from torch import Tensor
 from torch import nn as torch_nn
 
+from mtl_utils.arguments import check_probability
 from mtl_utils.data.batch import Batch
 from mtl_utils.data.tokenization import Tokenizer
-from mtl_utils.nn.arguments import check_probability
 from mtl_utils.nn.decoder import AttentionDecoder, Decoder, shift_right
 from mtl_utils.nn.decoding import Step
 from mtl_utils.nn.search import Hypothesis, beam_search, greedy_search
