@@ -36,11 +36,11 @@ def viterbi(
     check_tensor("transitions", transitions, "[C, C]", "floating-point")
     check_tensor("end", end, "[C]", "floating-point")
     check_tensor("emissions", emissions, "[B, T, C]", "floating-point")
-    for name, scores in (("start", start), ("transitions", transitions), ("end", end)):
-        if set(scores.shape) != {emissions.shape[2]}:
+    for name, given in (("start", start), ("transitions", transitions), ("end", end)):
+        if set(given.shape) != {emissions.shape[2]}:
             raise ValueError(
                 f"emissions {list(emissions.shape)} are of {emissions.shape[2]} tags, but {name} "
-                f"has the shape {list(scores.shape)}"
+                f"has the shape {list(given.shape)}"
             )
     check_emissions(emissions, mask, emissions.shape[2])
     if mask.numel() == 0:
