@@ -204,8 +204,8 @@ MODEL_CHANGES: dict[str, tuple[Changes, Changes, str]] = {
         """order of model.heads is '["tags", "topic", "relation"]' there""",
     ),
     "a task less": (
-        {},
-        {"model": lambda: model(given=tasks()[:2])},
+        {"train": joint, "validation": joint},
+        {"train": joint, "validation": joint, "model": lambda: model(given=tasks()[:2])},
         "model.tasks.relation is 'mtl_utils.tasks.classification.PairClassification' there and "
         "absent here",
     ),
@@ -310,8 +310,8 @@ TRAINING_CHANGES: dict[str, tuple[Changes, Changes, str]] = {
         "metric is 'validation_loss' there and 'topic_accuracy' here",
     ),
     "mode": (
-        {"metric": "topic_accuracy"},
-        {"metric": "topic_accuracy", "mode": "max"},
+        {"metric": "score", "mode": "min", "evaluate": partial},
+        {"metric": "score", "mode": "max", "evaluate": partial},
         "mode is 'min' there and 'max' here",
     ),
     "eps": ({}, with_options(eps=1e-3), "optimizer group 1.eps is 1e-08 there and 0.001 here"),

@@ -46,6 +46,7 @@ def test_best_weights_that_are_not_the_last_are_what_a_run_leaves(tmp_path: Path
         "model": lambda: trained,
         "evaluate": lambda: partial(threshold=1e9),  # never better than the first time
         "metric": "score",
+        "mode": "min",
     }
     expected = run(path, **settings)
     state = load_checkpoint(path)
