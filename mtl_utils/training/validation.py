@@ -112,3 +112,20 @@ def _means(sums: dict[str, Tensor], counts: dict[str, Tensor]) -> dict[str, floa
 
 def _dtype(sums: dict[str, Tensor]) -> torch.dtype:
     return next(iter(sums.values())).dtype
+
+
+def check_metric(metric: str, measured: Iterable[str]) -> None:
+    """Refuse a metric that is not measured.
+
+    Args:
+        metric: Its name.
+        measured: Names of what is measured.
+
+    Raises:
+        KeyError: If it is not among them.
+    """
+    if metric not in measured:
+        raise KeyError(
+            f"The metric {metric!r} is not measured; there are {sorted(measured)}. Name one of "
+            "them, or return it from evaluate."
+        )
