@@ -5,10 +5,12 @@ from mtl_utils.models.language_model import LSTMLanguageModel
 from mtl_utils.models.multitask import MultiTaskModel
 from mtl_utils.models.multitask_transformer import MultiTaskTransformer, TransformerLogits
 from mtl_utils.models.ngram import NGramLanguageModel
+from mtl_utils.models.pair_analysis import PairAnalysis
 from mtl_utils.models.pretrained_text_model import PretrainedTextModel
 from mtl_utils.models.seq2seq import Alignment, Seq2Seq
 from mtl_utils.models.tagger import Tagger
-from mtl_utils.models.text_model import PairAnalysis, Text, TextModel
+from mtl_utils.models.text_model import TextModel
+from mtl_utils.models.text_reading import Text
 
 __all__ = [
     "Alignment",

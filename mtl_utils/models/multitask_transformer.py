@@ -14,7 +14,8 @@ from mtl_utils.data.raw_inputs import inputs_of
 from mtl_utils.data.tokenization import Tokenizer
 from mtl_utils.data.tokenizer_content import tokenizer_content, tokenizer_of
 from mtl_utils.models.stored_model import load_model, part, write_model
-from mtl_utils.models.text_model import TASKS, Text, TextModel, listed
+from mtl_utils.models.text_model import TASKS, TextModel
+from mtl_utils.models.text_reading import Text, listed
 from mtl_utils.nn import TransformerEncoder
 from mtl_utils.objectives.base import Losses
 from mtl_utils.sharing import HardSharing

@@ -1,52 +1,41 @@
 """A model of texts and pairs of texts: it classifies, tags and infers, over any encoder."""
 
-# Annotations are evaluated here: the pages of the API show those of a NamedTuple as they are.
-import warnings
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
-from typing import Any, NamedTuple, TypeVar
+from functools import partial
+from typing import Any, TypeVar
 
 import torch
-from torch import Tensor
 
 from mtl_utils.data.batch import MISSING_LABEL, Batch
 from mtl_utils.data.batching import predict_by_length
 from mtl_utils.data.class_labels import named_labels
-from mtl_utils.data.encoded_text import EncodedText, encode_pair, encode_text
 from mtl_utils.data.examples import Example
 from mtl_utils.data.labels import INFERENCE as INFERENCE_LABELS
 from mtl_utils.data.labels import is_missing
 from mtl_utils.data.tokenization import Tokenizer
-from mtl_utils.data.windows import encode_windows
 from mtl_utils.models.multitask import MultiTaskModel
-from mtl_utils.nn.encoder import Encoder
+from mtl_utils.models.pair_analysis import PairAnalysis
+from mtl_utils.models.text_reading import (
+    LONG,
+    Text,
+    TextReader,
+    listed,
+    longest_text,
+    numbered,
+    paired,
+)
+from mtl_utils.models.word_tagging import WordTagger
 from mtl_utils.nn.evaluation_mode import evaluation_mode
 from mtl_utils.sharing import Sharing
-from mtl_utils.tasks import Classification, PairClassification, Tagging, TaggingHead
+from mtl_utils.tasks import Classification, PairClassification, Tagging
 from mtl_utils.tasks.label_names import check_labels
 
 T = TypeVar("T")
-Text = str | Sequence[str]
-"""A string, or a sentence as a sequence of words."""
 
 CLASSIFICATION, TAGS, INFERENCE = TASKS = ("classification", "tags", "inference")
-WORDS = "words"  # where words begin, in batches to predict from
-LONG = ("error", "windows")
-
-
-class PairAnalysis(NamedTuple):
-    """All that a model says of a premise and a hypothesis.
-
-    Args:
-        classification: The class of the premise.
-        tags: One tag for each word of the premise.
-        inference: How the hypothesis relates to the premise.
-    """
-
-    classification: str
-    tags: list[str]
-    inference: str
 
 
 class TextModel(MultiTaskModel):
@@ -105,7 +94,7 @@ class TextModel(MultiTaskModel):
         inference = PairClassification(INFERENCE, INFERENCE_LABELS, pair_pooling, **options)
         super().__init__(sharing, [classification, tagging, inference])
         self.classification, self.tagging, self.inference = classification, tagging, inference
-        self.tokenizer, self.max_length = tokenizer, _limit(sharing, max_length)
+        self.tokenizer, self.max_length = tokenizer, longest_text(sharing, max_length)
         if long not in LONG:
             raise ValueError(f"long must be one of {list(LONG)}, got {long!r}")
         self.long = long
@@ -144,7 +133,7 @@ class TextModel(MultiTaskModel):
             KeyError: If a name is not that of a label.
             TypeError: If something that should be text is not, or tags are given for a string.
         """
-        encoded = self._encoded(text, hypothesis, truncate)
+        encoded = self._reader.encoded(text, hypothesis, truncate)
         lost: dict[str, Sequence[int]] = {}
         labels: dict[str, int | Sequence[int]] = {}
         if not is_missing(classification):
@@ -208,7 +197,7 @@ class TextModel(MultiTaskModel):
         for place, (text, other, label, tag, relation) in enumerate(
             zip(rows, *filled, strict=True)
         ):
-            with _numbered(place, text):
+            with numbered(place, text):
                 made.append(
                     self.example(
                         text,
@@ -307,16 +296,15 @@ class TextModel(MultiTaskModel):
             classes, relations = (
                 self.head(task).predict(hidden[task], batch) for task in (CLASSIFICATION, INFERENCE)
             )
-            tags = self._tagger.decode(hidden[TAGS], batch.labels[WORDS] == 1)
             columns = (
                 self.classification.names(classes),
-                [self.tagging.tags(row) for row in tags],
+                WordTagger(self, self.tagging).tags_of_states(hidden[TAGS], batch),
                 self.inference.names(relations),
             )
             return [PairAnalysis(*row) for row in zip(*columns, strict=True)]
 
         pairs = paired(premises, hypotheses)
-        found = self._predicted(self._read(pairs, marked=True), analyses_of, max_tokens)
+        found = self._predicted(self._reader.read(pairs, marked=True), analyses_of, max_tokens)
         # The pass that was cut has said all there is to say, but for the tags of long premises.
         long = [place for place, pair in enumerate(pairs) if len(found[place].tags) < len(pair[0])]
         tags = self._tagged([pairs[place] for place in long], max_tokens)
@@ -387,7 +375,7 @@ class TextModel(MultiTaskModel):
         """Return the names of what a task says of texts or pairs."""
         kind = self.classification if task == CLASSIFICATION else self.inference
         return self._predicted(
-            self._read(pairs),
+            self._reader.read(pairs),
             lambda batch: kind.names(self.predict(batch, [task])[task]),
             max_tokens,
         )
@@ -396,109 +384,12 @@ class TextModel(MultiTaskModel):
         self, pairs: Sequence[tuple[Sequence[str], Text | None]], max_tokens: int
     ) -> list[list[str]]:
         """Tag the first text of each pair, in windows where it is too long."""
-        if self.long == "error" or self.max_length is None:
-            return self._predicted(self._read(pairs, marked=True), self._tags_of, max_tokens)
-        windows = []
-        for place, (words, other) in enumerate(pairs):
-            with _numbered(place, words):
-                self._check_words(words)
-                windows.append(
-                    encode_windows(self._reader, words, other, max_length=self.max_length)
-                )
-        short = [place for place, parts in enumerate(windows) if len(parts) == 1]
-        read = self._read([pairs[place] for place in short], marked=True, warn=False)
-        found = dict(zip(short, self._predicted(read, self._tags_of, max_tokens), strict=True))
-        long = [place for place, parts in enumerate(windows) if len(parts) > 1]
-        examples = []
-        for window in (window for place in long for window in windows[place]):
-            begins = [MISSING_LABEL] * len(window.input_ids)
-            for position in window.positions:
-                begins[position] = 1
-            examples.append(Example(window.input_ids, {WORDS: begins}, window.segment_ids))
-        states = iter(self._predicted(examples, self._states_of, max_tokens))
-        for place in long:
-            found[place] = self._decoded([next(states) for _ in windows[place]])
-        return [found[place] for place in range(len(pairs))]
-
-    def _states_of(self, batch: Batch) -> list[Tensor]:
-        """Return the states of the words that each window is to speak for."""
-        hidden = self.sharing(batch, [TAGS]).hidden[TAGS]
-        return [row[at] for row, at in zip(hidden, batch.labels[WORDS] == 1, strict=True)]
-
-    @torch.no_grad()
-    def _decoded(self, states: Sequence[Tensor]) -> list[str]:
-        """Return the best tags of a sentence, of which there are states in parts."""
-        hidden = torch.cat(list(states)).unsqueeze(0)  # [1, W, D], W words
-        everywhere = torch.ones(hidden.shape[:2], dtype=torch.bool, device=hidden.device)
-        with evaluation_mode(self):
-            return self.tagging.tags(self._tagger.decode(hidden, everywhere)[0])
-
-    def _tags_of(self, batch: Batch) -> list[list[str]]:
-        hidden = self.sharing(batch, [TAGS]).hidden[TAGS]
-        found = self._tagger.decode(hidden, batch.labels[WORDS] == 1)
-        return [self.tagging.tags(ids) for ids in found]
+        tagger = WordTagger(self, self.tagging)
+        return tagger.tag(self._reader, pairs, partial(self._predicted, max_tokens=max_tokens))
 
     @property
-    def _reader(self) -> Tokenizer:
-        if self.tokenizer is None:
-            raise ValueError(
-                "The model has no tokenizer to read text with. Make it with one (tokenizer=), or "
-                "give it token ids."
-            )
-        return self.tokenizer
-
-    def _encoded(
-        self, text: Text, hypothesis: Text | None, truncate: bool | None = None
-    ) -> EncodedText:
-        cut = self.long != "error" if truncate is None else truncate
-        limit = self.max_length if cut else None
-        if hypothesis is None:
-            encoded = encode_text(self._reader, text, max_length=limit)
-        else:
-            encoded = encode_pair(self._reader, text, hypothesis, max_length=limit)
-        length = len(encoded.input_ids)
-        if self.max_length is not None and length > self.max_length:
-            raise ValueError(
-                f"A text or pair of {length} tokens, special ones included, is longer than the "
-                f"{self.max_length} that the model reads: {text!r:.60}. Shorten it, make the "
-                f"example with truncate=True, set the model's long to 'windows', or make it with "
-                f"max_length={length} or more."
-            )
-        return encoded
-
-    def _read(
-        self,
-        pairs: Sequence[tuple[Text, Text | None]],
-        *,
-        marked: bool = False,
-        warn: bool = True,
-    ) -> list[Example]:
-        """Turn texts and pairs into ids; if marked, with a 1 where a word of the first begins."""
-        examples, num_cut = [], 0
-        for place, (text, other) in enumerate(pairs):
-            with _numbered(place, text):
-                if marked:
-                    self._check_words(text)
-                encoded = self._encoded(text, other)
-            num_cut += encoded.num_cut > 0
-            begins = {WORDS: encoded.align([1] * encoded.num_words)} if marked else {}
-            examples.append(Example(encoded.input_ids, begins, encoded.segment_ids))
-        if num_cut and warn:
-            warnings.warn(
-                f"{num_cut} of {len(pairs)} texts or pairs are longer than the {self.max_length} "
-                "tokens that the model reads: classes and relations are those of what is left "
-                "when the end is cut off.",
-                stacklevel=4,
-            )
-        return examples
-
-    @staticmethod
-    def _check_words(words: Text) -> None:
-        if isinstance(words, str):
-            raise TypeError(
-                f"Expected a sentence as a list of words, got the string {words!r:.60}. Split it "
-                "first."
-            )
+    def _reader(self) -> TextReader:
+        return TextReader(self.tokenizer, self.max_length, self.long)
 
     def _predicted(
         self, examples: list[Example], predict: Callable[[Batch], list[T]], max_tokens: int
@@ -507,64 +398,3 @@ class TextModel(MultiTaskModel):
             return predict_by_length(
                 examples, lambda batch: predict(batch.to(self._device)), max_tokens
             )
-
-    @property
-    def _tagger(self) -> TaggingHead:
-        head = self.head(TAGS)
-        assert isinstance(head, TaggingHead)
-        return head
-
-
-@contextmanager
-def _numbered(place: int, text: object) -> Iterator[None]:
-    """Say of an error about one of many texts which one it was."""
-    try:
-        yield
-    except (KeyError, TypeError, ValueError) as error:
-        error.add_note(f"This was text {place}, counted from 0: {text!r:.60}")
-        raise
-
-
-def _limit(sharing: Sharing, max_length: int | None) -> int | None:
-    """Return the longest text that all encoders read, or a shorter one that was asked for."""
-    encoders = (module for module in sharing.modules() if isinstance(module, Encoder))
-    longest = min((e.max_length for e in encoders if e.max_length is not None), default=None)
-    if max_length is None or longest is None:
-        return longest if max_length is None else max_length
-    if max_length > longest:
-        raise ValueError(f"max_length is {max_length}, but the encoder reads {longest} at most")
-    return max_length
-
-
-def listed(texts: Iterable[T]) -> list[T]:
-    """Return texts as a list, or say that they are a single one.
-
-    Args:
-        texts: The texts.
-
-    Raises:
-        TypeError: If one string was given for many.
-    """
-    if isinstance(texts, str):
-        raise TypeError(f"Expected a list of texts, got the string {texts!r:.60}; use [text]")
-    return list(texts)
-
-
-def paired(premises: Iterable[T], hypotheses: Iterable[T]) -> list[tuple[T, T]]:
-    """Return each premise with its hypothesis, or say that there are more of one.
-
-    Args:
-        premises: The first texts.
-        hypotheses: The second texts.
-
-    Raises:
-        ValueError: If their numbers differ.
-        TypeError: If one string was given for many.
-    """
-    first, second = listed(premises), listed(hypotheses)
-    if len(first) != len(second):
-        raise ValueError(
-            f"Expected one hypothesis a premise, got {len(first)} premises and {len(second)} "
-            "hypotheses"
-        )
-    return list(zip(first, second, strict=True))

@@ -1,0 +1,226 @@
+"""How a model reads texts: with its tokenizer, as far as it can, and which of many was at fault."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TypeVar
+
+from mtl_utils.data.batch import MISSING_LABEL
+from mtl_utils.data.encoded_text import EncodedText, encode_pair, encode_text
+from mtl_utils.data.examples import Example
+from mtl_utils.data.tokenization import Tokenizer
+from mtl_utils.data.windows import Window, encode_windows
+from mtl_utils.nn.encoder import Encoder
+from mtl_utils.sharing import Sharing
+
+T = TypeVar("T")
+Text = str | Sequence[str]
+"""A string, or a sentence as a sequence of words."""
+
+WORDS = "words"  # where words begin, in batches to predict from
+LONG = ("error", "windows")
+
+
+@dataclass(frozen=True)
+class TextReader:
+    """Turns texts and pairs of texts into ids.
+
+    Args:
+        tokenizer: ``None`` where a model has none, which is said when a text is read.
+        max_length: The longest text or pair that can be read, special tokens included.
+        long: What becomes of longer ones; see :class:`mtl_utils.models.TextModel`.
+    """
+
+    tokenizer: Tokenizer | None
+    max_length: int | None
+    long: str
+
+    def encoded(
+        self, text: Text, hypothesis: Text | None, truncate: bool | None = None
+    ) -> EncodedText:
+        """Return the ids of a text or a pair.
+
+        Args:
+            text: The text, or the premise.
+            hypothesis: The second text of a pair.
+            truncate: Whether to cut what is too long; as ``long`` says if ``None``.
+
+        Raises:
+            ValueError: If it is too long and not to be cut, or there is no tokenizer.
+        """
+        cut = self.long != "error" if truncate is None else truncate
+        limit = self.max_length if cut else None
+        if hypothesis is None:
+            encoded = encode_text(self._needed, text, max_length=limit)
+        else:
+            encoded = encode_pair(self._needed, text, hypothesis, max_length=limit)
+        length = len(encoded.input_ids)
+        if self.max_length is not None and length > self.max_length:
+            raise ValueError(
+                f"A text or pair of {length} tokens, special ones included, is longer than the "
+                f"{self.max_length} that the model reads: {text!r:.60}. Shorten it, make the "
+                f"example with truncate=True, set the model's long to 'windows', or make it with "
+                f"max_length={length} or more."
+            )
+        return encoded
+
+    def read(
+        self,
+        pairs: Sequence[tuple[Text, Text | None]],
+        *,
+        marked: bool = False,
+        warn: bool = True,
+    ) -> list[Example]:
+        """Turn texts and pairs into ids; if marked, with a 1 where a word of the first begins.
+
+        Args:
+            pairs: Texts, each with the second text of its pair or ``None``.
+            marked: Whether to mark where words begin; the first texts are then given as words.
+            warn: Whether to say how many were cut.
+
+        Raises:
+            ValueError: As :meth:`encoded`.
+            TypeError: If a text is no text, or no words where words are needed.
+        """
+        examples, num_cut = [], 0
+        for place, (text, other) in enumerate(pairs):
+            with numbered(place, text):
+                if marked:
+                    check_words(text)
+                encoded = self.encoded(text, other)
+            num_cut += encoded.num_cut > 0
+            begins = {WORDS: encoded.align([1] * encoded.num_words)} if marked else {}
+            examples.append(Example(encoded.input_ids, begins, encoded.segment_ids))
+        if num_cut and warn:
+            warnings.warn(
+                f"{num_cut} of {len(pairs)} texts or pairs are longer than the {self.max_length} "
+                "tokens that the model reads: classes and relations are those of what is left "
+                "when the end is cut off.",
+                stacklevel=4,
+            )
+        return examples
+
+    def windows(self, pairs: Sequence[tuple[Text, Text | None]]) -> list[list[Window]]:
+        """Return the windows of each text, one where it is short enough.
+
+        Args:
+            pairs: Texts as words, each with the second text of its pair or ``None``.
+
+        Raises:
+            ValueError: If there is no tokenizer or no limit, or a window has no room for a word.
+            TypeError: If a text is not given as words.
+        """
+        found = []
+        for place, (words, other) in enumerate(pairs):
+            with numbered(place, words):
+                check_words(words)
+                assert self.max_length is not None
+                found.append(encode_windows(self._needed, words, other, max_length=self.max_length))
+        return found
+
+    @property
+    def _needed(self) -> Tokenizer:
+        if self.tokenizer is None:
+            raise ValueError(
+                "The model has no tokenizer to read text with. Make it with one (tokenizer=), or "
+                "give it token ids."
+            )
+        return self.tokenizer
+
+
+def marked_window(window: Window) -> Example:
+    """Return a window as an example, with a 1 at each word that it is to speak for.
+
+    Args:
+        window: The window.
+    """
+    begins = [MISSING_LABEL] * len(window.input_ids)
+    for position in window.positions:
+        begins[position] = 1
+    return Example(window.input_ids, {WORDS: begins}, window.segment_ids)
+
+
+def check_words(words: Text) -> None:
+    """Refuse a text that is not given as words.
+
+    Args:
+        words: The text.
+
+    Raises:
+        TypeError: If it is a string.
+    """
+    if isinstance(words, str):
+        raise TypeError(
+            f"Expected a sentence as a list of words, got the string {words!r:.60}. Split it first."
+        )
+
+
+@contextmanager
+def numbered(place: int, text: object) -> Iterator[None]:
+    """Say of an error about one of many texts which one it was.
+
+    Args:
+        place: Its number, from 0.
+        text: The text.
+    """
+    try:
+        yield
+    except (KeyError, TypeError, ValueError) as error:
+        error.add_note(f"This was text {place}, counted from 0: {text!r:.60}")
+        raise
+
+
+def longest_text(sharing: Sharing, max_length: int | None) -> int | None:
+    """Return the longest text that all encoders read, or a shorter one that was asked for.
+
+    Args:
+        sharing: Has the encoders.
+        max_length: What was asked for, in tokens, or ``None``.
+
+    Raises:
+        ValueError: If an encoder does not read as much.
+    """
+    encoders = (module for module in sharing.modules() if isinstance(module, Encoder))
+    longest = min((e.max_length for e in encoders if e.max_length is not None), default=None)
+    if max_length is None or longest is None:
+        return longest if max_length is None else max_length
+    if max_length > longest:
+        raise ValueError(f"max_length is {max_length}, but the encoder reads {longest} at most")
+    return max_length
+
+
+def listed(texts: Iterable[T]) -> list[T]:
+    """Return texts as a list, or say that they are a single one.
+
+    Args:
+        texts: The texts.
+
+    Raises:
+        TypeError: If one string was given for many.
+    """
+    if isinstance(texts, str):
+        raise TypeError(f"Expected a list of texts, got the string {texts!r:.60}; use [text]")
+    return list(texts)
+
+
+def paired(premises: Iterable[T], hypotheses: Iterable[T]) -> list[tuple[T, T]]:
+    """Return each premise with its hypothesis, or say that there are more of one.
+
+    Args:
+        premises: The first texts.
+        hypotheses: The second texts.
+
+    Raises:
+        ValueError: If their numbers differ.
+        TypeError: If one string was given for many.
+    """
+    first, second = listed(premises), listed(hypotheses)
+    if len(first) != len(second):
+        raise ValueError(
+            f"Expected one hypothesis a premise, got {len(first)} premises and {len(second)} "
+            "hypotheses"
+        )
+    return list(zip(first, second, strict=True))
