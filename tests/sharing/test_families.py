@@ -118,7 +118,9 @@ def test_a_loss_moves_what_is_shared_and_its_own_parts_alone(family, encoder, ro
 @families
 @all_encoders
 @pytest.mark.parametrize(
-    "rows", [ALL, ONE_EACH, [{"pos"}, {"pos", "ner"}, set(), {"ner"}]], ids=str
+    "rows",
+    [ALL, ONE_EACH, [{"pos"}, {"pos", "ner"}, set(), {"ner"}]],
+    ids=["all", "one each", "some"],
 )
 def test_one_batch_for_all_equals_one_batch_a_task(family, encoder, rows):
     model, batch = make(family, encoder), batch_of(rows)
