@@ -201,7 +201,6 @@ def test_greedy_decoding_is_faster_than_generate(num_threads: int) -> None:
     hidden, mask = some_states("padding")
     memory = transformers.modeling_outputs.BaseModelOutput(last_hidden_state=hidden)
     bos_ids = torch.full((ROWS,), 1)
-    never = VOCABULARY + 1  # so that all rows are written to the limit
 
     def generate() -> list[list[int]]:
         written = bart.generate(
@@ -219,9 +218,9 @@ def test_greedy_decoding_is_faster_than_generate(num_threads: int) -> None:
             ours,
             ours.start(hidden, mask),
             bos_ids,
-            eos_id=never,
+            eos_id=2,
             max_length=WRITTEN,
-            forbidden_ids=(2,),
+            forbidden_ids=(2,),  # so that all rows are written to the limit
         )
         return [list(hypothesis.ids) for hypothesis in found]
 

@@ -158,7 +158,7 @@ def test_what_is_not_prepared():
         assert decoder.prepared(start, STEPS) is None
     lonely = PADDED.clone()
     lonely[1] = False
-    settings = {"eos_id": VOCAB + 1, "max_length": STEPS}
+    settings = {"eos_id": 1, "max_length": STEPS, "forbidden_ids": (1,)}
     for state in (decoder.start(memory(), lonely), decoder.start_alone(3)):
         assert decoder.prepared(state, STEPS) is None
         assert len(greedy_search(decoder, state, bos_ids, **settings)) == 3
