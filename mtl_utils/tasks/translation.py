@@ -11,12 +11,13 @@ import torch
 from torch import Tensor
 from torch import nn as torch_nn
 
-from mtl_utils.arguments import check_probability
+from mtl_utils.arguments import check_probability, check_whole
 from mtl_utils.data.batch import Batch
 from mtl_utils.data.tokenization import Tokenizer
 from mtl_utils.nn.decoder import AttentionDecoder, Decoder, shift_right
 from mtl_utils.nn.decoding import Step
 from mtl_utils.nn.search import Hypothesis, beam_search, greedy_search
+from mtl_utils.nn.search_limits import check_length_penalty
 from mtl_utils.objectives.losses import check_smoothing, label_smoothing_loss
 from mtl_utils.tasks.base import Head
 from mtl_utils.tasks.text_scores import (
@@ -69,9 +70,9 @@ class Translation:
 
     Raises:
         ValueError: If there is a ``decoder`` and ``own_decoder`` is false, sacreBLEU has no such
-            tokenization, the language is not given as a code, or ``smoothing`` or ``dropout`` is
-            outside its range.
-        TypeError: If ``tokenize`` or ``language`` is neither a string nor ``None``.
+            tokenization, the language is not given as a code, or a number is outside its range.
+        TypeError: If ``tokenize`` or ``language`` is neither a string nor ``None``, or something
+            else is no number.
     """
 
     name: str
@@ -101,6 +102,9 @@ class Translation:
         check_settings(self.tokenize, self.language)
         check_smoothing(self.smoothing)
         check_probability("dropout", self.dropout)
+        check_whole("beam_size", self.beam_size, least=1)
+        check_whole("max_length", self.max_length, least=1)
+        check_length_penalty(self.length_penalty, self.max_length)
 
     def label(self, text: str) -> list[int]:
         """Return the label of a target sentence.

@@ -200,7 +200,7 @@ MEMORY, MASK = torch.ones(2, 3, 4), torch.ones(2, 3, dtype=torch.bool)
 def test_a_decoder_needs_as_many_positions_as_tokens_may_be_written(searched):
     decoder, bos_ids = transformer(), torch.tensor([0, 0])
     start = decoder.start(MEMORY, MASK)
-    never = {"eos_id": VOCAB + 1}
+    never = {"eos_id": EOS, "forbidden_ids": [EOS]}
     found = searched(decoder, start, bos_ids, max_length=6, **never)
     best = found[0] if searched is greedy_search else found[0][0]
     assert len(best.ids) == 6  # all positions are used

@@ -251,6 +251,9 @@ def test_tatoeba_with_one_wrong_character_a_sentence():
         ({"language": "Chinese"}, ValueError, "code such as .*got 'Chinese'"),
         ({"language": ""}, ValueError, "code such as .*got ''"),
         ({"language": ["zh"]}, TypeError, "language must be a string or None"),
+        ({"beam_size": 0}, ValueError, "beam_size must be"),
+        ({"max_length": 2.5}, TypeError, "max_length must be a whole number"),
+        ({"length_penalty": 1e6}, ValueError, "length_penalty=1000000.0 is too large"),
     ],
 )
 def test_settings_that_are_refused(settings, error, message):
