@@ -435,12 +435,12 @@ def test_encoder_and_decoder_need_the_same_width():
 
 @pytest.mark.parametrize("name", ["written", "continued"])
 def test_a_string_is_no_list_of_tasks(name):
-    with pytest.raises(TypeError, match=f"string 'fr' for {name}"):
+    with pytest.raises(TypeError, match=f"as {name}, got the string 'fr'"):
         share(**{name: "fr"})
 
 
 def test_a_task_is_not_written_and_continued():
-    with pytest.raises(ValueError, match=r"either written or continued; \['b', 'c'\] are both"):
+    with pytest.raises(ValueError, match=r"written or continued; both have \['b', 'c'\]"):
         share(written=["c", "a", "b"], continued=["b", "c", "d"])
 
 
