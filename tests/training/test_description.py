@@ -207,11 +207,11 @@ print(json.dumps({name: described(make()) for name, (make, _) in PAIRS.items()})
 
 
 def test_another_process_describes_alike() -> None:
-    folder = str(Path(__file__).parent)
+    folder = Path(__file__).parent
     found = []
     for seed in ("1", "2"):  # of the order of sets
         done = subprocess.run(
-            [sys.executable, "-c", SCRIPT, folder],
+            [sys.executable, "-c", SCRIPT, str(folder), str(folder.parent)],
             env={**os.environ, "PYTHONHASHSEED": seed},
             capture_output=True,
             text=True,

@@ -132,7 +132,7 @@ def test_the_same_run_goes_on_to_the_last_bit(tmp_path: Path, name: str) -> None
         {"checkpoint_every": 1},
         {"mixed_precision": "no"},
         {"epochs": 9, "max_steps": 10},
-        {"balancer": lambda: FixedWeights({"relation": 0.5, "topic": 1, "tags": True})},
+        {"balancer": lambda: FixedWeights({"relation": 0.5, "topic": 1, "tags": 1})},
         {"train": lambda: loader([as_arrays(row) for row in examples()])},
         {"groups": lambda m: [{"params": list(m.parameters())}]},
         {"evaluate": lambda: scores(tuple(examples(8, 4)))},
@@ -204,10 +204,12 @@ def test_many_differences_are_not_all_listed(tmp_path: Path) -> None:
 
 def test_the_format_before_is_refused_with_what_to_do(tmp_path: Path) -> None:
     path = tmp_path / "run.pt"
-    run(path)
-    whole = torch.load(path)
-    torch.save({**whole, "version": 1}, path)
+    state = {"fingerprint": {"metric": "validation_loss"}, "progress": {"step": 3}}
+    torch.save({"format": "mtl_utils checkpoint", "version": 1, "state": state}, path)
     with pytest.raises(CheckpointError, match=r"has version 1.*delete it to start afresh"):
+        run(path)
+    save_checkpoint(path, state)
+    with pytest.raises(CheckpointError, match=r"run\.pt"):
         run(path)
 
 
