@@ -324,9 +324,9 @@ class TextModel(MultiTaskModel):
     ) -> dict[str, float]:
         """Measure each task on texts, long ones too; see :meth:`examples` for the arguments.
 
-        Where all texts fit it gives what :meth:`evaluate` gives for their examples. The tags of
-        longer ones are predicted in windows, so that every word is measured on what it deserves;
-        in examples, words that were cut off count as missed.
+        Where all texts fit it gives what :meth:`MultiTaskModel.evaluate` gives for their examples.
+        The tags of longer ones are predicted in windows, so that every word is measured on what it
+        deserves; in examples, words that were cut off count as missed.
 
         Args:
             texts: The texts, or the premises.
@@ -341,8 +341,8 @@ class TextModel(MultiTaskModel):
             The metrics of the tasks that have labels, each under the name of its task.
 
         Raises:
-            ValueError: As :meth:`examples` and :meth:`evaluate`; if a text is too long and ``long``
-                is ``"error"``.
+            ValueError: As :meth:`examples` and :meth:`MultiTaskModel.evaluate`; if a text is too
+                long and ``long`` is ``"error"``.
             KeyError: As :meth:`examples`.
             TypeError: Likewise.
         """

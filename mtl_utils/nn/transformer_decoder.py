@@ -1,7 +1,8 @@
 """The decoder of a Transformer: it attends to what it has written, and to a source."""
 
 # Annotations are evaluated here: the pages of the API show those of a NamedTuple as they are.
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -290,7 +291,9 @@ class TransformerDecoder(Decoder):
         """
         return self.positions.max_length - _num_written(state)
 
-    def prepared(self, state: TransformerState, max_length: int) -> PreparedDecoder | None:
+    def prepared(
+        self, state: TransformerState, max_length: int
+    ) -> Callable[..., tuple[Tensor, Any]] | None:
         """Return a faster step for one greedy search; see :meth:`Decoder.prepared`.
 
         Args:
