@@ -11,6 +11,7 @@ from mtl_utils.nn.gradient_reversal import GradientReversal, reverse_gradient
 from mtl_utils.nn.multi_head_attention import KeyValues, MultiHeadAttention
 from mtl_utils.nn.packing import Packing
 from mtl_utils.nn.positions import LearnedPositions, SinusoidalPositions
+from mtl_utils.nn.prepared_decoder import PreparedDecoder
 from mtl_utils.nn.pretrained import PretrainedEncoder, packaged_encoder
 from mtl_utils.nn.pretrained_layers import PretrainedLayers
 from mtl_utils.nn.recurrent import BiLSTMEncoder, LSTMEncoder, ProjectedEncoder
@@ -56,6 +57,7 @@ __all__ = [
     "MultiHeadAttention",
     "NoLayers",
     "Packing",
+    "PreparedDecoder",
     "PretrainedEncoder",
     "PretrainedLayers",
     "ProjectedEncoder",
