@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection
+import os
+from collections.abc import Collection, Iterable, Mapping, Set
 from numbers import Real
 from operator import index
 from typing import Any
@@ -152,6 +153,124 @@ def check_text(name: str, value: Any) -> None:
         raise TypeError(f"{name} must be a string, got {shown(value)}")
 
 
+def check_path(name: str, value: Any) -> None:
+    """Refuse what names no file.
+
+    Args:
+        name: What the message is to call it.
+        value: The path, as text or as a path.
+
+    Raises:
+        TypeError: If it is neither.
+    """
+    if not isinstance(value, str | os.PathLike):
+        raise TypeError(f"{name} must be a path, as text or pathlib.Path, got {shown(value)}")
+
+
+def check_kind(name: str, value: Any, kind: type | tuple[type, ...], expected: str) -> None:
+    """Refuse what is of another class.
+
+    Args:
+        name: What the message is to call it.
+        value: The object.
+        kind: Its class, or classes that it may have.
+        expected: What the message is to call them, such as ``"a Vocabulary"``.
+
+    Raises:
+        TypeError: If it has none of these classes.
+    """
+    if not isinstance(value, kind):
+        raise TypeError(f"{name} must be {expected}, got {shown(value)}")
+
+
+def check_several(
+    name: str, value: Any, of: str, *, sized: bool = True, ordered: bool = True
+) -> None:
+    """Refuse what is not several things: a single text, a mapping, a number.
+
+    What is in it is not looked at. Arrays, tensors and columns of tables are several as well.
+
+    Args:
+        name: What the message is to call it.
+        value: The collection.
+        of: What it holds, for the message, such as ``"strings"``.
+        sized: Whether it must have a length; otherwise a generator is taken too.
+        ordered: Whether it must have an order, which a set has not.
+
+    Raises:
+        TypeError: If it is something else.
+    """
+    if type(value) in (list, tuple):
+        return
+    wrong = isinstance(value, str | bytes | Mapping) or (ordered and isinstance(value, Set))
+    if wrong or not isinstance(value, Iterable) or (sized and not _has_length(value)):
+        hint = "; list(...) makes one of it" if hasattr(value, "__next__") else ""
+        raise TypeError(f"{name} must be a list of {of}, got {shown(value)}{hint}")
+
+
+def check_strings(name: str, value: Any, *, distinct: bool = False) -> None:
+    """Refuse what is no list or tuple of strings.
+
+    Args:
+        name: What the message is to call it.
+        value: The strings.
+        distinct: Whether none may occur twice.
+
+    Raises:
+        TypeError: If it is something else, a single string for example.
+        ValueError: If one occurs twice that may not.
+    """
+    several = isinstance(value, list | tuple)
+    if not several or not all(isinstance(item, str) for item in value):
+        raise TypeError(f"{name} must be a list or tuple of strings, got {shown(value)}")
+    if distinct and len(set(value)) < len(value):
+        raise ValueError(f"{name} must be different strings, got {shown(value)}")
+
+
+def check_names(name: str, value: Any, of: str) -> None:
+    """Refuse what does not map names to something.
+
+    Args:
+        name: What the message is to call it.
+        value: The mapping; what the names are mapped to is not looked at.
+        of: What it holds, for the message, such as ``"labels by task"``.
+
+    Raises:
+        TypeError: If it is no mapping, or a key is no string.
+    """
+    if not isinstance(value, Mapping):
+        raise TypeError(f"{name} must be a mapping, {of}, got {shown(value)}")
+    for key in value:
+        if not isinstance(key, str):
+            raise TypeError(
+                f"{name} must be a mapping, {of}, whose keys are strings; got the key "
+                f"{shown(key)} in {shown(value)}"
+            )
+
+
+def check_device(name: str, value: Any) -> None:
+    """Refuse what names no device.
+
+    Args:
+        name: What the message is to call it.
+        value: The device, its name, or its number.
+
+    Raises:
+        TypeError: If it is something else.
+        ValueError: If PyTorch knows no such device.
+    """
+    if isinstance(value, torch.device):
+        return
+    if isinstance(value, bool) or not isinstance(value, str | int):
+        raise TypeError(f'{name} must be a device such as "cpu" or "cuda:0", got {shown(value)}')
+    try:
+        torch.device(value)
+    except RuntimeError as error:
+        raise ValueError(
+            f'{name} must be a device such as "cpu" or "cuda:0", got {value!r}: {error}'
+        ) from error
+
+
 def check_tensor(name: str, value: Any, shape: str, kind: str | None = None) -> None:
     """Refuse what is no tensor, or one with another number of dimensions or another type.
 
@@ -227,8 +346,7 @@ def check_module(name: str, value: Any, kind: type[torch_nn.Module] = torch_nn.M
     Raises:
         TypeError: If it is none.
     """
-    if not isinstance(value, kind):
-        raise TypeError(f"{name} must be a {kind.__name__}, got {shown(value)}")
+    check_kind(name, value, kind, f"a {kind.__name__}")
 
 
 def check_cut(num_layers: int, available: int) -> None:
@@ -260,6 +378,11 @@ def shown(value: Any) -> str:
         return f"a tensor of shape {list(value.shape)} and type {value.dtype}"
     text = repr(value)
     return f"{type(value).__name__} {text if len(text) <= 60 else text[:57] + '...'}"
+
+
+def _has_length(value: Any) -> bool:
+    """Whether something has a length; an array of a single number has not."""
+    return hasattr(value, "__len__") and getattr(value, "ndim", 1) > 0
 
 
 def _range(least: int | None, most: int | None) -> str:

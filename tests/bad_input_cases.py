@@ -21,7 +21,22 @@ NOT_SHARES = (-0.1, 1.5, NAN, "0.1", None, True, [0.1])
 NOT_POSITIVE = (0, -1.0, NAN, INF, "0.1", None, True, [0.1])
 NOT_FLAGS = ("no", None, 0, 1.0, [True])
 NOT_TENSORS = (None, 3, "text", [[1.0, 2.0]])
+NOT_TEXTS = (None, 3, b"text", 1.5, ["text"])
+NOT_WORDS = (None, 3, "text", b"text", [3], [None], [["a"]], {"a": 1})
 NOT_CHOICES = ("nothing of the kind", "", None, 3, True)
+
+
+@dataclass(frozen=True)
+class Within:
+    """A value of which a part is bad, which is what a message has to show.
+
+    Args:
+        value: What is given.
+        part: What is bad about it.
+    """
+
+    value: Any
+    part: Any
 
 
 @dataclass(frozen=True)
@@ -52,8 +67,9 @@ class EntryPoint:
 
     def complaints(self, argument: str, value: Any) -> str:
         """Say what is wrong with how a bad value is met: nothing, if it is met well."""
+        given, value = (value.value, value.part) if isinstance(value, Within) else (value, value)
         try:
-            self.call(**(self.good() | {argument: value}))
+            self.call(**(self.good() | {argument: given}))
         except Exception as error:
             return " ".join(self._unclear(error, argument, value))
         return "silent: it was taken without a word."
@@ -89,4 +105,10 @@ def appearances(value: Any) -> list[str]:
         return [type(value).__name__, getattr(value, "__name__", "?")]
     if isinstance(value, list | tuple) and len(value) == 1:  # the one that is wrong is enough
         return [repr(value)[:20], *appearances(value[0])]
+    if isinstance(value, Mapping) and len(value) == 1:  # likewise
+        (key, only), *_ = value.items()
+        return [
+            repr(value)[:20],
+            *(appearances(only) if isinstance(key, str) else appearances(key)),
+        ]
     return [repr(value)[:20], str(value)[:20] or "''"]

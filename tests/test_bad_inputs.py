@@ -5,12 +5,22 @@ from __future__ import annotations
 import re
 from typing import Any
 
+import bad_inputs_atlas
+import bad_inputs_data
 import bad_inputs_nn
 import bad_inputs_objectives
+import bad_inputs_tasks
 import pytest
 from bad_input_cases import EntryPoint, raised_by
 
-ENTRY_POINTS = [*bad_inputs_nn.ENTRY_POINTS, *bad_inputs_objectives.ENTRY_POINTS]
+TABLES = (
+    bad_inputs_atlas,
+    bad_inputs_data,
+    bad_inputs_nn,
+    bad_inputs_objectives,
+    bad_inputs_tasks,
+)
+ENTRY_POINTS = [entry for table in TABLES for entry in table.ENTRY_POINTS]
 CASES = [case for entry in ENTRY_POINTS for case in entry.cases()]
 
 

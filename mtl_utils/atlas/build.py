@@ -10,6 +10,7 @@ from typing import Any
 
 from datasets import ClassLabel, Dataset, DatasetDict, Features, Sequence, Translation, Value
 
+from mtl_utils.arguments import check_number, check_whole
 from mtl_utils.atlas.derivation import Narrator, hold_out, replace_names
 from mtl_utils.atlas.drawing import NameSource
 from mtl_utils.atlas.grammar import grammar
@@ -71,7 +72,7 @@ def load(
         ``ner_tags``, ``pos_tags``, ``topic``, ``event`` and ``translation``.
 
     Raises:
-        TypeError: If ``size`` or ``seed`` is no integer.
+        TypeError: If ``size`` or ``seed`` is no whole number, or a knob no number.
         ValueError: If ``size`` or a knob is out of range.
     """
     _check(size, seed, noise=noise, ambiguity=ambiguity, relatedness=relatedness)
@@ -115,7 +116,7 @@ def load_inference(
         ``pos_tags``, ``topic`` and ``event``.
 
     Raises:
-        TypeError: If ``size`` or ``seed`` is no integer.
+        TypeError: If ``size`` or ``seed`` is no whole number, or a knob no number.
         ValueError: If ``size`` or a knob is out of range.
     """
     _check(size, seed, noise=noise, ambiguity=ambiguity, relatedness=relatedness)
@@ -134,17 +135,15 @@ def load_inference(
 
 
 def _check(size: int, seed: int, **knobs: float) -> None:
-    for name, given in (("size", size), ("seed", seed)):
-        if not isinstance(given, int) or isinstance(given, bool):
-            raise TypeError(f"{name} must be an integer, got {given!r}")
+    check_whole("size", size)
+    check_whole("seed", seed)
     if not SMALLEST_SIZE <= size <= LARGEST_SIZE:
         raise ValueError(
             f"size counts all sentences, 80% of them training, and must be from {SMALLEST_SIZE} to "
-            f"{LARGEST_SIZE:,}; got {size:,}"
+            f"{LARGEST_SIZE:,}; got {size}"
         )
     for name, value in knobs.items():
-        if not isinstance(value, (int, float)) or not 0 <= value <= 1:
-            raise ValueError(f"{name} must be a number from 0 to 1, got {value!r}")
+        check_number(name, value, least=0, most=1)
 
 
 def _topics(seed: int, relatedness: float) -> list[str]:

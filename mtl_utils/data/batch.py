@@ -9,6 +9,15 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
+from mtl_utils.arguments import (
+    check_device,
+    check_kind,
+    check_names,
+    check_tensor,
+    check_whole,
+    shown,
+)
+
 #: Written where a label is missing: it costs nothing and moves nothing.
 MISSING_LABEL = -100
 
@@ -31,7 +40,7 @@ class Inputs:
     Raises:
         ValueError: If shapes differ, ``input_ids`` is not ``[B, T]``, or padding comes before a
             token (seen on the CPU, where batches are made; a GPU is not asked).
-        TypeError: If ids are not integers or the mask is not boolean.
+        TypeError: If something is no tensor, ids are not integers or the mask is not boolean.
     """
 
     input_ids: Tensor
@@ -41,6 +50,9 @@ class Inputs:
     first_pieces: Tensor | None = None
 
     def __post_init__(self) -> None:
+        for name, tensor in vars(self).items():
+            if tensor is not None or name in ("input_ids", "mask"):
+                check_kind(name, tensor, Tensor, "a tensor")
         if self.input_ids.dim() != 2:
             raise ValueError(
                 f"Expected input_ids [B, T], got shape {list(self.input_ids.shape)}. "
@@ -82,7 +94,12 @@ class Inputs:
 
         Args:
             device: The device.
+
+        Raises:
+            TypeError: If it is no device.
+            ValueError: If there is no such kind of device.
         """
+        check_device("device", device)
         moved = copy.copy(self)  # checked already, and right on any device
         for name, tensor in vars(self).items():
             if tensor is not None:
@@ -97,7 +114,19 @@ class Inputs:
 
         Returns:
             N rows, padded as before.
+
+        Raises:
+            TypeError: If they are no tensor of integers.
+            ValueError: If they have another shape.
+            IndexError: If there is no such row (seen on the CPU).
         """
+        check_tensor("indices", indices, "[N]", "integer")
+        size = len(self.input_ids)
+        if indices.device.type == "cpu" and bool(((indices < -size) | (indices >= size)).any()):
+            raise IndexError(
+                f"indices of shape {list(indices.shape)} must lie below the number of rows, "
+                f"{size}, got {int(indices.max())}"
+            )
         return self._map(lambda tensor: tensor[indices])
 
     def columns(self, length: int) -> Inputs:
@@ -105,7 +134,12 @@ class Inputs:
 
         Args:
             length: How many positions, at most T.
+
+        Raises:
+            TypeError: If it is no whole number.
+            ValueError: If it is negative or greater than T.
         """
+        check_whole("length", length, least=0, most=self.input_ids.shape[1])
         return self._map(lambda tensor: tensor[:, :length])
 
     def _map(self, change: Callable[[Tensor], Tensor]) -> Inputs:
@@ -127,7 +161,7 @@ class Batch:
 
     Raises:
         ValueError: If labels do not have B rows.
-        TypeError: If labels are no tensor.
+        TypeError: If the inputs are none, or labels are no tensor or not given by task.
     """
 
     inputs: Inputs
@@ -135,15 +169,20 @@ class Batch:
     lost: Mapping[str, Tensor] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        for task, labels in (*self.labels.items(), *self.lost.items()):
+        check_kind("inputs", self.inputs, Inputs, "Inputs")
+        check_names("labels", self.labels, "labels by task")
+        check_names("lost", self.lost, "labels by task")
+        given = [("labels", *item) for item in self.labels.items()]
+        given += [("lost labels", *item) for item in self.lost.items()]
+        for name, task, labels in given:
             if not isinstance(labels, Tensor):
                 raise TypeError(
-                    f"The labels of {task!r} must be a tensor, got {type(labels).__name__}; use "
+                    f"The {name} of {task!r} must be a tensor, got {shown(labels)}; use "
                     "torch.as_tensor"
                 )
             if labels.dim() < 1 or len(labels) != len(self):
                 raise ValueError(
-                    f"The labels of {task!r} have shape {list(labels.shape)}, but the batch has "
+                    f"The {name} of {task!r} have shape {list(labels.shape)}, but the batch has "
                     f"{len(self)} rows"
                 )
 
@@ -156,6 +195,10 @@ class Batch:
 
         Args:
             device: The device.
+
+        Raises:
+            TypeError: If it is no device.
+            ValueError: If there is no such kind of device.
         """
         labels = {task: labels.to(device) for task, labels in self.labels.items()}
         lost = {task: labels.to(device) for task, labels in self.lost.items()}

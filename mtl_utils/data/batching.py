@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
-from numbers import Integral
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from mtl_utils.arguments import check_flag, check_whole, shown
 from mtl_utils.data.batch import MISSING_LABEL, Batch
 from mtl_utils.data.content import Plain, examples_digest
-from mtl_utils.data.examples import Example, collate_as, is_sequence, tasks_of_tokens
+from mtl_utils.data.examples import LARGEST_ID, Example, collate_as, is_sequence, tasks_of_tokens
 
 T = TypeVar("T")
 
@@ -42,7 +42,7 @@ class BatchLoader:
     Raises:
         ValueError: If there are no examples, not exactly one of ``max_tokens`` and ``batch_size``,
             which is at least 1, or ``pad_id`` is negative.
-        TypeError: If something is no example, or a number no whole one.
+        TypeError: If something is no example, a number no whole one, or ``shuffle`` no boolean.
     """
 
     def __init__(
@@ -55,13 +55,13 @@ class BatchLoader:
         shuffle: bool = True,
         seed: int = 0,
     ) -> None:
-        if not isinstance(examples, Sequence):
+        if not isinstance(examples, Sequence) or isinstance(examples, str | bytes):
             raise TypeError(
                 "Expected a list of examples, which can be read again in another order, got "
-                f"{type(examples).__name__}; list(...) makes one of a generator"
+                f"{shown(examples)}; list(...) makes one of a generator"
             )
         if len(examples) == 0:
-            raise ValueError("There are no examples to make batches of")
+            raise ValueError(f"There are no examples to make batches of, got {examples!r}")
         wrong = [example for example in examples if not isinstance(example, Example)]
         if wrong:
             raise TypeError(
@@ -69,10 +69,9 @@ class BatchLoader:
                 f"{type(wrong[0]).__name__} {wrong[0]!r:.60}"
             )
         _check_limits(max_tokens, batch_size)
-        _check_whole("pad_id", pad_id)
-        _check_whole("seed", seed)
-        if pad_id < 0:
-            raise ValueError(f"pad_id must be an id, at least 0, got {pad_id}")
+        check_whole("pad_id", pad_id, least=0, most=LARGEST_ID)
+        check_whole("seed", seed)
+        check_flag("shuffle", shuffle)
         self.examples = list(examples)
         self.max_tokens = max_tokens
         self.batch_size = batch_size
@@ -131,7 +130,12 @@ class BatchLoader:
 
         Returns:
             The positions of each batch's examples, batch by batch in the order they come.
+
+        Raises:
+            TypeError: If the epoch is no whole number.
+            ValueError: If it is negative.
         """
+        check_whole("epoch", epoch, least=0)
         if not self.shuffle:
             return self._divide(np.arange(len(self.examples)))
         generator = _generator(self.seed, epoch)
@@ -190,9 +194,12 @@ class BatchLoader:
             The batches.
 
         Raises:
-            ValueError: If ``start`` is not within the epoch, or ``rank`` is not below
-                ``world_size``.
+            ValueError: If ``start`` is not within the epoch, ``rank`` is not below ``world_size``,
+                or the epoch is negative.
+            TypeError: If something is no whole number.
         """
+        for name, value in (("start", start), ("rank", rank), ("world_size", world_size)):
+            check_whole(name, value)
         if not 0 <= start <= self.num_batches:
             raise ValueError(
                 f"start must be between 0 and the {self.num_batches} batches of an epoch, got "
@@ -236,6 +243,10 @@ class BatchLoader:
             The share of positions that are padding, between 0 and 1, of the inputs and the
             sequences of labels. A text without a sequence that others of its batch have is padding
             there.
+
+        Raises:
+            TypeError: If the epoch is no whole number.
+            ValueError: If it is negative.
         """
         filled = padded = 0
         for indices in self.plan(epoch):
@@ -258,16 +269,8 @@ def _check_limits(max_tokens: int | None, batch_size: int | None) -> None:
             f"got max_tokens={max_tokens} and batch_size={batch_size}"
         )
     for name, limit in (("max_tokens", max_tokens), ("batch_size", batch_size)):
-        if limit is None:
-            continue
-        _check_whole(name, limit)
-        if limit < 1:
-            raise ValueError(f"{name} must be at least 1, got {limit}")
-
-
-def _check_whole(name: str, value: Any) -> None:
-    if isinstance(value, bool) or not isinstance(value, Integral):
-        raise TypeError(f"{name} must be a whole number, got {type(value).__name__} {value!r:.40}")
+        if limit is not None:
+            check_whole(name, limit, least=1)
 
 
 def _generator(seed: int, epoch: int) -> torch.Generator:

@@ -13,6 +13,7 @@ from typing import Any
 import tokenizers
 from tokenizers import models, pre_tokenizers, trainers
 
+from mtl_utils import arguments
 from mtl_utils.data.tokenization import (
     Pieces,
     Tokenizer,
@@ -48,6 +49,8 @@ class BytePairTokenizer(Tokenizer):
     Raises:
         ValueError: If bytes are missing from the vocabulary, a piece is not written in the
             alphabet of bytes, or a merge joins or makes what is no piece.
+        TypeError: If the vocabulary is none, a merge is no pair of strings, or ``lowercase`` no
+            boolean.
     """
 
     vocabulary: Vocabulary
@@ -55,7 +58,9 @@ class BytePairTokenizer(Tokenizer):
     lowercase: bool = False
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "merges", tuple((left, right) for left, right in self.merges))
+        arguments.check_kind("vocabulary", self.vocabulary, Vocabulary, "a Vocabulary")
+        arguments.check_flag("lowercase", self.lowercase)
+        object.__setattr__(self, "merges", _checked_merges(self.merges))
         missing = [letter for letter in _BYTES if letter not in self.vocabulary]
         if missing:
             raise ValueError(
@@ -71,7 +76,7 @@ class BytePairTokenizer(Tokenizer):
         for left, right in self.merges:
             if not all(piece in self.vocabulary for piece in (left, right, left + right)):
                 raise ValueError(
-                    f"The merge of {left!r} and {right!r} needs all of {left!r}, {right!r} and "
+                    f"merges: that of {left!r} and {right!r} needs all of {left!r}, {right!r} and "
                     f"{left + right!r} in the vocabulary"
                 )
 
@@ -96,20 +101,23 @@ class BytePairTokenizer(Tokenizer):
         Raises:
             ValueError: If ``vocab_size`` or ``min_count`` is too small, there is no text at all, or
                 a text holds a lone surrogate.
-            TypeError: If a text is not a string, or one string was given for many.
+            TypeError: If a text is not a string, one string was given for many, a number is no
+                whole one, or ``lowercase`` no boolean.
         """
+        arguments.check_whole("vocab_size", vocab_size)
+        arguments.check_flag("lowercase", lowercase)
         smallest = len(SPECIALS) + len(_BYTES)
         if vocab_size < smallest:
             raise ValueError(
                 f"vocab_size counts {len(SPECIALS)} special tokens and {len(_BYTES)} bytes, so it "
                 f"must be at least {smallest}; got {vocab_size}"
             )
-        if min_count < 1:
-            raise ValueError(f"min_count must be at least 1, got {min_count}")
-        prepared = (_prepared(text, lowercase) for text in checked_texts(texts, "texts"))
+        arguments.check_whole("min_count", min_count, least=1)
+        given = checked_texts(texts, "texts")
+        prepared = (_prepared(text, lowercase, "one of texts") for text in given)
         learner = tokenizers.Tokenizer(models.BPE())
         learner.pre_tokenizer = _splitter()
-        learner.train_from_iterator(_not_empty(prepared), _trainer(vocab_size, min_count))
+        learner.train_from_iterator(_not_empty(prepared, given), _trainer(vocab_size, min_count))
         model = json.loads(learner.to_str())["model"]
         pieces = sorted(model["vocab"], key=model["vocab"].__getitem__)
         return cls(Vocabulary(tuple(pieces)), tuple(model["merges"]), lowercase)
@@ -184,7 +192,7 @@ class BytePairTokenizer(Tokenizer):
             ValueError: If a text holds a lone surrogate, which is half a character.
         """
         texts = checked_texts(texts, "texts")
-        prepared = [_prepared(text, self.lowercase) for text in texts]
+        prepared = [_prepared(text, self.lowercase, "one of texts") for text in texts]
         return [encoding.ids for encoding in self._encoder.encode_batch_fast(prepared)]
 
     def encode_words(self, words: Sequence[str]) -> Pieces:
@@ -237,12 +245,14 @@ class BytePairTokenizer(Tokenizer):
 
         Raises:
             OSError: If it cannot be written; a file that was there is untouched.
+            TypeError: If it is no path.
         """
         content = {
             "lowercase": self.lowercase,
             "tokens": self.vocabulary.tokens,
             "merges": [list(merge) for merge in self.merges],
         }
+        arguments.check_path("path", path)
         write_json(path, content)
 
     @classmethod
@@ -258,10 +268,12 @@ class BytePairTokenizer(Tokenizer):
         Raises:
             FileNotFoundError: If there is no such file.
             ValueError: If the file is damaged, or does not hold a tokenizer.
+            TypeError: If it is no path.
         """
-        path = Path(path)
+        arguments.check_path("path", path)
+        given, path = path, Path(path)
         if not path.is_file():
-            raise FileNotFoundError(f"No tokenizer at {path}. Write one with save.")
+            raise FileNotFoundError(f"No tokenizer at path {str(given)!r}. Write one with save.")
         content = read_json(path)
         if not holds_byte_pairs(content):
             raise ValueError(
@@ -306,26 +318,42 @@ def _trainer(vocab_size: int, min_count: int) -> Any:
     )
 
 
-def _prepared(text: str, lowercase: bool) -> str:
-    normalised = _normalised(text, lowercase)
+def _checked_merges(merges: Any) -> tuple[tuple[str, str], ...]:
+    """Return merges as pairs of strings, or say which is none."""
+    arguments.check_several("merges", merges, "pairs of pieces", sized=False)
+    given = tuple(merges)
+    for merge in given:
+        pair = isinstance(merge, list | tuple) and len(merge) == 2
+        if not pair or not all(isinstance(piece, str) for piece in merge):
+            raise TypeError(
+                f"merges must be pairs of pieces, two strings each, got {arguments.shown(merge)}"
+            )
+    return tuple((left, right) for left, right in given)
+
+
+def _prepared(text: str, lowercase: bool, name: str = "text") -> str:
+    normalised = _normalised(text, lowercase, name)
     return f" {normalised}" if normalised else ""
 
 
-def _normalised(text: str, lowercase: bool) -> str:
-    if checked_text(text).isascii():
+def _normalised(text: str, lowercase: bool, name: str = "text") -> str:
+    if checked_text(text, name).isascii():
         return text.lower() if lowercase else text
     check_whole(text)
     text = unicodedata.normalize("NFC", text)
     return unicodedata.normalize("NFC", text.lower()) if lowercase else text
 
 
-def _not_empty(texts: Iterable[str]) -> Iterator[str]:
+def _not_empty(texts: Iterable[str], given: object) -> Iterator[str]:
     found = False
     for text in texts:
         found = found or bool(text)
         yield text
     if not found:
-        raise ValueError("There is no text to learn pieces from: texts is empty, or every text is")
+        raise ValueError(
+            "There is no text to learn pieces from: texts is empty, or every text is; got "
+            f"{arguments.shown(given)}"
+        )
 
 
 def holds_byte_pairs(content: object) -> bool:

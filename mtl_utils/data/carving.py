@@ -8,6 +8,7 @@ from collections.abc import Hashable, Sequence
 import datasets
 import numpy as np
 
+from mtl_utils.arguments import check_whole, shown
 from mtl_utils.data.equal_texts import check_texts, row_texts, unordered
 
 __all__ = ["carve_validation"]
@@ -53,10 +54,7 @@ def carve_validation(
     """
     train = _training_rows(dataset)
     taken = _size(train.num_rows, fraction)
-    if isinstance(seed, bool) or not isinstance(seed, int | np.integer):
-        raise TypeError(f"seed must be a whole number, got {seed!r}")
-    if seed < 0:
-        raise ValueError(f"seed must be at least 0, got {seed}")
+    check_whole("seed", seed, least=0)
     order = np.random.default_rng(seed).permutation(train.num_rows)
     groups = _groups(train, texts, order)
     labels = _labels(train, stratify)
@@ -82,10 +80,11 @@ def _training_rows(dataset: datasets.DatasetDict) -> datasets.Dataset:
     if not isinstance(dataset, dict) or not all(
         isinstance(rows, datasets.Dataset) for rows in dataset.values()
     ):
-        raise TypeError(f"dataset must be a datasets.DatasetDict, got {type(dataset).__name__}")
+        raise TypeError(f"dataset must be a datasets.DatasetDict, got {shown(dataset)}")
     if "validation" in dataset or "train" not in dataset:
         raise ValueError(
-            f"Found the splits {list(dataset)}, expected 'train' and no 'validation' yet."
+            f"Found the splits {list(dataset) or '{}'} in dataset, expected 'train' and no "
+            "'validation' yet."
         )
     return dataset["train"]
 

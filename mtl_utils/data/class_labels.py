@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from mtl_utils.data.labels import is_missing
 from mtl_utils.data.schema import label_names
 
-__all__ = ["named_labels"]
+__all__ = ["labels_by_name", "named_labels"]
 
 
 def named_labels(column: Iterable[Any]) -> list[Any]:
@@ -28,10 +28,24 @@ def named_labels(column: Iterable[Any]) -> list[Any]:
 
     Raises:
         ValueError: If an id has no name.
-        TypeError: If a single string was given for many labels.
+        TypeError: If a single string was given for many labels, or what is not several.
     """
-    if isinstance(column, str) or not hasattr(column, "__iter__"):
-        raise TypeError(f"Expected a list of labels, got {column!r:.60}")
+    return labels_by_name("column", column)
+
+
+def labels_by_name(name: str, column: Iterable[Any]) -> list[Any]:
+    """Return what :func:`named_labels` returns.
+
+    Args:
+        name: What a message is to call the labels.
+        column: The labels.
+
+    Raises:
+        ValueError: If an id has no name.
+        TypeError: If a single string was given for many labels, or what is not several.
+    """
+    if isinstance(column, str | bytes | Mapping) or not hasattr(column, "__iter__"):
+        raise TypeError(f"Expected a list of labels, got {column!r:.60} as {name}")
     names = label_names(getattr(column, "features", None))
     if names is None:
         return list(column)

@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
+from mtl_utils.arguments import check_several, check_whole
 from mtl_utils.data.batch import MISSING_LABEL
 from mtl_utils.data.examples import Example
-from mtl_utils.data.tokenization import Tokenizer
+from mtl_utils.data.tokenization import Tokenizer, check_tokenizer
 
 T = TypeVar("T")
 
@@ -27,6 +28,10 @@ class EncodedText:
         num_words: Number of words that the first text was given as, those that were cut off
             included.
         num_cut: Number of pieces that were cut off, of both texts together.
+
+    Raises:
+        ValueError: If ids, words and segments differ in number, or a number is negative.
+        TypeError: If ids, words or segments are not several, or a number is no whole one.
     """
 
     input_ids: list[int]
@@ -34,6 +39,21 @@ class EncodedText:
     segment_ids: list[int] | None
     num_words: int
     num_cut: int
+
+    def __post_init__(self) -> None:
+        check_whole("num_words", self.num_words, least=0)
+        check_whole("num_cut", self.num_cut, least=0)
+        check_several("input_ids", self.input_ids, "ids")
+        for name in ("word_ids", "segment_ids"):
+            values = getattr(self, name)
+            if values is None and name == "segment_ids":
+                continue
+            check_several(name, values, "one item an input id")
+            if len(values) != len(self.input_ids):
+                raise ValueError(
+                    f"Expected one item an input id, got {len(values)} for {len(self.input_ids)}: "
+                    f"{name} {values!r:.60}, input_ids {self.input_ids!r:.60}"
+                )
 
     @property
     def first_pieces(self) -> list[int]:
@@ -59,11 +79,13 @@ class EncodedText:
 
         Raises:
             ValueError: If there is not one label for every word.
+            TypeError: If they are not several in an order.
         """
+        check_several("labels", labels, "one label a word")
         if len(labels) != self.num_words:
             raise ValueError(
-                f"Expected one label a word, got {len(labels)} labels for {self.num_words} words. "
-                "Where a sentence or a word has none, give None in place of it."
+                f"Expected one label a word, got {len(labels)} labels for {self.num_words} words: "
+                f"{labels!r:.60}. Where a sentence or a word has none, give None in place of it."
             )
         aligned = [MISSING_LABEL] * len(self.input_ids)
         for label, position in zip(labels, self.first_pieces, strict=False):
@@ -82,9 +104,14 @@ class EncodedText:
 
         Returns:
             The example.
+
+        Raises:
+            TypeError: If labels are not given by task.
         """
         words = self.first_pieces if self.num_words else None
-        return Example(self.input_ids, labels or {}, self.segment_ids, first_pieces=words)
+        return Example(
+            self.input_ids, {} if labels is None else labels, self.segment_ids, first_pieces=words
+        )
 
     def of_words(self, values: Sequence[T]) -> list[T]:
         """Pick what belongs to the words of the first text: the inverse of :meth:`align`.
@@ -101,10 +128,13 @@ class EncodedText:
 
         Raises:
             ValueError: If there is not one value for every input id.
+            TypeError: If they are not several in an order.
         """
+        check_several("values", values, "one value an input id")
         if len(values) != len(self.input_ids):
             raise ValueError(
-                f"Expected one value an input id, got {len(values)} for {len(self.input_ids)}"
+                f"Expected one value an input id, got {len(values)} for {len(self.input_ids)}: "
+                f"values {values!r:.60}"
             )
         return [values[position] for position in self.first_pieces]
 
@@ -125,9 +155,10 @@ def encode_text(
 
     Raises:
         ValueError: If ``max_length`` leaves no room for the special tokens.
-        TypeError: If the text is neither a string nor a sequence of strings.
+        TypeError: If the text is neither a string nor a sequence of strings, ``max_length`` no
+            whole number, or the tokenizer none.
     """
-    ids, words, num_words = _pieces(tokenizer, text)
+    ids, words, num_words = _pieces(tokenizer, text, "text")
     around = tokenizer.special_tokens
     start, end = around.start, around.end
     kept = _kept(len(ids), 0, max_length, num_specials=len(start) + len(end))[0]
@@ -163,10 +194,11 @@ def encode_pair(
 
     Raises:
         ValueError: If ``max_length`` leaves no room for the special tokens.
-        TypeError: If a text is neither a string nor a sequence of strings.
+        TypeError: If a text is neither a string nor a sequence of strings, ``max_length`` no
+            whole number, or the tokenizer none.
     """
-    ids, words, num_words = _pieces(tokenizer, first)
-    others = _pieces(tokenizer, second)[0]
+    ids, words, num_words = _pieces(tokenizer, first, "first")
+    others = _pieces(tokenizer, second, "second")[0]
     around = tokenizer.special_tokens
     num_specials = len(around.start) + len(around.between) + len(around.end)
     kept, kept_others = _kept(len(ids), len(others), max_length, num_specials)
@@ -183,14 +215,15 @@ def encode_pair(
 
 
 def _pieces(
-    tokenizer: Tokenizer, text: str | Sequence[str]
+    tokenizer: Tokenizer, text: str | Sequence[str], name: str
 ) -> tuple[list[int], Sequence[int | None], int]:
     """Return ids, the word of each, and the number of words."""
+    check_tokenizer(tokenizer)
     if isinstance(text, str):
         ids = tokenizer.encode(text)
         return ids, [None] * len(ids), 0
-    if not isinstance(text, Sequence):
-        raise TypeError(f"Expected a text, or a list of words, got {text!r:.60}")
+    if not isinstance(text, Sequence) or isinstance(text, bytes):
+        raise TypeError(f"Expected a text, or a list of words, got {text!r:.60} as {name}")
     pieces = tokenizer.encode_words(text)
     return pieces.ids, pieces.word_ids, pieces.num_words
 
@@ -199,6 +232,7 @@ def _kept(first: int, second: int, max_length: int | None, num_specials: int) ->
     """Return how many pieces of each text are kept when the longer one is always cut."""
     if max_length is None:
         return first, second
+    check_whole("max_length", max_length)
     room = max_length - num_specials
     if room < 0:
         raise ValueError(

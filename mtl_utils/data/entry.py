@@ -8,6 +8,16 @@ from typing import Any, Literal, get_args
 
 import datasets
 
+from mtl_utils.arguments import (
+    check_choice,
+    check_flag,
+    check_kind,
+    check_names,
+    check_strings,
+    check_text,
+    check_whole,
+    shown,
+)
 from mtl_utils.data.citations import BIBTEX
 from mtl_utils.data.errors import UnknownConfigError
 
@@ -51,7 +61,7 @@ class Column:
         nullable: Whether items may be missing.
 
     Raises:
-        TypeError: If the name is no text.
+        TypeError: If the name is no text, or another field of another type.
         ValueError: If the kind is unknown, labels have no names or others have, a label name occurs
             twice, or the bounds are the wrong way round.
     """
@@ -69,8 +79,12 @@ class Column:
         """Check what the fields say together."""
         if not isinstance(self.name, str) or not self.name:
             raise TypeError(f"name must be the name of a column, got {self.name!r}")
-        if self.kind not in get_args(Kind):
-            raise ValueError(f"kind must be one of {get_args(Kind)}, got {self.kind!r}")
+        check_choice("kind", self.kind, get_args(Kind))
+        check_text("meaning", self.meaning)
+        check_strings("names", self.names)
+        check_strings("unlabelled", self.unlabelled)
+        check_flag("sequence", self.sequence)
+        check_flag("nullable", self.nullable)
         if (self.kind == "label") != bool(self.names):
             raise ValueError(
                 f"names are for kind='label', which needs them; got kind={self.kind!r} and "
@@ -78,6 +92,8 @@ class Column:
             )
         if len(set(self.names)) < len(self.names):
             raise ValueError(f"names must be different label names, got {self.names!r}")
+        if self.bounds is not None:
+            _check_pair(self.bounds)
         if self.bounds is not None and not self.bounds[0] <= self.bounds[1]:
             raise ValueError(f"bounds must be (smallest, largest), got {self.bounds!r}")
 
@@ -100,11 +116,21 @@ class PartialCopy:
         reason: Why it differs, in words for the reader.
         rows: Rows of the splits that differ.
         absent: Splits that the copy does not have.
+
+    Raises:
+        TypeError: If a field is of another type.
+        ValueError: If a number of rows is not positive.
     """
 
     reason: str
     rows: Mapping[str, int] = field(default_factory=dict)
     absent: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Check the fields."""
+        check_text("reason", self.reason)
+        _check_rows(self.rows)
+        check_strings("absent", self.absent)
 
 
 @dataclass(frozen=True)
@@ -116,12 +142,25 @@ class SourceFiles:
         commit: Full commit hash.
         files: Paths within the repository, split by split, in the order ``parse`` takes them.
         parse: Pure function from the texts of one split's files to columns, labels as names.
+
+    Raises:
+        TypeError: If a field is of another type.
+        ValueError: If a name is empty.
     """
 
     repository: str
     commit: str
     files: Mapping[str, tuple[str, ...]]
     parse: Callable[[Sequence[str]], dict[str, list[Any]]]
+
+    def __post_init__(self) -> None:
+        """Check the fields."""
+        _check_filled(repository=self.repository, commit=self.commit)
+        check_names("files", self.files, "paths by split")
+        for split, paths in self.files.items():
+            check_strings(f"files[{split!r}]", paths)
+        if not callable(self.parse):
+            raise TypeError(f"parse must be a function, got {shown(self.parse)}")
 
     def url(self, path: str) -> str:
         """Address of one file."""
@@ -138,7 +177,8 @@ class Join:
         key: ``"idx"`` where both carry the same sentence ids, ``"tokens"`` where they do not.
 
     Raises:
-        ValueError: If the key is another.
+        TypeError: If a name is no text.
+        ValueError: If the key is another, or a name is empty.
     """
 
     entities: str
@@ -146,7 +186,8 @@ class Join:
     key: Literal["idx", "tokens"]
 
     def __post_init__(self) -> None:
-        """Check the key."""
+        """Check the fields."""
+        _check_filled(entities=self.entities, syntax=self.syntax)
         if self.key not in ("idx", "tokens"):
             raise ValueError(f"key must be 'idx' or 'tokens', got {self.key!r}")
 
@@ -162,7 +203,9 @@ class Config:
         partial_copy: What a known local copy holds instead of the published rows.
 
     Raises:
-        ValueError: If two columns have one name, or a number of rows is not positive.
+        TypeError: If a field is of another type.
+        ValueError: If two columns have one name, there are no rows, or a number of rows is not
+            positive.
     """
 
     columns: tuple[Column, ...]
@@ -172,11 +215,19 @@ class Config:
 
     def __post_init__(self) -> None:
         """Check names and rows."""
+        check_kind("columns", self.columns, (list, tuple), "a tuple of Columns")
+        for column in self.columns:
+            check_kind("each of columns", column, Column, "a Column")
+        sources = (SourceFiles, Join, type(None))
+        check_kind("source", self.source, sources, "SourceFiles, a Join or None")
+        copies = (PartialCopy, type(None))
+        check_kind("partial_copy", self.partial_copy, copies, "a PartialCopy or None")
         names = [column.name for column in self.columns]
         if len(set(names)) < len(names):
             raise ValueError(f"columns must have different names, got {names}")
-        if not all(isinstance(count, int) and count > 0 for count in self.rows.values()):
-            raise ValueError(f"rows must be positive numbers of rows, got {dict(self.rows)}")
+        _check_rows(self.rows)
+        if not self.rows:
+            raise ValueError(f"rows must be positive numbers of rows by split, got {self.rows!r}")
 
     @property
     def features(self) -> datasets.Features:
@@ -206,7 +257,9 @@ class Entry:
         caveats: What a reader should know before drawing conclusions from it.
 
     Raises:
-        ValueError: If the default configuration is not one of the configurations.
+        TypeError: If a field is of another type.
+        ValueError: If the default configuration is not one of the configurations, or a name is
+            empty.
     """
 
     name: str
@@ -221,10 +274,21 @@ class Entry:
     caveats: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        """Check the default configuration."""
+        """Check the fields."""
+        _check_filled(name=self.name, task=self.task, licence=self.licence, is_open=self.is_open)
+        for field_name in ("hub_id", "revision"):
+            if getattr(self, field_name) is not None:
+                check_text(field_name, getattr(self, field_name))
+        check_strings("citations", self.citations)
+        check_strings("caveats", self.caveats)
+        check_names("configs", self.configs, "configurations by name")
+        for key, config in self.configs.items():
+            check_kind(f"configs[{key!r}]", config, Config, "a Config")
+        check_text("default_config", self.default_config)
         if self.default_config not in self.configs:
             raise ValueError(
-                f"default_config must be one of {list(self.configs)}, got {self.default_config!r}"
+                f"default_config must be one of those of configs, {list(self.configs) or '{}'}, "
+                f"got {self.default_config!r}"
             )
 
     def config(self, name: str | None = None) -> Config:
@@ -254,10 +318,39 @@ class Entry:
         return "\n".join(BIBTEX[key] for key in self.citations)
 
     def origin(self, config: str | None = None) -> str:
-        """Where a configuration is published, in words."""
+        """Where a configuration is published, in words.
+
+        Args:
+            config: Configuration, or None for the default one.
+
+        Raises:
+            TypeError: If it is no text.
+            UnknownConfigError: If there is no such configuration.
+        """
         source = self.config(config).source
         if isinstance(source, SourceFiles):
             return f"github.com/{source.repository} at commit {source.commit} (no Hub id)"
         if isinstance(source, Join):
             return f"joined from {source.entities!r} and {source.syntax!r} (no Hub id)"
         return f"Hub id {self.hub_id} at revision {self.revision}"
+
+
+def _check_filled(**names: object) -> None:
+    for name, value in names.items():
+        check_text(name, value)
+        if not value:
+            raise ValueError(f"{name} must not be empty, got {value!r}")
+
+
+def _check_rows(rows: Mapping[str, int]) -> None:
+    check_names("rows", rows, "numbers of rows by split")
+    for split, count in rows.items():
+        if isinstance(count, int) and not isinstance(count, bool) and count < 1:
+            raise ValueError(f"rows must be positive numbers of rows, got {dict(rows)}")
+        check_whole(f"rows[{split!r}]", count)
+
+
+def _check_pair(bounds: object) -> None:
+    pair = isinstance(bounds, list | tuple) and len(bounds) == 2
+    if not pair or not all(isinstance(bound, int | float) for bound in bounds):
+        raise TypeError(f"bounds must be two numbers, (smallest, largest), got {shown(bounds)}")

@@ -11,7 +11,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from mtl_utils.arguments import check_kind, check_names, check_several, check_whole
 from mtl_utils.data.batch import MISSING_LABEL, Batch, Inputs
+
+#: What an id must not exceed: batches hold int64.
+LARGEST_ID = 2**63 - 1
 
 
 @dataclass(frozen=True)
@@ -35,6 +39,8 @@ class Example:
     Raises:
         ValueError: If a first piece is none of the input ids, or there is not one segment id, or
             one sequence of characters, for every input id.
+        TypeError: If ids are not several, labels are not given by task, or a first piece is no
+            whole number. What is in the sequences is looked at where a batch is made of them.
     """
 
     input_ids: Sequence[int]
@@ -45,19 +51,32 @@ class Example:
     lost: Mapping[str, Sequence[int]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        check_several("input_ids", self.input_ids, "ids")
+        check_names("labels", self.labels, "labels by task")
+        check_names("lost", self.lost, "labels by task")
+        for task, several in self.lost.items():
+            check_several(f"lost[{task!r}]", several, "labels")
+        for name in ("segment_ids", "character_ids", "first_pieces"):
+            if getattr(self, name) is not None:
+                check_several(name, getattr(self, name), "one item an input id")
         if any(labels is None for labels in self.labels.values()):
             known = {task: labels for task, labels in self.labels.items() if labels is not None}
             object.__setattr__(self, "labels", known)
+        for at in () if self.first_pieces is None else self.first_pieces:
+            if type(at) is not int:
+                check_whole("each of first_pieces", at)
         outside = [at for at in self.first_pieces or () if not 0 <= at < len(self.input_ids)]
         if outside:
             raise ValueError(
                 f"Expected first_pieces between 0 and {len(self.input_ids) - 1}, got {outside[0]}"
             )
-        one_a_token = {"segment id": self.segment_ids, "list of characters": self.character_ids}
-        for name, values in one_a_token.items():
+        one_a_token = {"segment_ids": "segment id", "character_ids": "list of characters"}
+        for name, what in one_a_token.items():
+            values = getattr(self, name)
             if values is not None and len(values) != len(self.input_ids):
                 raise ValueError(
-                    f"Expected one {name} an input id, got {len(values)} for {len(self.input_ids)}"
+                    f"Expected one {what} an input id, got {len(values)} for "
+                    f"{len(self.input_ids)}: {name} {values!r:.60}"
                 )
 
     @property
@@ -88,8 +107,13 @@ def collate(examples: Sequence[Example], pad_id: int = 0) -> Batch:
     Raises:
         ValueError: If there are no examples, a task has integers in some examples and sequences in
             others, or an id does not fit int64.
-        TypeError: If ids or labels are not integers (booleans are not), or not in flat sequences.
+        TypeError: If ids or labels are not integers (booleans are not), or not in flat sequences,
+            or something is no example.
     """
+    check_several("examples", examples, "Examples")
+    for example in examples:
+        check_kind("each of examples", example, Example, "an Example")
+    check_whole("pad_id", pad_id, least=0, most=LARGEST_ID)
     return collate_as(examples, pad_id, tasks_of_tokens(examples))
 
 
@@ -128,7 +152,7 @@ def collate_as(examples: Sequence[Example], pad_id: int, token_tasks: Collection
         token_tasks: Tasks whose labels reach as far as the inputs, whatever the examples at hand.
     """
     if len(examples) == 0:
-        raise ValueError("Expected the examples of a batch, at least one, got none")
+        raise ValueError(f"Expected the examples of a batch, at least one, got none: {examples!r}")
     inputs = _inputs(examples, pad_id)
     tasks = dict.fromkeys(task for example in examples for task in example.labels)
     longest = inputs.input_ids.shape[1]

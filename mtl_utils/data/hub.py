@@ -19,6 +19,7 @@ from pathlib import Path
 import datasets
 import pandas as pd
 
+from mtl_utils.arguments import check_flag
 from mtl_utils.data import folder, own_data, remote, rows_digest, tables
 from mtl_utils.data import schema as checks
 from mtl_utils.data.carving import carve_validation
@@ -140,8 +141,7 @@ def load(
     _check_config_type(config)
     if schema is not None and not isinstance(schema, Schema):
         raise TypeError(f"schema must be a Schema, or None to guess one, got {schema!r}")
-    if not isinstance(verify, bool):
-        raise TypeError(f"verify must be True or False, got {verify!r}")
+    check_flag("verify", verify)
     if not isinstance(name_or_folder, str) or name not in REGISTRY:
         return own_data.load_folder(_find_folder(name, config), config, schema)
     if schema is not None:
@@ -207,7 +207,11 @@ def table(every_config: bool = False) -> pd.DataFrame:
     Returns:
         Columns ``name``, ``config``, ``task``, ``hub_id``, ``revision``, ``licence``, ``open``,
         ``rows``.
+
+    Raises:
+        TypeError: If ``every_config`` is no boolean.
     """
+    check_flag("every_config", every_config)
     return tables.overview(REGISTRY, every_config)
 
 
@@ -219,6 +223,10 @@ def columns_table(name: str | None = None) -> pd.DataFrame:
 
     Returns:
         Columns ``name``, ``config``, ``column``, ``type``, ``unlabelled``, ``meaning``.
+
+    Raises:
+        TypeError: If the name is no text.
+        UnknownDatasetError: If the name is not registered.
     """
     return tables.columns_table(REGISTRY if name is None else {name: entry(name)})
 

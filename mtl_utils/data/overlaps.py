@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import datasets
 
+from mtl_utils.arguments import check_whole, shown
 from mtl_utils.data.equal_texts import check_texts, row_texts, unordered
 
 __all__ = ["Overlap", "overlap"]
@@ -26,6 +27,10 @@ class Overlap:
         any_order: The same for texts in any order: a pair and the pair the other way round.
         any_text: Rows of which at least one text stands anywhere in the other.
         repeats: Rows of the split that repeat, character by character, an earlier one of it.
+
+    Raises:
+        TypeError: If a count is no whole number.
+        ValueError: If it is negative.
     """
 
     rows: int
@@ -34,6 +39,10 @@ class Overlap:
     any_order: int
     any_text: int
     repeats: int
+
+    def __post_init__(self) -> None:
+        for name, count in vars(self).items():
+            check_whole(name, count, least=0)
 
 
 def overlap(
@@ -57,13 +66,13 @@ def overlap(
     """
     for name, split in (("seen", seen), ("rows", rows)):
         if not isinstance(split, datasets.Dataset):
-            raise TypeError(
-                f"{name} must be one split, a datasets.Dataset, got {type(split).__name__}"
-            )
+            raise TypeError(f"{name} must be one split, a datasets.Dataset, got {shown(split)}")
     columns = check_texts(texts, rows.features)
     check_texts(columns, seen.features)
     if not columns:
-        raise ValueError(f"Found no column of texts among {list(rows.features)}; pass texts=")
+        raise ValueError(
+            f"Found no column of texts among {list(rows.features)}; pass texts=, got {texts!r}"
+        )
     exact, found = row_texts(rows, columns, exact=True), row_texts(rows, columns)
     known = row_texts(seen, columns)
     parts = {part for row in known for part in row}

@@ -90,7 +90,7 @@ def _check_names(what: str, names: Any) -> None:
         raise TypeError(f"{what} must be a list or tuple of names, got {names!r}")
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
-        raise ValueError(f"{what} names {twice} more than once")
+        raise ValueError(f"{what} names {twice} more than once: {names!r:.200}")
 
 
 def guess(features: Mapping[str, Any], tables: Mapping[str, pa.Table]) -> Schema:

@@ -10,6 +10,7 @@ from typing import Any
 
 import tokenizers
 
+from mtl_utils.arguments import check_flag, check_names, check_path, check_text, shown
 from mtl_utils.data.tokenization import (
     Pieces,
     SpecialTokens,
@@ -57,27 +58,32 @@ class PretrainedTokenizer(Tokenizer):
     Raises:
         ValueError: If the definition is none, the token of a role is not in the vocabulary, or no
             token can end a text.
+        TypeError: If the definition or the token of a role is no text, or the roles are no mapping.
     """
 
     definition: str = field(repr=False)
     roles: Mapping[str, str]
 
     def __post_init__(self) -> None:
+        check_text("definition", self.definition)
+        check_names("roles", self.roles, "which token plays which role")
         object.__setattr__(self, "roles", {n: self.roles[n] for n in _ROLES if n in self.roles})
         try:
             backend = self._backend
         except Exception as error:  # the library raises nothing more specific
             raise ValueError(
-                f"Expected a tokenizer as the library tokenizers writes it ({error}). Make one "
+                f"Expected as definition a tokenizer as the library tokenizers writes it, got "
+                f"{self.definition!r:.60} ({error}). Make one "
                 "with PretrainedTokenizer.from_pretrained."
             ) from error
         for role, token in self.roles.items():
+            check_text(f"roles[{role!r}]", token)
             if backend.token_to_id(token) is None:
                 raise ValueError(f"The {role} {token!r} is not in the vocabulary of the tokenizer")
         if not {"sep_token", "eos_token"} & set(self.roles):
             raise ValueError(
                 f"No token can end a text: expected a sep_token or an eos_token, got "
-                f"{dict(self.roles)}. Set one on the tokenizer first."
+                f"roles {dict(self.roles)}. Set one on the tokenizer first."
             )
 
     def __hash__(self) -> int:
@@ -99,7 +105,7 @@ class PretrainedTokenizer(Tokenizer):
         if not isinstance(backend, tokenizers.Tokenizer):
             raise TypeError(
                 "Expected a fast tokenizer of Hugging Face, as AutoTokenizer.from_pretrained gives "
-                f"it, got {type(tokenizer).__name__}"
+                f"it, got the tokenizer {shown(tokenizer)}"
             )
         tokens = {role: getattr(tokenizer, role, None) for role in _ROLES}
         return cls(backend.to_str(), {role: str(t) for role, t in tokens.items() if t is not None})
@@ -121,10 +127,14 @@ class PretrainedTokenizer(Tokenizer):
 
         Raises:
             OSError: If there is no such folder, and no such model on the Hub or no network.
-            TypeError: If the model has no fast tokenizer.
+            TypeError: If the model has no fast tokenizer, or an argument is of another type.
         """
         from transformers import AutoTokenizer  # slow to import, and only pretrained models need it
 
+        check_path("name_or_folder", name_or_folder)
+        if revision is not None:
+            check_text("revision", revision)
+        check_flag("local_files_only", local_files_only)
         name = os.fspath(name_or_folder)
         try:
             tokenizer = AutoTokenizer.from_pretrained(
@@ -135,7 +145,8 @@ class PretrainedTokenizer(Tokenizer):
             )
         except (OSError, ValueError) as error:
             raise OSError(
-                f"No tokenizer could be read from {name!r}: {first_line(error)} Give a folder "
+                f"No tokenizer could be read from name_or_folder {name!r}: {first_line(error)} "
+                "Give a folder "
                 "that save_pretrained wrote, or the name of a model on the Hugging Face Hub, which "
                 "is downloaded once where there is a network."
             ) from error

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
+from mtl_utils import arguments
+from mtl_utils.arguments import check_flag, check_kind, check_several, shown
 from mtl_utils.data.batch import MISSING_LABEL
 from mtl_utils.data.vocabulary import BOS, EOS, PAD, SPECIALS, UNK, Vocabulary
 
@@ -24,22 +26,27 @@ class Pieces:
     Raises:
         ValueError: If the lengths differ, or ``word_ids`` does not go through the words in order,
             from 0 on.
+        TypeError: If ids or words are not several in an order.
     """
 
     ids: list[int]
     word_ids: list[int]
 
     def __post_init__(self) -> None:
+        check_several("ids", self.ids, "ids")
+        check_several("word_ids", self.word_ids, "one index of a word a piece")
         if len(self.ids) != len(self.word_ids):
             raise ValueError(
-                f"Expected one word id a piece, got {len(self.word_ids)} for {len(self.ids)} pieces"
+                f"Expected one word id a piece, got {len(self.word_ids)} for {len(self.ids)} "
+                f"pieces: word_ids {self.word_ids!r:.60} for ids {self.ids!r:.60}"
             )
         before = -1
         for piece, word in enumerate(self.word_ids):
-            if word not in (before, before + 1) or word < 0:
+            if word not in (before, before + 1) or word < 0 or word is None:
                 raise ValueError(
                     f"word_ids goes through the words 0, 1, 2, ... in order and leaves none out; "
-                    f"piece {piece} has word {word} after {before if piece else 'nothing'}"
+                    f"piece {piece} has word {word} after {before if piece else 'nothing'} in "
+                    f"{self.word_ids!r:.60}"
                 )
             before = word
 
@@ -66,10 +73,13 @@ class Pieces:
 
         Raises:
             ValueError: If there is not one label for every word.
+            TypeError: If they are not several in an order.
         """
+        check_several("labels", labels, "one label a word")
         if len(labels) != self.num_words:
             raise ValueError(
-                f"Expected one label a word, got {len(labels)} labels for {self.num_words} words"
+                f"Expected one label a word, got {len(labels)} labels for {self.num_words} words: "
+                f"{labels!r:.60}"
             )
         aligned = [MISSING_LABEL] * len(self.ids)
         for word, piece in enumerate(self.first_pieces):
@@ -85,11 +95,22 @@ class SpecialTokens:
         start: Before the first text; where there are any, the first stands for all that is read.
         between: Between the two texts of a pair.
         end: After the last text.
+
+    Raises:
+        TypeError: If one of them is no list or tuple of whole numbers.
+        ValueError: If an id is negative.
     """
 
     start: tuple[int, ...]
     between: tuple[int, ...]
     end: tuple[int, ...]
+
+    def __post_init__(self) -> None:
+        for name, ids in vars(self).items():
+            if type(ids) is not tuple or not all(
+                type(index) is int and index >= 0 for index in ids
+            ):
+                _check_ids(name, ids)
 
 
 @runtime_checkable
@@ -178,10 +199,17 @@ class WordTokenizer(Tokenizer):
     Args:
         vocabulary: The words and their ids.
         lowercase: Lower-case the text first; the vocabulary then holds lower-case words.
+
+    Raises:
+        TypeError: If the vocabulary is none, or ``lowercase`` no boolean.
     """
 
     vocabulary: Vocabulary
     lowercase: bool = False
+
+    def __post_init__(self) -> None:
+        check_kind("vocabulary", self.vocabulary, Vocabulary, "a Vocabulary")
+        check_flag("lowercase", self.lowercase)
 
     @property
     def vocab_size(self) -> int:
@@ -219,7 +247,8 @@ class WordTokenizer(Tokenizer):
         Raises:
             TypeError: If a text is not a string, or one string was given for many.
         """
-        return [self.encode(text) for text in checked_texts(texts, "texts")]
+        given = (checked_text(text, "one of texts") for text in checked_texts(texts, "texts"))
+        return [self._ids(text.split()) for text in given]
 
     def encode_words(self, words: Sequence[str]) -> Pieces:
         """Return one id a word, as they are given: none is split further.
@@ -233,7 +262,8 @@ class WordTokenizer(Tokenizer):
         Raises:
             TypeError: If a word is not a string, or one string was given for many.
         """
-        ids = self._ids(checked_text(word) for word in checked_texts(words, "words"))
+        given = checked_texts(words, "words")
+        ids = self._ids(checked_text(word, "one of words") for word in given)
         return Pieces(ids, list(range(len(ids))))
 
     def _ids(self, words: Iterable[str]) -> list[int]:
@@ -269,18 +299,43 @@ class WordTokenizer(Tokenizer):
         return " ".join(self.vocabulary.decode(ids, skip_special=True))
 
 
-def checked_text(text: str) -> str:
+def check_tokenizer(tokenizer: object) -> None:
+    """Refuse what is no tokenizer.
+
+    Args:
+        tokenizer: Expected to be a :class:`Tokenizer`. Only one of its methods is looked for, since
+            to look for all would take longer than to encode a text.
+
+    Raises:
+        TypeError: If it is none.
+    """
+    if isinstance(tokenizer, type) or not hasattr(tokenizer, "encode_words"):
+        raise TypeError(
+            f"tokenizer must be a Tokenizer, such as a WordTokenizer, got {shown(tokenizer)}"
+        )
+
+
+def _check_ids(name: str, ids: object) -> None:
+    """Refuse what is no list or tuple of ids."""
+    check_kind(name, ids, (list, tuple), "a tuple of ids")
+    assert isinstance(ids, list | tuple)
+    for index in ids:
+        arguments.check_whole(f"each id of {name}", index, least=0)
+
+
+def checked_text(text: str, name: str = "text") -> str:
     """Return a text, or say that it is none.
 
     Args:
         text: The text.
+        name: What the message is to call it.
 
     Raises:
         TypeError: If it is not a string.
     """
     if not isinstance(text, str):
         raise TypeError(
-            f"Expected a string, got {type(text).__name__}: {text!r:.60}. "
+            f"Expected a string, got {type(text).__name__}: {text!r:.60}, as {name}. "
             "Sentences that are lists of words go through encode_words."
         )
     return text
@@ -317,7 +372,7 @@ def checked_words(words: Iterable[str]) -> list[str]:
     """
     given = list(checked_texts(words, "words"))
     for index, word in enumerate(given):
-        check_whole(checked_text(word), f"word {index}, {word!r:.60}")
+        check_whole(checked_text(word, "one of words"), f"word {index}, {word!r:.60}")
     return given
 
 
@@ -329,11 +384,13 @@ def checked_texts(values: Iterable[str], name: str) -> Iterable[str]:
         name: What they are called in the message.
 
     Raises:
-        TypeError: If one string was given for many.
+        TypeError: If one string was given for many, or something else that is not several.
     """
     if isinstance(values, str):
         raise TypeError(
             f"Expected {name}, a list of strings, got a single string: {values!r:.60}. "
             f"Put it into a list, or use encode."
         )
+    if isinstance(values, bytes | Mapping) or not isinstance(values, Iterable):
+        raise TypeError(f"Expected {name}, a list of strings, got {shown(values)}")
     return values

@@ -4,12 +4,20 @@ from __future__ import annotations
 
 import operator
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from mtl_utils.arguments import (
+    check_flag,
+    check_path,
+    check_several,
+    check_text,
+    check_whole,
+    shown,
+)
 from mtl_utils.files import read_json, write_json
 
 PAD = "<pad>"
@@ -32,20 +40,30 @@ class Vocabulary:
 
     Raises:
         ValueError: If the special tokens are not the first four, or a token occurs twice.
+        TypeError: If a token is no string, or there are not several in an order.
     """
 
     tokens: tuple[str, ...] = field(repr=False)
 
     def __post_init__(self) -> None:
+        check_several("tokens", self.tokens, "strings in the order of their ids", sized=False)
         object.__setattr__(self, "tokens", tuple(self.tokens))
+        for position, token in enumerate(self.tokens):
+            if not isinstance(token, str):
+                raise TypeError(
+                    f"tokens must be strings, got {shown(token)} at position {position}"
+                )
         if self.tokens[: len(SPECIALS)] != SPECIALS:
             raise ValueError(
-                f"A vocabulary starts with {SPECIALS}, got {self.tokens[: len(SPECIALS)]}. "
+                f"A vocabulary starts with {SPECIALS}, got tokens "
+                f"{list(self.tokens[: len(SPECIALS)])}. "
                 "Use Vocabulary.from_tokens to build one from text."
             )
         if len(self._ids) != len(self.tokens):
             twice = [token for token, count in Counter(self.tokens).items() if count > 1]
-            raise ValueError(f"A token may occur once in a vocabulary; these repeat: {twice[:5]}")
+            raise ValueError(
+                f"A token may occur once in tokens, a vocabulary; these repeat: {twice[:5]}"
+            )
 
     @classmethod
     def from_tokens(
@@ -67,10 +85,12 @@ class Vocabulary:
         Raises:
             ValueError: If ``min_count`` is below 1 or ``max_size`` leaves no room for the special
                 tokens.
-            TypeError: If something in ``tokens`` is not a string, for example a sentence.
+            TypeError: If something in ``tokens`` is not a string, for example a sentence, or a
+                number is no whole one.
         """
-        if min_count < 1:
-            raise ValueError(f"min_count must be at least 1, got {min_count}")
+        check_whole("min_count", min_count, least=1)
+        if max_size is not None:
+            check_whole("max_size", max_size)
         if max_size is not None and max_size < len(SPECIALS):
             raise ValueError(
                 f"max_size counts the {len(SPECIALS)} special tokens, so it must be at least "
@@ -126,7 +146,15 @@ class Vocabulary:
         return f"Vocabulary({len(self)} tokens: {sample}{', ...' if len(self) > 9 else ''})"
 
     def id(self, token: str) -> int:
-        """Return the id of one token, that of ``<unk>`` if it is unknown."""
+        """Return the id of one token, that of ``<unk>`` if it is unknown.
+
+        Args:
+            token: The token.
+
+        Raises:
+            TypeError: If it is no string.
+        """
+        check_text("token", token)
         return self._ids.get(token, self.unk_id)
 
     def encode(self, tokens: Iterable[str]) -> list[int]:
@@ -157,8 +185,9 @@ class Vocabulary:
 
         Raises:
             IndexError: If an id is negative or not smaller than the size of the vocabulary.
-            TypeError: If an id is no whole number.
+            TypeError: If an id is no whole number, or ``skip_special`` no boolean.
         """
+        check_flag("skip_special", skip_special)
         hidden = {self.pad_id, self.bos_id, self.eos_id} if skip_special else set()
         return [self._token(index) for index in checked_ids(ids) if index not in hidden]
 
@@ -178,7 +207,9 @@ class Vocabulary:
 
         Raises:
             OSError: If it cannot be written; a file that was there is untouched.
+            TypeError: If it is no path.
         """
+        check_path("path", path)
         write_json(path, {"tokens": self.tokens}, indent=0)
 
     @classmethod
@@ -194,10 +225,14 @@ class Vocabulary:
         Raises:
             FileNotFoundError: If there is no such file.
             ValueError: If the file is damaged, or does not hold a vocabulary.
+            TypeError: If it is no path.
         """
-        path = Path(path)
+        check_path("path", path)
+        given, path = path, Path(path)
         if not path.is_file():
-            raise FileNotFoundError(f"No vocabulary at {path}. Write one with Vocabulary.save.")
+            raise FileNotFoundError(
+                f"No vocabulary at path {str(given)!r}. Write one with Vocabulary.save."
+            )
         content = read_json(path)
         expected = '{"tokens": [strings]}'
         if not isinstance(content, dict) or content.keys() - {"digest"} != {"tokens"}:
@@ -219,18 +254,19 @@ def is_list_of_strings(value: object) -> bool:
     return isinstance(value, list) and all(isinstance(item, str) for item in value)
 
 
-def checked_ids(ids: Iterable[int]) -> list[int]:
+def checked_ids(ids: Iterable[int], name: str = "ids") -> list[int]:
     """Return ids as a list of integers, or say which is none.
 
     Args:
         ids: Ids of one text, for example a row of a tensor or of an array.
+        name: What the message is to call them.
 
     Raises:
         TypeError: If one is no whole number, or ``ids`` is no sequence.
     """
     given = _plain(ids)
-    if isinstance(given, str | bytes) or not isinstance(given, Iterable):
-        raise TypeError(f"Expected ids, a sequence of whole numbers, got {ids!r:.60}")
+    if isinstance(given, str | bytes | Mapping | Set) or not isinstance(given, Iterable):
+        raise TypeError(f"Expected {name}, a sequence of whole numbers, got {ids!r:.60}")
     found = []
     for place, index in enumerate(map(_plain, given)):
         try:
@@ -239,7 +275,7 @@ def checked_ids(ids: Iterable[int]) -> list[int]:
             whole = None
         if whole is None or isinstance(index, bool):
             raise TypeError(
-                f"Expected ids that are whole numbers, got {type(index).__name__} at position "
+                f"Expected {name} that are whole numbers, got {type(index).__name__} at position "
                 f"{place}: {index!r:.60}. Several texts are decoded one by one."
             )
         found.append(whole)
@@ -252,6 +288,8 @@ def _plain(value: Any) -> Any:
 
 
 def _checked(tokens: Iterable[str]) -> Iterator[str]:
+    if isinstance(tokens, bytes) or not isinstance(tokens, Iterable):
+        raise TypeError(f"Expected tokens, several strings, got {shown(tokens)}")
     for token in tokens:
         if not isinstance(token, str):
             raise TypeError(

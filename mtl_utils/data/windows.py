@@ -6,7 +6,8 @@ from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from mtl_utils.data.tokenization import Tokenizer
+from mtl_utils.arguments import check_several, check_whole
+from mtl_utils.data.tokenization import Tokenizer, check_tokenizer
 
 
 @dataclass(frozen=True)
@@ -19,11 +20,29 @@ class Window:
             ``None``.
         positions: Where in ``input_ids`` the words begin that have most context in this window,
             one after the other.
+
+    Raises:
+        ValueError: If a position is none of the input ids, or there is not one segment id for each.
+        TypeError: If one of them is not several, or a position no whole number.
     """
 
     input_ids: list[int]
     segment_ids: list[int] | None
     positions: list[int]
+
+    def __post_init__(self) -> None:
+        check_several("input_ids", self.input_ids, "ids")
+        check_several("positions", self.positions, "positions")
+        for at in self.positions:
+            check_whole("each of positions", at, least=0, most=len(self.input_ids) - 1)
+        if self.segment_ids is None:
+            return
+        check_several("segment_ids", self.segment_ids, "one item an input id")
+        if len(self.segment_ids) != len(self.input_ids):
+            raise ValueError(
+                f"Expected one segment id an input id, got segment_ids {self.segment_ids!r:.60} "
+                f"for {len(self.input_ids)}"
+            )
 
 
 def encode_windows(
@@ -58,8 +77,13 @@ def encode_windows(
     Raises:
         ValueError: If ``max_length`` leaves no room for a piece, or ``stride`` is below 1 or
             larger than the room.
-        TypeError: If something that should be text is not.
+        TypeError: If something that should be text is not, a number is no whole one, or the
+            tokenizer is none.
     """
+    check_tokenizer(tokenizer)
+    for name, value in (("max_length", max_length), ("stride", stride)):
+        if value is not None:
+            check_whole(name, value)
     pieces = tokenizer.encode_words(words)
     around = tokenizer.special_tokens
     head, tail, segment = list(around.start), list(around.end), 0
@@ -78,6 +102,8 @@ def encode_windows(
             f"must leave room for a piece; got {max_length}"
         )
     first_pieces = pieces.first_pieces
+    if stride is not None and (stride < 1 or stride > room < total):
+        raise ValueError(f"stride must lie between 1 and the room of {room} pieces, got {stride}")
     starts = _starts(first_pieces, total, room, stride)
     windows = []
     for start, chosen in zip(starts, _shared_out(first_pieces, starts, total, room), strict=True):
@@ -92,7 +118,10 @@ def encode_windows(
 
 
 def _ids(tokenizer: Tokenizer, text: str | Sequence[str]) -> list[int]:
-    return tokenizer.encode(text) if isinstance(text, str) else tokenizer.encode_words(text).ids
+    if isinstance(text, str):
+        return tokenizer.encode(text)
+    check_several("second", text, "words, or a text")
+    return tokenizer.encode_words(text).ids
 
 
 def _starts(first_pieces: Sequence[int], total: int, room: int, stride: int | None) -> list[int]:
@@ -100,8 +129,6 @@ def _starts(first_pieces: Sequence[int], total: int, room: int, stride: int | No
     if total <= room:
         return [0]
     stride = max(1, room // 2) if stride is None else stride
-    if not 1 <= stride <= room:
-        raise ValueError(f"stride must lie between 1 and the room of {room} pieces, got {stride}")
     starts = [0]
     while starts[-1] + room < total:
         place = bisect_left(first_pieces, min(starts[-1] + stride, total - room))

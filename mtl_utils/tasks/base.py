@@ -8,6 +8,7 @@ from typing import Any, Protocol
 from torch import Tensor
 from torch import nn as torch_nn
 
+from mtl_utils.arguments import check_text
 from mtl_utils.data.batch import Batch, Inputs
 from mtl_utils.objectives.losses import num_counted
 
@@ -21,12 +22,16 @@ class Head(torch_nn.Module):
     Attributes:
         reads_decoder: Whether it must be given the states of a decoder, one a target token, and not
             those of the encoder.
+
+    Raises:
+        TypeError: If the name is no string.
     """
 
     reads_decoder: bool = False
 
     def __init__(self, task: str) -> None:
         super().__init__()
+        check_text("task", task)
         self.task = task
 
     def forward(self, hidden: Tensor, batch: Batch) -> Tensor:

@@ -10,9 +10,9 @@ from typing import ClassVar
 from torch import Tensor
 from torch import nn as torch_nn
 
-from mtl_utils.arguments import check_probability
+from mtl_utils.arguments import check_kind, check_probability, check_sizes, check_text
 from mtl_utils.data.batch import MISSING_LABEL, Batch, Inputs
-from mtl_utils.data.class_labels import named_labels
+from mtl_utils.data.class_labels import labels_by_name
 from mtl_utils.objectives.losses import check_smoothing, label_smoothing_loss
 from mtl_utils.tasks.label_names import check_labels, label_ids, label_names
 from mtl_utils.tasks.labelled_head import LabelledHead
@@ -38,6 +38,8 @@ class Classification:
     Raises:
         ValueError: If there are no labels, one occurs twice, there is no such pooling, or a
             probability is outside its range.
+        TypeError: If the name or a label is no string, the labels have no order, or a probability
+            is no number.
     """
 
     name: str
@@ -49,9 +51,10 @@ class Classification:
     poolings: ClassVar[Mapping[str, Pooling]] = TEXT_POOLINGS
 
     def __post_init__(self) -> None:
+        check_text("name", self.name)
         check_labels(self.labels)
         object.__setattr__(self, "labels", tuple(self.labels))
-        if self.pooling not in self.poolings:
+        if not isinstance(self.pooling, str) or self.pooling not in self.poolings:
             raise ValueError(
                 f"{type(self).__name__} has the poolings {list(self.poolings)}, got "
                 f"{self.pooling!r}"
@@ -71,7 +74,7 @@ class Classification:
             ValueError: If the id is not that of a label.
             TypeError: If it is neither a name nor an id.
         """
-        return label_ids(self.name, self.labels, [name], missing=True)[0]
+        return label_ids(self.name, self.labels, [name], missing=True, name="name")[0]
 
     def names(self, ids: Sequence[str | int]) -> list[str]:
         """Turn ids into names.
@@ -82,6 +85,7 @@ class Classification:
         Raises:
             ValueError: If an id is not that of a label.
             KeyError: If a name is not among the labels.
+            TypeError: If something is neither a name nor an id, or they are not several.
         """
         return label_names(self.name, self.labels, ids)
 
@@ -90,6 +94,10 @@ class Classification:
 
         Args:
             width: Size of the hidden states, D.
+
+        Raises:
+            TypeError: If it is no whole number.
+            ValueError: If it is below 1.
         """
         return ClassificationHead(self, width)
 
@@ -111,19 +119,24 @@ class Classification:
             ValueError: If numbers differ, there is nothing to compare, or an id is not that of a
                 label.
             KeyError: If a name is not that of a label.
+            TypeError: If something is neither a name nor an id, or they are not several.
         """
-        predictions, references = named_labels(predictions), named_labels(references)
+        predictions = labels_by_name("predictions", predictions)
+        references = labels_by_name("references", references)
         if len(predictions) != len(references):
             raise ValueError(
                 f"Expected as many predictions as references, got {len(predictions)} for "
-                f"{len(references)}"
+                f"{len(references)}: predictions {predictions!r:.60}, references {references!r:.60}"
             )
-        ids = label_ids(self.name, self.labels, references, missing=True)
+        ids = label_ids(self.name, self.labels, references, missing=True, name="references")
         pairs = zip(predictions, ids, strict=True)
         counted = [(found, expected) for found, expected in pairs if expected != MISSING_LABEL]
         if not counted:
             raise ValueError(f"No row has a label of {self.name!r}; there is nothing to measure")
-        found, expected = (self.names(side) for side in zip(*counted, strict=True))
+        found, expected = (
+            label_names(self.name, self.labels, side, name="predictions")
+            for side in zip(*counted, strict=True)
+        )
         right = Counter(a for a, b in zip(found, expected, strict=True) if a == b)
         times = Counter(found) + Counter(expected)  # as often as predicted and as expected
         scores = [2 * right[label] / times[label] for label in times]
@@ -153,6 +166,7 @@ class PairClassification(Classification):
 
     Raises:
         ValueError: As :class:`Classification`.
+        TypeError: As :class:`Classification`.
     """
 
     poolings: ClassVar[Mapping[str, Pooling]] = PAIR_POOLINGS
@@ -164,9 +178,15 @@ class ClassificationHead(LabelledHead):
     Args:
         task: The task, of texts or of pairs.
         width: Size of the hidden states, D.
+
+    Raises:
+        TypeError: If the task is of another class, or the width no whole number.
+        ValueError: If the width is below 1.
     """
 
     def __init__(self, task: Classification, width: int) -> None:
+        check_kind("task", task, Classification, "a Classification")
+        check_sizes(width=width)
         super().__init__(task.name, task.labels)
         self.smoothing = task.smoothing
         self.pooling = task.poolings[task.pooling]

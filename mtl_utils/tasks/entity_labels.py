@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from mtl_utils.tasks.label_names import check_labels
 from mtl_utils.tasks.spans import OUTSIDE, split_tag
 
 UNNAMED_TYPE = "entity"
@@ -62,8 +63,11 @@ def iob2_constraints(labels: Sequence[str]) -> tuple[Tensor, Tensor]:
         ``I-`` tag follows anything but a ``B-`` or ``I-`` tag of its type. Any tag may come last.
 
     Raises:
-        ValueError: If a label is none of IOB2, or an ``I-`` tag has no ``B-`` tag of its type.
+        ValueError: If a label is none of IOB2, an ``I-`` tag has no ``B-`` tag of its type, there
+            are no labels, or one occurs twice.
+        TypeError: If a label is no string, or the labels have no order.
     """
+    check_labels(labels)
     split = [split_tag(label) for label in labels]
     begun = {kind for prefix, kind in split if prefix == "B"}
     for prefix, kind in split:

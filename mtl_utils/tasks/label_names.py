@@ -36,7 +36,12 @@ def check_labels(labels: Sequence[str]) -> None:
 
 
 def label_ids(
-    task: str, labels: Sequence[str], given: Sequence[Any], *, missing: bool = False
+    task: str,
+    labels: Sequence[str],
+    given: Sequence[Any],
+    *,
+    missing: bool = False,
+    name: str = "labels",
 ) -> list[int]:
     """Turn labels into ids.
 
@@ -46,54 +51,64 @@ def label_ids(
         given: Labels, each its name or its id.
         missing: Whether some may be missing: ``None``, not a number, or
             :data:`~mtl_utils.data.MISSING_LABEL`, which is what they become.
+        name: What a message is to call what was given.
 
     Raises:
         KeyError: If a name is not among the labels.
         ValueError: If an id is not that of a label.
         TypeError: If something is neither a name nor an id, or what was given is not several.
     """
-    if isinstance(given, str | Mapping) or not hasattr(given, "__iter__"):
-        raise TypeError(f"Expected several labels of {task!r}, got {given!r:.60}; use a list")
+    if isinstance(given, str | bytes | Mapping) or not hasattr(given, "__iter__"):
+        raise TypeError(
+            f"Expected several labels of {task!r}, got {given!r:.60} as {name}; use a list"
+        )
     given = list(given)
     if missing:
         given = [MISSING_LABEL if is_missing(label) else label for label in given]
     named = any(isinstance(label, str) for label in given)
     ids = {label: number for number, label in enumerate(labels)} if named else {}
-    return [_label_id(task, labels, ids, label, missing) for label in given]
+    return [_label_id(task, labels, ids, label, missing, name) for label in given]
 
 
 def _label_id(
-    task: str, labels: Sequence[str], ids: Mapping[str, int], label: Any, missing: bool
+    task: str, labels: Sequence[str], ids: Mapping[str, int], label: Any, missing: bool, name: str
 ) -> int:
     if isinstance(label, str):
         if label not in ids:
-            raise KeyError(f"{label!r} is not a label of {task!r}: {tuple(labels)!r:.400}")
+            raise KeyError(
+                f"{label!r} is not a label of {task!r}: {tuple(labels)!r:.400}; it is in {name}"
+            )
         return ids[label]
     if not hasattr(label, "__index__") or isinstance(label, bool):
         hint = _HOW_TO_LEAVE_OUT if missing else "A label is missing here that is needed."
         if not is_missing(label):
             hint = "Numbers must be integers: pandas makes them floats where one is missing."
-        raise TypeError(f"Expected names or ids of labels of {task!r}, got {label!r:.60}. {hint}")
+        raise TypeError(
+            f"Expected names or ids of labels of {task!r}, got {label!r:.60} in {name}. {hint}"
+        )
     number = index(label)
     if 0 <= number < len(labels) or (missing and number == MISSING_LABEL):
         return number
     raise ValueError(
-        f"{number} is not the id of a label of {task!r}, which are 0 to {len(labels) - 1}."
-        + (f" {_HOW_TO_LEAVE_OUT}" if number < 0 else "")
+        f"{number} is not the id of a label of {task!r}, which are 0 to {len(labels) - 1}; it is "
+        f"in {name}." + (f" {_HOW_TO_LEAVE_OUT}" if number < 0 else "")
     )
 
 
-def label_names(task: str, labels: Sequence[str], given: Sequence[Any]) -> list[str]:
+def label_names(
+    task: str, labels: Sequence[str], given: Sequence[Any], *, name: str = "ids"
+) -> list[str]:
     """Turn labels into names.
 
     Args:
         task: Name of the task, for the messages.
         labels: Names of its labels, in the order of their ids.
         given: Labels, each its name or its id.
+        name: What a message is to call what was given.
 
     Raises:
         KeyError: If a name is not among the labels.
         ValueError: If an id is not that of a label.
         TypeError: If something is neither a name nor an id, or what was given is not several.
     """
-    return [labels[number] for number in label_ids(task, labels, given)]
+    return [labels[number] for number in label_ids(task, labels, given, name=name)]

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from mtl_utils.tasks.base import Head
+from mtl_utils.tasks.label_names import check_labels
 
 _KEY = "_extra_state"  # PyTorch's own name for what get_extra_state returns
 
@@ -24,10 +25,15 @@ class LabelledHead(Head):
     Args:
         task: Name of the task, under which a batch has its labels.
         labels: Names of the labels, in the order of their ids.
+
+    Raises:
+        TypeError: If a name is no string, or the labels have no order.
+        ValueError: If there are no labels, or one occurs twice.
     """
 
     def __init__(self, task: str, labels: Sequence[str]) -> None:
         super().__init__(task)
+        check_labels(labels)
         self.labels = tuple(labels)
 
     def get_extra_state(self) -> Tensor:

@@ -5,13 +5,15 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from numbers import Real
+from typing import Any, Literal
 
 from torch import Tensor
 from torch import nn as torch_nn
 
-from mtl_utils.arguments import check_sizes
+from mtl_utils.arguments import check_kind, check_several, check_sizes, check_text, shown
 from mtl_utils.data.batch import MISSING_LABEL, Batch
+from mtl_utils.data.vocabulary import checked_ids
 from mtl_utils.objectives.losses import check_smoothing, label_smoothing_loss, num_counted
 from mtl_utils.objectives.sequence import sequence_loss
 from mtl_utils.tasks.base import Head
@@ -33,6 +35,7 @@ class LanguageModeling:
     Raises:
         ValueError: If ``per`` is something else, a loss per sequence is to be smoothed,
             ``vocab_size`` is below 1, or ``smoothing`` is outside [0, 1].
+        TypeError: If the name is no string, or a number is none.
     """
 
     name: str
@@ -42,6 +45,7 @@ class LanguageModeling:
     causal = True
 
     def __post_init__(self) -> None:
+        check_text("name", self.name)
         check_sizes(vocab_size=self.vocab_size)
         check_smoothing(self.smoothing)
         if self.per not in ("token", "sequence"):
@@ -60,7 +64,12 @@ class LanguageModeling:
 
         Returns:
             As many ids; nothing follows the last.
+
+        Raises:
+            TypeError: If an id is no whole number, or they are not several.
         """
+        if type(input_ids) is not list or not set(map(type, input_ids)) <= {int}:
+            input_ids = checked_ids(input_ids, "input_ids")
         return [*input_ids[1:], MISSING_LABEL]
 
     def head(self, width: int) -> LanguageModelingHead:
@@ -68,6 +77,10 @@ class LanguageModeling:
 
         Args:
             width: Size of the causal states, D.
+
+        Raises:
+            TypeError: If it is no whole number.
+            ValueError: If it is below 1.
         """
         return LanguageModelingHead(self, width)
 
@@ -85,12 +98,20 @@ class LanguageModeling:
 
         Raises:
             ValueError: If nothing was predicted, or lengths differ.
+            TypeError: If a prediction is no number, or rows are not several.
         """
+        for name, rows in (("predictions", predictions), ("references", references)):
+            check_several(name, rows, "rows")
+            for row in rows:
+                check_several(f"each of {name}", row, "numbers")
+        for row in predictions:
+            _check_numbers(row)
         lengths = [max(0, len(ids) - 1) for ids in references]
         if [len(row) for row in predictions] != lengths or not sum(lengths):
             raise ValueError(
                 f"Expected one log-probability for each token after the first, {sum(lengths)} in "
-                f"all and at least one; got {sum(map(len, predictions))} in {len(predictions)} rows"
+                f"all and at least one; got {sum(map(len, predictions))} in {len(predictions)} "
+                f"rows: predictions {predictions!r:.60}, references {references!r:.60}"
             )
         loss = -sum(map(sum, predictions)) / sum(lengths)
         try:
@@ -99,15 +120,32 @@ class LanguageModeling:
             return {"perplexity": math.inf}
 
 
+def _check_numbers(row: Any) -> None:
+    """Refuse what is no row of numbers."""
+    plain = row.tolist() if hasattr(row, "tolist") else row
+    if set(map(type, plain)) <= {float, int}:
+        return
+    for value in plain:
+        number = value.item() if hasattr(value, "item") else value
+        if isinstance(number, bool) or not isinstance(number, Real):
+            raise TypeError(f"predictions must be log-probabilities, numbers, got {shown(value)}")
+
+
 class LanguageModelingHead(Head):
     """An output layer over the vocabulary.
 
     Args:
         task: The task.
         width: Size of the causal states, D.
+
+    Raises:
+        TypeError: If the task is of another class, or the width no whole number.
+        ValueError: If the width is below 1.
     """
 
     def __init__(self, task: LanguageModeling, width: int) -> None:
+        check_kind("task", task, LanguageModeling, "a LanguageModeling")
+        check_sizes(width=width)
         super().__init__(task.name)
         self.smoothing, self.per = task.smoothing, task.per
         self.output = torch_nn.Linear(width, task.vocab_size)

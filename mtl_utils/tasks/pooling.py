@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from mtl_utils.arguments import check_flag, check_kind, check_sizes, check_tensor, shown
 from mtl_utils.data.batch import Inputs
 
 
@@ -19,11 +20,22 @@ class Pooling:
         pool: From hidden states ``[B, T, D]`` and inputs to one vector a row.
         factor: How many times D long the vector is.
         of_pairs: Whether inputs need segment ids.
+
+    Raises:
+        TypeError: If ``pool`` cannot be called, ``factor`` is no whole number or ``of_pairs`` no
+            boolean.
+        ValueError: If ``factor`` is below 1.
     """
 
     pool: Callable[[Tensor, Inputs], Tensor]
     factor: int = 1
     of_pairs: bool = False
+
+    def __post_init__(self) -> None:
+        if not callable(self.pool):
+            raise TypeError(f"pool must be a function of states and inputs, got {shown(self.pool)}")
+        check_sizes(factor=self.factor)
+        check_flag("of_pairs", self.of_pairs)
 
 
 def first_state(hidden: Tensor, inputs: Inputs) -> Tensor:
@@ -35,7 +47,12 @@ def first_state(hidden: Tensor, inputs: Inputs) -> Tensor:
 
     Returns:
         ``[B, D]``, zero for a row without tokens.
+
+    Raises:
+        TypeError: If the states are no floating-point tensor, or the inputs none.
+        ValueError: If the states are not one a token.
     """
+    _check_states(hidden, inputs)
     return hidden[:, 0].masked_fill(~inputs.mask[:, :1], 0.0)
 
 
@@ -48,7 +65,12 @@ def mean_state(hidden: Tensor, inputs: Inputs) -> Tensor:
 
     Returns:
         ``[B, D]``, zero for a row without tokens.
+
+    Raises:
+        TypeError: If the states are no floating-point tensor, or the inputs none.
+        ValueError: If the states are not one a token.
     """
+    _check_states(hidden, inputs)
     return _mean(hidden, inputs.mask)
 
 
@@ -85,8 +107,10 @@ def compared_means(hidden: Tensor, inputs: Inputs) -> Tensor:
         ``[B, 4 D]``. The mean of a segment without tokens is zero.
 
     Raises:
-        ValueError: If the inputs have no segment ids.
+        ValueError: If the inputs have no segment ids, or the states are not one a token.
+        TypeError: If the states are no floating-point tensor, or the inputs none.
     """
+    _check_states(hidden, inputs)
     segments = _segments(inputs)
     first, second = (_mean(hidden, inputs.mask & (segments == segment)) for segment in (0, 1))
     return torch.cat([first, second, (first - second).abs(), first * second], dim=-1)
@@ -97,6 +121,16 @@ PAIR_POOLINGS = {
     "first": Pooling(first_state_of_pair, of_pairs=True),
     "compare": Pooling(compared_means, 4, of_pairs=True),
 }
+
+
+def _check_states(hidden: Tensor, inputs: Inputs) -> None:
+    check_kind("inputs", inputs, Inputs, "Inputs")
+    check_tensor("hidden", hidden, "[B, T, D]", "floating-point")
+    if hidden.shape[:2] != inputs.mask.shape:
+        raise ValueError(
+            f"hidden must have one state a token, [B, T, D] for the mask {list(inputs.mask.shape)} "
+            f"of the inputs, got one of shape {list(hidden.shape)}"
+        )
 
 
 def _mean(hidden: Tensor, kept: Tensor) -> Tensor:

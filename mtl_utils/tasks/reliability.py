@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from mtl_utils.arguments import check_kind, check_sizes, check_tensor
 from mtl_utils.objectives.losses import check_targets
 
 
@@ -18,11 +19,18 @@ class Calibration:
         confidence: Mean probability of the predicted class, one number a bin, 0 in an empty one.
         accuracy: Share of predictions that are right, one number a bin.
         counts: Number of predictions in each bin.
+
+    Raises:
+        TypeError: If one of them is no tensor.
     """
 
     confidence: Tensor
     accuracy: Tensor
     counts: Tensor
+
+    def __post_init__(self) -> None:
+        for name, tensor in vars(self).items():
+            check_kind(name, tensor, Tensor, "a tensor [M]")
 
     @property
     def expected_error(self) -> float:
@@ -48,22 +56,31 @@ def calibration(probabilities: Tensor, targets: Tensor, num_bins: int = 10) -> C
     Raises:
         ValueError: If the shapes do not fit, a target is not a class, there is nothing to count, a
             row is no distribution, or ``num_bins`` is below 1.
-        TypeError: If the targets are not integers.
+        TypeError: If the targets are not integers, the probabilities not floating-point numbers, or
+            ``num_bins`` is no whole number.
     """
+    check_tensor("probabilities", probabilities, "[...]", "floating-point")
+    check_tensor("targets", targets, "[...]", "integer")
+    check_sizes(num_bins=num_bins)
     if probabilities.dim() < 1 or probabilities.shape[:-1] != targets.shape:
         raise ValueError(
             f"probabilities {list(probabilities.shape)} need targets "
             f"{list(probabilities.shape[:-1])}, got {list(targets.shape)}"
         )
-    if num_bins < 1:
-        raise ValueError(f"num_bins must be at least 1, got {num_bins}")
     counted = check_targets(probabilities, targets)
     if not bool(counted.any()):
-        raise ValueError("There is no prediction with a target to count")
+        raise ValueError(
+            f"There is no prediction with a target to count: all of targets {list(targets.shape)} "
+            "are missing"
+        )
     rows, expected = probabilities[counted].double(), targets[counted]  # [N, C], [N]
     total = rows.sum(dim=-1)
     if bool((rows < 0).any()) or not torch.allclose(total, torch.ones_like(total), atol=1e-4):
-        raise ValueError("Expected probabilities that sum to 1 over classes; apply softmax first")
+        raise ValueError(
+            f"Expected probabilities that sum to 1 over classes, got {list(probabilities.shape)} "
+            f"with sums from {float(total.min()):.4g} to {float(total.max()):.4g}, the least being "
+            f"{float(rows.min()):.4g}; apply softmax first"
+        )
     sure, predicted = rows.max(dim=-1)  # [N]
     right = (predicted == expected).double()
     bins = (sure * num_bins).ceil().long().clamp(1, num_bins) - 1

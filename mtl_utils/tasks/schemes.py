@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from mtl_utils.arguments import check_several
 from mtl_utils.tasks.spans import OUTSIDE, Span, broken_iob2
 
 
@@ -84,7 +85,7 @@ def convert_tags(tags: Sequence[str], source: str, target: str = "iob2") -> list
         ValueError: If a tag is none of the source, or stands where the source writes another.
         TypeError: If a tag is not a string, or a string was given for several.
     """
-    name, written = _named(source), _named(target)
+    name, written = _named("source", source), _named("target", target)
     tags = _strings(tags)
     spans = _read(tags, name)
     for position, (tag, expected) in enumerate(
@@ -116,6 +117,7 @@ def repair_iob2(rows: Iterable[Sequence[str | None]]) -> tuple[list[list[str | N
         ValueError: If a tag is none of IOB2.
         TypeError: If a tag is not a string, or a string was given for a sentence.
     """
+    check_several("rows", rows, "the tags of each sentence", sized=False)
     repaired: list[list[str | None]] = []
     count = 0
     for row in rows:
@@ -130,11 +132,13 @@ def repair_iob2(rows: Iterable[Sequence[str | None]]) -> tuple[list[list[str | N
     return repaired, count
 
 
-def _named(scheme: str) -> str:
-    name = scheme.lower() if isinstance(scheme, str) else scheme
+def _named(argument: str, scheme: str) -> str:
+    name = scheme.lower() if isinstance(scheme, str) else ""
     name = _OTHER_NAMES.get(name, name)
     if name not in _SCHEMES:
-        raise KeyError(f"There is no scheme {scheme!r}; there are {list(TAG_SCHEMES)}")
+        raise KeyError(
+            f"There is no scheme {scheme!r}; there are {list(TAG_SCHEMES)} for {argument}"
+        )
     return name
 
 
@@ -146,6 +150,7 @@ def _strings(tags: Sequence[str]) -> list[str]:
 def _refuse_text(tags: object) -> None:
     if isinstance(tags, str):
         raise TypeError(f"Expected the tags of a sentence as a list, got the string {tags!r:.60}")
+    check_several("tags", tags, "tags", sized=False)
 
 
 def _split(tag: object, name: str) -> tuple[str, str]:

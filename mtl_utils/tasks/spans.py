@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
+from itertools import pairwise
 
+from mtl_utils.arguments import check_kind, check_several, check_text, check_whole
 from mtl_utils.data.batch import MISSING_LABEL
 
 OUTSIDE = "O"
@@ -18,11 +20,26 @@ class Span:
         type: What kind of entity it is.
         start: Its first token.
         end: One past its last token.
+
+    Raises:
+        TypeError: If the type is no string, or a place no whole number.
+        ValueError: If the type is empty, or there is no token in it.
     """
 
     type: str
     start: int
     end: int
+
+    def __post_init__(self) -> None:
+        # Spans are many, and nearly all are right.
+        places = type(self.start) is int and type(self.end) is int and 0 <= self.start < self.end
+        if places and type(self.type) is str and self.type:
+            return
+        check_text("type", self.type)
+        if not self.type:
+            raise ValueError(f"type must name the kind of an entity, got {self.type!r}")
+        check_whole("start", self.start, least=0)
+        check_whole("end", self.end, least=self.start + 1)
 
 
 @dataclass(frozen=True)
@@ -39,6 +56,10 @@ class SpanErrors:
         wrong_both: Pairs of different types that overlap and have different tokens.
         missed: Reference spans without a partner.
         spurious: Predicted spans without a partner.
+
+    Raises:
+        TypeError: If a count is no whole number.
+        ValueError: If it is negative.
     """
 
     correct: int = 0
@@ -47,6 +68,10 @@ class SpanErrors:
     wrong_both: int = 0
     missed: int = 0
     spurious: int = 0
+
+    def __post_init__(self) -> None:
+        for name, count in vars(self).items():
+            check_whole(name, count, least=0)
 
     @property
     def num_pairs(self) -> int:
@@ -78,7 +103,9 @@ def to_spans(tags: Sequence[str]) -> list[Span]:
 
     Raises:
         ValueError: If a tag is none of IOB2.
+        TypeError: If a tag is no string, or they are not several.
     """
+    check_several("tags", tags, "tags")
     spans: list[Span] = []
     inside = ""  # type of the span that the next token may continue
     for position, tag in enumerate(tags):
@@ -104,8 +131,12 @@ def split_tag(tag: str) -> tuple[str, str]:
 
     Raises:
         ValueError: If it is anything else.
+        TypeError: If it is no string.
     """
-    prefix, dash, kind = tag.partition("-")
+    try:
+        prefix, dash, kind = tag.partition("-")
+    except (AttributeError, TypeError):
+        raise TypeError(f"Expected tags, which are strings, got {tag!r:.60}") from None
     if tag == OUTSIDE or (prefix in ("B", "I") and dash and kind):
         return prefix, kind
     raise ValueError(f'Expected an IOB2 tag, "O" or "B-" or "I-" and a type, got {tag!r}')
@@ -153,7 +184,30 @@ def match_spans(
     Returns:
         Pairs of a reference and a prediction, in the order of the text by the first of the two;
         ``None`` stands where a span has no partner.
+
+    Raises:
+        TypeError: If something is no span, or they are not several.
+        ValueError: If two spans of one side overlap.
     """
+    _check_spans("predicted", predicted)
+    _check_spans("references", references)
+    return _matched(predicted, references)
+
+
+def _check_spans(name: str, spans: Sequence[Span]) -> None:
+    check_several(name, spans, "Spans")
+    for span in spans:
+        check_kind(f"each of {name}", span, Span, "a Span")
+    in_order = sorted(spans, key=lambda span: (span.start, span.end))
+    for left, right in pairwise(in_order):
+        if right.start < left.end:
+            raise ValueError(f"{name} must not overlap, got {left} and {right}")
+
+
+def _matched(
+    predicted: Sequence[Span], references: Sequence[Span]
+) -> list[tuple[Span | None, Span | None]]:
+    """Pair spans that are known to be some, none overlapping another."""
     partners: dict[Span, Span] = {}
     taken: set[Span] = set()
     candidates = sorted(
@@ -188,12 +242,13 @@ def span_errors(
     Raises:
         ValueError: If there are more sentences, or tags in a sentence, of one than of the other,
             a tag is none of IOB2, or the references break the scheme, whose entities would be lost.
+        TypeError: If a tag is no string, or the tags of a sentence are not several.
     """
     check_rows(predictions, references)
     check_iob2(references, "The references")
     counts = dict.fromkeys((field.name for field in fields(SpanErrors)), 0)
     for predicted, expected in zip(predictions, references, strict=True):
-        for pair in match_spans(to_spans(predicted), to_spans(expected)):
+        for pair in _matched(to_spans(predicted), to_spans(expected)):
             counts[_verdict(*pair)] += 1
     return SpanErrors(**counts)
 
@@ -207,16 +262,23 @@ def check_rows(predictions: Sequence[Sequence], references: Sequence[Sequence]) 
 
     Raises:
         ValueError: If their numbers or lengths differ.
+        TypeError: If they, or the items of a sentence, are not several.
     """
+    check_several("predictions", predictions, "sentences")
+    check_several("references", references, "sentences")
     if len(predictions) != len(references):
         raise ValueError(
-            f"Expected one prediction a sentence, got {len(predictions)} for {len(references)}"
+            f"Expected one prediction a sentence, got {len(predictions)} for {len(references)}: "
+            f"predictions {predictions!r:.60}, references {references!r:.60}"
         )
     for row, (found, expected) in enumerate(zip(predictions, references, strict=True)):
+        check_several("each of predictions", found, "tags")
+        check_several("each of references", expected, "tags")
         if len(found) != len(expected):
             raise ValueError(
                 f"Sentence {row} has {len(found)} predicted tags and {len(expected)} references; "
-                "expected as many of one as of the other"
+                f"expected as many of one as of the other: predictions {found!r:.60}, references "
+                f"{expected!r:.60}"
             )
 
 

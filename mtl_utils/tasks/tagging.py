@@ -12,9 +12,9 @@ import torch
 from torch import Tensor
 from torch import nn as torch_nn
 
-from mtl_utils.arguments import check_probability
+from mtl_utils.arguments import check_flag, check_kind, check_probability, check_sizes, check_text
 from mtl_utils.data.batch import MISSING_LABEL, Batch
-from mtl_utils.data.class_labels import named_labels
+from mtl_utils.data.class_labels import labels_by_name
 from mtl_utils.nn.crf import LinearChainCRF
 from mtl_utils.nn.tag_search import viterbi
 from mtl_utils.objectives.losses import check_smoothing, check_targets, label_smoothing_loss
@@ -56,6 +56,8 @@ class Tagging:
         ValueError: If there are no labels, one occurs twice, an ``I-`` tag has no ``B-`` tag, some
             labels are IOB2 tags and some are not, they are entity tags of another scheme, a CRF is
             to be trained with smoothing, or a setting is outside its range.
+        TypeError: If the name or a label is no string, the labels have no order, or a setting is of
+            another type.
     """
 
     name: str
@@ -69,7 +71,10 @@ class Tagging:
     causal = False
 
     def __post_init__(self) -> None:
+        check_text("name", self.name)
         check_labels(self.labels)
+        check_flag("crf", self.crf)
+        check_flag("constrained", self.constrained)
         object.__setattr__(self, "labels", tuple(self.labels))
         check_smoothing(self.smoothing)
         check_probability("dropout", self.dropout)
@@ -109,7 +114,7 @@ class Tagging:
             ValueError: If an id is not that of a label.
             TypeError: If something is neither a name nor an id.
         """
-        return label_ids(self.name, self.labels, tags, missing=True)
+        return label_ids(self.name, self.labels, tags, missing=True, name="tags")
 
     def tags(self, ids: Sequence[str | int]) -> list[str]:
         """Turn ids into names.
@@ -120,6 +125,7 @@ class Tagging:
         Raises:
             ValueError: If an id is not that of a label.
             KeyError: If a name is not among the labels.
+            TypeError: If something is neither a name nor an id, or they are not several.
         """
         return label_names(self.name, self.labels, ids)
 
@@ -128,6 +134,10 @@ class Tagging:
 
         Args:
             width: Size of the hidden states, D.
+
+        Raises:
+            TypeError: If it is no whole number.
+            ValueError: If it is below 1.
         """
         return TaggingHead(self, width)
 
@@ -156,15 +166,17 @@ class Tagging:
             ValueError: If numbers or lengths differ, there is nothing to compare, an id is not
                 that of a label, or a reference breaks IOB2 and ``invalid`` is ``"refuse"``.
             KeyError: If a name is not that of a label.
+            TypeError: If something is neither a name nor an id, or rows are not several.
         """
-        predictions, references = named_labels(predictions), named_labels(references)
+        predictions = labels_by_name("predictions", predictions)
+        references = labels_by_name("references", references)
         check_rows(predictions, references)
         found: list[list[int]] = []
         expected: list[list[int]] = []
         for row, wanted in zip(predictions, references, strict=True):
-            ids = self.label(wanted)
+            ids = self._ids(wanted, "references")
             counted = [label != MISSING_LABEL for label in ids]
-            found.append(self.label(list(compress(row, counted))))
+            found.append(self._ids(list(compress(row, counted)), "predictions"))
             expected.append(list(compress(ids, counted)))
         count = sum(map(len, expected))
         if count == 0:
@@ -178,6 +190,9 @@ class Tagging:
         measured = {"accuracy": _accuracy(written, wanted_tags)}
         entities = [[tag or OUTSIDE for tag in row] for row in written]
         return measured | self._entity_metrics(entities, wanted_tags) | converted
+
+    def _ids(self, tags: Sequence[int | str | None], name: str) -> list[int]:
+        return label_ids(self.name, self.labels, tags, missing=True, name=name)
 
     def _within_scheme(self, rows: list[list[str]]) -> tuple[list[list[str]], dict[str, float]]:
         """Return references that keep to IOB2, and the metric that counts what was converted."""
@@ -226,12 +241,18 @@ class TaggingHead(LabelledHead):
     Args:
         task: The task.
         width: Size of the hidden states, D.
+
+    Raises:
+        TypeError: If the task is of another class, or the width no whole number.
+        ValueError: If the width is below 1.
     """
 
     start: Tensor
     transitions: Tensor
 
     def __init__(self, task: Tagging, width: int) -> None:
+        check_kind("task", task, Tagging, "a Tagging")
+        check_sizes(width=width)
         super().__init__(task.name, task.labels)
         self.smoothing = task.smoothing
         self.dropout = torch_nn.Dropout(task.dropout)

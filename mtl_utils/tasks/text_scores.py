@@ -11,6 +11,8 @@ from typing import Any
 
 from sacrebleu.metrics import BLEU, CHRF
 
+from mtl_utils.arguments import check_several
+
 DEFAULT = "13a"
 SPLIT_AT_SPACES = (DEFAULT, "intl", "none")
 """Tokenizations for which words are what stands between spaces, punctuation aside."""
@@ -191,6 +193,7 @@ def checked_references(references: Sequence[str | Sequence[str]]) -> list[list[s
         raise TypeError(
             f"Expected references, one entry a prediction, got a single string: {references!r:.60}"
         )
+    check_several("references", references, "texts, or of several for each prediction", sized=False)
     rows = []
     for index, row in enumerate(references):
         if not isinstance(row, str | Sequence) or isinstance(row, bytes):
@@ -200,7 +203,9 @@ def checked_references(references: Sequence[str | Sequence[str]]) -> list[list[s
             )
         several = [row] if isinstance(row, str) else list(row)
         if not several:
-            raise ValueError(f"Prediction {index} has no reference; expected at least one")
+            raise ValueError(
+                f"Prediction {index} has no reference; expected at least one, got {row!r}"
+            )
         for text in several:
             if not isinstance(text, str):
                 raise TypeError(

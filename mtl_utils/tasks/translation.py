@@ -11,9 +11,17 @@ import torch
 from torch import Tensor
 from torch import nn as torch_nn
 
-from mtl_utils.arguments import check_probability, check_whole
+from mtl_utils.arguments import (
+    check_flag,
+    check_kind,
+    check_probability,
+    check_several,
+    check_sizes,
+    check_text,
+    shown,
+)
 from mtl_utils.data.batch import Batch
-from mtl_utils.data.tokenization import Tokenizer
+from mtl_utils.data.tokenization import Tokenizer, check_tokenizer
 from mtl_utils.nn.decoder import AttentionDecoder, Decoder, shift_right
 from mtl_utils.nn.decoding import Step
 from mtl_utils.nn.search import Hypothesis, beam_search, greedy_search
@@ -71,8 +79,8 @@ class Translation:
     Raises:
         ValueError: If there is a ``decoder`` and ``own_decoder`` is false, sacreBLEU has no such
             tokenization, the language is not given as a code, or a number is outside its range.
-        TypeError: If ``tokenize`` or ``language`` is neither a string nor ``None``, or something
-            else is no number.
+        TypeError: If ``tokenize`` or ``language`` is neither a string nor ``None``, the tokenizer
+            is none, or another setting is of another type.
     """
 
     name: str
@@ -94,6 +102,19 @@ class Translation:
     causal = False
 
     def __post_init__(self) -> None:
+        check_text("name", self.name)
+        check_tokenizer(self.tokenizer)
+        for name in ("width", "embedding_width"):
+            if getattr(self, name) is not None:
+                check_sizes(**{name: getattr(self, name)})
+        check_sizes(beam_size=self.beam_size, max_length=self.max_length)
+        for name in ("lowercase", "attention", "own_decoder", "normalise"):
+            check_flag(name, getattr(self, name))
+        if self.decoder is not None and not callable(self.decoder):
+            raise TypeError(
+                f"decoder must be a function of the vocabulary's size and the memory's width, got "
+                f"{shown(self.decoder)}"
+            )
         if self.decoder is not None and not self.own_decoder:
             raise ValueError(
                 "decoder makes the decoder of the head, but with own_decoder=False the head has "
@@ -102,8 +123,6 @@ class Translation:
         check_settings(self.tokenize, self.language)
         check_smoothing(self.smoothing)
         check_probability("dropout", self.dropout)
-        check_whole("beam_size", self.beam_size, least=1)
-        check_whole("max_length", self.max_length, least=1)
         check_length_penalty(self.length_penalty, self.max_length)
 
     def label(self, text: str) -> list[int]:
@@ -114,6 +133,9 @@ class Translation:
 
         Returns:
             Its ids and that of ``<eos>``.
+
+        Raises:
+            TypeError: If it is no string.
         """
         return [*self.tokenizer.encode(text), self.tokenizer.eos_id]
 
@@ -122,6 +144,10 @@ class Translation:
 
         Args:
             width: Size of the encoder's states, or of the decoder's, D.
+
+        Raises:
+            TypeError: If it is no whole number.
+            ValueError: If it is below 1.
         """
         return TranslationHead(self, width) if self.own_decoder else TranslationOutput(self, width)
 
@@ -145,17 +171,21 @@ class Translation:
         Raises:
             ValueError: If there are none, not as many of one as of the other, or a prediction has
                 an empty list of references.
-            TypeError: If a reference is no text, or a single text was given for all.
+            TypeError: If a reference is no text, a prediction neither text nor ids, or a single
+                text was given for all.
+            IndexError: If the tokenizer has no such id.
             ImportError: If ``tokenize`` needs what is not installed.
         """
         rows = checked_references(references)
         if isinstance(predictions, str):
             raise TypeError(f"Expected predictions, got a single string: {predictions!r:.60}")
+        check_several("predictions", predictions, "texts, or of ids of each")
         if len(predictions) == 0 or len(predictions) != len(rows):
             raise ValueError(
                 f"Expected as many predictions as references and at least one, got "
                 f"{len(predictions)} and {len(rows)}. Several references of a prediction stand in "
-                "a list of their own."
+                f"a list of their own: predictions {predictions!r:.60}, references "
+                f"{references!r:.60}"
             )
         written = [
             found if isinstance(found, str) else self.tokenizer.decode(found)
@@ -211,9 +241,13 @@ class WritingHead(Head):
 
     Args:
         task: The task.
+
+    Raises:
+        TypeError: If the task is of another class.
     """
 
     def __init__(self, task: Translation) -> None:
+        check_kind("task", task, Translation, "a Translation")
         super().__init__(task.name)
         self.settings = task
 
@@ -288,10 +322,15 @@ class TranslationHead(WritingHead):
     Args:
         task: The task.
         memory_width: Size of the encoder's states, D.
+
+    Raises:
+        TypeError: If the task is of another class, or the width no whole number.
+        ValueError: If the width is below 1.
     """
 
     def __init__(self, task: Translation, memory_width: int) -> None:
         super().__init__(task)
+        check_sizes(memory_width=memory_width)
         self.decoder = self._make_decoder(task, memory_width)
 
     @staticmethod
@@ -381,12 +420,17 @@ class TranslationOutput(WritingHead):
     Args:
         task: The task.
         width: Size of the decoder's states, D.
+
+    Raises:
+        TypeError: If the task is of another class, or the width no whole number.
+        ValueError: If the width is below 1.
     """
 
     reads_decoder = True
 
     def __init__(self, task: Translation, width: int) -> None:
         super().__init__(task)
+        check_sizes(width=width)
         self.output = torch_nn.Linear(width, task.tokenizer.vocab_size)
 
     def forward(self, hidden: Tensor, batch: Batch) -> Tensor:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from mtl_utils.arguments import check_kind, check_several, check_whole
 from mtl_utils.data.tokenization import Pieces
 
 
@@ -44,7 +45,13 @@ def word_positions(sentences: Sequence[Pieces], length: int | None = None) -> Te
 
     Raises:
         ValueError: If a sentence is longer than ``length``.
+        TypeError: If something is no :class:`mtl_utils.data.Pieces`, or ``length`` no whole number.
     """
+    check_several("sentences", sentences, "Pieces")
+    for pieces in sentences:
+        check_kind("each of sentences", pieces, Pieces, "Pieces")
+    if length is not None:
+        check_whole("length", length)
     longest = max((len(pieces.ids) for pieces in sentences), default=0)
     if length is not None and longest > length:
         raise ValueError(f"A sentence has {longest} pieces, but length is {length}")

@@ -220,7 +220,6 @@ def test_the_mask_recovers_what_was_collated(examples):
         ),
         (TypeError, r"integer input_ids, got float 1\.5", [Example([2, 1.5])]),
         (TypeError, r"integer input_ids, got float 1\.0", [Example(torch.ones(2))]),
-        (TypeError, r"flat sequence of integers, got 'abc'", [Example("abc")]),
         (TypeError, "integer input_ids, got str 'a'", [Example(["a"])]),
         (TypeError, "integer input_ids, got bool True", [Example([True])]),
         (TypeError, "integer input_ids, got NoneType None", [Example([1, None])]),
@@ -536,14 +535,22 @@ def test_a_batch_without_any_label_says_so_for_every_task():
 @pytest.mark.parametrize(
     ("error", "message", "change"),
     [
-        (TypeError, "got generator; list", {"examples": (e for e in [Example([1])])}),
+        (TypeError, "got generator <generator .*; list", {"examples": (e for e in [Example([1])])}),
         (TypeError, "got Example", {"examples": Example([1])}),
-        (TypeError, "batch_size must be a whole number, got float", {"batch_size": 2.5}),
-        (TypeError, "batch_size must be a whole number, got float nan", {"batch_size": math.nan}),
-        (TypeError, "batch_size must be a whole number, got str '2'", {"batch_size": "2"}),
-        (TypeError, "batch_size must be a whole number, got bool", {"batch_size": True}),
-        (TypeError, "pad_id must be a whole number, got NoneType", {"pad_id": None}),
-        (ValueError, "pad_id must be an id, at least 0, got -1", {"pad_id": -1}),
+        (TypeError, "batch_size must be a whole number at least 1, got float", {"batch_size": 2.5}),
+        (
+            TypeError,
+            "batch_size must be a whole number at least 1, got float nan",
+            {"batch_size": math.nan},
+        ),
+        (
+            TypeError,
+            "batch_size must be a whole number at least 1, got str '2'",
+            {"batch_size": "2"},
+        ),
+        (TypeError, "batch_size must be a whole number at least 1, got bool", {"batch_size": True}),
+        (TypeError, "pad_id must be a whole number from 0 to .*, got NoneType", {"pad_id": None}),
+        (ValueError, "pad_id must be from 0 to .*, got -1", {"pad_id": -1}),
         (TypeError, "seed must be a whole number, got NoneType", {"seed": None}),
     ],
 )

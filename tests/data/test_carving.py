@@ -194,7 +194,7 @@ def test_stratified_groups_stay_together() -> None:
         ({"fraction": "0.1"}, TypeError, "fraction must be a number between 0 and 1, got '0.1'"),
         ({"fraction": None}, TypeError, "fraction must be a number"),
         ({"fraction": True}, TypeError, "fraction must be a number"),
-        ({"seed": None}, TypeError, "seed must be a whole number, got None"),
+        ({"seed": None}, TypeError, "seed must be a whole number at least 0, got NoneType None"),
         ({"seed": 0.5}, TypeError, "seed must be a whole number"),
         ({"seed": -1}, ValueError, "seed must be at least 0, got -1"),
         ({"texts": "nope"}, KeyError, "nope"),
