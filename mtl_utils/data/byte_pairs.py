@@ -76,8 +76,8 @@ class BytePairTokenizer(Tokenizer):
         for left, right in self.merges:
             if not all(piece in self.vocabulary for piece in (left, right, left + right)):
                 raise ValueError(
-                    f"merges: that of {left!r} and {right!r} needs all of {left!r}, {right!r} and "
-                    f"{left + right!r} in the vocabulary"
+                    f"The merge of {left!r} and {right!r} needs all of {left!r}, {right!r} and "
+                    f"{left + right!r} in the vocabulary; it is one of merges"
                 )
 
     @classmethod
