@@ -83,7 +83,10 @@ def check_number(
     wanted = _interval(least, above, most, below)
     if isinstance(value, bool) or not isinstance(value, Real):
         raise TypeError(f"{name} must be a number{wanted}, got {shown(value)}")
-    number = float(value)
+    try:
+        number = float(value)
+    except OverflowError:  # a whole number of more than 308 digits
+        number = math.inf
     fits = (
         math.isfinite(number)
         and (least is None or number >= least)
@@ -162,9 +165,12 @@ def check_path(name: str, value: Any) -> None:
 
     Raises:
         TypeError: If it is neither.
+        ValueError: If it is empty.
     """
     if not isinstance(value, str | os.PathLike):
         raise TypeError(f"{name} must be a path, as text or pathlib.Path, got {shown(value)}")
+    if not os.fspath(value):
+        raise ValueError(f"{name} must be a path, got the empty string ''")
 
 
 def check_kind(name: str, value: Any, kind: type | tuple[type, ...], expected: str) -> None:
@@ -269,6 +275,53 @@ def check_device(name: str, value: Any) -> None:
         raise ValueError(
             f'{name} must be a device such as "cpu" or "cuda:0", got {value!r}: {error}'
         ) from error
+
+
+def check_seed(name: str, value: Any) -> None:
+    """Refuse what is no seed of PyTorch's generators.
+
+    Args:
+        name: What the message is to call it.
+        value: The seed.
+
+    Raises:
+        TypeError: If it is no whole number.
+        ValueError: If it is negative, or not below 2⁶³.
+    """
+    check_whole(name, value)
+    if not 0 <= index(value) < 2**63:
+        raise ValueError(f"{name} must be a whole number from 0 and below 2**63, got {value}")
+
+
+def check_file_name(name: str, value: Any) -> None:
+    """Refuse what is no name of a file in a folder: a path may lead out of it.
+
+    Args:
+        name: What the message is to call it.
+        value: The name.
+
+    Raises:
+        TypeError: If it is no string.
+        ValueError: If it is empty, or has a part of a path.
+    """
+    check_text(name, value)
+    if not value or value in (".", "..") or "/" in value or os.sep in value or "\0" in value:
+        raise ValueError(f"{name} must be the name of a file without a folder, got {value!r}")
+
+
+def check_callable(name: str, value: Any, what: str = "a function") -> None:
+    """Refuse what cannot be called.
+
+    Args:
+        name: What the message is to call it.
+        value: The function.
+        what: What it is to be, for the message.
+
+    Raises:
+        TypeError: If it cannot be called.
+    """
+    if not callable(value):
+        raise TypeError(f"{name} must be {what}, got {shown(value)}")
 
 
 def check_tensor(name: str, value: Any, shape: str, kind: str | None = None) -> None:

@@ -16,6 +16,7 @@ import torch
 from IPython.display import display
 
 from mtl_utils import plots
+from mtl_utils.arguments import check_flag, check_whole, shown
 
 __all__ = ["CPU_THREADS", "SETUP_CELL", "check_shape", "setup", "show", "source"]
 
@@ -91,7 +92,9 @@ def setup(seed: int = 0) -> torch.device:
 
     Raises:
         ValueError: If ``seed`` is out of range.
+        TypeError: If it is no whole number.
     """
+    check_whole("seed", seed)
     if not 0 <= seed < 2**32:
         raise ValueError(f"seed is {seed}, but NumPy takes whole numbers from 0 to {2**32 - 1}.")
     random.seed(seed)
@@ -128,8 +131,9 @@ def show(*objects: Callable[..., Any], docstring: bool = True) -> None:
         docstring: Whether the docstrings are shown too.
 
     Raises:
-        TypeError: If an object has no Python source.
+        TypeError: If an object has no Python source, or ``docstring`` is no boolean.
     """
+    check_flag("docstring", docstring)
     for item in objects:
         code = source(item, docstring=docstring)
         fence = "`" * max(3, 1 + max(map(len, re.findall("`+", code)), default=0))
@@ -148,8 +152,9 @@ def source(item: Callable[..., Any], docstring: bool = True) -> str:
         Source text without trailing white space, not indented.
 
     Raises:
-        TypeError: If ``item`` has no Python source.
+        TypeError: If ``item`` has no Python source, or ``docstring`` is no boolean.
     """
+    check_flag("docstring", docstring)
     if not (inspect.isclass(item) or inspect.isroutine(item)):
         raise TypeError(
             f"show() was given {item!r}, a {type(item).__name__}, but shows functions, classes "
@@ -210,8 +215,20 @@ def check_shape(tensor: Shaped, *dims: str | int | None, **sizes: int) -> Shaped
         ``tensor``, unchanged.
 
     Raises:
-        ValueError: If the shape differs, or if ``sizes`` has a name that the dimensions lack.
+        ValueError: If the shape differs, or if ``sizes`` has a name that the dimensions lack or a
+            negative size.
+        TypeError: If ``tensor`` has no shape, a dimension is neither a name nor a number, or a size
+            is no whole number.
     """
+    if not hasattr(tensor, "shape"):
+        raise TypeError(
+            f"check_shape() was given {shown(tensor)} as tensor, which has no shape. Make it a "
+            "tensor or an array."
+        )
+    for dim in dims:
+        _check_dimension(dim)
+    for name, size in sizes.items():
+        check_whole(name, size, least=0)
     entries = [part for dim in dims for part in (dim.split() if isinstance(dim, str) else [dim])]
     unknown = sorted(set(sizes) - {entry for entry in entries if isinstance(entry, str)})
     if unknown:
@@ -242,12 +259,17 @@ def check_shape(tensor: Shaped, *dims: str | int | None, **sizes: int) -> Shaped
     return tensor
 
 
+def _check_dimension(dim: Any) -> None:
+    if dim is not None and not isinstance(dim, str):
+        check_whole("A number among dims", dim, least=0)
+
+
 def _size_of(entry: str | int | None, size: int, bound: dict[str, int]) -> int | None:
     """Return the size that an entry asks for, binding a new name; None where any will do."""
     if entry is None or entry == "_":
         return None
-    if isinstance(entry, int):
-        return entry
+    if not isinstance(entry, str):
+        return int(entry)
     if entry.isdecimal():
         return int(entry)
     return bound.setdefault(entry, size)

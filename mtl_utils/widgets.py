@@ -4,8 +4,9 @@ The website and a stored notebook show what the function gives at the start; a l
 or Colab) shows the same with controls. Every setting is called in the tests.
 """
 
+import inspect
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from itertools import product
 from typing import Any
@@ -14,6 +15,8 @@ import ipywidgets
 from IPython.display import display
 from matplotlib import pyplot
 from matplotlib.figure import Figure
+
+from mtl_utils.arguments import check_callable, check_text, shown
 
 __all__ = ["Widget"]
 
@@ -37,8 +40,10 @@ class Widget:
         start: Values shown first; a control that is not named starts at its first value.
 
     Raises:
-        ValueError: If there is no control, a control has no value, or ``start`` is not among
-            the values.
+        ValueError: If there is no control, a control has no value or is none of the function's
+            arguments, or ``start`` is not among the values.
+        TypeError: If ``function`` is no function, controls or start are not by name, or the values
+            of a control are no list.
     """
 
     function: Callable[..., Any]
@@ -46,17 +51,44 @@ class Widget:
     start: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        check_callable("function", self.function)
+        for what, named in (("controls", self.controls), ("start", self.start)):
+            if not isinstance(named, Mapping):
+                raise TypeError(f"{what} must be values by name of a control, got {shown(named)}")
+        for name, values in self.controls.items():
+            check_text("A name among controls", name)
+            # Of a set the first value would be another in another session.
+            if isinstance(values, str | Mapping | Set) or not hasattr(values, "__getitem__"):
+                raise TypeError(f"controls[{name!r}] must be a list of values, got {shown(values)}")
         empty = [name for name, values in self.controls.items() if not len(values)]
         if not self.controls or empty:
             raise ValueError(
                 f"A widget needs controls with at least one value each, but was given "
                 f"{dict(self.controls)!r}."
             )
+        self._check_taken(self.controls)
         for name, value in self.start.items():
             if name not in self.controls or value not in self.controls[name]:
                 raise ValueError(
-                    f"A widget was asked to start with {name}={value!r}, but its controls take "
+                    f"A widget was asked to start with {name}={value!r} (start={self.start!r}), "
+                    "but its controls take "
                     f"{ {key: list(values) for key, values in self.controls.items()}!r}."
+                )
+
+    def _check_taken(self, settings: Mapping[str, Any]) -> None:
+        """Refuse settings that the function has no argument for."""
+        try:
+            signature = inspect.signature(self.function)
+        except (TypeError, ValueError):  # some that are built in have none
+            return
+        kinds = {parameter.kind for parameter in signature.parameters.values()}
+        if inspect.Parameter.VAR_KEYWORD in kinds:
+            return
+        for name, value in settings.items():
+            if name not in signature.parameters:
+                raise ValueError(
+                    f"A widget was given {name}={value!r} (among its controls or changes), but "
+                    f"its function takes {list(signature.parameters)} only"
                 )
 
     @property
@@ -91,7 +123,11 @@ class Widget:
 
         Returns:
             What the function returns.
+
+        Raises:
+            ValueError: If a name is none of the function's arguments.
         """
+        self._check_taken(changes)
         return self.function(**{**self.initial, **changes})
 
     def show(self) -> None:

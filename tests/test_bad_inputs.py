@@ -9,7 +9,9 @@ import bad_inputs_atlas
 import bad_inputs_data
 import bad_inputs_nn
 import bad_inputs_objectives
+import bad_inputs_reader
 import bad_inputs_tasks
+import bad_inputs_training
 import pytest
 from bad_input_cases import EntryPoint, raised_by
 
@@ -18,7 +20,9 @@ TABLES = (
     bad_inputs_data,
     bad_inputs_nn,
     bad_inputs_objectives,
+    bad_inputs_reader,
     bad_inputs_tasks,
+    bad_inputs_training,
 )
 ENTRY_POINTS = [entry for table in TABLES for entry in table.ENTRY_POINTS]
 CASES = [case for entry in ENTRY_POINTS for case in entry.cases()]

@@ -43,5 +43,7 @@ def test_a_negative_loss_is_an_error(measure, loss):
 
 @pytest.mark.parametrize("ratio", [0.0, -1.0, math.nan])
 def test_tokens_per_character_is_positive(ratio):
-    with pytest.raises(ValueError, match="tokens_per_character must be positive"):
+    with pytest.raises(
+        ValueError, match="tokens_per_character must be finite and greater than 0, got"
+    ):
         bits_per_character(1.0, tokens_per_character=ratio)

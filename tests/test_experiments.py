@@ -267,7 +267,7 @@ def test_summary_groups_in_order_and_keeps_missing_settings():
     assert table[["std", "half_width", "low", "high"]].iloc[1].isna().all()
     with pytest.raises(KeyError, match="speed"):
         summary(frame, "model", "speed")
-    with pytest.raises(ValueError, match="probability"):
+    with pytest.raises(ValueError, match=r"confidence must lie in \(0, 1\), got 1.0"):
         summary(frame, "model", "loss", confidence=1.0)
 
 

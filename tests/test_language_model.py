@@ -132,7 +132,9 @@ def test_chunks_cover_the_stream_in_order():
 def test_a_stream_that_is_too_short():
     with pytest.raises(ValueError, match="smaller batch_size"):
         next(stream_chunks(torch.arange(3), batch_size=3, chunk_length=2))
-    with pytest.raises(ValueError, match=r"stream \[N\]"):
+    with pytest.raises(
+        ValueError, match=r"stream must be an integer tensor \[N\], got one of shape"
+    ):
         next(stream_chunks(torch.zeros(2, 2), batch_size=1, chunk_length=2))
 
 
@@ -286,8 +288,8 @@ def test_a_loss_that_is_not_a_number_names_the_step():
     [
         ({"epochs": 0}, "epochs must be at least 1"),
         ({"chunk_length": 0}, "chunk_length must be at least 1"),
-        ({"learning_rate": 0.0}, "learning_rate must be positive"),
-        ({"weight_decay": -1.0}, "must not be negative"),
+        ({"learning_rate": 0.0}, "learning_rate must be finite and greater than 0, got 0.0"),
+        ({"weight_decay": -1.0}, "weight_decay must be finite and at least 0, got -1.0"),
         ({"schedule": "linear"}, "schedule must be one of"),
         ({"patience": 0}, "patience must be at least 1"),
     ],

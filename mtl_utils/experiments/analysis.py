@@ -8,6 +8,14 @@ from pathlib import Path
 
 import pandas as pd
 
+from mtl_utils.arguments import (
+    check_file_name,
+    check_kind,
+    check_number,
+    check_several,
+    check_sizes,
+    check_text,
+)
 from mtl_utils.experiments import records
 
 
@@ -25,8 +33,10 @@ def load_results(name: str, folder: str | Path | None = None) -> pd.DataFrame:
 
     Raises:
         FileNotFoundError: If there is no results file.
-        ValueError: If it is damaged.
+        ValueError: If it is damaged, or the name is a path.
+        TypeError: If an argument is not of its kind.
     """
+    check_file_name("name", name)
     path = records.results_folder(folder) / f"{name}.jsonl"
     if not path.is_file():
         there = sorted(file.stem for file in path.parent.glob("*.jsonl"))
@@ -68,14 +78,31 @@ def summary(
 
     Raises:
         KeyError: If a column is missing.
-        ValueError: If ``confidence`` is outside (0, 1).
+        ValueError: If ``confidence`` is outside (0, 1), or ``by`` names no column or one twice.
+        TypeError: If an argument is not of its kind, or the metric is no number.
     """
-    by = [by] if isinstance(by, str) else list(by)
+    check_kind("frame", frame, pd.DataFrame, "a DataFrame")
+    check_number("confidence", confidence)
+    if not 0 < confidence < 1:
+        raise ValueError(f"confidence must lie in (0, 1), got {confidence}")
+    by = [by] if isinstance(by, str) else by
+    check_several("by", by, "names of columns", sized=False)
+    by = list(by)
+    check_text("metric", metric)
     missing = [name for name in [*by, metric] if name not in frame.columns]
     if missing:
         raise KeyError(f"No column {missing}; the results have {list(frame.columns)}")
+    if not by or len({*by, metric}) <= len(by):
+        raise ValueError(
+            f"by must name at least one column, none twice and not the metric {metric!r}, got {by}"
+        )
     groups = frame.groupby(by, dropna=False, sort=False)[metric]
-    result = groups.agg(n="count", mean="mean", std="std").reset_index()
+    try:
+        result = groups.agg(n="count", mean="mean", std="std").reset_index()
+    except TypeError as error:
+        raise TypeError(
+            f"metric must be a column of numbers, got {metric!r} of {frame[metric].dtype}"
+        ) from error
     result["half_width"] = [
         student_t_quantile(0.5 + confidence / 2, n - 1) * std / math.sqrt(n) if n > 1 else math.nan
         for n, std in zip(result["n"], result["std"], strict=True)
@@ -97,11 +124,12 @@ def student_t_quantile(probability: float, degrees: int) -> float:
 
     Raises:
         ValueError: If an argument is outside its range.
+        TypeError: If the probability is no number, or the degrees no whole one.
     """
+    check_number("probability", probability)
     if not 0 < probability < 1:
         raise ValueError(f"A probability strictly between 0 and 1 is needed, got {probability}")
-    if degrees < 1:
-        raise ValueError(f"At least one degree of freedom is needed, got {degrees}")
+    check_sizes(degrees=degrees)
     if probability < 0.5:
         return -student_t_quantile(1 - probability, degrees)
     low, high = 0.0, 1.0

@@ -17,6 +17,7 @@ from typing import Any
 
 import torch
 
+from mtl_utils.arguments import check_path
 from mtl_utils.files import lock, parse_json
 
 Record = dict[str, Any]
@@ -51,7 +52,11 @@ def results_folder(folder: str | Path | None = None) -> Path:
 
     Raises:
         FileNotFoundError: If there is none.
+        TypeError: If ``folder`` is no path.
+        ValueError: If it is empty.
     """
+    if folder is not None:
+        check_path("folder", folder)
     given = folder or os.environ.get(RESULTS_VARIABLE)
     if given:
         if not Path(given).is_dir():

@@ -7,6 +7,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from mtl_utils.arguments import (
+    check_callable,
+    check_file_name,
+    check_kind,
+    check_seed,
+    check_several,
+    check_text,
+)
+
 Config = Mapping[str, Any]
 Metrics = Mapping[str, Any]
 
@@ -25,6 +34,11 @@ class Experiment:
             is written: a long run that was killed finds its checkpoint there.
         deterministic: Tells whether a configuration uses no randomness; such a one is run once,
             with the first seed.
+
+    Raises:
+        TypeError: If something is not of its kind.
+        ValueError: If the name is none of a file, there is no configuration or no seed, or a seed
+            is negative or occurs twice.
     """
 
     name: str
@@ -33,6 +47,18 @@ class Experiment:
     seeds: tuple[int, ...]
     run: Callable[[Config, int, Path], Metrics]
     deterministic: Callable[[Config], bool] = lambda config: False
+
+    def __post_init__(self) -> None:
+        check_file_name("name", self.name)
+        check_text("description", self.description)
+        check_several("configs", self.configs, "configurations")
+        for place, config in enumerate(self.configs):
+            check_kind(f"configs[{place}]", config, Mapping, "a mapping")
+        if not self.configs:
+            raise ValueError(f"configs must have at least one configuration, got {self.configs!r}")
+        _check_seeds(self.seeds)
+        check_callable("run", self.run)
+        check_callable("deterministic", self.deterministic)
 
     def cells(self, seeds: Sequence[int] | None = None) -> list[tuple[Config, int]]:
         """List what there is to run.
@@ -43,7 +69,13 @@ class Experiment:
         Returns:
             Pairs of configuration and seed; all configurations with the first seed come first, so
             that a run cut short covers them all.
+
+        Raises:
+            TypeError: If the seeds are not several, or one is no whole number.
+            ValueError: If there is none, or one is negative or occurs twice.
         """
+        if seeds is not None:
+            _check_seeds(seeds)
         chosen = self.seeds if seeds is None else tuple(seeds)
         return [
             (config, seed)
@@ -51,6 +83,14 @@ class Experiment:
             for config in self.configs
             if not (self.deterministic(config) and seed != chosen[0])
         ]
+
+
+def _check_seeds(seeds: Sequence[int]) -> None:
+    check_several("seeds", seeds, "whole numbers")
+    for place, seed in enumerate(seeds):
+        check_seed(f"seeds[{place}]", seed)
+    if not seeds or len(set(seeds)) < len(seeds):
+        raise ValueError(f"seeds must be at least one and none twice, got {seeds!r:.200}")
 
 
 def registry() -> dict[str, Experiment]:
@@ -95,7 +135,9 @@ def find(name: str) -> Experiment:
 
     Raises:
         KeyError: If there is none of that name.
+        TypeError: If the name is no string.
     """
+    check_text("name", name)
     experiments = registry()
     if name not in experiments:
         raise KeyError(f"No experiment named {name!r}; there are {', '.join(sorted(experiments))}")

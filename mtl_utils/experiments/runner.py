@@ -10,6 +10,7 @@ from pathlib import Path
 
 from tqdm.auto import tqdm
 
+from mtl_utils.arguments import check_flag, check_kind, check_path, check_whole
 from mtl_utils.experiments import records
 from mtl_utils.experiments.registry import Config, Experiment
 
@@ -36,7 +37,16 @@ def run(
 
     Returns:
         The results file.
+
+    Raises:
+        TypeError: If an argument is not of its kind.
+        ValueError: If ``limit`` is negative, or as :meth:`Experiment.cells`.
     """
+    check_kind("experiment", experiment, Experiment, "an Experiment")
+    check_path("folder", folder)
+    if limit is not None:
+        check_whole("limit", limit, least=0)
+    check_flag("progress", progress)
     path = Path(folder) / f"{experiment.name}.jsonl"
     records.commit()  # what is running now, whatever the folder holds when it ends
     finished = {records.key(record) for record in records.read(path)}

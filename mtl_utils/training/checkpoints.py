@@ -19,6 +19,7 @@ from typing import Any, BinaryIO
 import torch
 from torch import Tensor
 
+from mtl_utils.arguments import check_kind, check_path
 from mtl_utils.files import whole_file
 
 #: Tells our files from others. A version follows, and the end of the line.
@@ -54,8 +55,12 @@ def save_checkpoint(path: str | os.PathLike[str], state: Mapping[str, Any]) -> N
     Raises:
         CheckpointError: If it cannot be written, for example because the disk is full. What was
             at ``path`` is untouched.
-        TypeError: If the state has an object that :func:`load_checkpoint` would refuse.
+        TypeError: If the state is no mapping, or has an object that :func:`load_checkpoint` would
+            refuse; or the path is none.
+        ValueError: If the path is empty.
     """
+    check_path("path", path)
+    check_kind("state", state, Mapping, "a mapping")
     path = Path(path)
     state = dict(state)
     try:
@@ -83,7 +88,10 @@ def load_checkpoint(path: str | os.PathLike[str]) -> dict[str, Any]:
     Raises:
         CheckpointError: If there is no such file, or a single bit of it is not what was written, or
             something else wrote it.
+        TypeError: If the path is none.
+        ValueError: If it is empty.
     """
+    check_path("path", path)
     path = Path(path)
     try:
         # Opening a pipe would wait for someone to write into it.
@@ -202,8 +210,9 @@ def _check_plain(value: Any, where: str) -> None:
             _check_plain(item, f"{where}[{index}]")
     elif not isinstance(value, Tensor) and type(value) not in _PLAIN:
         raise TypeError(
-            f"{where} is a {type(value).__name__}, which a checkpoint does not hold. Convert it "
-            "to tensors, numbers, strings, or dictionaries, lists and tuples of them."
+            f"{where} is a {type(value).__name__}, which a checkpoint does not hold: "
+            f"{value!r:.60}. Convert it to tensors, numbers, strings, or dictionaries, lists and "
+            "tuples of them."
         )
 
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from numbers import Real
+from operator import index
 from typing import Any, Literal, get_args
 
+from mtl_utils.arguments import check_choice, check_number, check_seed, check_whole, shown
 from mtl_utils.training.schedules import ScheduleName
 
 Optimizer = Literal["adamw", "adam"]
@@ -40,7 +42,7 @@ class TrainerConfig:
             ``None`` writes those alone.
 
     Raises:
-        ValueError: If a setting is outside its range.
+        ValueError: If a setting is outside its range, or there is no such choice.
         TypeError: If one that must be a number is none.
     """
 
@@ -61,31 +63,19 @@ class TrainerConfig:
 
     def __post_init__(self) -> None:
         self._check_whole_numbers()
-        if not isinstance(self.betas, Sequence) or len(self.betas) != 2:
-            raise TypeError(f"betas must be two numbers in [0, 1), got {self.betas!r}")
+        check_betas("betas", self.betas)
         object.__setattr__(self, "betas", tuple(self.betas))  # a list, where it came from JSON
-        optional = {} if self.clip_norm is None else {"clip_norm": self.clip_norm}
-        for name, value in {"learning_rate": self.learning_rate, **optional}.items():
-            check_real(name, value)
-            if not 0 < value < float("inf"):
-                raise ValueError(f"{name} must be positive and finite, got {value}")
-        check_real("weight_decay", self.weight_decay)
-        if not 0 <= self.weight_decay < float("inf"):
-            raise ValueError(
-                f"weight_decay must not be negative, and finite, got {self.weight_decay}"
-            )
-        for beta in self.betas:
-            check_real("betas", beta)
-        if not all(0 <= beta < 1 for beta in self.betas):
-            raise ValueError(f"betas must be two numbers in [0, 1), got {self.betas}")
+        check_number("learning_rate", self.learning_rate, above=0)
+        if self.clip_norm is not None:
+            check_number("clip_norm", self.clip_norm, above=0)
+        check_number("weight_decay", self.weight_decay, least=0)
         choices = {
             "optimizer": get_args(Optimizer),
             "schedule": get_args(ScheduleName),
             "mixed_precision": get_args(Precision),
         }
         for name, allowed in choices.items():
-            if getattr(self, name) not in allowed:
-                raise ValueError(f"{name} must be one of {allowed}, got {getattr(self, name)!r}")
+            check_choice(name, getattr(self, name), allowed)
 
     def _check_whole_numbers(self) -> None:
         least = {
@@ -93,7 +83,6 @@ class TrainerConfig:
             "max_steps": 1,
             "warmup_steps": 0,
             "patience": 1,
-            "seed": 0,
             "validate_every": 1,
             "checkpoint_every": 1,
         }
@@ -102,24 +91,25 @@ class TrainerConfig:
             value = getattr(self, name)
             if value is None and name in optional:
                 continue
-            if not isinstance(value, int) or isinstance(value, bool) or value < smallest:
-                none = " or None" if name in optional else ""
-                raise ValueError(
-                    f"{name} must be a whole number of at least {smallest}{none}, got {value!r}"
-                )
-        if self.seed >= 2**63:
-            raise ValueError(f"seed must be a whole number below 2**63, got {self.seed}")
+            check_whole(name, value, least=smallest)
+            object.__setattr__(self, name, index(value))  # a checkpoint holds no number of NumPy
+        check_seed("seed", self.seed)
+        object.__setattr__(self, "seed", index(self.seed))
 
 
-def check_real(name: str, value: Any) -> None:
-    """Refuse what is no number; a text is none, nor is a boolean.
+def check_betas(name: str, value: Any) -> None:
+    """Refuse what is not the two decays of an optimizer.
 
     Args:
-        name: What the message is to call it.
-        value: What was given as a number.
+        name: What the message is to call them.
+        value: The decays.
 
     Raises:
-        TypeError: If it is none.
+        TypeError: If they are not two, or no numbers.
+        ValueError: If one is outside [0, 1).
     """
-    if not isinstance(value, Real) or isinstance(value, bool):
-        raise TypeError(f"{name} must be a number, got {type(value).__name__} {value!r:.40}")
+    several = isinstance(value, Sequence) and not isinstance(value, str) and len(value) == 2
+    if not several or not all(isinstance(b, Real) and not isinstance(b, bool) for b in value):
+        raise TypeError(f"{name} must be two numbers in [0, 1), got {shown(value)}")
+    if not all(0 <= beta < 1 for beta in value):
+        raise ValueError(f"{name} must be two numbers in [0, 1), got {value}")

@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import math
+from numbers import Real
+
+from torch import Tensor
+
+from mtl_utils.arguments import check_number, shown
 
 
 def perplexity(loss: float) -> float:
@@ -15,7 +20,8 @@ def perplexity(loss: float) -> float:
         ``exp(loss)``, the branching factor the model is as uncertain as.
 
     Raises:
-        ValueError: If ``loss`` is negative.
+        ValueError: If ``loss`` is negative or not a number.
+        TypeError: If it is of another type than a number.
     """
     _check_loss(loss)
     try:
@@ -34,7 +40,8 @@ def bits_per_token(loss: float) -> float:
         ``loss / ln 2``, the length of the code an ideal compressor would write per token.
 
     Raises:
-        ValueError: If ``loss`` is negative.
+        ValueError: If ``loss`` is negative or not a number.
+        TypeError: If it is of another type than a number.
     """
     _check_loss(loss)
     return loss / math.log(2)
@@ -56,19 +63,21 @@ def bits_per_character(loss: float, tokens_per_character: float = 1.0) -> float:
         ``tokens_per_character * loss / ln 2``.
 
     Raises:
-        ValueError: If ``loss`` is negative or ``tokens_per_character`` is not positive.
+        ValueError: If ``loss`` is negative or not a number, or ``tokens_per_character`` is not
+            positive.
+        TypeError: If one of them is of another type than a number.
     """
-    if not tokens_per_character > 0:
-        raise ValueError(
-            f"tokens_per_character must be positive, got {tokens_per_character}; "
-            "it is the number of predicted tokens divided by the number of characters"
-        )
+    check_number("tokens_per_character", tokens_per_character, above=0)
     return tokens_per_character * bits_per_token(loss)
 
 
 def _check_loss(loss: float) -> None:
-    if math.isnan(loss) or loss < 0:
+    """Refuse what is no mean negative log-likelihood; a tensor of one number may be one."""
+    number = loss.item() if isinstance(loss, Tensor) and loss.numel() == 1 else loss
+    if isinstance(number, bool) or not isinstance(number, Real):
+        raise TypeError(f"loss must be a number, got {shown(loss)}")
+    if math.isnan(number) or number < 0:
         raise ValueError(
-            f"Expected a mean negative log-likelihood, which is not negative; got {loss}. "
-            "A log-probability has the opposite sign."
+            f"Expected a loss that is a mean negative log-likelihood, which is not negative; got "
+            f"{loss}. A log-probability has the opposite sign."
         )

@@ -6,9 +6,9 @@ from typing import Any
 
 from torch import nn as torch_nn
 
+from mtl_utils.arguments import check_module, check_number
 from mtl_utils.nn.pretrained import PretrainedEncoder
 from mtl_utils.nn.pretrained_layers import PretrainedLayers
-from mtl_utils.training.configuration import check_real
 
 
 def layerwise_groups(
@@ -40,16 +40,13 @@ def layerwise_groups(
     Raises:
         ValueError: If the model has no pretrained encoder, a rate is not positive, or ``decay`` is
             outside (0, 1].
-        TypeError: If one of these is no number.
+        TypeError: If one of these is no number, or the model no module.
     """
     head_rate = learning_rate if head_learning_rate is None else head_learning_rate
-    for name, value in (("learning_rate", learning_rate), ("decay", decay)):
-        check_real(name, value)
-    check_real("head_learning_rate", head_rate)
-    if not 0 < decay <= 1:
-        raise ValueError(f"decay must lie in (0, 1], got {decay}")
-    if not (0 < learning_rate < float("inf") and 0 < head_rate < float("inf")):
-        raise ValueError(f"Rates must be positive and finite, got {learning_rate} and {head_rate}")
+    check_module("model", model)
+    check_number("learning_rate", learning_rate, above=0)
+    check_number("decay", decay, above=0, most=1)
+    check_number("head_learning_rate", head_rate, above=0)
     parts = (PretrainedEncoder, PretrainedLayers)
     encoders = [part for part in model.modules() if isinstance(part, parts)]
     if not encoders:

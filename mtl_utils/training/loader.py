@@ -3,10 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import torch
 
+from mtl_utils.arguments import shown
 from mtl_utils.data.batch import Batch
+from mtl_utils.data.loading import check_loader
+
+
+def check_named_loader(name: str, value: Any) -> None:
+    """Refuse what is no loader, by the name of the argument.
+
+    Args:
+        name: What the message is to call it.
+        value: What was given as one.
+
+    Raises:
+        TypeError: If it is none.
+    """
+    try:
+        check_loader(value)
+    except TypeError as error:
+        raise TypeError(f"{name} is {shown(value)}. {error}") from error
 
 
 def to_device(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -10,7 +10,8 @@ from torch import Tensor
 from torch import nn as torch_nn
 from torch.optim import Optimizer
 
-from mtl_utils.training.configuration import TrainerConfig, check_real
+from mtl_utils.arguments import check_number, shown
+from mtl_utils.training.configuration import TrainerConfig, check_betas
 
 _OPTIMIZERS = {"adamw": torch.optim.AdamW, "adam": torch.optim.Adam}
 #: What a group may have; PyTorch takes any other name too, and nothing reads it.
@@ -43,11 +44,14 @@ def check_groups(
     if not isinstance(groups, Sequence) or not all(isinstance(g, Mapping) for g in groups):
         raise TypeError(
             'Expected parameter_groups such as [{"params": model.parameters(), "lr": 0.001}], got '
-            f"{groups!r:.60}"
+            f"{shown(groups)}"
         )
-    if any("params" not in group for group in groups):
-        raise ValueError('Every group of parameters needs "params", a list of parameters')
     for group in groups:
+        if "params" not in group:
+            raise ValueError(
+                'Every group of parameters needs "params", a list of parameters, got '
+                f"{dict(group)!r:.60}"
+            )
         _check_settings(group)
     listed = [{**group, "params": _listed(group["params"])} for group in groups]
     given = [id(parameter) for group in listed for parameter in group["params"]]
@@ -74,7 +78,8 @@ def check_groups(
 
 
 def _listed(parameters: Any) -> list[Tensor]:
-    listed = [parameters] if isinstance(parameters, Tensor) else list(parameters)
+    several = isinstance(parameters, Iterable) and not isinstance(parameters, Tensor)
+    listed = list(parameters) if several else [parameters]
     if not all(isinstance(parameter, Tensor) for parameter in listed):
         raise TypeError(f'Expected parameters as "params" of a group, got {listed!r:.60}')
     return listed
@@ -89,19 +94,8 @@ def _check_settings(group: Mapping[str, Any]) -> None:
         )
     for name in ("lr", "weight_decay", "eps"):
         if name in group:
-            check_real(f"{name} of a group of parameters", group[name])
-            if not 0 <= group[name] < float("inf"):
-                raise ValueError(
-                    f"{name} of a group of parameters must be finite and not negative, got "
-                    f"{group[name]}"
-                )
-    betas = group.get("betas", (0.0, 0.0))
-    if not isinstance(betas, Sequence) or len(betas) != 2:
-        raise TypeError(f"betas of a group must be two numbers in [0, 1), got {betas!r}")
-    for beta in betas:
-        check_real("betas of a group of parameters", beta)
-        if not 0 <= beta < 1:
-            raise ValueError(f"betas of a group must be two numbers in [0, 1), got {betas}")
+            check_number(f"{name} of a group of parameters", group[name], least=0)
+    check_betas("betas of a group", group.get("betas", (0.0, 0.0)))
 
 
 def make_optimizer(

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from numbers import Integral
-from typing import Any
 
+from mtl_utils.arguments import check_several, check_sizes, check_whole, shown
 from mtl_utils.data.batch import Batch
 from mtl_utils.data.content import Plain, parts_content
-from mtl_utils.data.loading import Loader, check_loader, read_once
+from mtl_utils.data.loading import Loader, read_once
+from mtl_utils.training.loader import check_named_loader
 
 
 class JointBatches:
@@ -104,12 +104,14 @@ class AlternatingBatches:
         num_batches: int | None = None,
     ) -> None:
         self.loaders = _checked(loaders)
+        if turns is not None:
+            check_several("turns", turns, "numbers of turns")
         turns = [1] * len(self.loaders) if turns is None else list(turns)
-        for count in turns:
-            _check_whole("A number of turns", count)
+        for place, count in enumerate(turns):
+            check_whole(f"turns[{place}]", count)
         if len(turns) != len(self.loaders) or min(turns) < 1:
             raise ValueError(
-                f"Expected a number of turns, at least 1, for each of {len(self.loaders)} data "
+                f"Expected turns, a number of at least 1, for each of {len(self.loaders)} data "
                 f"sets, got {turns}"
             )
         self.cycle = [place for place, count in enumerate(turns) for _ in range(count)]
@@ -212,25 +214,18 @@ def _merged(given: Sequence[Batch | Mapping[str, Batch]]) -> dict[str, Batch]:
 
 
 def _checked(loaders: Sequence[Loader]) -> list[Loader]:
-    if not isinstance(loaders, Sequence):
-        raise TypeError(f"Expected a list of loaders, one a data set, got {type(loaders).__name__}")
-    for loader in loaders:
-        check_loader(loader)
+    if not isinstance(loaders, Sequence) or isinstance(loaders, str):
+        raise TypeError(f"Expected a list of loaders, one a data set, got {shown(loaders)}")
+    for place, loader in enumerate(loaders):
+        check_named_loader(f"loaders[{place}]", loader)
     if not loaders or min(loader.num_batches for loader in loaders) < 1:
         raise ValueError(
-            "Expected at least one data set and none without batches, got "
+            "Expected loaders of at least one data set and none without batches, got "
             f"{[loader.num_batches for loader in loaders]} batches"
         )
     return list(loaders)
 
 
-def _check_whole(name: str, value: Any) -> None:
-    if isinstance(value, bool) or not isinstance(value, Integral):
-        raise TypeError(f"{name} must be a whole number, got {type(value).__name__} {value!r:.40}")
-
-
 def _checked_number(num_batches: int) -> int:
-    _check_whole("num_batches", num_batches)
-    if num_batches < 1:
-        raise ValueError(f"num_batches must be at least 1, got {num_batches}")
+    check_sizes(num_batches=num_batches)
     return num_batches

@@ -8,6 +8,8 @@ from __future__ import annotations
 import math
 from typing import Literal, get_args
 
+from mtl_utils.arguments import check_choice, check_number
+
 ScheduleName = Literal["constant", "linear", "cosine", "inverse_sqrt"]
 
 
@@ -23,6 +25,7 @@ def constant(step: int, warmup_steps: int = 0) -> float:
 
     Raises:
         ValueError: If a number is negative or not finite.
+        TypeError: If one is no number.
     """
     return _warmup(step, warmup_steps)
 
@@ -40,6 +43,7 @@ def linear(step: int, total_steps: int, warmup_steps: int = 0) -> float:
 
     Raises:
         ValueError: If a number is negative or not finite.
+        TypeError: If one is no number.
     """
     return _warmup(step, warmup_steps) * (1 - _done(step, total_steps, warmup_steps))
 
@@ -57,9 +61,11 @@ def cosine(step: int, total_steps: int, warmup_steps: int = 0) -> float:
 
     Raises:
         ValueError: If a number is negative or not finite.
+        TypeError: If one is no number.
     """
+    warmup = _warmup(step, warmup_steps)
     done = _done(step, total_steps, warmup_steps)
-    return _warmup(step, warmup_steps) * 0.5 * (1 + math.cos(math.pi * done))
+    return warmup * 0.5 * (1 + math.cos(math.pi * done))
 
 
 def inverse_sqrt(step: int, warmup_steps: int = 0) -> float:
@@ -77,6 +83,7 @@ def inverse_sqrt(step: int, warmup_steps: int = 0) -> float:
 
     Raises:
         ValueError: If a number is negative or not finite.
+        TypeError: If one is no number.
     """
     warmup = _warmup(step, warmup_steps)
     return min(warmup, math.sqrt(max(1, warmup_steps) / (step + 1)))
@@ -95,31 +102,29 @@ def factor(name: ScheduleName, step: int, total_steps: int, warmup_steps: int = 
         The factor, in [0, 1].
 
     Raises:
-        ValueError: If there is no such schedule, or a number is negative or not finite.
+        ValueError: If there is no such schedule, or a number is negative or not
+            finite.
+        TypeError: If one is no number.
     """
+    check_choice("schedule", name, get_args(ScheduleName))
     if name == "constant":
         return constant(step, warmup_steps)
     if name == "linear":
         return linear(step, total_steps, warmup_steps)
     if name == "cosine":
         return cosine(step, total_steps, warmup_steps)
-    if name == "inverse_sqrt":
-        return inverse_sqrt(step, warmup_steps)
-    raise ValueError(f"No schedule {name!r}; there are {get_args(ScheduleName)}")
+    return inverse_sqrt(step, warmup_steps)
 
 
 def _warmup(step: int, warmup_steps: int) -> float:
-    if not (0 <= step < math.inf and 0 <= warmup_steps < math.inf):
-        raise ValueError(
-            f"step and warmup_steps must not be negative, and finite, got {step} and {warmup_steps}"
-        )
+    check_number("step", step, least=0)
+    check_number("warmup_steps", warmup_steps, least=0)
     return (step + 1) / warmup_steps if step < warmup_steps else 1.0
 
 
 def _done(step: int, total_steps: int, warmup_steps: int) -> float:
     """Return the share of the steps after the warm-up that lies behind, in [0, 1]."""
-    if not 0 <= total_steps < math.inf:
-        raise ValueError(f"total_steps must not be negative, and finite, got {total_steps}")
+    check_number("total_steps", total_steps, least=0)
     done = (step - warmup_steps) / max(1, total_steps - warmup_steps)
     return min(1.0, max(0.0, done))
 
@@ -129,5 +134,9 @@ def depends_on_total(name: ScheduleName) -> bool:
 
     Args:
         name: The schedule.
+
+    Raises:
+        ValueError: If there is no such schedule.
     """
+    check_choice("schedule", name, get_args(ScheduleName))
     return name in ("linear", "cosine")

@@ -12,12 +12,21 @@ from typing import Any, get_args
 import pandas as pd
 import torch
 
-from mtl_utils.data.loading import Loader, check_loader
+from mtl_utils.arguments import (
+    check_callable,
+    check_choice,
+    check_flag,
+    check_kind,
+    check_path,
+    check_text,
+)
+from mtl_utils.data.loading import Loader
 from mtl_utils.models.multitask import MultiTaskModel
 from mtl_utils.objectives.base import Balancer
 from mtl_utils.objectives.weighting import EqualWeights
 from mtl_utils.training.configuration import TrainerConfig
 from mtl_utils.training.directions import Direction, choose_direction
+from mtl_utils.training.loader import check_named_loader
 from mtl_utils.training.optimization import check_groups
 from mtl_utils.training.randomness import seeded
 from mtl_utils.training.resuming import OnOtherRun
@@ -75,23 +84,16 @@ class Trainer:
         parameter_groups: Sequence[Mapping[str, Any]] | None = None,
         progress: bool = True,
     ) -> None:
-        given: list[tuple[str, Any, tuple[type, ...]]] = [
-            ("model", model, (MultiTaskModel,)),
-            ("config", config, (TrainerConfig, NoneType)),
-            ("balancer", balancer, (Balancer, NoneType)),
-            ("metric", metric, (str,)),
-            ("checkpoint", checkpoint, (str, os.PathLike, NoneType)),
-        ]
-        for name, value, kinds in given:
-            if not isinstance(value, kinds):
-                raise TypeError(
-                    f"{name} must be a {kinds[0].__name__}, got {type(value).__name__} "
-                    f"{value!r:.60}"
-                )
-        if evaluate is not None and not callable(evaluate):
-            raise TypeError(f"evaluate must be a function of the model, got {evaluate!r:.60}")
-        if on_other_run not in get_args(OnOtherRun):
-            raise ValueError(f'on_other_run must be "refuse" or "restart", got {on_other_run!r}')
+        check_kind("model", model, MultiTaskModel, "a MultiTaskModel")
+        check_kind("config", config, (TrainerConfig, NoneType), "a TrainerConfig")
+        check_kind("balancer", balancer, (Balancer, NoneType), "a Balancer")
+        check_text("metric", metric)
+        if checkpoint is not None:
+            check_path("checkpoint", checkpoint)
+        if evaluate is not None:
+            check_callable("evaluate", evaluate, "a function of the model")
+        check_choice("on_other_run", on_other_run, get_args(OnOtherRun))
+        check_flag("progress", progress)
         self.model = model
         self.config = config or TrainerConfig()
         self.balancer = balancer or EqualWeights()
@@ -134,8 +136,9 @@ class Trainer:
                 ``patience`` or ``metric`` nothing to judge by.
             TypeError: If something is no loader.
         """
-        for loader in (train, *([] if validation is None else [validation])):
-            check_loader(loader)
+        check_named_loader("train", train)
+        if validation is not None:
+            check_named_loader("validation", validation)
         if train.num_batches < 1:
             raise ValueError("The training data have no batch")
         self._check_judging(validation)

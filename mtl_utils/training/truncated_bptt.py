@@ -7,6 +7,7 @@ import math
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from types import NoneType
 from typing import Literal, get_args
 
 import pandas as pd
@@ -15,6 +16,17 @@ from torch import Tensor
 from torch.nn.utils import clip_grad_norm_
 from tqdm.auto import tqdm
 
+from mtl_utils.arguments import (
+    check_choice,
+    check_flag,
+    check_kind,
+    check_number,
+    check_seed,
+    check_several,
+    check_sizes,
+    check_tensor,
+    check_whole,
+)
 from mtl_utils.data.batching import BatchLoader
 from mtl_utils.data.examples import Example
 from mtl_utils.data.vocabulary import Vocabulary
@@ -44,6 +56,7 @@ class TruncatedBPTTConfig:
 
     Raises:
         ValueError: If a setting is outside its range.
+        TypeError: If one that must be a number is none.
     """
 
     epochs: int = 10
@@ -58,18 +71,15 @@ class TruncatedBPTTConfig:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        for name in ("epochs", "batch_size", "chunk_length"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
-        for name in ("learning_rate", "clip_norm"):
-            if not getattr(self, name) > 0:
-                raise ValueError(f"{name} must be positive, got {getattr(self, name)}")
-        if self.weight_decay < 0 or self.warmup_steps < 0:
-            raise ValueError("weight_decay and warmup_steps must not be negative")
-        if self.schedule not in get_args(Schedule):
-            raise ValueError(f"schedule must be one of {get_args(Schedule)}, got {self.schedule!r}")
-        if self.patience is not None and self.patience < 1:
-            raise ValueError(f"patience must be at least 1 or None, got {self.patience}")
+        check_sizes(epochs=self.epochs, batch_size=self.batch_size, chunk_length=self.chunk_length)
+        check_number("learning_rate", self.learning_rate, above=0)
+        check_number("clip_norm", self.clip_norm, above=0)
+        check_number("weight_decay", self.weight_decay, least=0)
+        check_choice("schedule", self.schedule, get_args(Schedule))
+        check_whole("warmup_steps", self.warmup_steps, least=0)
+        if self.patience is not None:
+            check_sizes(patience=self.patience)
+        check_seed("seed", self.seed)
 
 
 def sentence_stream(
@@ -84,7 +94,14 @@ def sentence_stream(
 
     Returns:
         Token ids ``[N]``, ready for :func:`train_language_model`.
+
+    Raises:
+        TypeError: If a sentence is a string or its tokens are not, or ``vocabulary`` is none.
+        ValueError: If ``seed`` is negative, or not below 2⁶³.
     """
+    sentences = _tokenised(sentences, vocabulary)
+    if seed is not None:
+        check_seed("seed", seed)
     order: Sequence[int] = range(len(sentences))
     if seed is not None:
         generator = torch.Generator().manual_seed(seed)
@@ -113,10 +130,12 @@ def stream_chunks(
         Inputs and targets ``[B, T]``; the targets are the inputs one position later.
 
     Raises:
-        ValueError: If the stream is not ``[N]`` or has fewer than two tokens for each piece.
+        ValueError: If the stream is not ``[N]`` or has fewer than two tokens for each piece, or a
+            number is below 1.
+        TypeError: If the stream is no tensor of integers, or a number no whole one.
     """
-    if stream.dim() != 1:
-        raise ValueError(f"Expected a stream [N] of token ids, got shape {list(stream.shape)}")
+    check_tensor("stream", stream, "[N]", "integer")
+    check_sizes(batch_size=batch_size, chunk_length=chunk_length)
     length = (len(stream) - 1) // batch_size
     if length < 1:
         raise ValueError(
@@ -147,8 +166,11 @@ def stream_loss(
         Mean negative log-likelihood in nats per token.
 
     Raises:
-        ValueError: If the stream is too short for ``batch_size``.
+        ValueError: As :func:`stream_chunks`.
+        TypeError: Likewise, or if the model is no :class:`mtl_utils.models.LSTMLanguageModel`.
     """
+    _check_model(model)
+    check_tensor("stream", stream, "[N]", "integer")
     device = next(model.parameters()).device
     total, count, state = 0.0, 0, None
     with evaluation_mode(model):
@@ -180,10 +202,15 @@ def sentence_loss(
         Mean negative log-likelihood in nats per token, the ``<eos>`` of each sentence included.
 
     Raises:
-        ValueError: If there is no sentence.
+        ValueError: If there is no sentence, or ``batch_size`` is below 1.
+        TypeError: If a sentence is a string or its tokens are not, or another argument is not of
+            its kind.
     """
+    _check_model(model)
+    sentences = _tokenised(sentences, vocabulary)
+    check_sizes(batch_size=batch_size)
     if not sentences:
-        raise ValueError("There is no sentence to measure the model on")
+        raise ValueError("There is no sentence to measure the model on; sentences is []")
     device = next(model.parameters()).device
     eos = vocabulary.eos_id
     rows = sorted((vocabulary.encode(sentence) for sentence in sentences), key=len)
@@ -228,7 +255,13 @@ def train_language_model(
     Raises:
         ValueError: If a stream is too short for ``batch_size``.
         FloatingPointError: If the loss stops being a finite number; the message names the step.
+        TypeError: If an argument is not of its kind.
     """
+    _check_model(model)
+    check_tensor("train_stream", train_stream, "[N]", "integer")
+    check_tensor("validation_stream", validation_stream, "[N]", "integer")
+    check_kind("config", config, (TruncatedBPTTConfig, NoneType), "a TruncatedBPTTConfig")
+    check_flag("progress", progress)
     config = config or TruncatedBPTTConfig()
     device = next(model.parameters()).device
     train_stream = train_stream.to(device)
@@ -265,6 +298,20 @@ def train_language_model(
                 break
     model.load_state_dict(best_weights)
     return pd.DataFrame(history)
+
+
+def _check_model(model: LSTMLanguageModel) -> None:
+    check_kind("model", model, LSTMLanguageModel, "an LSTMLanguageModel")
+
+
+def _tokenised(sentences: Sequence[Sequence[str]], vocabulary: Vocabulary) -> list[Sequence[str]]:
+    """Return sentences as a list; refuse texts that nobody cut into tokens."""
+    check_kind("vocabulary", vocabulary, Vocabulary, "a Vocabulary")
+    check_several("sentences", sentences, "tokenised sentences", sized=False)
+    rows = list(sentences)
+    for place, row in enumerate(rows):
+        check_several(f"sentences[{place}]", row, "tokens")
+    return rows
 
 
 class _Run:

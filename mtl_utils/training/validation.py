@@ -11,11 +11,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from mtl_utils.arguments import check_kind
 from mtl_utils.data.batch import Batch
 from mtl_utils.data.loading import Loader, read_once
 from mtl_utils.models.multitask import MultiTaskModel
 from mtl_utils.nn.evaluation_mode import evaluation_mode
-from mtl_utils.training.loader import to_device
+from mtl_utils.training.loader import check_named_loader, to_device
 
 
 @torch.no_grad()
@@ -33,7 +34,10 @@ def evaluate_losses(model: MultiTaskModel, loader: Loader) -> dict[str, float]:
 
     Raises:
         ValueError: If the loader has another number of batches than it says.
+        TypeError: If the model is no :class:`mtl_utils.models.MultiTaskModel`, or the loader none.
     """
+    check_kind("model", model, MultiTaskModel, "a MultiTaskModel")
+    check_named_loader("loader", loader)
     device = next(model.parameters()).device
     sums: dict[str, Tensor] = {}
     counts: dict[str, Tensor] = {}

@@ -505,13 +505,16 @@ def test_passes_of_unequal_data_sets() -> None:
 @pytest.mark.parametrize(
     ("message", "make"),
     [
-        ("num_batches must be a whole number, got float 2.5", lambda a: JointBatches([a], 2.5)),
         (
-            "num_batches must be a whole number, got str",
+            "num_batches must be a whole number at least 1, got float 2.5",
+            lambda a: JointBatches([a], 2.5),
+        ),
+        (
+            "num_batches must be a whole number at least 1, got str",
             lambda a: AlternatingBatches([a], None, "3"),
         ),
         (
-            "number of turns must be a whole number, got float",
+            r"turns\[0\] must be a whole number, got float",
             lambda a: AlternatingBatches([a], [1.5]),
         ),
         ("Expected a list of loaders.*got BatchLoader", lambda a: JointBatches(a)),
