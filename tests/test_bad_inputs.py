@@ -7,6 +7,7 @@ from typing import Any
 
 import bad_inputs_atlas
 import bad_inputs_data
+import bad_inputs_models
 import bad_inputs_nn
 import bad_inputs_objectives
 import bad_inputs_reader
@@ -18,6 +19,7 @@ from bad_input_cases import EntryPoint, raised_by
 TABLES = (
     bad_inputs_atlas,
     bad_inputs_data,
+    bad_inputs_models,
     bad_inputs_nn,
     bad_inputs_objectives,
     bad_inputs_reader,

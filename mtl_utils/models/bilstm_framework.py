@@ -8,12 +8,24 @@ from typing import TypeVar
 import torch
 from torch import Tensor
 
+from mtl_utils.arguments import check_several, check_sizes, check_text, check_whole
 from mtl_utils.data.batch import MISSING_LABEL, Batch
 from mtl_utils.data.batching import predict_by_length
 from mtl_utils.data.byte_pairs import BytePairTokenizer
 from mtl_utils.data.examples import Example
 from mtl_utils.data.labels import is_missing
 from mtl_utils.data.tokenization import Tokenizer
+from mtl_utils.models.given import (
+    check_batch,
+    check_ids_of,
+    check_label_names,
+    check_search,
+    check_sentence,
+    check_sentence_list,
+    check_sentences,
+    check_tokenizer,
+    check_tokens,
+)
 from mtl_utils.models.multitask import MultiTaskModel
 from mtl_utils.nn import BiLSTMEncoder, Hypothesis, ProjectedEncoder, SelfAttentiveDecoder, sample
 from mtl_utils.nn.evaluation_mode import evaluation_mode
@@ -59,6 +71,7 @@ class BiLSTMFramework(MultiTaskModel):
         ValueError: If a task is not one of the three, a size is below 1, ``width`` is odd,
             ``dropout`` is outside [0, 1), the labels are refused by
             :class:`mtl_utils.tasks.Tagging`, or the language is not given as a code.
+        TypeError: If an argument is not of its kind.
     """
 
     def __init__(
@@ -73,9 +86,15 @@ class BiLSTMFramework(MultiTaskModel):
         tasks: Sequence[str] = TASKS,
         target_language: str | None = None,
     ) -> None:
-        unknown = sorted(set(tasks) - set(TASKS))
+        check_tokenizer("tokenizer", tokenizer)
+        check_label_names("labels", labels)
+        check_sizes(max_length=max_length)
+        check_several("tasks", tasks, "names")
+        unknown = [task for task in tasks if task not in TASKS]
         if unknown:
             raise ValueError(f"There is no task {unknown[0]!r}; the tasks are {list(TASKS)}")
+        if not tasks or len(set(tasks)) < len(tasks):
+            raise ValueError(f"tasks must be some of {list(TASKS)}, none twice, got {tasks!r}")
         vocab_size = tokenizer.vocab_size
         reader = BiLSTMEncoder(vocab_size, width, num_layers, dropout)
         assert isinstance(reader.embedding, torch.nn.Embedding)
@@ -113,8 +132,22 @@ class BiLSTMFramework(MultiTaskModel):
             sentences: Sentences of the source language, each a sequence of words.
             translations: Texts of the target language.
             vocab_size: Number of pieces, V.
+
+        Raises:
+            TypeError: If an argument is not of its kind.
+            ValueError: If a setting is outside its range.
         """
-        texts = [*(" ".join(words) for words in sentences), *translations]
+        check_sentence_list("sentences", sentences)
+        rows = list(sentences)
+        for place, words in enumerate(rows):
+            check_sentence(f"sentences[{place}]", words)
+            check_tokens(f"sentences[{place}]", words)
+        check_several("translations", translations, "texts", sized=False)
+        check_whole("vocab_size", vocab_size)
+        written = list(translations)
+        for place, text in enumerate(written):
+            check_text(f"translations[{place}]", text)
+        texts = [*(" ".join(words) for words in rows), *written]
         return BytePairTokenizer.train(texts, vocab_size)
 
     def example(
@@ -140,6 +173,7 @@ class BiLSTMFramework(MultiTaskModel):
             KeyError: If a tag is not among the labels.
             TypeError: If the sentence is a string, or a word is not.
         """
+        check_sentence("words", words)
         pieces = self.tokenizer.encode_words(words)
         example = self.text(pieces.ids)
         labels = dict(example.labels)
@@ -147,6 +181,7 @@ class BiLSTMFramework(MultiTaskModel):
             ids = self.tagging.label(tags)
             labels[TAGS] = [MISSING_LABEL, *pieces.align(ids), MISSING_LABEL]
         if TRANSLATION in self.tasks and translation is not None and not is_missing(translation):
+            check_text("translation", translation)
             labels[TRANSLATION] = self.translation.label(translation)
         return Example(example.input_ids, labels)
 
@@ -158,7 +193,13 @@ class BiLSTMFramework(MultiTaskModel):
 
         Returns:
             The example, for the language model if there is one.
+
+        Raises:
+            TypeError: If an argument is not of its kind.
+            ValueError: If an id is outside the vocabulary.
         """
+        if not isinstance(text, str):
+            check_ids_of("text", text, self.tokenizer.vocab_size)
         pieces = self.tokenizer.encode(text) if isinstance(text, str) else text
         ids = [self.tokenizer.bos_id, *pieces, self.tokenizer.eos_id]
         labels = {LANGUAGE: self.language.label(ids)} if LANGUAGE in self.tasks else {}
@@ -178,6 +219,7 @@ class BiLSTMFramework(MultiTaskModel):
         Raises:
             TypeError: If a sentence is a string, or a word is not.
             KeyError: If the model has no such task.
+            ValueError: If a setting is outside its range.
         """
         head = self.head(TAGS)
         assert isinstance(head, TaggingHead)
@@ -202,6 +244,7 @@ class BiLSTMFramework(MultiTaskModel):
 
         Raises:
             TypeError: If a sentence is a string, or a word is not.
+            ValueError: If a setting is outside its range.
         """
 
         def states_of(batch: Batch) -> list[Tensor]:
@@ -233,7 +276,10 @@ class BiLSTMFramework(MultiTaskModel):
         Raises:
             TypeError: If a sentence is a string, or a word is not.
             KeyError: If the model has no such task.
+            ValueError: If a setting is outside its range.
         """
+        check_search(beam_size, length_penalty)
+        check_sentences("sentences", sentences)
         self.head(TRANSLATION)  # is missed even where there is nothing to translate
 
         def texts_of(batch: Batch) -> list[str]:
@@ -258,7 +304,11 @@ class BiLSTMFramework(MultiTaskModel):
 
         Raises:
             KeyError: If the model does not translate.
+            TypeError: If an argument is not of its kind.
+            ValueError: If a setting is outside its range.
         """
+        check_batch("batch", batch)
+        check_search(beam_size, length_penalty)
         head, sharing = self._writer, self._sharing
         with evaluation_mode(self):
             batch = batch.to(self._device)
@@ -286,7 +336,14 @@ class BiLSTMFramework(MultiTaskModel):
         Raises:
             ValueError: If there are not candidates for every row, or none at all.
             KeyError: If the model does not translate.
+            TypeError: If an argument is not of its kind.
         """
+        check_batch("batch", batch)
+        check_several("candidates", candidates, "translations of each row")
+        for place, row in enumerate(candidates):
+            check_several(f"candidates[{place}]", row, "translations")
+            for ids in row:
+                check_ids_of(f"candidates[{place}]", ids, self.tokenizer.vocab_size)
         head, sharing = self._writer, self._sharing
         counts = [len(row) for row in candidates]
         if len(counts) != len(batch) or not sum(counts):
@@ -338,7 +395,9 @@ class BiLSTMFramework(MultiTaskModel):
         Raises:
             KeyError: If the model has no such task.
             ValueError: If a setting is outside its range.
+            TypeError: If an argument is not of its kind.
         """
+        check_text("text", text)
         head, decoder = self.head(LANGUAGE), self._sharing.decoder
         assert isinstance(head, LanguageModelingHead)
 
@@ -369,6 +428,7 @@ class BiLSTMFramework(MultiTaskModel):
 
     def _marked(self, sentences: Sequence[Sequence[str]]) -> list[Example]:
         """Turn sentences into ids, with a 1 where a word begins."""
+        check_sentences("sentences", sentences)
         examples = []
         for words in sentences:
             pieces = self.tokenizer.encode_words(words)
@@ -379,6 +439,7 @@ class BiLSTMFramework(MultiTaskModel):
     def _predicted(
         self, examples: list[Example], predict: Callable[[Batch], list[T]], max_tokens: int
     ) -> list[T]:
+        check_sizes(max_tokens=max_tokens)
         with torch.no_grad(), evaluation_mode(self):
             return predict_by_length(
                 examples, lambda batch: predict(batch.to(self._device)), max_tokens

@@ -9,7 +9,15 @@ from torch import Tensor
 from torch import nn as torch_nn
 from torch.nn import functional
 
-from mtl_utils.arguments import check_probability, check_sizes
+from mtl_utils.arguments import (
+    check_flag,
+    check_probability,
+    check_sizes,
+    check_tensor,
+    check_whole,
+    shown,
+)
+from mtl_utils.models.given import about, check_token_ids
 from mtl_utils.nn import decoding
 from mtl_utils.nn.evaluation_mode import evaluation_mode
 from mtl_utils.nn.recurrent import check_ids, remember_by_default
@@ -43,6 +51,7 @@ class LSTMLanguageModel(torch_nn.Module):
     Raises:
         ValueError: If a size is below 1, ``dropout`` is outside [0, 1), or ``padding_id`` is not
             an id.
+        TypeError: If an argument is not of its kind.
     """
 
     def __init__(
@@ -55,8 +64,11 @@ class LSTMLanguageModel(torch_nn.Module):
         padding_id: int | None = None,
     ) -> None:
         super().__init__()
-        check_sizes(vocab_size=vocab_size, width=width, layers=num_layers)
+        check_sizes(vocab_size=vocab_size, width=width, num_layers=num_layers)
         check_probability("dropout", dropout)
+        check_flag("tie_weights", tie_weights)
+        if padding_id is not None:
+            check_whole("padding_id", padding_id)
         if padding_id is not None and not 0 <= padding_id < vocab_size:
             raise ValueError(f"padding_id must be an id below {vocab_size}, got {padding_id}")
         self.vocab_size = vocab_size
@@ -97,9 +109,11 @@ class LSTMLanguageModel(torch_nn.Module):
         Raises:
             ValueError: If ``input_ids`` is not ``[B, T]``, or an id is outside the vocabulary (seen
                 on the CPU).
+            TypeError: If an argument is not of its kind.
         """
-        if input_ids.dim() != 2:
-            raise ValueError(f"Expected input_ids [B, T], got shape {list(input_ids.shape)}")
+        check_token_ids("input_ids", input_ids)
+        if state is not None:
+            _check_state(state)
         check_ids(input_ids, self.vocab_size)
         embedded = self.dropout(self.embedding(input_ids) * self.input_scale)  # [B, T, D]
         hidden, state = run_lstm_layers(self.lstm, embedded, state)  # [B, T, D]
@@ -120,8 +134,12 @@ class LSTMLanguageModel(torch_nn.Module):
             Nats per counted target (a scalar; exactly 0 where none is counted), and the state.
 
         Raises:
-            ValueError: If the shapes of ``input_ids`` and ``targets`` differ.
+            ValueError: If the shapes of ``input_ids`` and ``targets`` differ, or an id is outside
+                the vocabulary (seen on the CPU).
+            TypeError: If an argument is not of its kind.
         """
+        check_token_ids("input_ids", input_ids)
+        check_tensor("targets", targets, "[B, T]", "integer")
         if input_ids.shape != targets.shape:
             raise ValueError(
                 f"input_ids {list(input_ids.shape)} and targets {list(targets.shape)} must have "
@@ -129,6 +147,9 @@ class LSTMLanguageModel(torch_nn.Module):
             )
         if self.padding_id is not None:
             targets = targets.masked_fill(targets == self.padding_id, -100)
+        if targets.device.type == "cpu":  # elsewhere asking would make the program wait
+            with about("targets"):
+                check_ids(targets.masked_fill(targets == -100, 0), self.vocab_size)
         logits, state = self(input_ids, state)
         total = functional.cross_entropy(
             logits.flatten(0, 1), targets.flatten(), ignore_index=-100, reduction="sum"
@@ -162,6 +183,10 @@ class LSTMLanguageModel(torch_nn.Module):
 
         Returns:
             Prompts and continuations ``[B, T + N]``.
+
+        Raises:
+            TypeError: If an argument is not of its kind.
+            ValueError: If a setting is outside its range.
         """
         with evaluation_mode(self):
             return decoding.sample(
@@ -175,3 +200,12 @@ class LSTMLanguageModel(torch_nn.Module):
                 forbidden_ids=forbidden_ids,
                 generator=generator,
             )
+
+
+def _check_state(state: State) -> None:
+    two = isinstance(state, tuple | list) and len(state) == 2
+    if not two or not all(isinstance(part, Tensor) for part in state):
+        raise TypeError(
+            "state must be the two tensors [num_layers, B, D] that forward returned, got "
+            f"{shown(state)}"
+        )

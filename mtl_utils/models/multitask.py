@@ -9,10 +9,12 @@ import torch
 from torch import Tensor
 from torch import nn as torch_nn
 
-from mtl_utils.data.batch import MISSING_LABEL, Batch, Inputs
+from mtl_utils.arguments import check_several, check_sizes, shown
+from mtl_utils.data.batch import MISSING_LABEL, Batch
 from mtl_utils.data.batching import predict_by_length
 from mtl_utils.data.examples import Example
-from mtl_utils.data.loading import Loader, read_once
+from mtl_utils.data.loading import Loader, check_loader, read_once
+from mtl_utils.models.given import check_batch
 from mtl_utils.nn.evaluation_mode import evaluation_mode
 from mtl_utils.objectives.base import Losses
 from mtl_utils.sharing.base import Sharing
@@ -107,7 +109,10 @@ class MultiTaskModel(torch_nn.Module):
                 by_task[name] = _loss(head, shared.hidden[name], batch)
                 counts[name] = head.count(batch)
         if penalty is None:
-            raise ValueError("There is no batch, or a batch without labels of any task")
+            raise ValueError(
+                "There is no batch, or a batch without labels of any task, in batches: "
+                f"{batches!r:.60}"
+            )
         of_all = features[0] if len(features) == 1 else None
         return Losses(by_task, penalty, of_all, counts, parts, part_counts)
 
@@ -128,9 +133,11 @@ class MultiTaskModel(torch_nn.Module):
             ValueError: If a task of pairs is asked for, or there is no other, and texts are single.
             TypeError: If ``batch`` is no batch, or ``tasks`` is a single text.
         """
-        _check_batch(batch)
+        check_batch("batch", batch)
         if isinstance(tasks, str):
             raise TypeError(f"tasks must be a list of names, got {tasks!r}; use [{tasks!r}]")
+        if tasks is not None:
+            check_several("tasks", tasks, "names", sized=False)
         names = list(self.tasks) if tasks is None else list(tasks)
         heads = {name: self.head(name) for name in names}
         if tasks is None:
@@ -163,13 +170,15 @@ class MultiTaskModel(torch_nn.Module):
             TypeError: If these are neither examples nor a loader.
             NotImplementedError: If there are labels of a task that writes text.
         """
+        check_sizes(max_tokens=max_tokens)
+        _check_examples(examples)
         with evaluation_mode(self):
             if isinstance(examples, Sequence):
                 rows = predict_by_length(examples, self._compared, max_tokens)
             else:
                 rows = [row for batches in read_once(examples) for row in self._compared(batches)]
         if not rows:
-            raise ValueError("There are no examples to predict for")
+            raise ValueError(f"There are no examples to predict for in {shown(examples)}")
         columns = zip(self.tasks, zip(*rows, strict=True), strict=True)
         return {task: list(column) for task, column in columns if any(column)}
 
@@ -257,7 +266,7 @@ class MultiTaskModel(torch_nn.Module):
         Raises:
             KeyError: If there is no such task.
         """
-        if task not in self.tasks:
+        if not isinstance(task, str) or task not in self.tasks:
             raise KeyError(f"No task named {task!r}; the model has {list(self.tasks)}")
         head = self.heads[task]
         assert isinstance(head, Head)
@@ -272,6 +281,9 @@ class MultiTaskModel(torch_nn.Module):
 
         Args:
             task: Name of the task.
+
+        Raises:
+            KeyError: If there is no such task.
         """
         return [*self.sharing.task_parameters(task), *self.head(task).parameters()]
 
@@ -284,9 +296,9 @@ class MultiTaskModel(torch_nn.Module):
         if isinstance(batches, Batch):
             batches = dict.fromkeys(batches.labels, batches)
         elif not isinstance(batches, Mapping):
-            _check_batch(batches)
-        for batch in batches.values():
-            _check_batch(batch)
+            check_batch("batches", batches)
+        for task, batch in batches.items():
+            check_batch(f"batches[{task!r}]", batch)
         groups: dict[int, tuple[Batch, list[str]]] = {}
         for task, batch in batches.items():
             self.head(task)
@@ -322,26 +334,32 @@ def _with_lost(rows: list[Any], lost: Tensor | None) -> list[Any]:
     return together
 
 
-def _check_batch(batch: Any) -> None:
-    if isinstance(batch, Batch):
-        return
-    hint = "; make one with Batch(inputs)" if isinstance(batch, Inputs) else ""
-    raise TypeError(
-        f"Expected a data.Batch, or one a task by its name, got {type(batch).__name__}{hint}"
-    )
+def _check_examples(examples: Any) -> None:
+    """Refuse what are neither examples nor a loader; of many the first is looked at."""
+    if isinstance(examples, str):
+        raise TypeError(f"examples must be a list of examples, got {shown(examples)}")
+    if not isinstance(examples, Sequence):
+        try:
+            check_loader(examples)
+        except TypeError as error:
+            raise TypeError(f"examples is {shown(examples)}. {error}") from error
+    elif len(examples) and not isinstance(examples[0], Example):
+        raise TypeError(f"examples must be a list of examples, got {shown(examples[0])} in it")
 
 
 def _checked(sharing: Any, tasks: Any) -> list[Task]:
     """Return the tasks; refuse what is no way of sharing, and what is no task."""
     if not isinstance(sharing, Sharing):
         raise TypeError(
-            f"Expected a way of sharing such as HardSharing(encoder), got {type(sharing).__name__}"
+            f"Expected a way of sharing such as HardSharing(encoder), got {shown(sharing)}"
         )
-    if not isinstance(tasks, Iterable):
-        raise TypeError(f"Expected a list of tasks, got {type(tasks).__name__} {tasks!r:.60}")
+    check_several("tasks", tasks, "tasks", sized=False)
     given = list(tasks)
-    for task in given:
-        check_task(task)
+    for place, task in enumerate(given):
+        try:
+            check_task(task)
+        except TypeError as error:
+            raise TypeError(f"tasks[{place}] is {shown(task)}: {error}") from error
     return given
 
 

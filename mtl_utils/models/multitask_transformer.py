@@ -7,19 +7,26 @@ from typing import Any, NamedTuple, Self, overload
 
 from torch import Tensor
 
-from mtl_utils.arguments import check_sizes
+from mtl_utils.arguments import (
+    check_flag,
+    check_probability,
+    check_sizes,
+    check_tensor,
+    check_whole,
+    shown,
+)
 from mtl_utils.data.batch import Batch, Inputs
 from mtl_utils.data.byte_pairs import BytePairTokenizer
 from mtl_utils.data.raw_inputs import inputs_of
 from mtl_utils.data.tokenization import Tokenizer
 from mtl_utils.data.tokenizer_content import tokenizer_content, tokenizer_of
+from mtl_utils.models.given import check_label_names, check_tokenizer, check_tokens
 from mtl_utils.models.stored_model import load_model, part, write_model
 from mtl_utils.models.text_model import TASKS, TextModel
 from mtl_utils.models.text_reading import Text, listed
 from mtl_utils.nn import TransformerEncoder
 from mtl_utils.objectives.base import Losses
 from mtl_utils.sharing import HardSharing
-from mtl_utils.tasks.label_names import check_labels
 
 KIND = "MultiTaskTransformer"
 _SMALL_TABLE = 2**24  # numbers, made in a second or two
@@ -75,6 +82,7 @@ class MultiTaskTransformer(TextModel):
         ValueError: If a size is below 1, a number of names is not that of the labels, the tokenizer
             has more ids than V, or as :class:`mtl_utils.nn.TransformerEncoder`,
             :class:`mtl_utils.tasks.Classification` and :class:`mtl_utils.tasks.Tagging`.
+        TypeError: If an argument is not of its kind.
     """
 
     def __init__(
@@ -99,7 +107,15 @@ class MultiTaskTransformer(TextModel):
         activation: str = "relu",
         long: str = "error",
     ) -> None:
-        check_sizes(num_classes=num_classes, num_entities=num_entities)
+        check_sizes(
+            num_classes=num_classes,
+            num_entities=num_entities,
+            vocab_size=vocab_size,
+            hidden_size=hidden_size,
+        )
+        check_probability("token_dropout", token_dropout)
+        if tokenizer is not None:
+            check_tokenizer("tokenizer", tokenizer)
         sizes = {"num_classes": num_classes, "num_entities": num_entities, "vocab_size": vocab_size}
         shape = {"hidden_size": hidden_size, "num_layers": num_layers, "num_heads": num_heads}
         options: dict[str, Any] = {
@@ -156,7 +172,14 @@ class MultiTaskTransformer(TextModel):
                 :meth:`mtl_utils.data.BytePairTokenizer.train`.
             TypeError: If a single string was given for many texts.
         """
-        joined = (text if isinstance(text, str) else " ".join(text) for text in listed(texts))
+        check_label_names("classes", classes)
+        check_label_names("tags", tags)
+        check_whole("vocab_size", vocab_size)
+        check_flag("lowercase", lowercase)
+        rows = listed(texts)
+        for place, text in enumerate(rows):
+            check_tokens(f"texts[{place}]", text)
+        joined = (text if isinstance(text, str) else " ".join(text) for text in rows)
         tokenizer = BytePairTokenizer.train(joined, vocab_size, lowercase)
         return cls(
             len(classes),
@@ -203,9 +226,18 @@ class MultiTaskTransformer(TextModel):
             TypeError: If ids are not integers or the mask is not boolean.
         """
         if isinstance(input_ids, Tensor):
+            if mask is not None:
+                check_tensor("mask", mask, "[B, T]", "boolean")
+            if segment_ids is not None:
+                check_tensor("segment_ids", segment_ids, "[B, T]")
             return self.logits(inputs_of(input_ids, mask, segment_ids))
+        if not isinstance(input_ids, Batch | Mapping):
+            raise TypeError(
+                "input_ids must be a tensor of token ids [B, T], a batch, or one a task, got "
+                f"{shown(input_ids)}"
+            )
         batches = [input_ids] if isinstance(input_ids, Batch) else input_ids.values()
-        if any(len(batch) == 0 for batch in batches):
+        if any(isinstance(batch, Batch) and len(batch) == 0 for batch in batches):
             raise ValueError("A batch has no rows. Leave empty batches out.")
         return super().forward(input_ids)
 
@@ -232,6 +264,7 @@ class MultiTaskTransformer(TextModel):
         Raises:
             OSError: If it cannot be written; a model that was there is untouched.
             TypeError: If the tokenizer is of a kind that is not stored.
+            ValueError: If the folder is the empty string.
         """
         tokenizer = None if self.tokenizer is None else tokenizer_content(self.tokenizer)
         settings = {**self._settings, "long": self.long}
@@ -252,6 +285,7 @@ class MultiTaskTransformer(TextModel):
         Raises:
             FileNotFoundError: If there is no model in the folder.
             ValueError: If a file is damaged, or holds something else.
+            TypeError: If an argument is not of its kind.
         """
         return load_model(folder, KIND, cls._of_content)
 
@@ -271,7 +305,7 @@ def _names(what: str, names: Sequence[str] | None, kind: str, count: int) -> tup
     """Return the names of labels, numbered ones where none are given."""
     if names is None:
         return tuple(f"{kind}_{index}" for index in range(count))
-    check_labels(names)
+    check_label_names(what, names)
     if len(names) != count:
         raise ValueError(f"Expected {count} names of {what}, got {len(names)}: {tuple(names)}")
     return tuple(names)

@@ -10,7 +10,17 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from mtl_utils.arguments import (
+    check_choice,
+    check_fits,
+    check_flag,
+    check_number,
+    check_several,
+    check_text,
+    check_whole,
+)
 from mtl_utils.data.vocabulary import BOS, Vocabulary
+from mtl_utils.models.given import check_token_ids, check_tokens, check_vocabulary
 from mtl_utils.models.ngram_counts import (
     CountTable,
     Ids,
@@ -68,6 +78,7 @@ class NGramLanguageModel:
 
     Raises:
         ValueError: If a setting is outside its range.
+        TypeError: If an argument is not of its kind.
     """
 
     def __init__(
@@ -80,12 +91,14 @@ class NGramLanguageModel:
         pad: bool = True,
         vocabulary: Vocabulary | None = None,
     ) -> None:
+        check_whole("order", order)
         if order < 0:
             raise ValueError(f"order must be 0 (uniform), 1 (unigrams) or more, got {order}")
-        if smoothing not in get_args(Smoothing):
-            raise ValueError(f"smoothing must be one of {get_args(Smoothing)}, got {smoothing!r}")
-        if not k > 0:
-            raise ValueError(f"k must be positive, got {k}; use smoothing='none' to add nothing")
+        check_choice("smoothing", smoothing, get_args(Smoothing))
+        check_number("k", k, above=0)
+        check_flag("pad", pad)
+        if vocabulary is not None:
+            check_vocabulary("vocabulary", vocabulary)
         check_discounts(discounts, order)
         self.order = order
         self.smoothing = smoothing
@@ -181,7 +194,11 @@ class NGramLanguageModel:
         Returns:
             Probabilities ``[V]`` in the order of :attr:`vocabulary`, 0 for ``<pad>`` and ``<bos>``.
             They sum to 1 (to 0 without smoothing where the context was never seen).
+
+        Raises:
+            TypeError: If an argument is not of its kind.
         """
+        check_tokens("context", context)
         return self._distribution(self.vocabulary.encode(context))
 
     def _distribution(self, context: Sequence[int]) -> Floats:
@@ -217,7 +234,11 @@ class NGramLanguageModel:
 
         Returns:
             The probability.
+
+        Raises:
+            TypeError: If an argument is not of its kind.
         """
+        check_text("word", word)
         return float(self.distribution(context)[self.vocabulary.id(word)])
 
     def token_log_probabilities(self, sentence: Sequence[str]) -> Floats:
@@ -228,7 +249,11 @@ class NGramLanguageModel:
 
         Returns:
             Natural logarithms, one per token, and with ``pad=True`` one more for ``<eos>``.
+
+        Raises:
+            TypeError: If an argument is not of its kind.
         """
+        check_tokens("sentence", sentence)
         return self._scores([sentence])
 
     def log_probability(self, sentence: Sequence[str]) -> float:
@@ -239,8 +264,11 @@ class NGramLanguageModel:
 
         Returns:
             Natural logarithm of the probability; ``-inf`` where it is 0.
+
+        Raises:
+            TypeError: If an argument is not of its kind.
         """
-        return float(self._scores([sentence]).sum())
+        return float(self.token_log_probabilities(sentence).sum())
 
     def cross_entropy(self, sentences: Iterable[Sequence[str]]) -> float:
         """Return the mean negative log-likelihood per predicted token.
@@ -255,9 +283,13 @@ class NGramLanguageModel:
             ValueError: If there is no token to predict.
             TypeError: If ``sentences`` is a single string.
         """
-        scores = self._scores(_as_list(sentences))
+        sentences = _as_list(sentences)
+        scores = self._scores(sentences)
         if len(scores) == 0:
-            raise ValueError("There is no token to predict in the text that was given")
+            raise ValueError(
+                "There is no token to predict in the text that was given: sentences is "
+                f"{list(sentences)!r:.60}"
+            )
         return float(-scores.mean())
 
     def perplexity(self, sentences: Iterable[Sequence[str]]) -> float:
@@ -302,7 +334,12 @@ class NGramLanguageModel:
 
         Raises:
             ValueError: If no token can follow (without smoothing, after an unseen context).
+            TypeError: If an argument is not of its kind.
         """
+        check_token_ids("input_ids", input_ids)
+        if state is not None:
+            check_token_ids("state", state)
+            check_fits("state", state, 0, len(input_ids))
         context = input_ids if state is None else torch.cat([state, input_ids], dim=1)
         rows = np.stack([self._distribution(row) for row in context.tolist()])
         if not rows.any(axis=1).all():
@@ -339,8 +376,11 @@ class NGramLanguageModel:
 
         Raises:
             ValueError: If a setting is outside its range, or there is no prompt with ``pad=False``.
+            TypeError: If an argument is not of its kind.
         """
         vocabulary = self.vocabulary
+        check_whole("max_tokens", max_tokens, least=0)
+        check_tokens("prompt", prompt)
         if not self.pad and not prompt:
             raise ValueError("A model with pad=False knows no start of text: give it a prompt")
         start = vocabulary.encode([BOS, *prompt] if self.pad else prompt)
@@ -361,7 +401,12 @@ class NGramLanguageModel:
 def _as_list(sentences: Iterable[Sequence[str]]) -> list[Sequence[str]]:
     if isinstance(sentences, str):
         raise TypeError(
-            "Expected an iterable of sequences, got one string. Write [text] for a stream of "
-            "characters, or split the text into sentences and words."
+            "Expected sentences as an iterable of sequences, got one string. Write [text] for a "
+            f"stream of characters, or split the text into sentences and words: {sentences!r:.60}"
         )
-    return list(sentences)
+    check_several("sentences", sentences, "sequences of tokens", sized=False)
+    rows = list(sentences)
+    for place, row in enumerate(rows):
+        if not isinstance(row, str):
+            check_several(f"sentences[{place}]", row, "tokens")
+    return rows

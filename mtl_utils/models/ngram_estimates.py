@@ -9,6 +9,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from mtl_utils.arguments import check_number
 from mtl_utils.models.ngram_counts import CountTable, Ids
 
 Discounts = Literal["single", "modified"] | float | Sequence[float]
@@ -147,13 +148,27 @@ def modified_discounts(counts: Ids) -> Triple:
 
 
 def check_discounts(discounts: Discounts, order: int) -> None:
-    """Raise ``ValueError`` where a model of this order cannot use the discounts."""
+    """Refuse discounts that a model of this order cannot use.
+
+    Args:
+        discounts: See :class:`mtl_utils.models.NGramLanguageModel`.
+        order: Length of the n-grams.
+
+    Raises:
+        TypeError: If they are no numbers.
+        ValueError: If there is no such way of estimating them, a number is outside [0, 1], or there
+            is not one an order.
+    """
     if isinstance(discounts, str):
         if discounts not in ("single", "modified"):
             raise ValueError(f"discounts must be 'single', 'modified' or numbers: {discounts!r}")
         return
-    values = [discounts] if isinstance(discounts, int | float) else list(discounts)
-    if not isinstance(discounts, int | float) and len(values) != order:
-        raise ValueError(f"Expected {order} discounts, one per order, got {len(values)}")
-    if not all(0 <= value <= 1 for value in values):
-        raise ValueError(f"A discount lies in [0, 1], got {values}")
+    if not isinstance(discounts, Sequence | np.ndarray):
+        check_number("discounts", discounts, least=0, most=1)
+        return
+    if len(discounts) != order:
+        raise ValueError(
+            f"Expected {order} discounts, one per order, got {len(discounts)}: {discounts}"
+        )
+    for place, value in enumerate(discounts):
+        check_number(f"A discount, discounts[{place}],", value, least=0, most=1)

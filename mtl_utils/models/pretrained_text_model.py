@@ -47,6 +47,7 @@ class PretrainedTextModel(TextModel):
         OSError: If there is no such folder, and no such model on the Hub or no network.
         ValueError: As :class:`mtl_utils.nn.PretrainedEncoder` and the tasks; if the tokenizer has
             more ids than the encoder, or ``max_length`` is more than that can read.
+        TypeError: If an argument is not of its kind.
     """
 
     def __init__(
@@ -109,6 +110,8 @@ class PretrainedTextModel(TextModel):
 
         Raises:
             OSError: If it cannot be written; a model that was there is untouched.
+            TypeError: If an argument is not of its kind.
+            ValueError: If the folder is the empty string.
         """
         tokenizer = self.tokenizer
         assert isinstance(tokenizer, PretrainedTokenizer)
@@ -134,6 +137,7 @@ class PretrainedTextModel(TextModel):
         Raises:
             FileNotFoundError: If there is no model in the folder.
             ValueError: If a file is damaged, or holds something else.
+            TypeError: If an argument is not of its kind.
         """
         return load_model(folder, KIND, cls._of_content, spare=_SPARE)
 

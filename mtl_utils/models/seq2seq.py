@@ -8,11 +8,20 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from mtl_utils.arguments import (
+    check_callable,
+    check_flag,
+    check_module,
+    check_several,
+    check_sizes,
+    check_text,
+)
 from mtl_utils.data.batch import Batch
 from mtl_utils.data.batching import predict_by_length
 from mtl_utils.data.examples import Example, collate
 from mtl_utils.data.labels import is_missing
 from mtl_utils.data.tokenization import Tokenizer
+from mtl_utils.models.given import check_batch, check_ids_of, check_search, check_tokenizer
 from mtl_utils.models.multitask import MultiTaskModel
 from mtl_utils.nn import BiLSTMEncoder, Encoder, Hypothesis
 from mtl_utils.nn.evaluation_mode import evaluation_mode
@@ -65,6 +74,7 @@ class Seq2Seq(MultiTaskModel):
     Raises:
         ValueError: If a size is below 1, ``width`` is odd, ``dropout`` is outside [0, 1), or
             ``tokenize`` or ``language`` is refused by :class:`mtl_utils.tasks.Translation`.
+        TypeError: If an argument is not of its kind.
     """
 
     def __init__(
@@ -84,6 +94,15 @@ class Seq2Seq(MultiTaskModel):
         tokenize: str | None = None,
         language: str | None = None,
     ) -> None:
+        check_tokenizer("source", source)
+        check_tokenizer("target", target)
+        check_sizes(max_length=max_length)
+        check_flag("lowercase", lowercase)
+        check_flag("attention", attention)
+        if encoder is not None:
+            check_module("encoder", encoder, Encoder)
+        if decoder is not None:
+            check_callable("decoder", decoder, "a function that makes a decoder")
         translation = Translation(
             TASK,
             target,
@@ -110,7 +129,13 @@ class Seq2Seq(MultiTaskModel):
 
         Returns:
             The example; both sides end in ``<eos>``, so that even an empty sentence has a token.
+
+        Raises:
+            TypeError: If an argument is not of its kind.
         """
+        check_text("source", source)
+        if target is not None and not is_missing(target):
+            check_text("target", target)
         labels = (
             {} if target is None or is_missing(target) else {TASK: self.translation.label(target)}
         )
@@ -125,8 +150,21 @@ class Seq2Seq(MultiTaskModel):
 
         Raises:
             ValueError: If there are more of one than of the other.
+            TypeError: If an argument is not of its kind.
         """
-        return [self.example(s, t) for s, t in zip(sources, targets, strict=True)]
+        check_several("sources", sources, "texts", sized=False)
+        check_several("targets", targets, "texts", sized=False)
+        first, second = list(sources), list(targets)
+        if len(first) != len(second):
+            raise ValueError(
+                f"Expected a translation, or None, of each source, got {len(first)} sources and "
+                f"{len(second)} targets"
+            )
+        for name, column in (("sources", first), ("targets", second)):
+            for place, text in enumerate(column):
+                if name == "sources" or not (text is None or is_missing(text)):
+                    check_text(f"{name}[{place}]", text)
+        return [self.example(s, t) for s, t in zip(first, second, strict=True)]
 
     def translate(
         self,
@@ -152,9 +190,16 @@ class Seq2Seq(MultiTaskModel):
 
         Raises:
             TypeError: If a single string is given instead of a list.
+            ValueError: If a setting is outside its range.
         """
         if isinstance(texts, str):
             raise TypeError(f"Expected a list of texts, got the string {texts!r:.60}; use [text]")
+        check_several("texts", texts, "texts", sized=False)
+        check_search(beam_size, length_penalty)
+        check_sizes(max_tokens=max_tokens)
+        texts = list(texts)
+        for place, text in enumerate(texts):
+            check_text(f"texts[{place}]", text)
         examples = [self.example(text) for text in texts]
 
         def texts_of(batch: Batch) -> list[str]:
@@ -181,7 +226,13 @@ class Seq2Seq(MultiTaskModel):
 
         Returns:
             The best hypothesis of each row.
+
+        Raises:
+            TypeError: If an argument is not of its kind.
+            ValueError: If a setting is outside its range.
         """
+        check_batch("batch", batch)
+        check_search(beam_size, length_penalty)
         with evaluation_mode(self):
             batch = batch.to(self._device)
             hidden = self.sharing(batch, [TASK]).hidden[TASK]
@@ -200,7 +251,14 @@ class Seq2Seq(MultiTaskModel):
 
         Returns:
             The pieces of both sides and the attention between them.
+
+        Raises:
+            TypeError: If an argument is not of its kind.
+            ValueError: If an id is outside the vocabulary.
         """
+        check_text("source", source)
+        if not isinstance(target, str):
+            check_ids_of("target", target, self.target.vocab_size)
         with evaluation_mode(self):
             ids = self.target.encode(target) if isinstance(target, str) else target
             labels = {TASK: [*ids, self.target.eos_id]}

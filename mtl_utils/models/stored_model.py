@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 from torch import nn as torch_nn
 
+from mtl_utils.arguments import check_path
 from mtl_utils.files import locked_folder, read_json, remove_leftovers, whole_file, write_json
 from mtl_utils.models.construction import no_more_parameters
 
@@ -54,6 +55,7 @@ def write_model(
         TypeError: If the content does not fit into JSON.
         ValueError: If a number in the content is not finite.
     """
+    check_path("folder", folder)
     folder = Path(folder)
     # A view of a larger tensor would be written with all of it, and safetensors refuses it.
     data = safetensors.torch.save({k: v.detach().cpu().contiguous() for k, v in weights.items()})
@@ -94,6 +96,7 @@ def read_model(folder: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str
         FileNotFoundError: If there is no model in the folder.
         ValueError: If a file is damaged, or something else.
     """
+    check_path("folder", folder)
     folder = Path(folder)
     content = _read_content(folder)
     for _ in range(_ATTEMPTS):

@@ -5,6 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any, TypeVar
 
+from mtl_utils.arguments import (
+    check_flag,
+    check_probability,
+    check_several,
+    check_sizes,
+    check_whole,
+)
 from mtl_utils.data.batch import Batch
 from mtl_utils.data.batching import predict_by_length
 from mtl_utils.data.class_labels import named_labels
@@ -12,6 +19,7 @@ from mtl_utils.data.examples import Example
 from mtl_utils.data.labels import is_missing
 from mtl_utils.data.tokenization import WordTokenizer
 from mtl_utils.data.vocabulary import Vocabulary
+from mtl_utils.models.given import check_label_names, check_vocabulary
 from mtl_utils.models.multitask import MultiTaskModel
 from mtl_utils.nn import BiLSTMEncoder, WordCharacterEmbedding
 from mtl_utils.sharing import HardSharing
@@ -46,6 +54,7 @@ class Tagger(MultiTaskModel):
     Raises:
         ValueError: If a size does not fit, ``width`` is odd, a probability is outside [0, 1), or
             the labels are refused by :class:`mtl_utils.tasks.Tagging`.
+        TypeError: If an argument is not of its kind.
     """
 
     def __init__(
@@ -61,6 +70,13 @@ class Tagger(MultiTaskModel):
         crf: bool = True,
         constrained: bool = True,
     ) -> None:
+        check_vocabulary("words", words)
+        check_vocabulary("characters", characters)
+        check_label_names("labels", labels)
+        check_whole("character_width", character_width, least=0)
+        check_probability("word_dropout", word_dropout)
+        check_flag("crf", crf)
+        check_flag("constrained", constrained)
         task = Tagging(TASK, tuple(labels), crf, constrained, dropout=dropout)
         embedding = None
         if character_width:
@@ -98,7 +114,10 @@ class Tagger(MultiTaskModel):
             TypeError: If a sentence is a string, or a word is not.
             ValueError: As :class:`Tagger`.
         """
-        words = [word for sentence in sentences for word in _checked(sentence, "a sentence")]
+        check_label_names("labels", labels)
+        check_sizes(min_count=min_count)
+        rows = _checked(sentences, "sentences")
+        words = [word for sentence in rows for word in _checked(sentence, "a sentence")]
         known = Vocabulary.from_tokens(map(cls.normalise, words), min_count)
         characters = Vocabulary.from_tokens(character for word in words for character in word)
         return cls(known, characters, labels, **settings)
@@ -191,7 +210,9 @@ class Tagger(MultiTaskModel):
 
         Raises:
             TypeError: If a sentence is a string, or a word is not.
+            ValueError: If a setting is outside its range.
         """
+        check_sizes(max_tokens=max_tokens)
         examples = [self.example(words) for words in _checked(sentences, "sentences")]
         device = next(self.parameters()).device
 
@@ -212,4 +233,5 @@ def _checked(values: Iterable[T], what: str) -> list[T]:
             f"Expected {what} as a list, got the string {values!r:.60}. A sentence is a list of "
             "words: split it first."
         )
+    check_several(what, values, "words" if what == "a sentence" else "sentences", sized=False)
     return list(values)

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 import torch
 
+from mtl_utils.arguments import check_choice, check_flag
 from mtl_utils.data.batch import MISSING_LABEL, Batch
 from mtl_utils.data.batching import predict_by_length
 from mtl_utils.data.class_labels import named_labels
@@ -16,6 +17,7 @@ from mtl_utils.data.examples import Example
 from mtl_utils.data.labels import INFERENCE as INFERENCE_LABELS
 from mtl_utils.data.labels import is_missing
 from mtl_utils.data.tokenization import Tokenizer
+from mtl_utils.models.given import check_label_names, check_tokenizer
 from mtl_utils.models.multitask import MultiTaskModel
 from mtl_utils.models.pair_analysis import PairAnalysis
 from mtl_utils.models.text_reading import (
@@ -31,7 +33,6 @@ from mtl_utils.models.word_tagging import WordTagger
 from mtl_utils.nn.evaluation_mode import evaluation_mode
 from mtl_utils.sharing import Sharing
 from mtl_utils.tasks import Classification, PairClassification, Tagging
-from mtl_utils.tasks.label_names import check_labels
 
 T = TypeVar("T")
 
@@ -69,6 +70,7 @@ class TextModel(MultiTaskModel):
     Raises:
         ValueError: As the three tasks; if ``max_length`` is more than an encoder reads, or there is
             no such way of treating what is long.
+        TypeError: If an argument is not of its kind.
     """
 
     def __init__(
@@ -87,16 +89,18 @@ class TextModel(MultiTaskModel):
         long: str = "error",
     ) -> None:
         options: dict[str, Any] = {"smoothing": smoothing, "dropout": dropout}
-        for names in (classes, tags):
-            check_labels(names)
+        check_label_names("classes", classes)
+        check_label_names("tags", tags)
+        if tokenizer is not None:
+            check_tokenizer("tokenizer", tokenizer)
+        check_flag("crf", crf)
         classification = Classification(CLASSIFICATION, tuple(classes), pooling, **options)
         tagging = Tagging(TAGS, tuple(tags), crf, **options)
         inference = PairClassification(INFERENCE, INFERENCE_LABELS, pair_pooling, **options)
         super().__init__(sharing, [classification, tagging, inference])
         self.classification, self.tagging, self.inference = classification, tagging, inference
         self.tokenizer, self.max_length = tokenizer, longest_text(sharing, max_length)
-        if long not in LONG:
-            raise ValueError(f"long must be one of {list(LONG)}, got {long!r}")
+        check_choice("long", long, LONG)
         self.long = long
 
     def example(
@@ -133,6 +137,8 @@ class TextModel(MultiTaskModel):
             KeyError: If a name is not that of a label.
             TypeError: If something that should be text is not, or tags are given for a string.
         """
+        if truncate is not None:
+            check_flag("truncate", truncate)
         encoded = self._reader.encoded(text, hypothesis, truncate)
         lost: dict[str, Sequence[int]] = {}
         labels: dict[str, int | Sequence[int]] = {}
@@ -182,7 +188,7 @@ class TextModel(MultiTaskModel):
             TypeError: As :meth:`example`, or if a single string was given for many texts.
         """
         rows = listed(texts)
-        others = [None] * len(rows) if hypotheses is None else listed(hypotheses)
+        others = [None] * len(rows) if hypotheses is None else listed(hypotheses, "hypotheses")
         columns = (classification, tags, inference)
         filled = [others] + [
             [None] * len(rows) if column is None else named_labels(column) for column in columns
@@ -244,7 +250,7 @@ class TextModel(MultiTaskModel):
                 tokenizer.
             TypeError: If a sentence is a string, or a word is not.
         """
-        return self._tagged([(words, None) for words in listed(sentences)], max_tokens)
+        return self._tagged([(words, None) for words in listed(sentences, "sentences")], max_tokens)
 
     def infer(
         self, premises: Iterable[Text], hypotheses: Iterable[Text], *, max_tokens: int = 4096
@@ -347,7 +353,7 @@ class TextModel(MultiTaskModel):
             TypeError: Likewise.
         """
         rows = listed(texts)
-        others = [None] * len(rows) if hypotheses is None else listed(hypotheses)
+        others = [None] * len(rows) if hypotheses is None else listed(hypotheses, "hypotheses")
         labels = {CLASSIFICATION: classification, TAGS: tags, INFERENCE: inference}
         given: dict[str, Any] = {
             task: named_labels(column) for task, column in labels.items() if column is not None

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TypeVar
 
+from mtl_utils.arguments import check_several, check_sizes
 from mtl_utils.data.batch import MISSING_LABEL
 from mtl_utils.data.encoded_text import EncodedText, encode_pair, encode_text
 from mtl_utils.data.examples import Example
@@ -181,8 +182,11 @@ def longest_text(sharing: Sharing, max_length: int | None) -> int | None:
         max_length: What was asked for, in tokens, or ``None``.
 
     Raises:
-        ValueError: If an encoder does not read as much.
+        ValueError: If an encoder does not read as much, or it is below 1.
+        TypeError: If it is no whole number.
     """
+    if max_length is not None:
+        check_sizes(max_length=max_length)
     encoders = (module for module in sharing.modules() if isinstance(module, Encoder))
     longest = min((e.max_length for e in encoders if e.max_length is not None), default=None)
     if max_length is None or longest is None:
@@ -192,17 +196,19 @@ def longest_text(sharing: Sharing, max_length: int | None) -> int | None:
     return max_length
 
 
-def listed(texts: Iterable[T]) -> list[T]:
+def listed(texts: Iterable[T], name: str = "texts") -> list[T]:
     """Return texts as a list, or say that they are a single one.
 
     Args:
         texts: The texts.
+        name: What a message is to call them.
 
     Raises:
-        TypeError: If one string was given for many.
+        TypeError: If one string was given for many, or no texts at all.
     """
     if isinstance(texts, str):
         raise TypeError(f"Expected a list of texts, got the string {texts!r:.60}; use [text]")
+    check_several(name, texts, "texts", sized=False)
     return list(texts)
 
 
@@ -215,9 +221,12 @@ def paired(premises: Iterable[T], hypotheses: Iterable[T]) -> list[tuple[T, T]]:
 
     Raises:
         ValueError: If their numbers differ.
-        TypeError: If one string was given for many.
+        TypeError: If one string was given for many, or no texts at all, or a hypothesis is missing.
     """
-    first, second = listed(premises), listed(hypotheses)
+    first, second = listed(premises, "premises"), listed(hypotheses, "hypotheses")
+    for place, text in enumerate(second):
+        if text is None:
+            raise TypeError(f"hypotheses[{place}] is None, and a pair needs both of its texts")
     if len(first) != len(second):
         raise ValueError(
             f"Expected one hypothesis a premise, got {len(first)} premises and {len(second)} "

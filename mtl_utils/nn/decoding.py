@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from types import NoneType
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from mtl_utils.arguments import check_number, check_tensor, check_whole
+from mtl_utils.arguments import check_kind, check_number, check_tensor, check_whole
 from mtl_utils.nn.search_limits import check_forbidden, check_rows, check_scores
 
 Step = Callable[[Tensor, Any], tuple[Tensor, Any]]
@@ -136,7 +137,7 @@ def sample(
     Raises:
         ValueError: If the prompt is not ``[B, T]`` with at least one token, a setting is outside
             its range, or a forbidden id does not exist or none is left.
-        TypeError: If an id or a number of tokens is no whole number.
+        TypeError: If an id or a number of tokens is no whole number, or ``generator`` is none.
     """
     check_rows("The prompt", input_ids)
     if input_ids.dim() != 2 or input_ids.numel() == 0:
@@ -148,6 +149,7 @@ def sample(
     forbidden = check_forbidden(forbidden_ids)
     if stop_id is not None:
         check_whole("stop_id", stop_id, least=0)
+    check_kind("generator", generator, (torch.Generator, NoneType), "a torch.Generator")
     output, fed, state = input_ids, input_ids, None
     finished = torch.zeros(len(input_ids), 1, dtype=torch.bool, device=input_ids.device)
     for _ in range(max_new_tokens):

@@ -591,8 +591,8 @@ def test_a_metric_that_never_is_a_number_is_warned_of() -> None:
         ("config must be a TrainerConfig, got dict", {"config": {"epochs": 3}}),
         ("balancer must be a Balancer, got dict", {"balancer": {"tags": 1.0}}),
         ("evaluate must be a function", {"evaluate": {"f1": 1.0}}),
-        ("metric must be a str, got NoneType", {"metric": None}),
-        ("checkpoint must be a str, got int 3", {"checkpoint": 3}),
+        ("metric must be a string, got NoneType", {"metric": None}),
+        ("checkpoint must be a path, as text or pathlib.Path, got int 3", {"checkpoint": 3}),
         ("model must be a MultiTaskModel, got Linear", {"model": torch.nn.Linear(2, 2)}),
     ],
 )
