@@ -351,6 +351,6 @@ def _check_rows(rows: Mapping[str, int]) -> None:
 
 
 def _check_pair(bounds: object) -> None:
-    pair = isinstance(bounds, list | tuple) and len(bounds) == 2
-    if not pair or not all(isinstance(bound, int | float) for bound in bounds):
+    pair = list(bounds) if isinstance(bounds, list | tuple) else []
+    if len(pair) != 2 or not all(isinstance(bound, int | float) for bound in pair):
         raise TypeError(f"bounds must be two numbers, (smallest, largest), got {shown(bounds)}")
