@@ -5,7 +5,6 @@ A registered data set comes from a local copy below the folder that the environm
 is none, from the Hub or the source repository that its entry pins. Whatever is loaded is checked
 against the entry. A folder in the same layout loads too, and is checked against its own schema.
 
-    >>> from mtl_utils.data import hub
     >>> hub.entry("snips").licence
     'CC0 1.0'
 """

@@ -2,45 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from typing import TypeVar
+from collections.abc import Iterable, Sequence
 
 import torch
 from torch import Tensor
 
 from mtl_utils.arguments import check_several, check_sizes, check_text, check_whole
 from mtl_utils.data.batch import MISSING_LABEL, Batch
-from mtl_utils.data.batching import predict_by_length
 from mtl_utils.data.byte_pairs import BytePairTokenizer
 from mtl_utils.data.examples import Example
 from mtl_utils.data.labels import is_missing
 from mtl_utils.data.tokenization import Tokenizer
-from mtl_utils.models.given import (
-    check_batch,
-    check_ids_of,
-    check_label_names,
-    check_search,
-    check_sentence,
-    check_sentence_list,
-    check_sentences,
-    check_tokenizer,
-    check_tokens,
-)
+from mtl_utils.models import candidates as laid_out
+from mtl_utils.models import given
 from mtl_utils.models.multitask import MultiTaskModel
 from mtl_utils.nn import BiLSTMEncoder, Hypothesis, ProjectedEncoder, SelfAttentiveDecoder, sample
 from mtl_utils.nn.evaluation_mode import evaluation_mode
 from mtl_utils.sharing import SharedDecoder
-from mtl_utils.tasks import (
-    LanguageModeling,
-    LanguageModelingHead,
-    Tagging,
-    TaggingHead,
-    Task,
-    Translation,
-    TranslationOutput,
-)
+from mtl_utils.tasks import LanguageModeling, LanguageModelingHead, Tagging, TaggingHead
 
-T = TypeVar("T")
+from mtl_utils.tasks import Task, Translation, TranslationOutput  # isort: skip
+
 TAGS, TRANSLATION, LANGUAGE = TASKS = ("tags", "translation", "language")
 WORDS = "words"  # where words begin, in batches to predict from
 
@@ -86,8 +68,8 @@ class BiLSTMFramework(MultiTaskModel):
         tasks: Sequence[str] = TASKS,
         target_language: str | None = None,
     ) -> None:
-        check_tokenizer("tokenizer", tokenizer)
-        check_label_names("labels", labels)
+        given.check_tokenizer("tokenizer", tokenizer)
+        given.check_label_names("labels", labels)
         check_sizes(max_length=max_length)
         check_several("tasks", tasks, "names")
         unknown = [task for task in tasks if task not in TASKS]
@@ -137,17 +119,8 @@ class BiLSTMFramework(MultiTaskModel):
             TypeError: If an argument is not of its kind.
             ValueError: If a setting is outside its range.
         """
-        check_sentence_list("sentences", sentences)
-        rows = list(sentences)
-        for place, words in enumerate(rows):
-            check_sentence(f"sentences[{place}]", words)
-            check_tokens(f"sentences[{place}]", words)
-        check_several("translations", translations, "texts", sized=False)
         check_whole("vocab_size", vocab_size)
-        written = list(translations)
-        for place, text in enumerate(written):
-            check_text(f"translations[{place}]", text)
-        texts = [*(" ".join(words) for words in rows), *written]
+        texts = laid_out.texts_of_both_languages(sentences, translations)
         return BytePairTokenizer.train(texts, vocab_size)
 
     def example(
@@ -173,7 +146,7 @@ class BiLSTMFramework(MultiTaskModel):
             KeyError: If a tag is not among the labels.
             TypeError: If the sentence is a string, or a word is not.
         """
-        check_sentence("words", words)
+        given.check_sentence("words", words)
         pieces = self.tokenizer.encode_words(words)
         example = self.text(pieces.ids)
         labels = dict(example.labels)
@@ -199,7 +172,7 @@ class BiLSTMFramework(MultiTaskModel):
             ValueError: If an id is outside the vocabulary.
         """
         if not isinstance(text, str):
-            check_ids_of("text", text, self.tokenizer.vocab_size)
+            given.check_ids_of("text", text, self.tokenizer.vocab_size)
         pieces = self.tokenizer.encode(text) if isinstance(text, str) else text
         ids = [self.tokenizer.bos_id, *pieces, self.tokenizer.eos_id]
         labels = {LANGUAGE: self.language.label(ids)} if LANGUAGE in self.tasks else {}
@@ -278,8 +251,8 @@ class BiLSTMFramework(MultiTaskModel):
             KeyError: If the model has no such task.
             ValueError: If a setting is outside its range.
         """
-        check_search(beam_size, length_penalty)
-        check_sentences("sentences", sentences)
+        given.check_search(beam_size, length_penalty)
+        given.check_sentences("sentences", sentences)
         self.head(TRANSLATION)  # is missed even where there is nothing to translate
 
         def texts_of(batch: Batch) -> list[str]:
@@ -307,19 +280,14 @@ class BiLSTMFramework(MultiTaskModel):
             TypeError: If an argument is not of its kind.
             ValueError: If a setting is outside its range.
         """
-        check_batch("batch", batch)
-        check_search(beam_size, length_penalty)
+        given.check_batch("batch", batch)
+        given.check_search(beam_size, length_penalty)
         head, sharing = self._writer, self._sharing
         with evaluation_mode(self):
             batch = batch.to(self._device)
             memory = sharing.encoder(batch.inputs)
-            return sharing.write(
-                head,
-                memory,
-                batch.inputs.mask,
-                beam_size=beam_size,
-                length_penalty=length_penalty,
-            )
+            limits = {"beam_size": beam_size, "length_penalty": length_penalty}
+            return sharing.write(head, memory, batch.inputs.mask, **limits)
 
     def score(self, batch: Batch, candidates: Sequence[Sequence[Sequence[int]]]) -> Tensor:
         """Return the log-probability of given translations, for example to train on their risk.
@@ -338,35 +306,20 @@ class BiLSTMFramework(MultiTaskModel):
             KeyError: If the model does not translate.
             TypeError: If an argument is not of its kind.
         """
-        check_batch("batch", batch)
-        check_several("candidates", candidates, "translations of each row")
-        for place, row in enumerate(candidates):
-            check_several(f"candidates[{place}]", row, "translations")
-            for ids in row:
-                check_ids_of(f"candidates[{place}]", ids, self.tokenizer.vocab_size)
+        given.check_batch("batch", batch)
+        laid_out.check_candidates(candidates, len(batch), self.tokenizer.vocab_size)
         head, sharing = self._writer, self._sharing
-        counts = [len(row) for row in candidates]
-        if len(counts) != len(batch) or not sum(counts):
-            raise ValueError(
-                f"Expected candidates for each of {len(batch)} rows and at least one in all, got "
-                f"{len(counts)} rows with {sum(counts)}"
-            )
         batch = batch.to(self._device)
-        eos_id = self.tokenizer.eos_id
-        written = [[*ids, eos_id] for row in candidates for ids in row]
-        longest = max(map(len, written))
-        padded = [ids + [MISSING_LABEL] * (longest - len(ids)) for ids in written]
-        labels = torch.tensor(padded, device=self._device)  # [M, U], M candidates in all
-        rows = torch.arange(len(batch)).repeat_interleave(torch.tensor(counts)).to(self._device)
+        labels, rows, places = (
+            part.to(self._device)
+            for part in laid_out.padded_candidates(candidates, self.tokenizer.eos_id)
+        )
         memory = sharing.encoder(batch.inputs)[rows]
         repeated = Batch(batch.inputs.rows(rows), {TRANSLATION: labels})
         scores = head(sharing.read(repeated, TRANSLATION, memory), repeated).log_softmax(dim=-1)
-        known = labels != MISSING_LABEL
-        chosen = scores.gather(-1, labels.clamp(min=0).unsqueeze(-1)).squeeze(-1)  # [M, U]
-        totals = (chosen * known).sum(dim=1)  # [M]
-        table = totals.new_full((len(batch), max(counts)), -torch.inf)
-        places = [place for count in counts for place in range(count)]
-        return table.index_put((rows, torch.tensor(places, device=self._device)), totals)
+        totals = laid_out.summed(scores, labels)
+        table = totals.new_full((len(batch), int(places.max()) + 1), -torch.inf)
+        return table.index_put((rows, places), totals)
 
     @torch.no_grad()
     def continue_text(
@@ -417,33 +370,20 @@ class BiLSTMFramework(MultiTaskModel):
                 top_k=top_k,
                 top_p=top_p,
                 stop_id=tokenizer.eos_id,
-                forbidden_ids=[
-                    index
-                    for index in (tokenizer.pad_id, tokenizer.bos_id)
-                    if index != tokenizer.eos_id
-                ],
+                forbidden_ids=sorted({tokenizer.pad_id, tokenizer.bos_id} - {tokenizer.eos_id}),
                 generator=generator,
             )
         return tokenizer.decode(written[0].tolist())
 
     def _marked(self, sentences: Sequence[Sequence[str]]) -> list[Example]:
         """Turn sentences into ids, with a 1 where a word begins."""
-        check_sentences("sentences", sentences)
+        given.check_sentences("sentences", sentences)
         examples = []
         for words in sentences:
             pieces = self.tokenizer.encode_words(words)
             begins = [MISSING_LABEL, *pieces.align([1] * pieces.num_words), MISSING_LABEL]
             examples.append(Example(self.text(pieces.ids).input_ids, {WORDS: begins}))
         return examples
-
-    def _predicted(
-        self, examples: list[Example], predict: Callable[[Batch], list[T]], max_tokens: int
-    ) -> list[T]:
-        check_sizes(max_tokens=max_tokens)
-        with torch.no_grad(), evaluation_mode(self):
-            return predict_by_length(
-                examples, lambda batch: predict(batch.to(self._device)), max_tokens
-            )
 
     @property
     def _sharing(self) -> SharedDecoder:

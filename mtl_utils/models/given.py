@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -214,3 +214,25 @@ def check_ids_of(name: str, value: Any, vocab_size: int) -> None:
     check_several(name, value, "token ids")
     for token_id in value:
         check_whole(f"A token id of {name}", token_id, least=0, most=vocab_size - 1)
+
+
+def listed_sentences(sentences: Iterable[Sequence[str]]) -> list[Sequence[str]]:
+    """Return sentences as a list, or say that they are none.
+
+    Args:
+        sentences: Sequences of tokens.
+
+    Raises:
+        TypeError: If they are a single string, or one is no sequence.
+    """
+    if isinstance(sentences, str):
+        raise TypeError(
+            "Expected sentences as an iterable of sequences, got one string. Write [text] for a "
+            f"stream of characters, or split the text into sentences and words: {sentences!r:.60}"
+        )
+    check_several("sentences", sentences, "sequences of tokens", sized=False)
+    rows = list(sentences)
+    for place, row in enumerate(rows):
+        if not isinstance(row, str):
+            check_several(f"sentences[{place}]", row, "tokens")
+    return rows

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
@@ -20,6 +20,8 @@ from mtl_utils.objectives.base import Losses
 from mtl_utils.sharing.base import Sharing
 from mtl_utils.tasks.base import Head, Task, check_head, check_loss, check_task
 from mtl_utils.tasks.labelled_head import LabelledHead
+
+T = TypeVar("T")
 
 
 class MultiTaskModel(torch_nn.Module):
@@ -286,6 +288,16 @@ class MultiTaskModel(torch_nn.Module):
             KeyError: If there is no such task.
         """
         return [*self.sharing.task_parameters(task), *self.head(task).parameters()]
+
+    def _predicted(
+        self, examples: list[Example], predict: Callable[[Batch], list[T]], max_tokens: int
+    ) -> list[T]:
+        """Predict for examples with a function of a batch, without dropout."""
+        check_sizes(max_tokens=max_tokens)
+        with torch.no_grad(), evaluation_mode(self):
+            return predict_by_length(
+                examples, lambda batch: predict(batch.to(self._device)), max_tokens
+            )
 
     @property
     def _device(self) -> torch.device:

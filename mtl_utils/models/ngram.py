@@ -15,12 +15,11 @@ from mtl_utils.arguments import (
     check_fits,
     check_flag,
     check_number,
-    check_several,
     check_text,
     check_whole,
 )
 from mtl_utils.data.vocabulary import BOS, Vocabulary
-from mtl_utils.models.given import check_token_ids, check_tokens, check_vocabulary
+from mtl_utils.models import given
 from mtl_utils.models.ngram_counts import (
     CountTable,
     Ids,
@@ -98,7 +97,7 @@ class NGramLanguageModel:
         check_number("k", k, above=0)
         check_flag("pad", pad)
         if vocabulary is not None:
-            check_vocabulary("vocabulary", vocabulary)
+            given.check_vocabulary("vocabulary", vocabulary)
         check_discounts(discounts, order)
         self.order = order
         self.smoothing = smoothing
@@ -121,7 +120,7 @@ class NGramLanguageModel:
         Raises:
             TypeError: If ``sentences`` is a single string.
         """
-        sentences = _as_list(sentences)
+        sentences = given.listed_sentences(sentences)
         vocabulary = self._given_vocabulary or Vocabulary.from_tokens(
             token for sentence in sentences for token in sentence
         )
@@ -198,7 +197,7 @@ class NGramLanguageModel:
         Raises:
             TypeError: If an argument is not of its kind.
         """
-        check_tokens("context", context)
+        given.check_tokens("context", context)
         return self._distribution(self.vocabulary.encode(context))
 
     def _distribution(self, context: Sequence[int]) -> Floats:
@@ -253,7 +252,7 @@ class NGramLanguageModel:
         Raises:
             TypeError: If an argument is not of its kind.
         """
-        check_tokens("sentence", sentence)
+        given.check_tokens("sentence", sentence)
         return self._scores([sentence])
 
     def log_probability(self, sentence: Sequence[str]) -> float:
@@ -283,7 +282,7 @@ class NGramLanguageModel:
             ValueError: If there is no token to predict.
             TypeError: If ``sentences`` is a single string.
         """
-        sentences = _as_list(sentences)
+        sentences = given.listed_sentences(sentences)
         scores = self._scores(sentences)
         if len(scores) == 0:
             raise ValueError(
@@ -336,9 +335,9 @@ class NGramLanguageModel:
             ValueError: If no token can follow (without smoothing, after an unseen context).
             TypeError: If an argument is not of its kind.
         """
-        check_token_ids("input_ids", input_ids)
+        given.check_token_ids("input_ids", input_ids)
         if state is not None:
-            check_token_ids("state", state)
+            given.check_token_ids("state", state)
             check_fits("state", state, 0, len(input_ids))
         context = input_ids if state is None else torch.cat([state, input_ids], dim=1)
         rows = np.stack([self._distribution(row) for row in context.tolist()])
@@ -380,7 +379,7 @@ class NGramLanguageModel:
         """
         vocabulary = self.vocabulary
         check_whole("max_tokens", max_tokens, least=0)
-        check_tokens("prompt", prompt)
+        given.check_tokens("prompt", prompt)
         if not self.pad and not prompt:
             raise ValueError("A model with pad=False knows no start of text: give it a prompt")
         start = vocabulary.encode([BOS, *prompt] if self.pad else prompt)
@@ -396,17 +395,3 @@ class NGramLanguageModel:
             generator=generator,
         )
         return [*prompt, *vocabulary.decode(drawn[0, len(start) :].tolist(), skip_special=True)]
-
-
-def _as_list(sentences: Iterable[Sequence[str]]) -> list[Sequence[str]]:
-    if isinstance(sentences, str):
-        raise TypeError(
-            "Expected sentences as an iterable of sequences, got one string. Write [text] for a "
-            f"stream of characters, or split the text into sentences and words: {sentences!r:.60}"
-        )
-    check_several("sentences", sentences, "sequences of tokens", sized=False)
-    rows = list(sentences)
-    for place, row in enumerate(rows):
-        if not isinstance(row, str):
-            check_several(f"sentences[{place}]", row, "tokens")
-    return rows

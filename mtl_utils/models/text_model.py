@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any, TypeVar
 
-import torch
-
 from mtl_utils.arguments import check_choice, check_flag
 from mtl_utils.data.batch import MISSING_LABEL, Batch
-from mtl_utils.data.batching import predict_by_length
 from mtl_utils.data.class_labels import named_labels
 from mtl_utils.data.examples import Example
 from mtl_utils.data.labels import INFERENCE as INFERENCE_LABELS
@@ -30,7 +27,6 @@ from mtl_utils.models.text_reading import (
     paired,
 )
 from mtl_utils.models.word_tagging import WordTagger
-from mtl_utils.nn.evaluation_mode import evaluation_mode
 from mtl_utils.sharing import Sharing
 from mtl_utils.tasks import Classification, PairClassification, Tagging
 
@@ -396,11 +392,3 @@ class TextModel(MultiTaskModel):
     @property
     def _reader(self) -> TextReader:
         return TextReader(self.tokenizer, self.max_length, self.long)
-
-    def _predicted(
-        self, examples: list[Example], predict: Callable[[Batch], list[T]], max_tokens: int
-    ) -> list[T]:
-        with torch.no_grad(), evaluation_mode(self):
-            return predict_by_length(
-                examples, lambda batch: predict(batch.to(self._device)), max_tokens
-            )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -15,7 +14,6 @@ from mtl_utils.arguments import (
     check_flag,
     check_kind,
     check_probability,
-    check_several,
     check_sizes,
     check_text,
     shown,
@@ -28,13 +26,8 @@ from mtl_utils.nn.search import Hypothesis, beam_search, greedy_search
 from mtl_utils.nn.search_limits import check_length_penalty
 from mtl_utils.objectives.losses import check_smoothing, label_smoothing_loss
 from mtl_utils.tasks.base import Head
-from mtl_utils.tasks.text_scores import (
-    TextScores,
-    check_settings,
-    checked_references,
-    choose_tokenization,
-    warn_of_missing_spaces,
-)
+from mtl_utils.tasks.text_comparison import TextComparison
+from mtl_utils.tasks.text_scores import check_settings
 
 MakeDecoder = Callable[[int, int], Decoder]
 """``make(vocab_size, memory_width)``: a decoder of a vocabulary that reads states of a size."""
@@ -56,25 +49,20 @@ class Translation:
         beam_size: Of the search; 1 searches greedily.
         length_penalty: See :func:`mtl_utils.nn.beam_search`.
         max_length: Longest translation that is written, in tokens.
-        lowercase: Whether the metrics ignore case. They do so without being told where the
-            tokenizer lower-cases, since the model cannot write capitals.
+        lowercase: Whether the metrics ignore case, as they do where the tokenizer lower-cases.
         attention: Whether the decoder attends; see :class:`mtl_utils.nn.AttentionDecoder`.
         own_decoder: Whether the head is a decoder. If not, it is an output layer over the states of
             a decoder that the way of sharing owns (:class:`mtl_utils.sharing.SharedDecoder`), and
             ``width``, ``embedding_width``, ``dropout`` and ``attention`` are that decoder's.
-        decoder: Makes the decoder, in place of a :class:`mtl_utils.nn.AttentionDecoder`: called
-            with the size of the target vocabulary and the width of the encoder. ``width``,
-            ``embedding_width``, ``dropout`` and ``attention`` are then its own affair.
-        tokenize: How BLEU finds words: ``"13a"``, ``"intl"``, ``"zh"``, ``"ja-mecab"``,
-            ``"ko-mecab"``, ``"char"`` or another tokenization of sacreBLEU. That of the language if
-            ``None``.
-        language: Code of the target language, such as ``"de"`` or ``"zh-CN"``, where it is known:
-            Chinese, Japanese, Korean and languages written without spaces have words of their own
-            for BLEU, all others those of ``"13a"``.
-        normalise: Whether the metrics compare texts as the tokenizer can write them: both sides
-            pass through :meth:`mtl_utils.data.Tokenizer.normalise` and Unicode's form NFC. If not,
-            what the model wrote is compared with the references as they are given, capitals and
-            accents that it could not write included.
+        decoder: Makes the decoder, called with the size of the target vocabulary and the width of
+            the encoder. ``width``, ``embedding_width``, ``dropout`` and ``attention`` are its own.
+        tokenize: How BLEU finds words: ``"13a"``, ``"intl"``, ``"zh"``, ``"char"`` or another
+            tokenization of sacreBLEU. That of the language if ``None``.
+        language: Code of the target language, such as ``"de"`` or ``"zh-CN"``: Chinese, Japanese,
+            Korean and languages without spaces have words of their own for BLEU.
+        normalise: Whether the metrics compare texts as the tokenizer can write them, through
+            :meth:`mtl_utils.data.Tokenizer.normalise` and Unicode's form NFC, and not with the
+            references as they are given.
 
     Raises:
         ValueError: If there is a ``decoder`` and ``own_decoder`` is false, sacreBLEU has no such
@@ -162,8 +150,7 @@ class Translation:
 
         Args:
             predictions: Each translation, as token ids or as text.
-            references: For each the target sentence as text, or several in a list, not
-                necessarily as many everywhere.
+            references: For each the target sentence as text, or several in a list.
 
         Returns:
             ``bleu`` and ``chrf``, both from 0 to 100.
@@ -171,30 +158,11 @@ class Translation:
         Raises:
             ValueError: If there are none, not as many of one as of the other, or a prediction has
                 an empty list of references.
-            TypeError: If a reference is no text, a prediction neither text nor ids, or a single
-                text was given for all.
+            TypeError: If a reference is no text, or a prediction neither text nor ids.
             IndexError: If the tokenizer has no such id.
             ImportError: If ``tokenize`` needs what is not installed.
         """
-        rows = checked_references(references)
-        if isinstance(predictions, str):
-            raise TypeError(f"Expected predictions, got a single string: {predictions!r:.60}")
-        check_several("predictions", predictions, "texts, or of ids of each")
-        if len(predictions) == 0 or len(predictions) != len(rows):
-            raise ValueError(
-                f"Expected as many predictions as references and at least one, got "
-                f"{len(predictions)} and {len(rows)}. Several references of a prediction stand in "
-                f"a list of their own: predictions {predictions!r:.60}, references "
-                f"{references!r:.60}"
-            )
-        written = [
-            found if isinstance(found, str) else self.tokenizer.decode(found)
-            for found in predictions
-        ]
-        scores = self._scores()
-        warn_of_missing_spaces(scores.tokenization, rows)
-        expected = [[self._compared(text) for text in row] for row in rows]
-        return scores.measure([self._compared(text) for text in written], expected)
+        return self._comparison.measure(predictions, references)
 
     def signature(self, references: Sequence[str | Sequence[str]] | None = None) -> dict[str, str]:
         """Say how :meth:`metrics` compares texts, as sacreBLEU does (Post, 2018).
@@ -204,36 +172,22 @@ class Translation:
 
         Returns:
             The signatures of ``bleu`` and ``chrf``, such as
-            ``nrefs:1|case:lc|eff:no|tok:13a|smooth:exp|version:2.6.0``: number of references, case,
-            tokenization. Where references were changed in more than case and spaces before they
-            were compared, ``text:normalised`` stands there too; otherwise sacreBLEU computes the
-            same numbers from the references as they are.
+            ``nrefs:1|case:lc|eff:no|tok:13a|smooth:exp|version:2.6.0``. Where references were
+            changed in more than case and spaces, ``text:normalised`` stands there too; otherwise
+            sacreBLEU computes the same numbers from the references as they are.
 
         Raises:
             ValueError: If a prediction has an empty list of references.
             TypeError: If a reference is no text.
             ImportError: If ``tokenize`` needs what is not installed.
         """
-        rows = [[""]] if references is None else checked_references(references)
-        scores = self._scores()
+        return self._comparison.signature(references)
 
-        def seen(text: str) -> str:
-            return " ".join((text.lower() if scores.lowercase else text).split())
-
-        changed = any(seen(text) != seen(self._compared(text)) for row in rows for text in row)
-        return scores.signatures(rows, changed)
-
-    def _scores(self) -> TextScores:
-        lowers = self.normalise and self.tokenizer.normalise("A") == "a"
-        return TextScores(
-            choose_tokenization(self.tokenize, self.language), self.lowercase or lowers
+    @property
+    def _comparison(self) -> TextComparison:
+        return TextComparison(
+            self.tokenizer, self.lowercase, self.tokenize, self.language, self.normalise
         )
-
-    def _compared(self, text: str) -> str:
-        """Return a text as it is compared; once more would change nothing."""
-        if not self.normalise:
-            return text
-        return unicodedata.normalize("NFC", self.tokenizer.normalise(text))
 
 
 class WritingHead(Head):
