@@ -112,7 +112,7 @@ def test_shapes_and_settings_are_checked():
         LSTMLanguageModel(5, 4, dropout=1.0)
     with pytest.raises(ValueError, match="padding_id must be an id below 5"):
         LSTMLanguageModel(5, 4, padding_id=5)
-    with pytest.raises(ValueError, match=r"input_ids \[B, T\]"):
+    with pytest.raises(ValueError, match=r"input_ids must be an integer tensor \[B, T\]"):
         make()(torch.tensor([1, 2]))
     with pytest.raises(ValueError, match="one position later"):
         make().loss(ids(2, 3), ids(2, 4))

@@ -250,10 +250,10 @@ def test_refitting_forgets():
     [
         ({"order": -1}, "order must be 0"),
         ({"order": 2, "smoothing": "laplace"}, "smoothing must be one of"),
-        ({"order": 2, "smoothing": "add-k", "k": 0}, "k must be positive"),
+        ({"order": 2, "smoothing": "add-k", "k": 0}, "k must be finite and greater than 0, got 0"),
         ({"order": 2, "discounts": "double"}, "discounts must be"),
         ({"order": 2, "discounts": [0.5]}, "Expected 2 discounts, one per order, got 1"),
-        ({"order": 2, "discounts": 1.5}, r"lies in \[0, 1\]"),
+        ({"order": 2, "discounts": 1.5}, r"discounts must lie in \[0, 1\], got 1.5"),
     ],
 )
 def test_settings_outside_their_range(arguments, message):

@@ -246,6 +246,7 @@ class BytePairTokenizer(Tokenizer):
         Raises:
             OSError: If it cannot be written; a file that was there is untouched.
             TypeError: If it is no path.
+            ValueError: If the path is empty.
         """
         content = {
             "lowercase": self.lowercase,

@@ -128,6 +128,7 @@ class PretrainedTokenizer(Tokenizer):
         Raises:
             OSError: If there is no such folder, and no such model on the Hub or no network.
             TypeError: If the model has no fast tokenizer, or an argument is of another type.
+            ValueError: If the name or folder is empty.
         """
         from transformers import AutoTokenizer  # slow to import, and only pretrained models need it
 

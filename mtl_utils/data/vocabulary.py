@@ -208,6 +208,7 @@ class Vocabulary:
         Raises:
             OSError: If it cannot be written; a file that was there is untouched.
             TypeError: If it is no path.
+            ValueError: If the path is empty.
         """
         check_path("path", path)
         write_json(path, {"tokens": self.tokens}, indent=0)

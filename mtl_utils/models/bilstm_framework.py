@@ -76,7 +76,9 @@ class BiLSTMFramework(MultiTaskModel):
         if unknown:
             raise ValueError(f"There is no task {unknown[0]!r}; the tasks are {list(TASKS)}")
         if not tasks or len(set(tasks)) < len(tasks):
-            raise ValueError(f"tasks must be some of {list(TASKS)}, none twice, got {tasks!r}")
+            raise ValueError(
+                f"tasks must be at least one task of {list(TASKS)}, none twice, got {tasks!r}"
+            )
         vocab_size = tokenizer.vocab_size
         reader = BiLSTMEncoder(vocab_size, width, num_layers, dropout)
         assert isinstance(reader.embedding, torch.nn.Embedding)

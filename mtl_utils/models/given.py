@@ -160,8 +160,8 @@ def check_sentence(name: str, value: Any) -> None:
     """
     if isinstance(value, str):
         raise TypeError(
-            f"Expected {name} as a list of words, got the string {value!r:.60}. A sentence is a "
-            "list of words: split it first."
+            f"Expected {name}: words, a list of strings, got a single string: {value!r:.60}. "
+            "Split it first."
         )
     check_several(name, value, "words")
 
@@ -193,8 +193,8 @@ def check_sentence_list(name: str, value: Any) -> None:
     """
     if isinstance(value, str):
         raise TypeError(
-            f"Expected {name} as a list, got the string {value!r:.60}. A sentence is a list of "
-            "words: split it first."
+            f"Expected {name}, each of words, a list of strings, got a single string: "
+            f"{value!r:.60}. Split it first."
         )
     check_several(name, value, "sentences", sized=False)
 

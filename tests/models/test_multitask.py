@@ -353,7 +353,10 @@ class Lacking:
             lambda model: MultiTaskModel(model.sharing, ["lm"]),
         ),
         ("Expected a data.Batch.*got list", lambda model: model([batch_of()])),
-        ("Expected a data.Batch.*got Tensor", lambda model: model(torch.zeros(1, 1).long())),
+        (
+            "Expected a data.Batch.*got a tensor",
+            lambda model: model(torch.zeros(1, 1).long()),
+        ),
         ("Expected a data.Batch.*got list", lambda model: model({"lm": [batch_of()]})),
         (
             r"Expected a data.Batch.*got Inputs; make one with Batch\(inputs\)",
