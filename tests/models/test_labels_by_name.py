@@ -246,7 +246,7 @@ def test_minus_one_means_missing_where_a_feature_says_so_alone():
             model.examples(WORDS[:1], **label)
     with pytest.raises(ValueError, match=r"got 0 labels for 2 words.*give None"):
         model.examples(WORDS[:1], tags=[[]])
-    with pytest.raises(TypeError, match=r"got 1\.0\. Numbers must be integers: pandas"):
+    with pytest.raises(TypeError, match=r"got 1\.0 in name\. Numbers must be integers: pandas"):
         model.examples(WORDS[:1], classification=[1.0])
     with pytest.raises(ValueError, match=r"got 0 tags for 2 words.*give None"):
         tagger(TAGS, False).examples(WORDS[:1], [[]])
