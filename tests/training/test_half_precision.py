@@ -32,7 +32,7 @@ from mtl_utils.training import (
     load_checkpoint,
     precision,
     processes,
-    trainer,
+    run,
 )
 
 VALIDATION = TinyLoader(3, seed=9)
@@ -106,7 +106,7 @@ def scaled(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], list[Accelerato
             made.append(accelerator)
             return accelerator
 
-        monkeypatch.setattr(trainer, "make_accelerator", make)
+        monkeypatch.setattr(run, "make_accelerator", make)
         return made
 
     return start
