@@ -410,7 +410,7 @@ def test_a_path_that_no_system_can_name_or_that_is_no_data_set(
         (
             lambda: dataclasses.replace(hub.entry("trec"), default_config="x"),
             ValueError,
-            r"default_config must be one of \['default'\], got 'x'",
+            r"default_config must be one of those of configs, \['default'\], got 'x'",
         ),
     ],
 )
