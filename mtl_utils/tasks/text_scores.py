@@ -111,7 +111,7 @@ def choose_tokenization(tokenize: str | None, language: str | None) -> str:
             f"BLEU of {language!r} is best computed over the words of {chosen!r}, which needs "
             f'pip install "sacrebleu[{NEEDED[chosen][1]}]". Without it characters are taken for '
             'words, as the signature says; tokenize="char" asks for that without a warning.',
-            stacklevel=4,
+            stacklevel=5,
         )
         return "char"
     return chosen
@@ -154,7 +154,7 @@ def warn_of_missing_spaces(tokenization: str, references: Sequence[Sequence[str]
             "for words between spaces, so that one wrong character makes a whole sentence wrong. "
             'Give the task the code of its target language, such as language="zh", or '
             'tokenize="zh", "ja-mecab" or "char".',
-            stacklevel=3,
+            stacklevel=4,
         )
 
 

@@ -170,7 +170,7 @@ def test_the_trunk_is_run_once_a_batch_and_its_states_are_the_features(encoder, 
 @all_encoders
 @pytest.mark.parametrize("num_shared", [-1, LAYERS + 1])
 def test_a_number_of_layers_that_there_are_not(encoder, num_shared):
-    message = f"of 2 layers can be cut after 0 to 2 of them, got {num_shared}"
+    message = f"of 2 layers can be cut after 0 to 2 of them, got num_layers={num_shared}"
     with pytest.raises(ValueError, match=message):
         BranchedSharing.from_encoder(encoder(), TASKS, num_shared)
 
@@ -183,8 +183,8 @@ def test_an_encoder_that_cannot_be_cut():
 @pytest.mark.parametrize(
     ("tasks", "error", "message"),
     [
-        ("pos", TypeError, "Expected names of tasks, got the string 'pos'"),
-        (["pos", "pos"], ValueError, r"different names, got \['pos', 'pos'\]"),
+        ("pos", TypeError, "Expected names of tasks as tasks, got the string 'pos'"),
+        (["pos", "pos"], ValueError, r"different names, got tasks=\['pos', 'pos'\]"),
         ([], ValueError, "Expected one branch a task, got none"),
     ],
 )
