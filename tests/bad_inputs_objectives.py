@@ -10,7 +10,7 @@ from mtl_utils import nn, objectives, sharing
 LOGITS = torch.zeros(2, 3, 4)
 TARGETS = torch.tensor([[0, 1, 2], [3, 0, 1]])
 NOT_LOGITS = (*NOT_TENSORS, torch.zeros(2, 4), torch.zeros(()), LOGITS.long())
-NOT_TARGETS = (*NOT_TENSORS, TARGETS.float(), TARGETS[:, :2], TARGETS.bool())
+NOT_TARGETS = (*NOT_TENSORS, TARGETS.float(), TARGETS[:, :2])
 NOT_INDICES = (1.5, "x", None, NAN)
 _losses = lambda: {"logits": LOGITS, "targets": TARGETS}  # noqa: E731
 _common = {"logits": NOT_LOGITS, "targets": NOT_TARGETS, "ignore_index": NOT_INDICES}

@@ -95,7 +95,9 @@ def check_targets(logits: Tensor, targets: Tensor, ignore_index: int = MISSING_L
         TypeError: If the targets are not integers.
     """
     check_tensor("logits", logits, "[..., C]", "floating-point")
-    check_tensor("targets", targets, "[...]", "integer")
+    # Truth values are classes 0 and 1.
+    kind = None if isinstance(targets, Tensor) and targets.dtype == torch.bool else "integer"
+    check_tensor("targets", targets, "[...]", kind)
     check_whole("ignore_index", ignore_index)
     if logits.shape[:-1] != targets.shape:
         raise ValueError(

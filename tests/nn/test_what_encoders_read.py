@@ -38,7 +38,9 @@ def test_small_integers_are_read_as_ids(make, dtype):
 
 @every
 def test_what_is_no_inputs_is_refused(make):
-    with pytest.raises(TypeError, match=r"reads data.Inputs\(input_ids, mask\), got Tensor"):
+    with pytest.raises(
+        TypeError, match=r"inputs must be data.Inputs\(input_ids, mask\), got a tensor"
+    ):
         make()(IDS)
 
 

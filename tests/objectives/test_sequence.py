@@ -123,7 +123,7 @@ def test_bad_inputs() -> None:
         sequence_loss(torch.zeros(2, 3), torch.zeros(2, dtype=torch.long))
     with pytest.raises(ValueError, match="Target 9 is not a class"):
         sequence_loss(torch.zeros(1, 1, 4), torch.tensor([[9]]))
-    with pytest.raises(ValueError, match=r"log_probs and costs \[B, N\]"):
+    with pytest.raises(ValueError, match=r"costs must be .* \[B, N\], got .* \[2\]"):
         minimum_risk_loss(torch.zeros(2, 3), torch.zeros(2))
     with pytest.raises(ValueError, match="sharpness must be finite and greater than 0"):
         minimum_risk_loss(torch.zeros(1, 1), torch.zeros(1, 1), 0.0)
