@@ -151,7 +151,7 @@ class TransformerStack(EncoderLayers):
 
     def _check(self, hidden: Tensor, mask: Tensor) -> None:
         check_mask(mask)
-        check_tensor("hidden", hidden, "[B, T, D]", "floating-point")
+        check_tensor("hidden", hidden, "[...]", "floating-point")
         if hidden.dim() != 3 or hidden.shape[-1] != self.width or mask.shape != hidden.shape[:2]:
             raise ValueError(
                 f"Expected hidden [B, T, {self.width}] and a mask [B, T], got "
