@@ -93,8 +93,8 @@ class SoftSharing(Sharing):
 
     Raises:
         ValueError: If a name is not that of a parameter or module in every encoder, tied parameters
-            have different shapes or are the same one already, ``strength`` is negative, or the
-            encoders are refused: none, of different widths, or one for two tasks.
+            have different shapes or are the same one already, nothing is tied at a ``strength``
+            above 0, ``strength`` is negative, or the encoders are refused: none, of different widths, or one for two tasks.
         TypeError: If ``encoders`` is not a mapping of encoders, ``tied`` is no sequence of names,
             ``penalty`` no function, or ``strength`` no number.
     """
@@ -117,6 +117,11 @@ class SoftSharing(Sharing):
         self.width = self.encoders.width
         self.penalty, self.strength = penalty, strength
         self.tied = _tied_names(encoders, tied)
+        if strength and not self.tied:
+            raise ValueError(
+                f"tied must name at least one part to tie at a strength of {strength:g}, got "
+                f"{tied!r:.60}; give strength=0 for encoders side by side that share nothing"
+            )
 
     def forward(self, batch: Batch, tasks: Sequence[str]) -> Shared:
         """Run the encoder of each task.
@@ -210,11 +215,6 @@ def _tied_names(encoders: Mapping[str, Encoder], tied: Sequence[str]) -> tuple[s
         raise TypeError(
             f"tied must be names of what to tie, strings in a list or tuple, got "
             f"{type(tied).__name__} {tied!r:.60}"
-        )
-    if not list(tied):
-        raise ValueError(
-            "tied must name at least one part to tie, got []. Encoders that share nothing at all "
-            "are as well trained one by one; strength=0 keeps them side by side."
         )
     names: dict[str, None] = {}
     for meant in tied:

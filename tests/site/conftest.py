@@ -53,8 +53,9 @@ def site() -> Path:
     All tests that use it run in one process: tests/scheduling.py.
     """
     if os.environ.get("MTL_BUILD_BOOK") or not (SITE / "searchindex.js").exists():
-        command = [sys.executable, "-m", "jupyter_book", "build", str(ROOT), "-W", "--keep-going"]
-        built = subprocess.run([*command, "-n"], cwd=ROOT, capture_output=True, text=True)
+        tool = Path(sys.executable).with_name("jupyter-book")
+        command = [tool, "build", ROOT, "--warningiserror", "--nitpick", "--keep-going"]
+        built = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
         if built.returncode:
             last = (built.stdout + built.stderr).splitlines()[-100:]
             pytest.fail("\n".join(["the book does not build:", *last]), pytrace=False)
@@ -82,9 +83,13 @@ def address(site: Path) -> Iterator[str]:
     server.shutdown()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator:
-    """Debian's Chromium, headless."""
+    """Debian's Chromium, headless, closed after the last test that visits pages.
+
+    Playwright keeps an event loop running as long as it is there, and tests that come later in the
+    same process would find it: ``asyncio.run`` refuses to work beside one.
+    """
     executable = shutil.which("chromium") or shutil.which("chromium-browser")
     if executable is None:
         reason = "no Chromium found: install it (Debian: apt-get install chromium) to test the site"
@@ -101,7 +106,7 @@ def browser() -> Iterator:
         chromium.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def visits(browser, address: str, pages: list[str]) -> dict[Screen, dict[str, Visit]]:
     """Every page at two screens, and the sample at the two others."""
     sample = [page for page in SAMPLE if page in pages]
