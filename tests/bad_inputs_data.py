@@ -26,8 +26,7 @@ from bad_input_cases import (
     Within,
 )
 
-from mtl_utils import data
-from mtl_utils.data import hub
+from mtl_utils import corpora, data
 
 CALLED = {
     "config": "config|configuration",
@@ -147,8 +146,8 @@ FILES = [
         },
     ),
     EntryPoint(
-        "hub.load",
-        hub.load,
+        "corpora.load",
+        corpora.load,
         lambda: {"name_or_folder": _parquet()},
         {
             "name_or_folder": (*NOT_PATHS, "", "no such data set", b"snips"),
@@ -159,8 +158,8 @@ FILES = [
         called=CALLED,
     ),
     EntryPoint(
-        "hub.guess_schema",
-        hub.guess_schema,
+        "corpora.guess_schema",
+        corpora.guess_schema,
         lambda: {"name_or_folder": _parquet()},
         {
             "name_or_folder": (*NOT_PATHS, "", "no such data set", b"snips", "snips"),
@@ -529,15 +528,15 @@ def _splits() -> datasets.DatasetDict:
 def _registry(
     title: str, call: Callable[..., Any], bad: dict[str, Any], /, **good: Any
 ) -> EntryPoint:
-    return EntryPoint(f"hub.{title}", call, lambda: dict(good), bad, called=CALLED)
+    return EntryPoint(f"corpora.{title}", call, lambda: dict(good), bad, called=CALLED)
 
 
 NOT_DATA_SETS = (3, b"snips", ["snips"], "no such data set", "", True)
 NOT_CONFIGS = (3, b"default", ["default"], "no such configuration", True)
 NOT_NAMES = (None, 3, b"a", ["a"], "")
 NOT_LISTS_OF_NAMES = (None, 3, "ab", [3], [None], ["a", "a"], {"a": 1})
-COLUMN = hub.Column("text", "string", "the text")
-CONFIG = hub.Config((COLUMN,), {"train": 2})
+COLUMN = corpora.Column("text", "string", "the text")
+CONFIG = corpora.Config((COLUMN,), {"train": 2})
 ENTRY = {
     "name": "mine",
     "task": "none",
@@ -551,19 +550,19 @@ ENTRY = {
 }
 
 REGISTRY = [
-    _registry("entry", hub.entry, {"name": (None, *NOT_DATA_SETS)}, name="snips"),
+    _registry("entry", corpora.entry, {"name": (None, *NOT_DATA_SETS)}, name="snips"),
     _registry(
         "has_copy",
-        hub.has_copy,
+        corpora.has_copy,
         {"name": (None, *NOT_DATA_SETS), "config": NOT_CONFIGS},
         name="snips",
     ),
-    _registry("columns_table", hub.columns_table, {"name": NOT_DATA_SETS}, name="snips"),
-    _registry("caveats_table", hub.caveats_table, {"name": NOT_DATA_SETS}, name="snips"),
-    _registry("table", hub.table, {"every_config": NOT_FLAGS}),
+    _registry("columns_table", corpora.columns_table, {"name": NOT_DATA_SETS}, name="snips"),
+    _registry("caveats_table", corpora.caveats_table, {"name": NOT_DATA_SETS}, name="snips"),
+    _registry("table", corpora.table, {"every_config": NOT_FLAGS}),
     _registry(
         "carve_validation",
-        hub.carve_validation,
+        corpora.carve_validation,
         {
             "dataset": (None, 3, "snips", _rows(), {}, {"train": [1]}),
             "fraction": (0, 1, -0.5, NAN, INF, "0.1", None, True, [0.1], 1e-9),
@@ -575,7 +574,7 @@ REGISTRY = [
     ),
     _registry(
         "overlap",
-        hub.overlap,
+        corpora.overlap,
         {
             "seen": (None, 3, "snips", ["a"], _splits()),
             "rows": (None, 3, "snips", ["a"], _splits()),
@@ -586,7 +585,7 @@ REGISTRY = [
     ),
     _registry(
         "Column",
-        hub.Column,
+        corpora.Column,
         {
             "name": NOT_NAMES,
             "kind": (None, 3, "text", ["string"], ""),
@@ -604,7 +603,7 @@ REGISTRY = [
     ),
     _registry(
         "Config",
-        hub.Config,
+        corpora.Config,
         {
             "columns": (None, 3, "text", ["text"], [3], COLUMN),
             "rows": (
@@ -619,7 +618,7 @@ REGISTRY = [
     ),
     _registry(
         "PartialCopy",
-        hub.PartialCopy,
+        corpora.PartialCopy,
         {
             "reason": NOT_TEXTS,
             "rows": (None, 3, "train", {3: 2}, {"train": 0}, {"train": "2"}, {"train": True}),
@@ -629,7 +628,7 @@ REGISTRY = [
     ),
     _registry(
         "SourceFiles",
-        hub.SourceFiles,
+        corpora.SourceFiles,
         {
             "repository": NOT_NAMES,
             "commit": NOT_NAMES,
@@ -643,7 +642,7 @@ REGISTRY = [
     ),
     _registry(
         "Join",
-        hub.Join,
+        corpora.Join,
         {
             "entities": NOT_NAMES,
             "syntax": NOT_NAMES,
@@ -655,7 +654,7 @@ REGISTRY = [
     ),
     _registry(
         "Entry",
-        hub.Entry,
+        corpora.Entry,
         {
             **dict.fromkeys(("name", "task", "licence", "is_open"), NOT_NAMES),
             **dict.fromkeys(("hub_id", "revision"), (3, b"a", ["a"])),
@@ -666,11 +665,11 @@ REGISTRY = [
         },
         **ENTRY,
     ),
-    _registry("Entry.config", hub.Entry(**ENTRY).config, {"name": NOT_CONFIGS}),
-    _registry("Entry.origin", hub.Entry(**ENTRY).origin, {"config": NOT_CONFIGS}),
+    _registry("Entry.config", corpora.Entry(**ENTRY).config, {"name": NOT_CONFIGS}),
+    _registry("Entry.origin", corpora.Entry(**ENTRY).origin, {"config": NOT_CONFIGS}),
     _registry(
         "Schema",
-        hub.Schema,
+        corpora.Schema,
         {
             "words": (3, b"tokens", ["tokens"]),
             "per_word": NOT_LISTS_OF_NAMES,
@@ -680,7 +679,7 @@ REGISTRY = [
     ),
     _registry(
         "Overlap",
-        hub.Overlap,
+        corpora.Overlap,
         dict.fromkeys(
             ("rows", "exact", "normalised", "any_order", "any_text", "repeats"), NOT_COUNTS
         ),

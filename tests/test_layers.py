@@ -9,7 +9,18 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "mtl_utils"
 LAYERS = (
-    *("arguments", "atlas", "files", "data", "nn", "objectives", "tasks", "sharing", "models"),
+    *(
+        "arguments",
+        "atlas",
+        "files",
+        "corpora",
+        "data",
+        "nn",
+        "objectives",
+        "tasks",
+        "sharing",
+        "models",
+    ),
     *("relations", "training", "experiments", "plots", "widgets", "notebook", "exercises"),
 )
 """Each may import those to its left and itself."""

@@ -25,8 +25,7 @@ from run_records import (
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
-from mtl_utils import atlas, plots
-from mtl_utils.data import hub
+from mtl_utils import atlas, corpora, plots
 
 SIZE = 20_000
 EXAMPLES = (0, 5, 11, 17, 23, 29)
@@ -215,11 +214,11 @@ class RegisteredDatasets(SphinxDirective):
     def run(self) -> list[nodes.Node]:
         """Build the table."""
         if "columns" in self.options:
-            frame = hub.columns_table().drop(columns="config")
+            frame = corpora.columns_table().drop(columns="config")
         elif "caveats" in self.options:
-            frame = hub.caveats_table()
+            frame = corpora.caveats_table()
         else:
-            frame = hub.table().drop(columns=["revision"])
+            frame = corpora.table().drop(columns=["revision"])
         header = [name.replace("_", " ") for name in frame.columns]
         return [_wrapped(table(header, frame.astype(str).values.tolist()))]
 

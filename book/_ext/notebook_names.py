@@ -51,7 +51,7 @@ def _inside(dotted: str, package: str) -> bool:
 
 
 def _reached(node: ast.AST, aliases: dict[str, str]) -> Iterator[str]:
-    """The dotted path that an attribute chain such as ``hub.load`` spells, if it starts at us."""
+    """The dotted path that a chain such as ``corpora.load`` spells, if it starts at us."""
     if not isinstance(node, ast.Attribute):
         return
     parts = [node.attr]

@@ -15,8 +15,8 @@ from sphinx.pycode import ModuleAnalyzer
 #: The package's rooms in the order in which they import one another; one page each.
 ROOMS = (
     "atlas",
+    "corpora",
     "data",
-    "data.hub",
     "nn",
     "objectives",
     "tasks",
@@ -72,7 +72,7 @@ class Room:
 
     @property
     def title(self) -> str:
-        """The dotted name, for example ``mtl_utils.data.hub``."""
+        """The dotted name, for example ``mtl_utils.corpora``."""
         return self.module.__name__
 
     @cached_property

@@ -1,27 +1,10 @@
-"""Data: real data sets (``hub``) and what turns text into batches."""
+"""How text becomes tensors: vocabularies, tokenizers, examples, batches."""
 
-from mtl_utils.data import hub
 from mtl_utils.data.batch import MISSING_LABEL, Batch, Inputs
 from mtl_utils.data.batching import BatchLoader
 from mtl_utils.data.byte_pairs import BytePairTokenizer
 from mtl_utils.data.class_labels import named_labels
 from mtl_utils.data.encoded_text import EncodedText, encode_pair, encode_text
-from mtl_utils.data.errors import (
-    AlignmentError,
-    BrokenFileError,
-    ContentError,
-    DataError,
-    DataNotFoundError,
-    DownloadError,
-    EmptySplitError,
-    ForbiddenDatasetError,
-    LabelError,
-    LayoutError,
-    RowCountError,
-    SchemaError,
-    UnknownConfigError,
-    UnknownDatasetError,
-)
 from mtl_utils.data.examples import Example, collate
 from mtl_utils.data.pretrained_tokenizer import PretrainedTokenizer
 from mtl_utils.data.tokenization import Pieces, SpecialTokens, Tokenizer, WordTokenizer
@@ -30,30 +13,16 @@ from mtl_utils.data.windows import Window, encode_windows
 
 __all__ = [
     "MISSING_LABEL",
-    "AlignmentError",
     "Batch",
     "BatchLoader",
-    "BrokenFileError",
     "BytePairTokenizer",
-    "ContentError",
-    "DataError",
-    "DataNotFoundError",
-    "DownloadError",
-    "EmptySplitError",
     "EncodedText",
     "Example",
-    "ForbiddenDatasetError",
     "Inputs",
-    "LabelError",
-    "LayoutError",
     "Pieces",
     "PretrainedTokenizer",
-    "RowCountError",
-    "SchemaError",
     "SpecialTokens",
     "Tokenizer",
-    "UnknownConfigError",
-    "UnknownDatasetError",
     "Vocabulary",
     "Window",
     "WordTokenizer",
@@ -61,6 +30,5 @@ __all__ = [
     "encode_pair",
     "encode_text",
     "encode_windows",
-    "hub",
     "named_labels",
 ]

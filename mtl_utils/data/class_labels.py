@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from mtl_utils.data.labels import is_missing
-from mtl_utils.data.schema import label_names
+from mtl_utils.corpora.schema import label_names
+from mtl_utils.data.missing import is_missing
 
 __all__ = ["labels_by_name", "named_labels"]
 

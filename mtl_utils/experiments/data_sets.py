@@ -8,9 +8,9 @@ from pathlib import Path
 
 import datasets
 
-from mtl_utils.data import hub
-from mtl_utils.data.digests import DIGESTS
-from mtl_utils.data.equal_texts import guess_texts
+from mtl_utils import corpora
+from mtl_utils.corpora.digests import DIGESTS
+from mtl_utils.corpora.equal_texts import guess_texts
 from mtl_utils.experiments.registry import Config, Experiment
 
 # Lines of running text, whose repeats (headings, blank lines) mean nothing.
@@ -29,19 +29,19 @@ def run(config: Config, seed: int, workspace: Path) -> dict[str, int]:
         For each split ``SPLIT_rows`` and ``SPLIT_repeats``, and where a row has several texts
         ``SPLIT_repeats_COLUMN``, the repeats of each alone; where there is a training split, for
         each other one ``SPLIT_exact``, ``SPLIT_normalised``, ``SPLIT_any_order`` and
-        ``SPLIT_any_text`` as :class:`mtl_utils.data.hub.Overlap` has them; and where words have
+        ``SPLIT_any_text`` as :class:`mtl_utils.corpora.Overlap` has them; and where words have
         entity tags, ``SPLIT_broken_tags``, the tags I- that continue no entity of their type.
     """
-    splits = hub.load(config["data"], config["config"])
+    splits = corpora.load(config["data"], config["config"])
     counts: dict[str, int] = {}
     for split, rows in splits.items():
         # Without a training split, and for that split itself, only repeats mean anything.
-        found = asdict(hub.overlap(splits.get("train", rows), rows))
+        found = asdict(corpora.overlap(splits.get("train", rows), rows))
         kept = found if split != "train" and "train" in splits else ("rows", "repeats")
         counts |= {f"{split}_{name}": found[name] for name in kept}
         texts = guess_texts(rows.features)
         for column in texts if len(texts) > 1 else ():
-            repeats = hub.overlap(rows, rows, column).repeats
+            repeats = corpora.overlap(rows, rows, column).repeats
             counts[f"{split}_repeats_{column}"] = repeats
         for column in ("ner_tags", "slot_tags"):
             if column in rows.features:

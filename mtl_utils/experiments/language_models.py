@@ -12,8 +12,8 @@ import torch
 from datasets import Dataset
 from torch import Tensor
 
-from mtl_utils.data import hub
-from mtl_utils.data.entry import SPLITS
+from mtl_utils import corpora
+from mtl_utils.corpora.entry import SPLITS
 from mtl_utils.data.vocabulary import Vocabulary
 from mtl_utils.experiments.registry import Config, Experiment
 from mtl_utils.models import LSTMLanguageModel, NGramLanguageModel
@@ -42,14 +42,14 @@ def uses_no_randomness(config: Config) -> bool:
 @functools.cache
 def shakespeare() -> Texts:
     """Return the three splits of Tiny Shakespeare as strings."""
-    dataset = hub.load("tiny_shakespeare")
+    dataset = corpora.load("tiny_shakespeare")
     return {split: "".join(dataset[split]["text"]) for split in SPLITS}
 
 
 @functools.cache
 def english_web_treebank() -> Mapping[str, Sentences]:
     """Return the lower-cased syntactic words of UD EWT, sentence by sentence, of each split."""
-    dataset = hub.load("universal_dependencies", "en_ewt")
+    dataset = corpora.load("universal_dependencies", "en_ewt")
     return {split: lower_cased_words(dataset[split]) for split in SPLITS}
 
 

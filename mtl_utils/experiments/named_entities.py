@@ -11,8 +11,9 @@ from typing import Any
 
 import torch
 
-from mtl_utils.data import BatchLoader, hub
-from mtl_utils.data.entry import SPLITS
+from mtl_utils import corpora
+from mtl_utils.corpora.entry import SPLITS
+from mtl_utils.data import BatchLoader
 from mtl_utils.experiments.registry import Config, Experiment
 from mtl_utils.models import MultiTaskModel, Tagger
 from mtl_utils.tasks import span_errors
@@ -35,7 +36,7 @@ class Tagged:
 @functools.cache
 def universal_ner() -> tuple[Mapping[str, Tagged], tuple[str, ...]]:
     """Return the splits of Universal NER English EWT (Mayhew et al., 2024), and the labels."""
-    dataset = hub.load("universal_ner", "en_ewt")
+    dataset = corpora.load("universal_ner", "en_ewt")
     labels = tuple(dataset["train"].features["ner_tags"].feature.names)
     splits = {
         split: Tagged(

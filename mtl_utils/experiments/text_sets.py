@@ -9,9 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from mtl_utils import atlas
-from mtl_utils.data import Example, Tokenizer, encode_pair, encode_text, hub, schema
-from mtl_utils.data.entry import SPLITS
+from mtl_utils import atlas, corpora
+from mtl_utils.corpora import schema
+from mtl_utils.corpora.entry import SPLITS
+from mtl_utils.data import Example, Tokenizer, encode_pair, encode_text
 from mtl_utils.tasks import Classification, PairClassification, Tagging
 
 Kind = type[Classification] | type[Tagging]
@@ -168,11 +169,11 @@ def _atlas_sentences(seed: int) -> TextSet:
 def _snips(seed: int) -> TextSet:
     kinds: dict[str, Kind] = {"intent": Classification, "slots": Tagging}
     columns = {"intent": "intent", "slots": "slot_tags"}
-    return _text_set("snips", hub.load("snips"), kinds, columns, text="tokens")
+    return _text_set("snips", corpora.load("snips"), kinds, columns, text="tokens")
 
 
 def _universal_ner(seed: int) -> TextSet:
-    dataset = hub.load("universal_ner", "en_ewt")
+    dataset = corpora.load("universal_ner", "en_ewt")
     columns = {"entities": "ner_tags"}
     return _text_set("universal_ner", dataset, {"entities": Tagging}, columns, text="tokens")
 
@@ -180,19 +181,19 @@ def _universal_ner(seed: int) -> TextSet:
 def _uner_ud(seed: int) -> TextSet:
     kinds: dict[str, Kind] = {"entities": Tagging, "pos": Tagging}
     columns = {"entities": "ner_tags", "pos": "upos"}
-    return _text_set("uner_ud", hub.load("uner_ud", "en_ewt"), kinds, columns, text="tokens")
+    return _text_set("uner_ud", corpora.load("uner_ud", "en_ewt"), kinds, columns, text="tokens")
 
 
 def _sick(seed: int) -> TextSet:
     kinds: dict[str, Kind] = {"inference": PairClassification}
     columns = {"inference": "label"}
-    dataset = hub.load("sick")
+    dataset = corpora.load("sick")
     return _text_set("sick", dataset, kinds, columns, text="sentence_A", other="sentence_B")
 
 
 def _trec(seed: int) -> TextSet:
     # Row by row, as the recorded runs drew it: 12 of the 545 questions stand in train as well.
-    dataset = hub.carve_validation(hub.load("trec"), 0.1, seed=0, texts=())
+    dataset = corpora.carve_validation(corpora.load("trec"), 0.1, seed=0, texts=())
     columns = {"question": "coarse_label"}
     return _text_set("trec", dataset, {"question": Classification}, columns, text="text")
 

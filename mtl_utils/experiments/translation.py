@@ -12,9 +12,9 @@ from typing import Any
 import pandas as pd
 import torch
 
-from mtl_utils import atlas
-from mtl_utils.data import BatchLoader, BytePairTokenizer, Tokenizer, hub
-from mtl_utils.data.entry import SPLITS
+from mtl_utils import atlas, corpora
+from mtl_utils.corpora.entry import SPLITS
+from mtl_utils.data import BatchLoader, BytePairTokenizer, Tokenizer
 from mtl_utils.experiments.registry import Config, Experiment
 from mtl_utils.models import MultiTaskModel, Seq2Seq
 from mtl_utils.training import Trainer, TrainerConfig
@@ -55,7 +55,7 @@ def multi30k(pair: str) -> Mapping[str, Pairs]:
         pair: Source and target language, ``"de-en"`` or ``"en-de"``.
     """
     source, target = pair.split("-")
-    dataset = hub.load("multi30k")
+    dataset = corpora.load("multi30k")
     return {s: Pairs(list(dataset[s][source]), list(dataset[s][target])) for s in SPLITS}
 
 

@@ -11,7 +11,7 @@ from mtl_utils.arguments import check_several, check_sizes, check_text, check_wh
 from mtl_utils.data.batch import MISSING_LABEL, Batch
 from mtl_utils.data.byte_pairs import BytePairTokenizer
 from mtl_utils.data.examples import Example
-from mtl_utils.data.labels import is_missing
+from mtl_utils.data.missing import is_missing
 from mtl_utils.data.tokenization import Tokenizer
 from mtl_utils.models import candidates as laid_out
 from mtl_utils.models import given

@@ -19,7 +19,7 @@ from mtl_utils.arguments import (
 from mtl_utils.data.batch import Batch
 from mtl_utils.data.batching import predict_by_length
 from mtl_utils.data.examples import Example, collate
-from mtl_utils.data.labels import is_missing
+from mtl_utils.data.missing import is_missing
 from mtl_utils.data.tokenization import Tokenizer
 from mtl_utils.models.given import check_batch, check_ids_of, check_search, check_tokenizer
 from mtl_utils.models.multitask import MultiTaskModel

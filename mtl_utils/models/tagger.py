@@ -16,7 +16,7 @@ from mtl_utils.data.batch import Batch
 from mtl_utils.data.batching import predict_by_length
 from mtl_utils.data.class_labels import named_labels
 from mtl_utils.data.examples import Example
-from mtl_utils.data.labels import is_missing
+from mtl_utils.data.missing import is_missing
 from mtl_utils.data.tokenization import WordTokenizer
 from mtl_utils.data.vocabulary import Vocabulary
 from mtl_utils.models.given import check_label_names, check_vocabulary

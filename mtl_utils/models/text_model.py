@@ -8,11 +8,11 @@ from functools import partial
 from typing import Any, TypeVar
 
 from mtl_utils.arguments import check_choice, check_flag
+from mtl_utils.corpora.labels import INFERENCE as INFERENCE_LABELS
 from mtl_utils.data.batch import MISSING_LABEL, Batch
 from mtl_utils.data.class_labels import named_labels
 from mtl_utils.data.examples import Example
-from mtl_utils.data.labels import INFERENCE as INFERENCE_LABELS
-from mtl_utils.data.labels import is_missing
+from mtl_utils.data.missing import is_missing
 from mtl_utils.data.tokenization import Tokenizer
 from mtl_utils.models.given import check_label_names, check_tokenizer
 from mtl_utils.models.multitask import MultiTaskModel

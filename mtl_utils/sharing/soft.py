@@ -94,7 +94,8 @@ class SoftSharing(Sharing):
     Raises:
         ValueError: If a name is not that of a parameter or module in every encoder, tied parameters
             have different shapes or are the same one already, nothing is tied at a ``strength``
-            above 0, ``strength`` is negative, or the encoders are refused: none, of different widths, or one for two tasks.
+            above 0, ``strength`` is negative, or the encoders are refused: none, of different
+            widths, or one for two tasks.
         TypeError: If ``encoders`` is not a mapping of encoders, ``tied`` is no sequence of names,
             ``penalty`` no function, or ``strength`` no number.
     """

@@ -7,7 +7,7 @@ from operator import index
 from typing import Any
 
 from mtl_utils.data.batch import MISSING_LABEL
-from mtl_utils.data.labels import is_missing
+from mtl_utils.data.missing import is_missing
 
 _HOW_TO_LEAVE_OUT = (
     "Where a label is missing, give None; -1 stands for that only in a column of datasets whose "

@@ -8,14 +8,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mtl_utils.data import (
-    MISSING_LABEL,
-    BatchLoader,
-    BytePairTokenizer,
-    Example,
-    collate,
-    hub,
-)
+from mtl_utils import corpora
+from mtl_utils.data import MISSING_LABEL, BatchLoader, BytePairTokenizer, Example, collate
 
 CLASSES = st.integers(0, 9)
 
@@ -472,7 +466,7 @@ def test_sorting_by_length_saves_most_of_the_padding():
 
 @pytest.mark.real_data
 def test_padding_of_translations_is_little():
-    train = hub.load("multi30k")["train"]
+    train = corpora.load("multi30k")["train"]
     german, english = list(train["de"]), list(train["en"])
     tokenizer = BytePairTokenizer.train([*german, *english], 6000)
     assert tokenizer.vocab_size == 6000

@@ -8,13 +8,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mtl_utils.data import (
-    BatchLoader,
-    BytePairTokenizer,
-    Vocabulary,
-    WordTokenizer,
-    collate,
-)
+from mtl_utils.data import BatchLoader, BytePairTokenizer, Vocabulary, WordTokenizer, collate
 from mtl_utils.models import BiLSTMFramework
 from mtl_utils.nn import beam_search
 from mtl_utils.objectives import FixedWeights, minimum_risk_loss

@@ -7,13 +7,13 @@ import pytest
 import safetensors.torch
 import torch
 
+from mtl_utils import corpora
 from mtl_utils.data import (
     MISSING_LABEL,
     BytePairTokenizer,
     Example,
     collate,
     encode_text,
-    hub,
     named_labels,
 )
 from mtl_utils.models import MultiTaskModel, Seq2Seq, Tagger, TextModel
@@ -284,7 +284,7 @@ def test_a_missing_translation_and_a_text_that_is_not_modelled():
 @pytest.mark.skipif("not __import__('os').environ.get('MTL_DATA_DIR')")
 def test_the_danish_tags_that_break_the_scheme_are_not_lost():
     """Seven tags: one in test, six in train."""
-    data = hub.load("universal_ner", "da_ddt")
+    data = corpora.load("universal_ner", "da_ddt")
     task = Tagging("ner", tuple(data["train"].features["ner_tags"].feature.names))
     lenient = Tagging("ner", task.labels, invalid="convert")
     found = {}

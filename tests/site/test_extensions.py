@@ -16,9 +16,9 @@ from visiting import ROOT
 def test_dotted_names_follow_imports_and_attributes() -> None:
     cells = iter(
         [
-            "from mtl_utils import nn, data as d\nimport torch.nn as other",
+            "from mtl_utils import nn, corpora as d\nimport torch.nn as other",
             "from mtl_utils.objectives import classification_loss as loss",
-            "crf = nn.LinearChainCRF(5)\nd.hub.load('snips')\nother.Linear(2, 3)\ncrf.decode",
+            "crf = nn.LinearChainCRF(5)\nd.load('snips')\nother.Linear(2, 3)\ncrf.decode",
             "%matplotlib inline",
             "import mtl_utils.plots\nmtl_utils.plots.curve()",
         ]
@@ -26,11 +26,10 @@ def test_dotted_names_follow_imports_and_attributes() -> None:
     assert dotted_names(cells, "mtl_utils") == {
         "mtl_utils",
         "mtl_utils.nn",
-        "mtl_utils.data",
         "mtl_utils.objectives.classification_loss",
         "mtl_utils.nn.LinearChainCRF",
-        "mtl_utils.data.hub",
-        "mtl_utils.data.hub.load",
+        "mtl_utils.corpora",
+        "mtl_utils.corpora.load",
         "mtl_utils.plots",
         "mtl_utils.plots.curve",
     }
