@@ -156,6 +156,17 @@ ENTRY_POINTS = [
         },
     ),
     EntryPoint(
+        "SampledBatches",
+        training.SampledBatches,
+        lambda: {"loaders": [_loader()]},
+        {
+            "loaders": (None, 3, "data", [], _loader(), [3], [None]),
+            "by": (*NOT_POSITIVE, "", "sizes", "1.0"),
+            "num_batches": NOT_OPTIONAL_SIZES,
+            "seed": (-1, 2**63, 1.5, "3", None, True),
+        },
+    ),
+    EntryPoint(
         "evaluate_losses",
         training.evaluate_losses,
         lambda: {"model": _model(), "loader": _loader()},

@@ -138,7 +138,7 @@ class BatchLoader:
         check_whole("epoch", epoch, least=0)
         if not self.shuffle:
             return self._divide(np.arange(len(self.examples)))
-        generator = _generator(self.seed, epoch)
+        generator = epoch_generator(self.seed, epoch)
         shuffled = torch.randperm(len(self.examples), generator=generator).numpy()
         batches = self._divide(self._order(shuffled))
         return [batches[i] for i in torch.randperm(len(batches), generator=generator).tolist()]
@@ -273,9 +273,16 @@ def _check_limits(max_tokens: int | None, batch_size: int | None) -> None:
             check_whole(name, limit, least=1)
 
 
-def _generator(seed: int, epoch: int) -> torch.Generator:
+def epoch_generator(seed: int, epoch: int, purpose: str = "") -> torch.Generator:
+    """Return what an epoch is drawn with.
+
+    Args:
+        seed: The seed.
+        epoch: Number of the epoch.
+        purpose: What is drawn, so that two things of the same seed have nothing to do with another.
+    """
     # Hashed, because seed + epoch would make epoch 1 of seed 0 and epoch 0 of seed 1 the same.
-    digest = hashlib.sha256(f"{seed} {epoch}".encode()).digest()
+    digest = hashlib.sha256(f"{purpose}{seed} {epoch}".encode()).digest()
     return torch.Generator().manual_seed(int.from_bytes(digest[:4], "little"))
 
 

@@ -12,7 +12,7 @@ from mtl_utils.training.configuration import TrainerConfig
 from mtl_utils.training.evaluation import bits_per_character, bits_per_token, perplexity
 from mtl_utils.training.fingerprint import FingerprintWarning
 from mtl_utils.training.layerwise import layerwise_groups
-from mtl_utils.training.sampling import AlternatingBatches, JointBatches
+from mtl_utils.training.sampling import AlternatingBatches, JointBatches, SampledBatches
 from mtl_utils.training.trainer import Trainer
 from mtl_utils.training.truncated_bptt import (
     TruncatedBPTTConfig,
@@ -31,6 +31,7 @@ __all__ = [
     "FingerprintWarning",
     "JointBatches",
     "Loader",
+    "SampledBatches",
     "Trainer",
     "TrainerConfig",
     "TruncatedBPTTConfig",

@@ -1,14 +1,34 @@
-"""Which tasks a step trains: one batch of each data set, or one data set at a time."""
+"""Which tasks a step trains: one batch of each data set, or one data set at a time.
+
+One at a time they come in fixed turns (:class:`AlternatingBatches`) or are drawn
+(:class:`SampledBatches`).
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from mtl_utils.arguments import check_several, check_sizes, check_whole, shown
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from mtl_utils.arguments import (
+    check_choice,
+    check_number,
+    check_seed,
+    check_several,
+    check_sizes,
+    check_whole,
+    shown,
+)
 from mtl_utils.data.batch import Batch
+from mtl_utils.data.batching import epoch_generator
 from mtl_utils.data.content import Plain, parts_content
 from mtl_utils.data.loading import Loader, read_once
 from mtl_utils.training.loader import check_named_loader
+
+#: What the names of ways to draw stand for: temperatures, of which the last makes all sizes equal.
+_TEMPERATURES = {"size": 1.0, "sqrt": 2.0, "uniform": float("inf")}
 
 
 class JointBatches:
@@ -174,6 +194,132 @@ class AlternatingBatches:
         return _once(self.loaders)
 
 
+class SampledBatches:
+    """Every step takes a batch of one data set, drawn anew with a probability by its size.
+
+    A data set of nₖ batches is drawn with the probability pₖ = nₖ^(1/T) / Σⱼ nⱼ^(1/T), where T is
+    the temperature (Devlin et al., 2019; Arivazhagan et al., 2019). At T = 1 every row of every
+    data set is read equally often; at T = 2 the sizes count by their square roots (Stickland &
+    Murray, 2019); a high T draws all data sets alike. Batches are counted, not rows:
+    if all have as many rows, that is the same. :attr:`probabilities` and :attr:`passes` say what
+    became of the sizes. For turns that are fixed instead of drawn see :class:`AlternatingBatches`.
+
+    Which data set a step takes depends on ``seed`` and the number of the epoch alone, so a run that
+    is resumed goes on as if nothing had happened, and all processes draw alike. Each data set goes
+    on where it was when it was last drawn, through all its batches before any comes again.
+
+    Args:
+        loaders: One a data set; a data set may have labels of several tasks.
+        by: ``"size"`` (T = 1), ``"sqrt"`` (T = 2), ``"uniform"`` (all alike) or a temperature T
+            greater than 0.
+        num_batches: Steps that make an epoch; as many as all data sets together have if ``None``.
+            With ``by="size"`` an epoch then reads each data set once, in the mean over epochs.
+        seed: What the draws depend on.
+
+    Raises:
+        ValueError: If there is no data set, one is empty, ``by`` is no such name or not greater
+            than 0, ``num_batches`` is below 1, or the seed is negative.
+        TypeError: If something is no loader, or a number no number.
+    """
+
+    def __init__(
+        self,
+        loaders: Sequence[Loader],
+        by: str | float = "size",
+        num_batches: int | None = None,
+        seed: int = 0,
+    ) -> None:
+        self.loaders = _checked(loaders)
+        if isinstance(by, str):
+            check_choice("by", by, tuple(_TEMPERATURES))
+            self.temperature = _TEMPERATURES[by]
+        else:
+            check_number("by", by, above=0)
+            self.temperature = float(by)
+        check_seed("seed", seed)
+        self.seed = seed
+        total = sum(loader.num_batches for loader in self.loaders)
+        self.num_batches = _checked_number(total if num_batches is None else num_batches)
+
+    @property
+    def probabilities(self) -> tuple[float, ...]:
+        """With which probability a step takes each data set, in their order."""
+        return tuple(self._shares().tolist())
+
+    @property
+    def passes(self) -> tuple[float, ...]:
+        """How often an epoch reads each data set, such as 0.5 or 100, in the mean over epochs."""
+        return tuple(
+            self.num_batches * probability / loader.num_batches
+            for probability, loader in zip(self.probabilities, self.loaders, strict=True)
+        )
+
+    def digest(self) -> dict[str, Plain]:
+        """Return what tells these batches from others: the settings, and what each part says."""
+        return {
+            "kind": type(self).__qualname__,
+            "num_batches": self.num_batches,
+            "temperature": str(self.temperature),
+            "seed": self.seed,
+            **parts_content(self.loaders),
+        }
+
+    def batches(
+        self, epoch: int = 0, start: int = 0, rank: int = 0, world_size: int = 1
+    ) -> Iterator[dict[str, Batch]]:
+        """Yield the steps of an epoch; see :meth:`Loader.batches`.
+
+        Args:
+            epoch: Number of the epoch.
+            start: How many steps to leave out, because they are done already.
+            rank: Number of this process.
+            world_size: Number of processes.
+
+        Returns:
+            One batch a task of the data set that was drawn.
+        """
+        taken = np.zeros(len(self.loaders), dtype=np.int64)
+        for earlier in range(epoch):
+            taken += self._counts(self._drawn(earlier))
+        drawn = self._drawn(epoch)
+        taken += self._counts(drawn[:start])
+        streams = [
+            _endless(loader, count, rank, world_size)
+            for loader, count in zip(self.loaders, taken.tolist(), strict=True)
+        ]
+        for place in drawn[start:].tolist():
+            yield _merged([next(streams[place])])
+
+    def once(self) -> Iterator[dict[str, Batch]]:
+        """Yield every row of every data set exactly once, one data set after the other.
+
+        This is what validation reads: an epoch has some rows twice, or leaves some out. A data set
+        that was given twice is read once.
+
+        Returns:
+            One batch a task of the data set at hand.
+        """
+        return _once(self.loaders)
+
+    def _shares(self) -> NDArray[np.float64]:
+        logs = np.log([loader.num_batches for loader in self.loaders]) / self.temperature
+        shares: NDArray[np.float64] = np.exp(
+            logs - logs.max()
+        )  # no overflow at temperatures near 0
+        return shares / shares.sum()
+
+    def _drawn(self, epoch: int) -> NDArray[np.int64]:
+        """Return which data set each step of an epoch takes, as places among the loaders."""
+        generator = epoch_generator(self.seed, epoch, "data sets ")
+        uniform = torch.rand(self.num_batches, generator=generator, dtype=torch.float64).numpy()
+        # The last limit may be a rounding below 1, and no draw may fall beyond it.
+        limits = np.cumsum(self._shares())[:-1]
+        return np.searchsorted(limits, uniform, side="right")
+
+    def _counts(self, drawn: NDArray[np.int64]) -> NDArray[np.int64]:
+        return np.bincount(drawn, minlength=len(self.loaders))
+
+
 def _endless(
     loader: Loader, first: int, rank: int, world_size: int
 ) -> Iterator[Batch | Mapping[str, Batch]]:
@@ -193,7 +339,7 @@ def _once(loaders: Sequence[Loader]) -> Iterator[dict[str, Batch]]:
 def _data_sets(loaders: Sequence[Loader]) -> Iterator[Loader]:
     """Yield the data sets, those within nested samplers too."""
     for loader in loaders:
-        if isinstance(loader, JointBatches | AlternatingBatches):
+        if isinstance(loader, JointBatches | AlternatingBatches | SampledBatches):
             yield from _data_sets(loader.loaders)
         else:
             yield loader

@@ -26,7 +26,8 @@ def evaluate_losses(model: MultiTaskModel, loader: Loader) -> dict[str, float]:
     Args:
         model: The model, on any device; its mode is put back.
         loader: The data. Every row is read exactly once, of all data sets where there are several
-            (:class:`JointBatches`, :class:`AlternatingBatches`), whatever makes their epoch.
+            (:class:`JointBatches`, :class:`AlternatingBatches`, :class:`SampledBatches`), whatever
+            makes their epoch.
 
     Returns:
         By task the mean over everything that its loss counts, whatever the size of the batches.

@@ -13,6 +13,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.stats import binom
 from tiny_training import Stopped, TinyEncoder, same_weights, tiny_model, weights_of
 from torch.nn import functional
 
@@ -25,6 +26,7 @@ from mtl_utils.training import (
     AlternatingBatches,
     CheckpointError,
     JointBatches,
+    SampledBatches,
     Trainer,
     TrainerConfig,
     evaluate_losses,
@@ -66,14 +68,27 @@ def alternating_by_hand(loaders: list[BatchLoader], turns: list[int]) -> Iterato
             yield {NAMES[place]: next(streams[place])}
 
 
+def sampled_by_hand(sampler: SampledBatches, loaders: list[BatchLoader]) -> Iterator[Step]:
+    """Yield the steps of a run without an end: which data sets are drawn, each read on and on."""
+    streams = {name: endless(loader) for name, loader in zip(NAMES, loaders, strict=False)}
+    for epoch in count():
+        for (name,) in list(sampler.batches(epoch)):
+            yield {name: next(streams[name])}
+
+
 @st.composite
-def samplers(draw: Any) -> tuple[Any, Any, list[BatchLoader]]:
+def samplers(draw: Any, at_random: bool = True) -> tuple[Any, Any, list[BatchLoader]]:
     """A sampler, how to make the steps of its run by hand, and its data sets."""
     sizes = draw(st.lists(st.tuples(st.integers(1, 9), st.integers(1, 4)), min_size=1, max_size=3))
     loaders = [numbered(name, *size) for name, size in zip(NAMES, sizes, strict=False)]
     num_batches = draw(st.none() | st.integers(1, 12))
-    if draw(st.booleans()):
+    kind = draw(st.sampled_from(["joint", "alternating", *(["sampled"] if at_random else [])]))
+    if kind == "joint":
         return JointBatches(loaders, num_batches), lambda: joint_by_hand(loaders), loaders
+    if kind == "sampled":
+        by = draw(st.sampled_from(["size", "sqrt", "uniform", 0.3, 5]))
+        drawn = SampledBatches(loaders, by, num_batches, seed=draw(st.integers(0, 3)))
+        return drawn, lambda: sampled_by_hand(drawn, loaders), loaders
     turns = draw(st.lists(st.integers(1, 3), min_size=len(sizes), max_size=len(sizes)))
     given_turns = None if set(turns) == {1} else turns
     sampler = AlternatingBatches(loaders, given_turns, num_batches)
@@ -129,6 +144,58 @@ def test_alternating_batches_worked_by_hand() -> None:
     third = list(map(numbers, sampler.batches(0)))[2]
     assert third == {"b": loaders[1].plan(0)[0]}
     assert numbers(next(sampler.batches(1))) == {"a": loaders[0].plan(1)[1]}  # its sixth turn
+
+
+def drawn(sampler: SampledBatches, epochs: int) -> Counter[str]:
+    return Counter(name for epoch in range(epochs) for name, *_ in sampler.batches(epoch))
+
+
+@pytest.mark.parametrize(
+    ("by", "expected"),
+    [
+        ("size", (100 / 129, 25 / 129, 4 / 129)),
+        (1.0, (100 / 129, 25 / 129, 4 / 129)),
+        ("sqrt", (10 / 17, 5 / 17, 2 / 17)),
+        (2, (10 / 17, 5 / 17, 2 / 17)),
+        ("uniform", (1 / 3, 1 / 3, 1 / 3)),
+        (0.5, (10000 / 10641, 625 / 10641, 16 / 10641)),
+        (1e-3, (1.0, 0.0, 0.0)),
+    ],
+)
+def test_data_sets_are_drawn_with_the_probabilities_of_the_formula(by: Any, expected: Any) -> None:
+    loaders = [numbered("a", 100, 1), numbered("b", 50, 2), numbered("c", 4, 1)]
+    sampler = SampledBatches(loaders, by, num_batches=2000, seed=5)
+    assert sampler.probabilities == pytest.approx(expected, abs=1e-12)
+    assert sampler.passes == pytest.approx(
+        [2000 * p / n for p, n in zip(expected, (100, 25, 4), strict=True)], abs=1e-9
+    )
+    seen = drawn(sampler, 3)
+    for name, probability in zip(NAMES, expected, strict=True):
+        low, high = binom.interval(0.9999, 6000, probability)
+        assert low <= seen[name] <= high
+
+
+def test_draws_do_not_depend_on_one_another() -> None:
+    """Each of the nine pairs of neighbours is as frequent as independence has it."""
+    sampler = SampledBatches([numbered(name, 1, 1) for name in NAMES], num_batches=9000, seed=1)
+    names = [name for name, *_ in sampler.batches()]
+    pairs = Counter(zip(names[::2], names[1::2], strict=True))
+    low, high = binom.interval(0.9999, 4500, 1 / 9)
+    assert len(pairs) == 9
+    assert all(low <= number <= high for number in pairs.values())
+
+
+def test_an_epoch_of_sampled_batches_is_all_batches_unless_told_and_the_seed_decides() -> None:
+    def order(epoch: int, **settings: Any) -> str:
+        loaders = [numbered("a", 30, 1), numbered("b", 12, 1)]
+        return "".join(map("".join, SampledBatches(loaders, **settings).batches(epoch)))
+
+    assert len(order(0)) == 42
+    assert len(order(0, num_batches=7)) == 7
+    assert order(0) == order(0, seed=0) == order(0, by=1.0)
+    assert (
+        len({order(0), order(1), order(0, seed=1), order(1, seed=1), order(0, by="uniform")}) == 5
+    )
 
 
 def test_num_batches_is_where_an_epoch_ends_and_not_where_the_data_do() -> None:
@@ -233,6 +300,12 @@ class Nothing:
         (r"each of 1 data sets, got \[1, 2\]", lambda a: AlternatingBatches([a], [1, 2])),
         (r"at least 1, .* got \[2, 0\]", lambda a: AlternatingBatches([a, a], [2, 0])),
         (r"each of 1 data sets, got \[\]", lambda a: AlternatingBatches([a], [])),
+        (r"at least one data set .* got \[\] batches", lambda a: SampledBatches([])),
+        (
+            r"by must be one of .*'sqrt'.*, got 'squareroot'",
+            lambda a: SampledBatches([a], "squareroot"),
+        ),
+        ("by must be finite and greater than 0, got 0", lambda a: SampledBatches([a], 0)),
     ],
 )
 def test_errors_of_samplers(message: str, make: Any) -> None:
@@ -246,6 +319,7 @@ def test_errors_of_samplers(message: str, make: Any) -> None:
 SAMPLERS = {
     "joint": lambda: JointBatches([tagged(), classified()]),
     "alternating": lambda: AlternatingBatches([tagged(), classified()], [2, 1], 7),
+    "sampled": lambda: SampledBatches([tagged(), classified()], "sqrt", 7, seed=2),
 }
 WEIGHTS = {"tags": 0.3, "topic": 2.0}
 CONFIG = TrainerConfig(epochs=3, learning_rate=0.02, checkpoint_every=2)
@@ -255,7 +329,13 @@ def steps_by_hand(name: str, epochs: int) -> list[Step]:
     tags, topic = endless(tagged()), endless(classified())
     if name == "joint":
         return [{"tags": next(tags), "topic": next(topic)} for _ in range(5 * epochs)]
-    turns = islice(cycle("aab"), 7 * epochs)
+    if name == "sampled":
+        turns = chain.from_iterable(
+            "".join("a" if "tags" in step else "b" for step in SAMPLERS[name]().batches(epoch))
+            for epoch in range(epochs)
+        )
+    else:
+        turns = islice(cycle("aab"), 7 * epochs)
     return [{"tags": next(tags)} if t == "a" else {"topic": next(topic)} for t in turns]
 
 
@@ -324,7 +404,7 @@ def test_a_run_that_is_stopped_ends_as_if_nothing_had_happened(name: str, tmp_pa
     assert not same_weights(expected, weights_of(tiny_model()))
 
 
-@pytest.mark.parametrize("sampler", [JointBatches, AlternatingBatches])
+@pytest.mark.parametrize("sampler", [JointBatches, AlternatingBatches, SampledBatches])
 def test_a_checkpoint_is_of_all_data_sets(sampler: Any, tmp_path: Path) -> None:
     def fit(*loaders: BatchLoader, **settings: Any) -> None:
         trainer = Trainer(tiny_model(), CONFIG, checkpoint=tmp_path / "run.pt", progress=False)
@@ -340,6 +420,11 @@ def test_a_checkpoint_is_of_all_data_sets(sampler: Any, tmp_path: Path) -> None:
     if sampler is AlternatingBatches:
         with pytest.raises(CheckpointError, match=r"turns is '\[1, 1\]' there and '\[1, 2\]' here"):
             fit(tagged(), classified(), turns=[1, 2])
+    if sampler is SampledBatches:
+        with pytest.raises(CheckpointError, match=r"temperature is '1.0' there and '2.0' here"):
+            fit(tagged(), classified(), by="sqrt")
+        with pytest.raises(CheckpointError, match=r"seed is 0 there and 1 here"):
+            fit(tagged(), classified(), seed=1)
 
 
 # Measuring.
@@ -355,6 +440,8 @@ ARRANGED = {
     "joint, cut short": lambda a, b: JointBatches([a, b], 2),
     "alternating": lambda a, b: AlternatingBatches([a, b]),
     "alternating in turns, cut short": lambda a, b: AlternatingBatches([b, a], [3, 1], 5),
+    "sampled": lambda a, b: SampledBatches([a, b], "sqrt"),
+    "sampled, nested": lambda a, b: SampledBatches([JointBatches([a], 3), b], 3.0, 9),
     "nested": lambda a, b: JointBatches([AlternatingBatches([JointBatches([a], 3)]), b]),
     "twice": lambda a, b: AlternatingBatches([a, b, AlternatingBatches([b, a], [2, 2]), b]),
 }
@@ -484,7 +571,7 @@ def test_what_is_no_loader(wrong: Any) -> None:
 # How often each data set is read.
 
 
-@given(samplers())
+@given(samplers(at_random=False))  # those have bounds above: their passes are a mean
 def test_passes_are_what_many_epochs_read(made: Any) -> None:
     sampler, _, loaders = made
     epochs = 12 * (len(sampler.cycle) if isinstance(sampler, AlternatingBatches) else 1)
