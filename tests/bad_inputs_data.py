@@ -171,6 +171,12 @@ FILES = [
 
 TOKENIZERS = [
     EntryPoint(
+        "split_words",
+        data.split_words,
+        lambda: {"text": "a b"},
+        {"text": (*NOT_TEXTS, Within("a \ud83d", "\ud83d"))},
+    ),
+    EntryPoint(
         "Vocabulary",
         data.Vocabulary,
         lambda: {"tokens": SPECIALS},

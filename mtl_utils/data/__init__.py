@@ -7,6 +7,7 @@ from mtl_utils.data.class_labels import named_labels
 from mtl_utils.data.encoded_text import EncodedText, encode_pair, encode_text
 from mtl_utils.data.examples import Example, collate
 from mtl_utils.data.pretrained_tokenizer import PretrainedTokenizer
+from mtl_utils.data.splitting import TextWord, split_words
 from mtl_utils.data.tokenization import Pieces, SpecialTokens, Tokenizer, WordTokenizer
 from mtl_utils.data.vocabulary import Vocabulary
 from mtl_utils.data.windows import Window, encode_windows
@@ -22,6 +23,7 @@ __all__ = [
     "Pieces",
     "PretrainedTokenizer",
     "SpecialTokens",
+    "TextWord",
     "Tokenizer",
     "Vocabulary",
     "Window",
@@ -31,4 +33,5 @@ __all__ = [
     "encode_text",
     "encode_windows",
     "named_labels",
+    "split_words",
 ]

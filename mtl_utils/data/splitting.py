@@ -1,0 +1,67 @@
+"""Raw text to words that know where they stand in it."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from tokenizers import pre_tokenizers
+
+from mtl_utils.arguments import check_text
+
+_SPLITTER = pre_tokenizers.BertPreTokenizer()
+
+
+class TextWord(NamedTuple):
+    """A word of a raw text.
+
+    Attributes:
+        text: The word, ``raw[start:end]``.
+        start: Position of its first character.
+        end: Position after its last character.
+    """
+
+    text: str
+    start: int
+    end: int
+
+
+def split_words(text: str) -> list[TextWord]:
+    """Split a raw text into words, as a tagger reads them.
+
+    White space parts words, and every mark of punctuation is a word of its own (Unicode categories
+    ``P``, and ``$+<=>^`|~``): “don't” is three words and “U.S.” four. It is what BERT does before
+    it looks up pieces, and what Chinese or Thai text needs, finding words where nothing parts them,
+    it does not do. Sentences are not split. Nothing but white space is left out, so that tags can
+    be given back on the text:
+
+        >>> raw = "Ada met  Bob."
+        >>> words = split_words(raw)
+        >>> [word.text for word in words]
+        ['Ada', 'met', 'Bob', '.']
+        >>> tags = ["B-PER", "O", "B-PER", "O"]
+        >>> [(raw[w.start : w.end], w.start) for w, t in zip(words, tags) if t != "O"]
+        [('Ada', 0), ('Bob', 9)]
+
+    A model that was trained on words split otherwise (``"don", "n't"``) reads these as it would
+    read a typing error: split text as the words of its training data were split, where that is
+    known.
+
+    Args:
+        text: The text.
+
+    Returns:
+        Its words in order, none of them empty; none at all of white space.
+
+    Raises:
+        TypeError: If it is no text.
+        ValueError: If it holds half of a character, a surrogate that stands alone.
+    """
+    check_text("text", text)
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError as error:
+        raise ValueError(
+            f"text must be whole characters, got half of one (a surrogate) at position "
+            f"{error.start}: {text[error.start : error.end]!r}"
+        ) from error
+    return [TextWord(word, *place) for word, place in _SPLITTER.pre_tokenize_str(text)]
