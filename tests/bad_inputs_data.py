@@ -15,6 +15,7 @@ import torch
 from bad_input_cases import (
     INF,
     NAN,
+    NOT_CHOICES,
     NOT_COUNTS,
     NOT_FLAGS,
     NOT_OPTIONAL_SIZES,
@@ -46,6 +47,7 @@ NOT_WHOLE = (1.5, "3", None, True, NAN, [3])
 NOT_LISTS_OF_LABELS = (None, 3, "ab", [0], [0, 1, 0], {0: 1, 1: 0}, {0, 1})
 NOT_INPUT_IDS = (None, 3, "text", b"text", {4: 1, 5: 2}, {4, 5})
 NOT_PATHS = (None, 3, 1.5, ["a"])
+NOT_FORMATS = (3, "csv", ["csv"], corpora.CsvFormat, {"delimiter": ","})
 
 
 def _definition() -> str:
@@ -84,6 +86,13 @@ def _written() -> dict[Any, Path]:
 def _folder() -> Path:
     _fast().save_pretrained(_made() / "pretrained")
     return _made() / "pretrained"
+
+
+@cache
+def _csv() -> str:
+    path = _made() / "train.csv"
+    path.write_text("text,label\na,x\n", encoding="utf-8")
+    return str(path)
 
 
 @cache
@@ -153,6 +162,7 @@ FILES = [
             "name_or_folder": (*NOT_PATHS, "", "no such data set", b"snips"),
             "config": (3, b"default", ["default"], "no such configuration", True),
             "schema": (3, "words", ["words"], {"words": "tokens"}),
+            "format": NOT_FORMATS,
             "verify": NOT_FLAGS,
         },
         called=CALLED,
@@ -164,8 +174,61 @@ FILES = [
         {
             "name_or_folder": (*NOT_PATHS, "", "no such data set", b"snips", "snips"),
             "config": (3, b"default", ["default"], "no such configuration", True),
+            "format": NOT_FORMATS,
         },
         called=CALLED,
+    ),
+    EntryPoint(
+        "corpora.write",
+        corpora.write,
+        lambda: {"path": _csv(), "like": _csv(), "predictions": {"label": ["x"]}},
+        {
+            "path": (*NOT_PATHS, ""),
+            "like": (*NOT_PATHS, "", "no such file"),
+            "predictions": (
+                *(None, 3, "label", ["x"], {3: ["x"]}, {"label": 3}, {"label": "x"}),
+                *({"label": wrong} for wrong in ([], ["x", "y"], [{"a": 1}], [["x"]])),
+            ),
+            "format": NOT_FORMATS,
+        },
+    ),
+    EntryPoint(
+        "corpora.CsvFormat",
+        corpora.CsvFormat,
+        lambda: {"delimiter": ",", "columns": ("text",), "lists": {"text": " "}},
+        {
+            "delimiter": (3, b",", [","], "", ",,", '"', "\n", True),
+            "columns": (3, "text", [3], [None], ["a", "a"], {"a": 1}),
+            "numbers": (3, "text", [3], [None], ["a", "a"], {"a": 1}),
+            "lists": (None, 3, "text", ["text"], {3: " "}, {"text": 3}, {"text": ""}),
+            "quotes": (3, "no", [True]),
+        },
+    ),
+    EntryPoint(
+        "corpora.ConllFormat",
+        corpora.ConllFormat,
+        lambda: {"columns": ("tokens", "tags")},
+        {
+            "columns": (3, "tokens", [3], ["tokens", "tokens"], ["words"], (), {"tokens": 1}),
+            "separator": (3, "comma", "\t", "", True),
+            "comments": (3, "no", [True]),
+            "documents": NOT_FLAGS,
+        },
+    ),
+    EntryPoint(
+        "corpora.ConlluFormat",
+        corpora.ConlluFormat,
+        dict,
+        {"multiword_tokens": NOT_CHOICES, "empty_nodes": NOT_FLAGS},
+    ),
+    EntryPoint(
+        "corpora.label_names_of",
+        corpora.label_names_of,
+        lambda: {"dataset": corpora.load(_csv()), "column": "label"},
+        {
+            "dataset": (None, 3, "snips", ["a"], {"train": [1]}),
+            "column": (None, 3, b"label", ["label"], "nothing", ""),
+        },
     ),
 ]
 

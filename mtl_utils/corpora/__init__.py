@@ -1,5 +1,8 @@
 """Which data sets there are: ``corpora.load(name, config)``, real ones and your own, checked."""
 
+from mtl_utils.corpora.conll_files import ConllFormat
+from mtl_utils.corpora.conllu_files import ConlluFormat
+from mtl_utils.corpora.csv_files import CsvFormat
 from mtl_utils.corpora.errors import (
     AlignmentError,
     BrokenFileError,
@@ -16,6 +19,7 @@ from mtl_utils.corpora.errors import (
     UnknownConfigError,
     UnknownDatasetError,
 )
+from mtl_utils.corpora.formats import TextFormat
 from mtl_utils.corpora.hub import (
     DATA_DIRECTORY_VARIABLE,
     REGISTRY,
@@ -28,23 +32,28 @@ from mtl_utils.corpora.hub import (
     Schema,
     SourceFiles,
     carve_validation,
-    caveats_table,
-    columns_table,
     entry,
     guess_schema,
     has_copy,
     load,
     names,
     overlap,
-    table,
 )
+from mtl_utils.corpora.json_lines import JsonLinesFormat
+from mtl_utils.corpora.label_names import label_names_of
+from mtl_utils.corpora.overviews import caveats_table, columns_table, table
+from mtl_utils.corpora.text_files import Rows, TextFile
+from mtl_utils.corpora.writing import write
 
 __all__ = [
     "AlignmentError",
     "BrokenFileError",
     "Column",
     "Config",
+    "ConllFormat",
+    "ConlluFormat",
     "ContentError",
+    "CsvFormat",
     "DATA_DIRECTORY_VARIABLE",
     "DataError",
     "DataNotFoundError",
@@ -53,15 +62,19 @@ __all__ = [
     "Entry",
     "ForbiddenDatasetError",
     "Join",
+    "JsonLinesFormat",
     "LabelError",
     "LayoutError",
     "Overlap",
     "PartialCopy",
     "REGISTRY",
     "RowCountError",
+    "Rows",
     "Schema",
     "SchemaError",
     "SourceFiles",
+    "TextFile",
+    "TextFormat",
     "UnknownConfigError",
     "UnknownDatasetError",
     "carve_validation",
@@ -70,8 +83,10 @@ __all__ = [
     "entry",
     "guess_schema",
     "has_copy",
+    "label_names_of",
     "load",
     "names",
     "overlap",
     "table",
+    "write",
 ]

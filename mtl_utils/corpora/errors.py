@@ -1,4 +1,4 @@
-"""What can go wrong while loading a real data set, as one family of exceptions."""
+"""What can go wrong while loading a data set, as one family of exceptions."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class ForbiddenDatasetError(DataError):
 
 
 class DataNotFoundError(DataError):
-    """A folder that should hold local copies does not exist."""
+    """A file, or the folder that should hold local copies, does not exist."""
 
 
 class DownloadError(DataError):
@@ -45,11 +45,11 @@ class DownloadError(DataError):
 
 
 class LayoutError(DataError):
-    """A folder does not follow ``<config>/<split>-00000-of-00001.parquet``."""
+    """Files are not named as a data set's are, or are of several formats."""
 
 
 class BrokenFileError(DataError):
-    """A file is not readable as parquet."""
+    """A file is not readable in its format."""
 
 
 class SchemaError(DataError):
@@ -69,7 +69,7 @@ class LabelError(DataError):
 
 
 class AlignmentError(DataError):
-    """Two columns that annotate the same tokens differ in length."""
+    """Columns that annotate the same tokens, or rows and their predictions, differ in length."""
 
 
 class ContentError(DataError):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from mtl_utils.corpora.errors import (
 )
 
 __all__ = [
+    "check_split_name",
     "choose_config",
     "configs_of",
     "features_of",
@@ -32,24 +33,38 @@ __all__ = [
     "table_of",
 ]
 
+_SPLIT_NAME = re.compile(r"\w+(?:\.\w+)*")
 _FILE_NAME = re.compile(r"(?P<split>\w+(?:\.\w+)*)-(?P<shard>\d{5})-of-(?P<shards>\d{5})\.parquet")
 _LAYOUT = "<config>/<split>-00000-of-00001.parquet"
 _FIRST_SPLITS = ("train", "validation", "test")
 
 
-def configs_of(folder: Path) -> list[str]:
-    """Configurations of a data set folder: its subfolders that hold parquet files."""
+def configs_of(folder: Path, holds_data: Callable[[Path], bool] | None = None) -> list[str]:
+    """Configurations of a data set folder: its subfolders that hold data.
+
+    Args:
+        folder: The folder.
+        holds_data: Whether a folder holds data of other formats, which counts where no subfolder
+            holds parquet files.
+    """
     if not folder.is_dir():
         return []
-    return sorted(child.name for child in folder.iterdir() if any(child.glob("*.parquet")))
+    found = [child.name for child in folder.iterdir() if any(child.glob("*.parquet"))]
+    if not found and holds_data is not None:
+        folders = [child for child in folder.iterdir() if child.is_dir()]
+        found = [child.name for child in folders if holds_data(child)]
+    return sorted(found)
 
 
-def choose_config(folder: Path, config: str | None) -> str:
+def choose_config(
+    folder: Path, config: str | None, holds_data: Callable[[Path], bool] | None = None
+) -> str:
     """Decide which configuration of a folder to read.
 
     Args:
         folder: Folder of the data set.
         config: Name asked for; None takes the only one, or ``default``.
+        holds_data: See :func:`configs_of`.
 
     Raises:
         DataNotFoundError: If the folder does not exist.
@@ -58,7 +73,7 @@ def choose_config(folder: Path, config: str | None) -> str:
     """
     if not folder.is_dir():
         raise DataNotFoundError(f"{folder} is not a folder; expected one laid out as {_LAYOUT}.")
-    available = configs_of(folder)
+    available = configs_of(folder, holds_data)
     if not available:
         raise LayoutError(_no_config_message(folder))
     if config in available:
@@ -74,13 +89,32 @@ def choose_config(folder: Path, config: str | None) -> str:
 
 
 def _no_config_message(folder: Path) -> str:
-    message = f"{folder} holds no parquet files laid out as {_LAYOUT}."
-    if any(folder.glob("*.parquet")):
-        message += (
-            " Its parquet files lie in the folder itself: give its parent as the folder and "
-            f"{folder.name!r} as the configuration, or move them into a subfolder 'default'."
+    return (
+        f"{folder} holds no parquet files laid out as {_LAYOUT}, no files such as train.csv, "
+        "dev.jsonl or test.conllu, and nothing that save_to_disk wrote. Files of other names load "
+        "as load({'train': ..., 'test': ...})."
+    )
+
+
+def check_split_name(split: str, where: Path) -> None:
+    """Refuse a name of a split that ``datasets`` keeps for itself, or cannot have.
+
+    Args:
+        split: The name.
+        where: What was read, for the message.
+
+    Raises:
+        LayoutError: If it is one.
+    """
+    if split == "all":
+        raise LayoutError(
+            f"{where}: found a split named 'all', which `datasets` keeps for the union of all "
+            "splits; expected another name."
         )
-    return message
+    if not _SPLIT_NAME.fullmatch(split):
+        raise LayoutError(
+            f"{where}: found a split named {split!r}, expected letters, digits, '_' and '.'."
+        )
 
 
 def split_files(folder: Path) -> dict[str, list[Path]]:
@@ -104,11 +138,7 @@ def split_files(folder: Path) -> dict[str, list[Path]]:
         parts.setdefault(match["split"], {})[int(match["shard"])] = path
         sizes.setdefault(match["split"], set()).add(int(match["shards"]))
     for split, found in parts.items():
-        if split == "all":
-            raise LayoutError(
-                f"{folder}: found a split named 'all', which `datasets` keeps for the union of all "
-                "splits; expected another name."
-            )
+        check_split_name(split, folder)
         if len(sizes[split]) > 1 or sorted(found) != list(range(max(sizes[split]))):
             names = ", ".join(path.name for path in found.values())
             raise LayoutError(

@@ -3,7 +3,7 @@
 A registered data set comes from a local copy below the folder that the environment variable
 ``MTL_DATA_DIR`` names, laid out as ``<name>/<config>/<split>-00000-of-00001.parquet``; where there
 is none, from the Hub or the source repository that its entry pins. Whatever is loaded is checked
-against the entry. A folder in the same layout loads too, and is checked against its own schema.
+against the entry. One's own data load too, and are checked against their own schema.
 
     >>> entry("snips").licence
     'CC0 1.0'
@@ -13,26 +13,29 @@ from __future__ import annotations
 
 import difflib
 import os
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import datasets
-import pandas as pd
 
 from mtl_utils.arguments import check_flag
-from mtl_utils.corpora import folder, own_data, remote, rows_digest, tables
+from mtl_utils.corpora import folder, own_data, own_files, places, remote, rows_digest
 from mtl_utils.corpora import schema as checks
 from mtl_utils.corpora.carving import carve_validation
 from mtl_utils.corpora.entry import Column, Config, Entry, Join, PartialCopy, SourceFiles
 from mtl_utils.corpora.errors import (
-    DataNotFoundError,
     DownloadError,
     LayoutError,
     RowCountError,
     UnknownDatasetError,
 )
 from mtl_utils.corpora.forbidden import refuse_conll_name
+from mtl_utils.corpora.formats import TextFormat
 from mtl_utils.corpora.overlaps import Overlap, overlap
+from mtl_utils.corpora.own_files import OwnSplits
 from mtl_utils.corpora.own_schema import Schema
+from mtl_utils.corpora.places import DATA_DIRECTORY_VARIABLE
 from mtl_utils.corpora.registry import REGISTRY as _REGISTRY
 
 __all__ = [
@@ -47,19 +50,13 @@ __all__ = [
     "DATA_DIRECTORY_VARIABLE",
     "REGISTRY",
     "carve_validation",
-    "caveats_table",
-    "columns_table",
     "entry",
     "guess_schema",
     "has_copy",
     "load",
     "names",
     "overlap",
-    "table",
 ]
-
-#: Environment variable that names a folder of local copies.
-DATA_DIRECTORY_VARIABLE = "MTL_DATA_DIR"
 
 #: Every registered data set, by name.
 REGISTRY: dict[str, Entry] = _REGISTRY
@@ -93,42 +90,55 @@ def entry(name: str) -> Entry:
 
 
 def load(
-    name_or_folder: str | os.PathLike[str],
+    name_or_folder: str | os.PathLike[str] | Mapping[str, str | os.PathLike[str]],
     config: str | None = None,
     *,
     schema: Schema | None = None,
+    format: TextFormat | None = None,
     verify: bool = True,
 ) -> datasets.DatasetDict:
-    """Load a real data set, checked.
+    """Load a real data set, checked: a registered one, or one's own in any usual format.
+
+    One's own is a folder, or a file, which becomes the split ``train``, or the file of each split
+    by name. A folder holds one file a split (``train.csv``, ``dev.jsonl``, ``en-ud-test.conllu``:
+    names may begin with more, and ``dev``, ``valid`` and ``val`` mean validation), or what
+    ``save_to_disk`` wrote, or parquet as ``<split>-00000-of-00001.parquet``, or subfolders with
+    one of these, its configurations. Formats go by the ends of names: ``.parquet``, and those of
+    :class:`CsvFormat`, :class:`JsonLinesFormat`, :class:`ConllFormat` and :class:`ConlluFormat`.
 
     Args:
-        name_or_folder: A registered name, or a folder laid out as
-            ``<config>/<split>-00000-of-00001.parquet``. A registered name wins over a folder of the
-            same name in the working directory; write ``./name`` for the folder. A name that is not
-            registered but is a folder below ``MTL_DATA_DIR`` loads as that folder.
+        name_or_folder: A registered name, a folder, a file, or ``{"train": file, ...}``. A
+            registered name wins over a folder of the same name in the working directory; write
+            ``./name`` for the folder. A name that is not registered but is a folder below
+            ``MTL_DATA_DIR`` loads as that folder.
         config: Configuration; None takes the entry's default, or a folder's only one.
-        schema: What the columns of a folder are. None guesses as :func:`guess_schema` does;
-            ``Schema()`` takes the columns as they are.
+        schema: What the columns of one's own data are. None goes by the format, or guesses as
+            :func:`guess_schema` does; ``Schema()`` takes the columns as they are.
+        format: The format of files whose names do not tell it, or that needs to be said more of:
+            ``ConllFormat(columns=("tokens", "upos", "tags"))``. None goes by the names.
         verify: Whether a local copy of a registered data set must hold the very rows that the
             registry knows, which notices files that are damaged and can still be read. A copy that
             is known to differ from what is published only warns. False takes other releases.
 
     Returns:
         The splits as published, held in memory when they come from files. Columns are those of
-        :func:`columns_table`; label columns are ``ClassLabel``. In a folder a label may be missing:
-        None, or -1 in a ``ClassLabel`` column. Floats that pandas makes of integers with missing
-        ones are integers again, and a column of labels that a split lacks is there with None.
+        :func:`columns_table`; label columns are ``ClassLabel``. Labels of one's own data may be
+        missing: None, or -1 in a ``ClassLabel`` column; in files of text they are texts, unless a
+        schema has their names (:func:`label_names_of` lists them). Floats that pandas makes of
+        integers with missing ones are integers again, and a column of labels that a split lacks is
+        there with None.
 
     Raises:
         TypeError: If an argument is of another type.
-        ValueError: If a schema is given for a registered data set, which has its own.
-        ForbiddenDatasetError: If CoNLL-2003 is asked for, or is what a folder holds.
-        UnknownDatasetError: If the name is neither registered nor a folder.
+        ValueError: If a schema or a format is given for a registered data set, which has its own.
+        ForbiddenDatasetError: If CoNLL-2003 is asked for, or is what files hold.
+        UnknownDatasetError: If the name is neither registered nor a folder or file.
         UnknownConfigError: If there is no such configuration; the error lists those there are.
-        DataNotFoundError: If ``MTL_DATA_DIR``, or the folder, does not exist.
+        DataNotFoundError: If ``MTL_DATA_DIR``, the folder or a file does not exist.
         DownloadError: If there is no copy and the source cannot be reached.
-        LayoutError: If a folder's files are not named as above.
-        BrokenFileError: If a file is not readable as parquet.
+        LayoutError: If files are not named as above, are of several formats, or a split is there
+            twice.
+        BrokenFileError: If a file is not readable in its format; the error names the line.
         ContentError: If a local copy holds other rows than the registry knows.
         SchemaError: If columns, types or label names are not those declared.
         RowCountError: If splits or their rows are not those declared.
@@ -136,27 +146,34 @@ def load(
         LabelError: If a label is outside the declared set.
         AlignmentError: If tokens and their annotation differ in length.
     """
-    name = _path_text(name_or_folder)
-    _check_config_type(config)
+    _check_own_arguments(config, format)
     if schema is not None and not isinstance(schema, Schema):
         raise TypeError(f"schema must be a Schema, or None to guess one, got {schema!r}")
     check_flag("verify", verify)
-    if not isinstance(name_or_folder, str) or name not in REGISTRY:
-        return own_data.load_folder(_find_folder(name, config), config, schema)
-    if schema is not None:
-        raise ValueError(
-            f"{name!r} is registered and has its own columns, so there is no schema to give; write "
-            f"'./{name}' if a folder of that name is meant."
-        )
+    if not _is_registered(name_or_folder):
+        return own_data.checked(_own(name_or_folder, config, format), schema)
+    name = str(name_or_folder)
+    for what, own in (("schema", schema), ("format", format)):
+        if own is not None:
+            raise ValueError(
+                f"{name!r} is registered and has its own columns, so there is no {what} to give; "
+                f"write './{name}' if a folder of that name is meant."
+            )
     return _load_registered(REGISTRY[name], config, verify)
 
 
-def guess_schema(name_or_folder: str | os.PathLike[str], config: str | None = None) -> Schema:
-    """Guess what the columns of a folder are, as :func:`load` does unless it is told.
+def guess_schema(
+    name_or_folder: str | os.PathLike[str] | Mapping[str, str | os.PathLike[str]],
+    config: str | None = None,
+    *,
+    format: TextFormat | None = None,
+) -> Schema:
+    """Guess what the columns of one's own data are, as :func:`load` does unless it is told.
 
     Args:
-        name_or_folder: A folder, as for :func:`load`.
+        name_or_folder: A folder, a file or files by split, as for :func:`load`.
         config: Configuration; None takes the only one.
+        format: As for :func:`load`.
 
     Returns:
         The guess, which ``dataclasses.replace`` corrects where it is wrong.
@@ -166,11 +183,11 @@ def guess_schema(name_or_folder: str | os.PathLike[str], config: str | None = No
         ValueError: If the name is registered: its columns are known (:func:`columns_table`).
         DataError: As for :func:`load`.
     """
-    name = _path_text(name_or_folder)
-    _check_config_type(config)
-    if isinstance(name_or_folder, str) and name in REGISTRY:
+    _check_own_arguments(config, format)
+    if _is_registered(name_or_folder):
+        name = str(name_or_folder)
         raise ValueError(f"{name!r} is registered; columns_table({name!r}) has its columns.")
-    return own_data.schema_of(_find_folder(name, config), config)
+    return own_data.schema_of(_own(name_or_folder, config, format))
 
 
 def has_copy(name: str, config: str | None = None) -> bool:
@@ -197,63 +214,24 @@ def has_copy(name: str, config: str | None = None) -> bool:
     )
 
 
-def table(every_config: bool = False) -> pd.DataFrame:
-    """The registry as a table.
-
-    Args:
-        every_config: Whether to list all configurations rather than the default ones.
-
-    Returns:
-        Columns ``name``, ``config``, ``task``, ``hub_id``, ``revision``, ``licence``, ``open``,
-        ``rows``.
-
-    Raises:
-        TypeError: If ``every_config`` is no boolean.
-    """
-    check_flag("every_config", every_config)
-    return tables.overview(REGISTRY, every_config)
-
-
-def columns_table(name: str | None = None) -> pd.DataFrame:
-    """The columns of one data set, or of all, with type and meaning.
-
-    Args:
-        name: Registered name, or None for all.
-
-    Returns:
-        Columns ``name``, ``config``, ``column``, ``type``, ``unlabelled``, ``meaning``.
-
-    Raises:
-        TypeError: If the name is no text.
-        UnknownDatasetError: If the name is not registered.
-    """
-    return tables.columns_table(REGISTRY if name is None else {name: entry(name)})
-
-
-def caveats_table(name: str | None = None) -> pd.DataFrame:
-    """What to know of one data set, or of all, before drawing conclusions from it.
-
-    Args:
-        name: Registered name, or None for all.
-
-    Returns:
-        Columns ``name`` and ``caveat``.
-
-    Raises:
-        TypeError: If the name is no text.
-        UnknownDatasetError: If the name is not registered.
-    """
-    return tables.caveats_table(REGISTRY if name is None else {name: entry(name)})
-
-
-def _path_text(name_or_folder: str | os.PathLike[str]) -> str:
+def _path_text(name_or_folder: Any) -> str:
     path = os.fspath(name_or_folder) if isinstance(name_or_folder, os.PathLike) else name_or_folder
     if isinstance(path, str):
         return path
     raise TypeError(
-        f"name_or_folder must be a registered name or a folder, as text or path, got "
-        f"{name_or_folder!r}"
+        f"name_or_folder must be a registered name or a folder or file, as text or path, or "
+        f"files by split, got {name_or_folder!r}"
     )
+
+
+def _is_registered(source: Any) -> bool:
+    return isinstance(source, str) and source in REGISTRY
+
+
+def _check_own_arguments(config: Any, given: Any) -> None:
+    _check_config_type(config)
+    if given is not None and not isinstance(given, TextFormat):
+        raise TypeError(f"format must be a format such as CsvFormat(), or None, got {given!r}")
 
 
 def _check_config_type(config: str | None) -> None:
@@ -266,47 +244,32 @@ def _unknown_message(name: str) -> str:
     close = [ids[name]] if name in ids else difflib.get_close_matches(name, REGISTRY, cutoff=0.5)
     suggestion = f" Did you mean {' or '.join(map(repr, close))}?" if close else ""
     return (
-        f"{name!r} is neither a registered data set nor a folder.{suggestion} "
+        f"{name!r} is neither a registered data set nor a folder or file.{suggestion} "
         f"Registered: {', '.join(REGISTRY)}."
     )
 
 
-def _existing_folder(text: str) -> Path | None:
-    """The folder that a text names, None where it names none, or what no system can name."""
-    try:
-        path = Path(text).expanduser()
-        return path if text and path.is_dir() else None
-    except (OSError, RuntimeError, ValueError):  # too long, no such user, a null character
-        return None
-
-
-def _copies() -> Path | None:
-    """The folder of local copies, None where the variable is not set."""
-    value = os.environ.get(DATA_DIRECTORY_VARIABLE, "").strip()
-    if not value:
-        return None
-    path = _existing_folder(value)
-    if path is None:
-        raise DataNotFoundError(
-            f"{DATA_DIRECTORY_VARIABLE} is {value!r}, which is not a folder. Set it to the folder "
-            "of local copies, or unset it to read from the network."
-        )
-    return path
-
-
-def _find_folder(name: str, config: str | None) -> Path:
-    found = _existing_folder(name)
-    if found is None and name not in ("", ".", "..") and (copies := _copies()) is not None:
-        found = _existing_folder(str(copies / name))
-    if found is not None:
-        return found
-    refuse_conll_name(name, config)
-    raise UnknownDatasetError(_unknown_message(name))
+def _own(source: Any, config: str | None, given: TextFormat | None) -> OwnSplits:
+    """Read what is not registered: files by split, a folder or a file."""
+    if isinstance(source, Mapping):
+        own_files.refuse_config(config)
+        return own_files.read_files(places.files_by_split(source), given)
+    name = _path_text(source)
+    found = places.existing(name)
+    if found is None and name not in ("", ".", "..") and (copies := places.copies()) is not None:
+        found = places.existing(str(copies / name))
+    if found is None:
+        refuse_conll_name(name, config)
+        raise UnknownDatasetError(_unknown_message(name))
+    if found.is_dir():
+        return own_files.read_folder(found, config, given)
+    own_files.refuse_config(config)
+    return own_files.read_files({"train": found}, given)
 
 
 def _copy_of(found: Entry, config_name: str) -> Path | None:
     found.config(config_name)
-    copies = _copies()
+    copies = places.copies()
     if copies is None:
         return None
     path = copies / found.name / config_name
@@ -346,7 +309,7 @@ def _load_joined(
 
 
 def _where_looked(found: Entry, config_name: str) -> str:
-    copies = _copies()
+    copies = places.copies()
     if copies is None:
         return f"{DATA_DIRECTORY_VARIABLE} is not set"
     return f"there is no {copies / found.name / config_name}"

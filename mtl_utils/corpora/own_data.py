@@ -8,7 +8,6 @@ names; words are there; and what annotates words has one item for each of them.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import datasets
@@ -17,10 +16,10 @@ import pyarrow.compute as pc
 
 from mtl_utils.corpora import folder, own_schema, schema
 from mtl_utils.corpora.errors import AlignmentError, LabelError, SchemaError
-from mtl_utils.corpora.forbidden import refuse_conll_content
+from mtl_utils.corpora.own_files import OwnSplits
 from mtl_utils.corpora.own_schema import Schema
 
-__all__ = ["load_folder", "schema_of"]
+__all__ = ["checked", "schema_of"]
 
 _HINT = (
     " The column is taken for that by its name and content; if it is something else, say what the "
@@ -28,118 +27,85 @@ _HINT = (
 )
 
 
-class _Files:
-    """Features and rows of every split of a folder, read once."""
-
-    def __init__(self, path: Path, config: str | None) -> None:
-        config_name = folder.choose_config(path, config)
-        self.where = str(path / config_name)
-        files = folder.split_files(path / config_name)
-        schema.check_not_empty(folder.rows_of(files), self.where)
-        self.features = {
-            split: _common_features(parts, f"{self.where}, split {split!r}")
-            for split, parts in files.items()
-        }
-        self.tables = {split: folder.table_of(parts) for split, parts in files.items()}
-        for table in self.tables.values():
-            refuse_conll_content(table, self.where)
-
-    @property
-    def all_features(self) -> dict[str, Any]:
-        """Feature of each column, as the first split with it has it."""
-        found: dict[str, Any] = {}
-        for features in self.features.values():
-            for name, feature in features.items():
-                found.setdefault(name, feature)
-        return found
-
-
-def schema_of(path: Path, config: str | None) -> Schema:
-    """Guess what the columns of a folder are.
+def schema_of(splits: OwnSplits) -> Schema:
+    """Guess what the columns of a data set are, unless its format says it.
 
     Args:
-        path: The folder.
-        config: Its configuration; None takes the only one, or ``default``.
+        splits: What was read.
     """
-    files = _Files(path, config)
-    return own_schema.guess(files.all_features, files.tables)
+    return splits.says or own_schema.guess(splits.all_features, splits.tables)
 
 
-def load_folder(path: Path, config: str | None, declared: Schema | None) -> datasets.DatasetDict:
-    """Read and check a folder.
+def checked(splits: OwnSplits, declared: Schema | None) -> datasets.DatasetDict:
+    """Check a data set of one's own, and make it one.
 
     Args:
-        path: The folder.
-        config: Its configuration; None takes the only one, or ``default``.
+        splits: What was read.
         declared: What its columns are; None guesses.
 
     Raises:
+        EmptySplitError: If a split has no rows.
+        ForbiddenDatasetError: If it is CoNLL-2003.
         SchemaError: If columns or types differ between splits, are not those declared, or a word
             is missing.
         LabelError: If a label is outside its names.
         AlignmentError: If words and their annotation differ in length.
     """
-    files = _Files(path, config)
-    known = files.all_features
-    says = own_schema.guess(known, files.tables) if declared is None else declared
+    known = splits.all_features
+    says = schema_of(splits) if declared is None else declared
     missing = [name for name in says.columns if name not in known]
     if missing:
         raise SchemaError(
-            f"{files.where}: the schema names the columns {missing}, found {list(known)}."
+            f"{splits.where}: the schema names the columns {missing}, found {list(known)}."
         )
     hint = _HINT if declared is None else ""
-    features = _agreed_features(files, says, known)
+    features = _agreed_features(splits, says, known)
     tables = {}
-    for split, table in files.tables.items():
-        place = f"{files.where}, split {split!r}"
+    for split, table in splits.tables.items():
+        place = f"{splits.where}, split {split!r}"
         tables[split] = _with_label_ids(_with_all_columns(table, features), says, features, place)
-    _check_content(tables, says, features, files.where, hint)
+    _check_content(tables, says, features, splits, hint)
     return folder.in_memory(tables, features)
 
 
-def _common_features(parts: Sequence[Path], where: str) -> datasets.Features:
-    first, *others = [folder.features_of(part) for part in parts]
-    for features in others:
-        schema.check_features(features, first, where)
-    return first
-
-
-def _agreed_features(files: _Files, says: Schema, known: Mapping[str, Any]) -> datasets.Features:
+def _agreed_features(
+    splits: OwnSplits, says: Schema, known: Mapping[str, Any]
+) -> datasets.Features:
     """Features of the loaded splits: those of the files, which must agree, and declared names."""
-    agreed = {name: _feature(files, says, name, feature) for name, feature in known.items()}
-    first = next(iter(files.features))
-    for split, found in files.features.items():
+    agreed = {name: _feature(splits, says, name, feature) for name, feature in known.items()}
+    first = next(iter(splits.features))
+    for split, found in splits.features.items():
         # A split may lack a column of labels; columns that are converted are looked at then.
         expected = {
             name: feature if agreed[name] is feature else found.get(name, feature)
             for name, feature in known.items()
             if name in found or name not in says.labels
         }
-        where = f"{files.where}, split {split!r} (compared with split {first!r})"
+        where = f"{splits.where}, split {split!r} (compared with split {first!r})"
         schema.check_features(found, expected, where)
     return datasets.Features(agreed)
 
 
-def _feature(files: _Files, says: Schema, name: str, found: Any) -> Any:
+def _feature(splits: OwnSplits, says: Schema, name: str, found: Any) -> Any:
     names = says.labels.get(name)
     if names is None:
-        return datasets.Value("int64") if _is_pandas_integer(files, says, name) else found
+        return datasets.Value("int64") if _is_pandas_integer(splits, says, name) else found
     declared = schema.label_names(found)
     if declared is not None and declared != tuple(names):
         raise SchemaError(
-            f"{files.where}, column {name!r}: the file declares the label names {list(declared)}, "
+            f"{splits.where}, column {name!r}: the file declares the label names {list(declared)}, "
             f"the schema {list(names)}."
         )
     item = datasets.ClassLabel(names=list(names))
     return item if getattr(found, "feature", None) is None else datasets.Sequence(item)
 
 
-def _is_pandas_integer(files: _Files, says: Schema, name: str) -> bool:
+def _is_pandas_integer(splits: OwnSplits, says: Schema, name: str) -> bool:
     """Whether labels are integers that pandas turned into floats, for the sake of missing ones.
 
     They are whole wherever they are there, and some are missing, or another split has integers.
     """
-    columns = [table[name] for table in files.tables.values() if name in table.column_names]
+    columns = [table[name] for table in splits.tables.values() if name in table.column_names]
     floats = [_without_nan(c) for c in columns if pa.types.is_floating(c.type)]
     integers = [column for column in columns if pa.types.is_integer(column.type)]
     if name not in says.labels or not floats or len(floats) + len(integers) < len(columns):
@@ -216,9 +182,10 @@ def _check_content(
     tables: Mapping[str, pa.Table],
     says: Schema,
     features: datasets.Features,
-    where: str,
+    splits: OwnSplits,
     hint: str,
 ) -> None:
+    where = splits.where
     for name in (says.words, *says.per_word):
         kind = "list of string" if name is None else schema.describe(features[name])
         if not own_schema.is_flat_list(kind) or (name == says.words and kind != "list of string"):
@@ -229,7 +196,9 @@ def _check_content(
         if says.words is not None:
             schema.check_complete(table[says.words], f"{place}, column {says.words!r}")
             try:
-                schema.check_aligned(table, [says.words, *says.per_word], place, partly=True)
+                schema.check_aligned(
+                    table, [says.words, *says.per_word], place, True, splits.lines.get(split)
+                )
             except AlignmentError as error:
                 raise AlignmentError(f"{error}{hint}") from None
         for name, feature in features.items():

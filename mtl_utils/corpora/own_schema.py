@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 
 from mtl_utils.corpora import schema
 
-__all__ = ["Schema", "guess", "is_flat_list"]
+__all__ = ["Schema", "check_column_names", "guess", "is_flat_list", "is_label_name"]
 
 _WORDS = ("tokens", "words")
 _LABEL = re.compile(r"(.*_)?(labels?|tags?|intent|upos|class|category)", re.IGNORECASE)
@@ -60,16 +60,16 @@ class Schema:
         """Check the fields, and keep what does not change."""
         if self.words is not None and not isinstance(self.words, str):
             raise TypeError(f"words must be the name of a column, or None, got {self.words!r}")
-        _check_names("per_word", self.per_word)
+        check_column_names("per_word", self.per_word)
         if not isinstance(self.labels, Mapping):
             raise TypeError(
                 "labels must map each column of labels to its label names, or to None, got "
                 f"{self.labels!r}"
             )
-        _check_names("labels", list(self.labels))
+        check_column_names("labels", list(self.labels))
         for column, names in self.labels.items():
             if names is not None:
-                _check_names(f"labels[{column!r}]", names)
+                check_column_names(f"labels[{column!r}]", names)
         if self.per_word and self.words is None:
             raise ValueError(f"per_word is {self.per_word}, but there is no column of words")
         if self.words in self.per_word:
@@ -85,7 +85,17 @@ class Schema:
         return list(dict.fromkeys([*words, *self.per_word, *self.labels]))
 
 
-def _check_names(what: str, names: Any) -> None:
+def check_column_names(what: str, names: Any) -> None:
+    """Refuse what is no list of names, or has one twice.
+
+    Args:
+        what: What the message is to call it.
+        names: The names.
+
+    Raises:
+        TypeError: If it is no list or tuple of texts.
+        ValueError: If a name occurs twice.
+    """
     if not isinstance(names, list | tuple) or not all(isinstance(name, str) for name in names):
         raise TypeError(f"{what} must be a list or tuple of names, got {names!r}")
     twice = sorted({name for name in names if names.count(name) > 1})
@@ -110,7 +120,7 @@ def guess(features: Mapping[str, Any], tables: Mapping[str, pa.Table]) -> Schema
     kinds = {name: schema.describe(feature) for name, feature in features.items()}
     words = next((name for name in _WORDS if kinds.get(name) == "list of string"), None)
     per_word = [] if words is None else _annotations(words, kinds, tables)
-    labels = [n for n, kind in kinds.items() if "ClassLabel" in kind or _LABEL.fullmatch(n)]
+    labels = [n for n, kind in kinds.items() if "ClassLabel" in kind or is_label_name(n)]
     return Schema(words, tuple(per_word), dict.fromkeys(labels))
 
 
@@ -128,6 +138,11 @@ def _annotations(
             or (rows >= _OTHER_ROWS and same >= _OTHER_SHARE * rows)
         ):
             yield name
+
+
+def is_label_name(name: str) -> bool:
+    """Whether a column is named like a label."""
+    return _LABEL.fullmatch(name) is not None
 
 
 def is_flat_list(kind: str) -> bool:

@@ -6,7 +6,7 @@ that is wrong, naming what was found and what was expected.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import datasets
@@ -275,7 +275,13 @@ def _check_bounds(
         )
 
 
-def check_aligned(table: pa.Table, names: list[str], where: str, partly: bool = False) -> None:
+def check_aligned(
+    table: pa.Table,
+    names: list[str],
+    where: str,
+    partly: bool = False,
+    lines: Sequence[int] | None = None,
+) -> None:
     """Check that list columns have the same length in every row.
 
     Args:
@@ -283,6 +289,7 @@ def check_aligned(table: pa.Table, names: list[str], where: str, partly: bool = 
         names: The columns.
         where: What was read, for the message.
         partly: Whether a row may lack an annotation altogether.
+        lines: On which line of a file each row stands, if they are from one.
 
     Raises:
         AlignmentError: If they differ, naming the first row.
@@ -297,7 +304,8 @@ def check_aligned(table: pa.Table, names: list[str], where: str, partly: bool = 
         row = pc.index(differs, True).as_py()
         if row < 0:
             continue
+        place = f" (line {lines[row]})" if lines else ""
         raise AlignmentError(
-            f"{where}, row {row}: {reference!r} has {lengths[row].as_py()} items but {name!r} has "
-            f"{pc.fill_null(other, -1)[row].as_py()}; expected one each."
+            f"{where}, row {row}{place}: {reference!r} has {lengths[row].as_py()} items but "
+            f"{name!r} has {pc.fill_null(other, -1)[row].as_py()}; expected one each."
         )
