@@ -25,7 +25,7 @@ _LABEL = re.compile(r"(.*_)?(labels?|tags?|intent|upos|class|category)", re.IGNO
 _SURE = re.compile(
     r"((ner|pos|chunk|slot|bio|iob2?)_tags|upos|xpos|lemmas|feats|deprels?)", re.IGNORECASE
 )
-_LIKELY = re.compile(r"(.+_tags|(.*_)?labels|slots|entities|ner|pos|chunks)", re.IGNORECASE)
+_LIKELY = re.compile(r"((.+_)?tags|(.*_)?labels|slots|entities|ner|pos|chunks)", re.IGNORECASE)
 _LIKELY_SHARE = 0.5
 _OTHER_SHARE = 0.9
 _OTHER_ROWS = 10

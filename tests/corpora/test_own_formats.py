@@ -378,8 +378,10 @@ def test_what_are_no_json_lines(content: str, message: str, put: Put) -> None:
         corpora.load(put("a.json", content))
 
 
-def test_words_and_labels_of_unequal_length(put: Put) -> None:
-    content = '{"tokens": ["a"], "ner_tags": ["O"]}\n\n{"tokens": ["a", "b"], "ner_tags": ["O"]}\n'
+@pytest.mark.parametrize("tags", ["ner_tags", "tags"])
+def test_words_and_labels_of_unequal_length(tags: str, put: Put) -> None:
+    content = '{"tokens": ["a"], "TAGS": ["O"]}\n\n{"tokens": ["a", "b"], "TAGS": ["O"]}\n'
+    content = content.replace("TAGS", tags)
     with pytest.raises(AlignmentError, match=r"row 1 \(line 3\): 'tokens' has 2 .* has 1"):
         corpora.load(put("a.jsonl", content))
 
