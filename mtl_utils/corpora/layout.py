@@ -101,17 +101,20 @@ def flat_files(path: Path, given: TextFormat | None) -> dict[str, Path]:
     named = {file: _NAME.fullmatch(file.stem) for file in candidates}
     if not any(named.values()):
         return {}
+    kinds = {type(format_of(file, given)) for file, match in named.items() if match}
+    if len(kinds) > 1:
+        ends = sorted({file.suffix.lower() for file, match in named.items() if match})
+        raise LayoutError(
+            f"{path}: found files of several formats ({', '.join(ends)}), expected one; say which: "
+            "format=..., or load({'train': ...})."
+        )
+    # What is of another format, such as a description in JSON, is not meant to be a split.
+    named = {file: match for file, match in named.items() if type(format_of(file, given)) in kinds}
     if unclear := [file.name for file, match in named.items() if match is None]:
         raise LayoutError(
             f"{path}: found {unclear[0]!r}, whose name tells no split, beside "
             f"{next(file.name for file in named if named[file])!r}; expected names such as "
             "'train.csv', or say which file is what: load({'train': ...})."
-        )
-    ends = sorted({file.suffix.lower() for file in candidates})
-    if given is None and len({type(format_of(file, None)) for file in candidates}) > 1:
-        raise LayoutError(
-            f"{path}: found files of several formats ({', '.join(ends)}), expected one; say which: "
-            "format=..., or load({'train': ...})."
         )
     found: dict[str, Path] = {}
     for file, match in named.items():

@@ -67,5 +67,5 @@ def write(
             "to_parquet(...) put predictions into such files."
         )
     content = found.rewrite(read_text(source), predictions)
-    with whole_file(path) as file:
+    with whole_file(Path(path).expanduser()) as file:
         file.write(content)

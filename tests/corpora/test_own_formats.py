@@ -95,6 +95,7 @@ def test_a_folder_of_one_file_a_split(dev: str, end: str, put: Put, tmp_path: Pa
         else:
             put(f"{split}.{end}", contents[end])
     put("README.md", "about")
+    put("dataset_infos.json" if end != "jsonl" else "statistics.csv", "{}")
     put("LICENSE.txt", "all yours")
     put("._train.csv", b"\x00\x05")
     assert list(corpora.load(tmp_path)) == ["train", "validation", "test"]
