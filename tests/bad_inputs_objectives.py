@@ -3,7 +3,15 @@
 from __future__ import annotations
 
 import torch
-from bad_input_cases import INF, NAN, NOT_POSITIVE, NOT_SHARES, NOT_TENSORS, EntryPoint
+from bad_input_cases import (
+    INF,
+    NAN,
+    NOT_CHOICES,
+    NOT_POSITIVE,
+    NOT_SHARES,
+    NOT_TENSORS,
+    EntryPoint,
+)
 
 from mtl_utils import nn, objectives, sharing
 
@@ -30,6 +38,7 @@ def _layers() -> nn.LSTMLayers:
 
 NOT_ENCODERS = (None, 3, "encoder", torch.nn.Linear(2, 2))
 NOT_PARTS = (None, 3, "encoders", {}, [_encoder()], {"a": torch.nn.Linear(2, 2)}, {1: _encoder()})
+NOT_COUNTED = (*NOT_TENSORS, TARGETS, torch.tensor(True))
 NOT_STRENGTHS = (-1.0, NAN, INF, "1", True, [1.0])
 
 ENTRY_POINTS = [
@@ -40,6 +49,29 @@ ENTRY_POINTS = [
         objectives.label_smoothing_loss,
         _losses,
         {**_common, "smoothing": NOT_SHARES},
+    ),
+    EntryPoint(
+        "scaled_loss",
+        objectives.scaled_loss,
+        _losses,
+        {**_common, "smoothing": NOT_SHARES, "scale": NOT_CHOICES},
+    ),
+    EntryPoint(
+        "count_scaled",
+        objectives.count_scaled,
+        lambda: {"counted": TARGETS > 0},
+        {"counted": NOT_COUNTED, "scale": NOT_CHOICES},
+    ),
+    EntryPoint(
+        "scaled_mean",
+        objectives.scaled_mean,
+        lambda: {"total": torch.ones(()), "counted": TARGETS > 0},
+        {
+            "total": (*NOT_TENSORS, torch.ones(2), torch.ones((), dtype=torch.long)),
+            "counted": NOT_COUNTED,
+            "scale": NOT_CHOICES,
+            "at_uniform": NOT_STRENGTHS,
+        },
     ),
     EntryPoint(
         "minimum_risk_loss",

@@ -38,6 +38,7 @@ SETTINGS: dict[str, Any] = {
     "labels": NOT_LABEL_SETS,
     "smoothing": NOT_SHARES,
     "dropout": NOT_PROBABILITIES,
+    "scale": NOT_CHOICES,
 }
 TOPIC = tasks.Classification("topic", ("a", "b"))
 NER = tasks.Tagging("ner", TAGS)
@@ -89,6 +90,7 @@ CONSTRUCTORS = [
             "vocab_size": NOT_SIZES,
             "smoothing": NOT_SHARES,
             "per": NOT_CHOICES,
+            "scale": NOT_CHOICES,
         },
         name="lm",
         vocab_size=5,
@@ -112,6 +114,7 @@ CONSTRUCTORS = [
             "tokenize": ("moses", "", 3, True, ["13a"]),
             "language": ("Chinese", "", 3, True, ["zh"]),
             "normalise": NOT_FLAGS,
+            "scale": NOT_CHOICES,
         },
         name="fr",
         tokenizer=WORDS,

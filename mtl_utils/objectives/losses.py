@@ -53,6 +53,28 @@ def label_smoothing_loss(
             [0, 1].
         TypeError: If targets are not integers.
     """
+    total, counted = summed_loss(logits, targets, smoothing, ignore_index)
+    return total / counted.sum().clamp(min=1)
+
+
+def summed_loss(
+    logits: Tensor, targets: Tensor, smoothing: float, ignore_index: int
+) -> tuple[Tensor, Tensor]:
+    """Sum cross-entropy over the targets that count, and say which these are.
+
+    Args:
+        logits: ``[..., C]``.
+        targets: Classes ``[...]``.
+        smoothing: See :func:`label_smoothing_loss`.
+        ignore_index: What stands where a target is missing.
+
+    Returns:
+        The sum, a scalar in nats; ``[...]``, True where a target counts.
+
+    Raises:
+        ValueError: As :func:`label_smoothing_loss`.
+        TypeError: Likewise.
+    """
     counted = check_targets(logits, targets, ignore_index)
     check_smoothing(smoothing)
     total = functional.cross_entropy(
@@ -62,7 +84,7 @@ def label_smoothing_loss(
         reduction="sum",
         label_smoothing=smoothing,
     )
-    return total / counted.sum().clamp(min=1)
+    return total, counted
 
 
 def check_smoothing(smoothing: float) -> None:
@@ -114,16 +136,3 @@ def check_targets(logits: Tensor, targets: Tensor, ignore_index: int = MISSING_L
             "the size of the output layer."
         )
     return counted
-
-
-def num_counted(targets: Tensor, ignore_index: int = MISSING_LABEL) -> Tensor:
-    """Count the targets that a mean is over.
-
-    Args:
-        targets: Of any shape.
-        ignore_index: What stands where a target is missing.
-
-    Returns:
-        A scalar.
-    """
-    return torch.as_tensor((targets != ignore_index).sum())

@@ -9,8 +9,8 @@ from torch import Tensor
 from torch import nn as torch_nn
 
 from mtl_utils.arguments import check_text
-from mtl_utils.data.batch import Batch, Inputs
-from mtl_utils.objectives.losses import num_counted
+from mtl_utils.data.batch import MISSING_LABEL, Batch, Inputs
+from mtl_utils.objectives.scales import Scale, count_scaled
 
 
 class Head(torch_nn.Module):
@@ -22,12 +22,14 @@ class Head(torch_nn.Module):
     Attributes:
         reads_decoder: Whether it must be given the states of a decoder, one a target token, and not
             those of the encoder.
+        scale: What its loss is a mean over: labels, or texts with ``"text"``.
 
     Raises:
         TypeError: If the name is no string.
     """
 
     reads_decoder: bool = False
+    scale: Scale = "token"
 
     def __init__(self, task: str) -> None:
         super().__init__()
@@ -100,7 +102,7 @@ class Head(torch_nn.Module):
         )
 
     def count(self, batch: Batch) -> Tensor:
-        """Return how many labels the mean of :meth:`loss` is over.
+        """Return how many labels, or texts, the mean of :meth:`loss` is over.
 
         Args:
             batch: The batch.
@@ -108,7 +110,7 @@ class Head(torch_nn.Module):
         Returns:
             A scalar.
         """
-        return num_counted(batch.labels[self.task])
+        return count_scaled(batch.labels[self.task] != MISSING_LABEL, self.scale)
 
     def _undefined(self, method: str) -> NotImplementedError:
         return NotImplementedError(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar
 
 from torch import Tensor
@@ -13,7 +13,8 @@ from torch import nn as torch_nn
 from mtl_utils.arguments import check_kind, check_probability, check_sizes, check_text
 from mtl_utils.data.batch import MISSING_LABEL, Batch, Inputs
 from mtl_utils.data.class_labels import labels_by_name
-from mtl_utils.objectives.losses import check_smoothing, label_smoothing_loss
+from mtl_utils.objectives.losses import check_smoothing
+from mtl_utils.objectives.scales import DEFAULT_SCALE, Scale, check_scale, scaled_loss
 from mtl_utils.tasks.label_names import check_labels, label_ids, label_names
 from mtl_utils.tasks.labelled_head import LabelledHead
 from mtl_utils.tasks.pooling import PAIR_POOLINGS, TEXT_POOLINGS, Pooling
@@ -34,10 +35,12 @@ class Classification:
         pooling: Which state speaks for the text: ``"first"`` or ``"mean"``.
         smoothing: Label smoothing while training.
         dropout: Probability of dropping a unit of what was pooled.
+        scale: What the loss is divided by, see :data:`mtl_utils.objectives.Scale`. With one label a
+            text ``"token"`` and ``"text"`` are the same.
 
     Raises:
-        ValueError: If there are no labels, one occurs twice, there is no such pooling, or a
-            probability is outside its range.
+        ValueError: If there are no labels, one occurs twice, there is no such pooling or
+            scale, or a probability is outside its range.
         TypeError: If the name or a label is no string, the labels have no order, or a probability
             is no number.
     """
@@ -48,6 +51,7 @@ class Classification:
     smoothing: float = 0.0
     dropout: float = 0.0
     causal = False
+    scale: Scale = field(default=DEFAULT_SCALE, kw_only=True)
     poolings: ClassVar[Mapping[str, Pooling]] = TEXT_POOLINGS
 
     def __post_init__(self) -> None:
@@ -61,6 +65,7 @@ class Classification:
             )
         check_smoothing(self.smoothing)
         check_probability("dropout", self.dropout)
+        check_scale(self.scale)
 
     def label(self, name: str | int | None) -> int:
         """Turn a label into its id.
@@ -163,6 +168,8 @@ class PairClassification(Classification):
         pooling: What speaks for the pair: ``"first"`` or ``"compare"``.
         smoothing: Label smoothing while training.
         dropout: Probability of dropping a unit of what was pooled.
+        scale: What the loss is divided by, see :data:`mtl_utils.objectives.Scale`. With one label a
+            text ``"token"`` and ``"text"`` are the same.
 
     Raises:
         ValueError: As :class:`Classification`.
@@ -188,7 +195,7 @@ class ClassificationHead(LabelledHead):
         check_kind("task", task, Classification, "a Classification")
         check_sizes(width=width)
         super().__init__(task.name, task.labels)
-        self.smoothing = task.smoothing
+        self.smoothing, self.scale = task.smoothing, task.scale
         self.pooling = task.poolings[task.pooling]
         self.dropout = torch_nn.Dropout(task.dropout)
         self.output = torch_nn.Linear(self.pooling.factor * width, len(task.labels))
@@ -211,18 +218,20 @@ class ClassificationHead(LabelledHead):
     def loss(self, outputs: Tensor, batch: Batch) -> Tensor:
         """Return the mean cross-entropy per row that has a label, smoothed only while training.
 
+        With the scale ``"uniform"`` it is divided by log C.
+
         Args:
             outputs: Logits ``[B, C]``.
             batch: Holds the labels ``[B]``.
 
         Returns:
-            A scalar in nats.
+            A scalar, in nats but for ``"uniform"``.
 
         Raises:
             ValueError: If the labels do not fit the logits, or one does not exist.
         """
         smoothing = self.smoothing if self.training else 0.0
-        return label_smoothing_loss(outputs, batch.labels[self.task], smoothing)
+        return scaled_loss(outputs, batch.labels[self.task], self.scale, smoothing)
 
     def predict(self, hidden: Tensor, batch: Batch) -> list[int]:
         """Return the best label of each row.

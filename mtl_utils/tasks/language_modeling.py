@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from numbers import Real
 from typing import Any, Literal
 
@@ -14,8 +14,8 @@ from torch import nn as torch_nn
 from mtl_utils.arguments import check_kind, check_several, check_sizes, check_text, shown
 from mtl_utils.data.batch import MISSING_LABEL, Batch
 from mtl_utils.data.vocabulary import checked_ids
-from mtl_utils.objectives.losses import check_smoothing, label_smoothing_loss, num_counted
-from mtl_utils.objectives.sequence import sequence_loss
+from mtl_utils.objectives.losses import check_smoothing
+from mtl_utils.objectives.scales import DEFAULT_SCALE, Scale, check_scale, scaled_loss
 from mtl_utils.tasks.base import Head
 
 
@@ -29,12 +29,16 @@ class LanguageModeling:
         name: Under which a batch has its labels.
         vocab_size: Number of tokens, V.
         smoothing: Label smoothing while training.
-        per: What the loss is a mean over: ``"token"``, or ``"sequence"``, with the negative
-            log-likelihood of a whole sequence, which has no smoothed target.
+        per: ``"sequence"`` makes the loss the negative log-likelihood of a whole sequence, which
+            has no smoothed target; its scale is then ``"text"``. ``"token"`` leaves that to
+            ``scale``.
+        scale: What the loss is divided by, see :data:`mtl_utils.objectives.Scale`; a text is a
+            sequence, and C is V.
 
     Raises:
-        ValueError: If ``per`` is something else, a loss per sequence is to be smoothed,
-            ``vocab_size`` is below 1, or ``smoothing`` is outside [0, 1].
+        ValueError: If ``per`` is something else, a loss per sequence is to be smoothed or to have
+            another scale, ``vocab_size`` is below 1, ``smoothing`` is outside [0, 1], or there is
+            no such scale.
         TypeError: If the name is no string, or a number is none.
     """
 
@@ -43,6 +47,7 @@ class LanguageModeling:
     smoothing: float = 0.0
     per: Literal["token", "sequence"] = "token"
     causal = True
+    scale: Scale = field(default=DEFAULT_SCALE, kw_only=True)
 
     def __post_init__(self) -> None:
         check_text("name", self.name)
@@ -55,6 +60,14 @@ class LanguageModeling:
                 f"A loss per sequence is not smoothed; got smoothing={self.smoothing}. Use "
                 'per="token", or smoothing=0.'
             )
+        check_scale(self.scale)
+        if self.per == "sequence":
+            if self.scale not in ("text", DEFAULT_SCALE):
+                raise ValueError(
+                    f'scale={self.scale!r} and per="sequence", which is the scale "text", '
+                    "contradict one another; leave per out"
+                )
+            object.__setattr__(self, "scale", "text")
 
     def label(self, input_ids: Sequence[int]) -> list[int]:
         """Return the label of an input: at each position the token that follows it.
@@ -147,7 +160,7 @@ class LanguageModelingHead(Head):
         check_kind("task", task, LanguageModeling, "a LanguageModeling")
         check_sizes(width=width)
         super().__init__(task.name)
-        self.smoothing, self.per = task.smoothing, task.per
+        self.smoothing, self.scale = task.smoothing, task.scale
         self.output = torch_nn.Linear(width, task.vocab_size)
 
     def forward(self, hidden: Tensor, batch: Batch) -> Tensor:
@@ -163,30 +176,14 @@ class LanguageModelingHead(Head):
         return self.output(hidden)
 
     def loss(self, outputs: Tensor, batch: Batch) -> Tensor:
-        """Return the mean loss per token, smoothed only while training, or per sequence.
+        """Return the loss on the scale of the task, smoothed only while training.
 
         Args:
             outputs: Logits ``[B, T, V]``.
             batch: Holds the next tokens ``[B, T]``.
         """
-        if self.per == "sequence":
-            return sequence_loss(outputs, batch.labels[self.task])
         smoothing = self.smoothing if self.training else 0.0
-        return label_smoothing_loss(outputs, batch.labels[self.task], smoothing)
-
-    def count(self, batch: Batch) -> Tensor:
-        """Return how many tokens, or sequences, the mean of :meth:`loss` is over.
-
-        Args:
-            batch: The batch.
-
-        Returns:
-            A scalar.
-        """
-        labels = batch.labels[self.task]
-        if self.per == "sequence":
-            return (labels != MISSING_LABEL).any(dim=1).sum()
-        return num_counted(labels)
+        return scaled_loss(outputs, batch.labels[self.task], self.scale, smoothing)
 
     def predict(self, hidden: Tensor, batch: Batch) -> list[list[float]]:
         """Return the log-probability of each token after the first.

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
-from itertools import chain, compress
-from typing import Any, Literal, TypeVar
+from itertools import compress
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -17,15 +18,21 @@ from mtl_utils.data.batch import MISSING_LABEL, Batch
 from mtl_utils.data.class_labels import labels_by_name
 from mtl_utils.nn.crf import LinearChainCRF
 from mtl_utils.nn.tag_search import viterbi
-from mtl_utils.objectives.losses import check_smoothing, check_targets, label_smoothing_loss
+from mtl_utils.objectives.losses import check_smoothing, check_targets
+from mtl_utils.objectives.scales import (
+    DEFAULT_SCALE,
+    Scale,
+    check_scale,
+    scaled_loss,
+    scaled_mean,
+)
 from mtl_utils.tasks.entity_labels import as_iob2, iob2_constraints
 from mtl_utils.tasks.label_names import check_labels, label_ids, label_names
 from mtl_utils.tasks.labelled_head import LabelledHead
 from mtl_utils.tasks.schemes import repair_iob2
-from mtl_utils.tasks.spans import OUTSIDE, check_iob2, check_rows, to_spans
+from mtl_utils.tasks.spans import OUTSIDE, check_iob2, check_rows
+from mtl_utils.tasks.tag_scores import accuracy, report_entities
 from mtl_utils.tasks.words import compact
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -51,6 +58,8 @@ class Tagging:
             that the labels are no entity tags, whatever they look like.
         invalid: What :meth:`metrics` does with references that break IOB2, whose entities a strict
             reading would lose: ``"refuse"``, or ``"convert"`` (:func:`repair_iob2`) and count.
+        scale: What the loss is divided by, see :data:`mtl_utils.objectives.Scale`; with a CRF it
+            is the negative log-likelihood of all sequences, and ``"uniform"`` is as without.
 
     Raises:
         ValueError: If there are no labels, one occurs twice, an ``I-`` tag has no ``B-`` tag, some
@@ -69,6 +78,7 @@ class Tagging:
     scheme: Literal["auto", "iob2", "plain"] = "auto"
     invalid: Literal["refuse", "convert"] = "refuse"
     causal = False
+    scale: Scale = field(default=DEFAULT_SCALE, kw_only=True)
 
     def __post_init__(self) -> None:
         check_text("name", self.name)
@@ -83,6 +93,7 @@ class Tagging:
                 f"A CRF has no smoothed target; got smoothing={self.smoothing}. Use dropout, or "
                 "crf=False."
             )
+        check_scale(self.scale)
         if self.invalid not in ("refuse", "convert"):
             raise ValueError(f'invalid must be "refuse" or "convert", got {self.invalid!r}')
         self.iob2_tags  # noqa: B018  refuses labels of other schemes now, not when they are used
@@ -182,12 +193,12 @@ class Tagging:
         if count == 0:
             raise ValueError(f"No token has a label of {self.name!r}; there is nothing to measure")
         if self.iob2_tags is None:
-            return {"accuracy": _accuracy(found, expected)}
+            return {"accuracy": accuracy(found, expected)}
         tags = self.iob2_tags
         wanted_tags = [[tags[i] for i in row] for row in expected]
         wanted_tags, converted = self._within_scheme(wanted_tags)
         written = [["" if i == MISSING_LABEL else tags[i] for i in row] for row in found]
-        measured = {"accuracy": _accuracy(written, wanted_tags)}
+        measured = {"accuracy": accuracy(written, wanted_tags)}
         entities = [[tag or OUTSIDE for tag in row] for row in written]
         return measured | self._entity_metrics(entities, wanted_tags) | converted
 
@@ -205,30 +216,13 @@ class Tagging:
     def _entity_metrics(
         self, found: list[list[str]], expected: list[list[str]]
     ) -> dict[str, float]:
-        report = _report(found, expected)
+        report = report_entities(found, expected)
         total = report.get("micro avg", {})
         names = {"precision": "precision", "recall": "recall", "f1": "f1-score"}
         metrics = {name: float(total.get(key, 0.0)) for name, key in names.items()}
         for kind in self.entity_types:
             metrics[f"f1_{kind}"] = float(report.get(kind, {}).get("f1-score", 0.0))
         return metrics
-
-
-def _accuracy(found: Sequence[Sequence[T]], expected: Sequence[Sequence[T]]) -> float:
-    pairs = list(zip(chain(*found), chain(*expected), strict=True))
-    return sum(left == right for left, right in pairs) / len(pairs)
-
-
-def _report(found: list[list[str]], expected: list[list[str]]) -> dict[str, dict[str, Any]]:
-    if not any(map(to_spans, (*found, *expected))):
-        return {}  # seqeval fails without any entity
-    # It brings scikit-learn and SciPy, a second of waiting for all who measure no entities.
-    from seqeval.metrics import classification_report
-    from seqeval.scheme import IOB2
-
-    return classification_report(
-        expected, found, mode="strict", scheme=IOB2, output_dict=True, zero_division=0
-    )
 
 
 class TaggingHead(LabelledHead):
@@ -254,7 +248,7 @@ class TaggingHead(LabelledHead):
         check_kind("task", task, Tagging, "a Tagging")
         check_sizes(width=width)
         super().__init__(task.name, task.labels)
-        self.smoothing = task.smoothing
+        self.smoothing, self.scale = task.smoothing, task.scale
         self.dropout = torch_nn.Dropout(task.dropout)
         size = len(task.labels)
         self.output = torch_nn.Linear(width, size)
@@ -283,18 +277,20 @@ class TaggingHead(LabelledHead):
         return self.output(self.dropout(hidden))
 
     def loss(self, outputs: Tensor, batch: Batch) -> Tensor:
-        """Return the mean loss per token that has a label.
+        """Return the loss on the scale of the task: the mean per token that has a label, or text.
 
         Without a CRF it is the cross-entropy, smoothed only while training. With one it is the
-        negative log-likelihood of all sequences together, divided by the number of their labels,
-        so that both kinds are on the same scale: with no transitions to speak of they are equal.
+        negative log-likelihood of all sequences together, divided by the same number, so that both
+        kinds are on the same scale: with no transitions to speak of they are equal. The scale
+        ``"uniform"`` divides by log C in both: where every sequence of T tags is as probable as
+        every other of the C^T, a tag costs log C.
 
         Args:
             outputs: Emissions ``[B, T, C]``.
             batch: Holds the labels ``[B, T]``.
 
         Returns:
-            A scalar in nats.
+            A scalar, in nats but for ``"uniform"``.
 
         Raises:
             ValueError: If the labels do not fit the emissions, or one does not exist.
@@ -302,12 +298,13 @@ class TaggingHead(LabelledHead):
         labels = batch.labels[self.task]
         self._check_fit(outputs, batch)
         if self.crf is None:
-            return label_smoothing_loss(outputs, labels, self.smoothing if self.training else 0.0)
+            smoothing = self.smoothing if self.training else 0.0
+            return scaled_loss(outputs, labels, self.scale, smoothing)
         counted = check_targets(outputs, labels)
         emissions, mask = compact(outputs, counted)
         tags, _ = compact(labels, counted)
         total = self.crf.log_likelihood(emissions, tags, mask).sum()
-        return -total / counted.sum().clamp(min=1)
+        return scaled_mean(-total, counted, self.scale, math.log(len(self.labels)))
 
     def predict(self, hidden: Tensor, batch: Batch) -> list[list[int]]:
         """Return the best label of each token of the input.

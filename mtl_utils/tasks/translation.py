@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -11,12 +11,12 @@ from torch import Tensor
 from torch import nn as torch_nn
 
 from mtl_utils.arguments import (
+    check_callable,
     check_flag,
     check_kind,
     check_probability,
     check_sizes,
     check_text,
-    shown,
 )
 from mtl_utils.data.batch import Batch
 from mtl_utils.data.tokenization import Tokenizer, check_tokenizer
@@ -24,7 +24,8 @@ from mtl_utils.nn.decoder import AttentionDecoder, Decoder, shift_right
 from mtl_utils.nn.decoding import Step
 from mtl_utils.nn.search import Hypothesis, beam_search, greedy_search
 from mtl_utils.nn.search_limits import check_length_penalty
-from mtl_utils.objectives.losses import check_smoothing, label_smoothing_loss
+from mtl_utils.objectives.losses import check_smoothing
+from mtl_utils.objectives.scales import DEFAULT_SCALE, Scale, check_scale, scaled_loss
 from mtl_utils.tasks.base import Head
 from mtl_utils.tasks.text_comparison import TextComparison
 from mtl_utils.tasks.text_scores import check_settings
@@ -63,6 +64,8 @@ class Translation:
         normalise: Whether the metrics compare texts as the tokenizer can write them, through
             :meth:`mtl_utils.data.Tokenizer.normalise` and Unicode's form NFC, and not with the
             references as they are given.
+        scale: What the loss is divided by, see :data:`mtl_utils.objectives.Scale`. C is the size
+            of the target vocabulary.
 
     Raises:
         ValueError: If there is a ``decoder`` and ``own_decoder`` is false, sacreBLEU has no such
@@ -88,21 +91,19 @@ class Translation:
     language: str | None = None
     normalise: bool = True
     causal = False
+    scale: Scale = field(default=DEFAULT_SCALE, kw_only=True)
 
     def __post_init__(self) -> None:
         check_text("name", self.name)
         check_tokenizer(self.tokenizer)
-        for name in ("width", "embedding_width"):
-            if getattr(self, name) is not None:
-                check_sizes(**{name: getattr(self, name)})
+        widths = {"width": self.width, "embedding_width": self.embedding_width}
+        check_sizes(**{name: width for name, width in widths.items() if width is not None})
         check_sizes(beam_size=self.beam_size, max_length=self.max_length)
         for name in ("lowercase", "attention", "own_decoder", "normalise"):
             check_flag(name, getattr(self, name))
-        if self.decoder is not None and not callable(self.decoder):
-            raise TypeError(
-                f"decoder must be a function of the vocabulary's size and the memory's width, got "
-                f"{shown(self.decoder)}"
-            )
+        if self.decoder is not None:
+            wanted = "a function of the vocabulary's size and the memory's width"
+            check_callable("decoder", self.decoder, wanted)
         if self.decoder is not None and not self.own_decoder:
             raise ValueError(
                 "decoder makes the decoder of the head, but with own_decoder=False the head has "
@@ -111,6 +112,7 @@ class Translation:
         check_settings(self.tokenize, self.language)
         check_smoothing(self.smoothing)
         check_probability("dropout", self.dropout)
+        check_scale(self.scale)
         check_length_penalty(self.length_penalty, self.max_length)
 
     def label(self, text: str) -> list[int]:
@@ -203,19 +205,17 @@ class WritingHead(Head):
     def __init__(self, task: Translation) -> None:
         check_kind("task", task, Translation, "a Translation")
         super().__init__(task.name)
-        self.settings = task
+        self.settings, self.scale = task, task.scale
 
     def loss(self, outputs: Tensor, batch: Batch) -> Tensor:
-        """Return the mean label-smoothed loss per target token.
-
-        While evaluating, smoothing is left out: what remains is the negative log-likelihood.
+        """Return the loss on the scale of the task, label-smoothed only while training.
 
         Args:
             outputs: Logits ``[B, U, V]``.
             batch: Holds the target sentences.
         """
         smoothing = self.settings.smoothing if self.training else 0.0
-        return label_smoothing_loss(outputs, batch.labels[self.task], smoothing)
+        return scaled_loss(outputs, batch.labels[self.task], self.scale, smoothing)
 
     def compare(self, hidden: Tensor, batch: Batch) -> list[tuple[Any, Any] | None]:
         """Refuse: text is measured as text.

@@ -1,0 +1,122 @@
+"""Scales of losses: what the sum over labels is divided by, so how loud a task is among others."""
+
+from __future__ import annotations
+
+import math
+from typing import Literal, get_args
+
+from torch import Tensor
+
+from mtl_utils.arguments import check_choice, check_number, check_tensor
+from mtl_utils.data.batch import MISSING_LABEL
+from mtl_utils.objectives.losses import summed_loss
+
+Scale = Literal["token", "text", "uniform"]
+"""What the loss of a task is divided by, beside the losses of others.
+
+``"token"`` is the mean over labels: each tag, each word that is written, each class weighs the
+same. ``"text"`` divides the same sum by the number of texts that have a label, so that a text with
+twenty tags weighs twenty times a tag. With one label a text both are equal. ``"uniform"`` is the
+mean over labels divided by what it is where every label is as probable as every other,
+:math:`\\log C` for C labels (the size of the vocabulary where text is written): a task that has
+learnt nothing costs 1, whatever it is.
+"""
+
+#: The scale of a task that is not told one.
+DEFAULT_SCALE: Scale = "token"
+
+SCALES: tuple[str, ...] = get_args(Scale)
+
+
+def check_scale(scale: str) -> None:
+    """Refuse what is no scale.
+
+    Args:
+        scale: Its name.
+
+    Raises:
+        ValueError: If there is none of that name.
+    """
+    check_choice("scale", scale, SCALES)
+
+
+def count_scaled(counted: Tensor, scale: Scale = DEFAULT_SCALE) -> Tensor:
+    """Count what a loss is a mean over.
+
+    Args:
+        counted: ``[B]`` or ``[B, ...]``, True where there is a label.
+        scale: How the loss is scaled.
+
+    Returns:
+        A scalar: how many texts have a label for ``"text"``, else how many labels there are.
+
+    Raises:
+        ValueError: If there is no such scale.
+        TypeError: If ``counted`` is no boolean tensor.
+    """
+    check_tensor("counted", counted, "[B, ...]", "boolean")
+    check_scale(scale)
+    if scale == "text" and counted.dim() > 1:
+        counted = counted.flatten(1).any(dim=1)
+    return counted.sum()
+
+
+def scaled_mean(
+    total: Tensor, counted: Tensor, scale: Scale = DEFAULT_SCALE, at_uniform: float = 1.0
+) -> Tensor:
+    r"""Turn the sum of a loss over labels into the loss of a task.
+
+    For a batch that is read in parts, the losses of the parts, each times its
+    :func:`count_scaled`, sum to that of the whole times its own.
+
+    Args:
+        total: The sum, a scalar.
+        counted: ``[B]`` or ``[B, ...]``, True where there is a label.
+        scale: What to divide by.
+        at_uniform: The loss of one label where every label is as probable as every other, for
+            ``"uniform"``: :math:`\log C`. With a single label it is 0, and the loss is always 0;
+            nothing is divided then.
+
+    Returns:
+        A scalar; exactly 0, with zero gradient, where there is no label.
+
+    Raises:
+        ValueError: If there is no such scale, or ``at_uniform`` is negative or not finite.
+        TypeError: If an argument is not of its kind.
+    """
+    check_tensor("total", total, "[]", "floating-point")
+    check_number("at_uniform", at_uniform, least=0)
+    mean = total / count_scaled(counted, scale).clamp(min=1)
+    return mean / at_uniform if scale == "uniform" and at_uniform else mean
+
+
+def scaled_loss(
+    logits: Tensor,
+    targets: Tensor,
+    scale: Scale = DEFAULT_SCALE,
+    smoothing: float = 0.0,
+    ignore_index: int = MISSING_LABEL,
+) -> Tensor:
+    r"""Cross-entropy on a scale.
+
+    Smoothing changes nothing about the scales: against a smoothed target, too, the loss of one
+    label is :math:`\log C` where every label is as probable as every other.
+
+    Args:
+        logits: ``[B, C]`` or ``[B, T, C]``.
+        targets: Classes ``[B]`` or ``[B, T]``; ``ignore_index`` is not counted.
+        scale: What the sum over labels is divided by.
+        smoothing: As in :func:`label_smoothing_loss`, which this is for ``"token"``.
+        ignore_index: What stands where a target is missing.
+
+    Returns:
+        A scalar, in nats but for ``"uniform"``; exactly 0, with zero gradient, where nothing is
+        counted.
+
+    Raises:
+        ValueError: If the shapes do not fit, a target is not a class, ``smoothing`` is outside
+            [0, 1], or there is no such scale.
+        TypeError: If targets are not integers.
+    """
+    total, counted = summed_loss(logits, targets, smoothing, ignore_index)
+    return scaled_mean(total, counted, scale, math.log(max(1, logits.shape[-1])))
