@@ -100,6 +100,7 @@ def registry() -> dict[str, Experiment]:
         atlas_difficulty,
         data_sets,
         language_models,
+        loss_scales,
         multitask_transformer,
         named_entities,
         pretrained,
@@ -120,6 +121,7 @@ def registry() -> dict[str, Experiment]:
         multitask_transformer,
         pretrained,
         sharing_families,
+        loss_scales,
     )
     return {experiment.name: experiment for module in modules for experiment in module.EXPERIMENTS}
 

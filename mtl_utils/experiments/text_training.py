@@ -147,6 +147,7 @@ def model_of(config: Config, sets: Sequence[TextSet], vocab_size: int) -> MultiT
     for name in named:
         text_set = next(text_set for text_set in sets if name in text_set.kinds)
         settings = {"dropout": config["head_dropout"], "smoothing": config.get("smoothing", 0.0)}
+        settings["scale"] = config.get("scale", "token")  # as recorded, whatever the default is
         if text_set.kinds[name] is Tagging:
             settings["crf"] = config.get("crf", False)
             settings["smoothing"] = 0.0 if settings["crf"] else settings["smoothing"]
@@ -259,7 +260,8 @@ def train_and_measure(config: Config, seed: int) -> tuple[MultiTaskModel, dict[s
             With ``apart`` the training rows of a data set are dealt out, and each of its tasks has
             the labels of its own rows alone. At most ``max_validation`` and ``max_test`` rows of a
             data set are measured. Heads have ``head_dropout``, ``pooling`` (``"first"``, or
-            ``"mean"`` and for pairs ``"compare"``), ``smoothing`` and ``crf``. A step takes a batch
+            ``"mean"`` and for pairs ``"compare"``), ``smoothing`` and ``crf``, and their losses the
+            ``scale`` (``"token"``). A step takes a batch
             of each data set, and there are ``steps`` of them with ``validations`` in between;
             ``training`` are the other settings of the trainer, ``weights`` those of the losses,
             equal ones where there are none. ``choose`` is ``"mean"`` where one set of weights must

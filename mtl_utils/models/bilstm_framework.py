@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -18,6 +19,7 @@ from mtl_utils.models import given
 from mtl_utils.models.multitask import MultiTaskModel
 from mtl_utils.nn import BiLSTMEncoder, Hypothesis, ProjectedEncoder, SelfAttentiveDecoder, sample
 from mtl_utils.nn.evaluation_mode import evaluation_mode
+from mtl_utils.objectives.scales import Scale
 from mtl_utils.sharing import SharedDecoder
 from mtl_utils.tasks import LanguageModeling, LanguageModelingHead, Tagging, TaggingHead
 
@@ -48,6 +50,8 @@ class BiLSTMFramework(MultiTaskModel):
         tasks: Which of the three tasks to have.
         target_language: Code of the language to translate into, which chooses how BLEU finds words;
             see :class:`mtl_utils.tasks.Translation`.
+        scale: Of all losses, see :data:`mtl_utils.objectives.Scale`. If ``None``, the default of
+            the tasks for tags and translation, and ``"text"`` for the language.
 
     Raises:
         ValueError: If a task is not one of the three, a size is below 1, ``width`` is odd,
@@ -67,6 +71,8 @@ class BiLSTMFramework(MultiTaskModel):
         max_length: int = 100,
         tasks: Sequence[str] = TASKS,
         target_language: str | None = None,
+        *,
+        scale: Scale | None = None,
     ) -> None:
         given.check_tokenizer("tokenizer", tokenizer)
         given.check_label_names("labels", labels)
@@ -91,16 +97,11 @@ class BiLSTMFramework(MultiTaskModel):
             written=[TRANSLATION],
             continued=[LANGUAGE],
         )
-        tagging = Tagging(TAGS, tuple(labels), dropout=dropout)
-        translation = Translation(
-            TRANSLATION,
-            tokenizer,
-            smoothing=smoothing,
-            max_length=max_length,
-            own_decoder=False,
-            language=target_language,
-        )
-        language = LanguageModeling(LANGUAGE, vocab_size, per="sequence")
+        scaled: dict[str, Any] = {} if scale is None else {"scale": scale}
+        tagging = Tagging(TAGS, tuple(labels), dropout=dropout, **scaled)
+        writing = {"smoothing": smoothing, "max_length": max_length, "language": target_language}
+        translation = Translation(TRANSLATION, tokenizer, own_decoder=False, **writing, **scaled)
+        language = LanguageModeling(LANGUAGE, vocab_size, **(scaled or {"per": "sequence"}))
         made: list[Task] = [tagging, translation, language]
         super().__init__(sharing, [task for task in made if task.name in tasks])
         self.tagging, self.translation, self.language = tagging, translation, language

@@ -160,7 +160,7 @@ class LanguageModelingHead(Head):
         check_kind("task", task, LanguageModeling, "a LanguageModeling")
         check_sizes(width=width)
         super().__init__(task.name)
-        self.smoothing, self.scale = task.smoothing, task.scale
+        self.smoothing, self.per, self.scale = task.smoothing, task.per, task.scale
         self.output = torch_nn.Linear(width, task.vocab_size)
 
     def forward(self, hidden: Tensor, batch: Batch) -> Tensor:

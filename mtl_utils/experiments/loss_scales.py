@@ -1,0 +1,272 @@
+"""Which scale of losses a first user can trust: three scales against weights that were searched."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+
+from mtl_utils.experiments.analysis import load_results
+from mtl_utils.experiments.atlas_tasks import NAMES, Labelled, corpus, tokenizer
+from mtl_utils.experiments.joint_measures import measure_language, tagging_scores
+from mtl_utils.experiments.registry import Config, Experiment
+from mtl_utils.experiments.text_training import main_scores, train_and_measure
+from mtl_utils.experiments.three_tasks import MEASURED, loader_of
+from mtl_utils.models import BiLSTMFramework, MultiTaskModel
+from mtl_utils.objectives import FixedWeights
+from mtl_utils.objectives.scales import SCALES
+from mtl_utils.training import Trainer, TrainerConfig
+
+SEARCH = "loss_scales_search"
+REFERENCE = "best of 16 weights"
+DRAWS = 16
+
+_BILSTM = {"kind": "bilstm", "width": 96, "num_layers": 1, "dropout": 0.2}
+_TEXTS: Mapping[str, Any] = {
+    "encoder": _BILSTM,
+    "sharing": {"kind": "hard"},
+    "head_dropout": 0.2,
+    "max_validation": 500,
+    "max_test": 2000,
+    "choose": "mean",
+}
+
+MIXTURES: Mapping[str, Mapping[str, Any]] = {
+    "SNIPS": {
+        **_TEXTS,
+        "data": [["snips", None, 32]],
+        "tasks": ["intent", "slots"],
+        "vocab_size": 4000,
+        "crf": True,
+        "steps": 400,
+        "validations": 4,
+        "training": {"learning_rate": 0.01, "warmup_steps": 50},
+    },
+    "TREC, UNER, SICK": {
+        **_TEXTS,
+        "data": [["trec", None, 32], ["universal_ner", None, 32], ["sick", None, 32]],
+        "tasks": ["question", "entities", "inference"],
+        "vocab_size": 6000,
+        "crf": False,
+        "steps": 600,
+        "validations": 4,
+        "training": {"learning_rate": 0.01, "warmup_steps": 50},
+    },
+    "Atlas": {
+        "data": [[4000, ["tags", "translation", "language"], 1500]],
+        "tasks": ["tags", "translation", "language"],
+        "alternating": False,
+        "width": 96,
+        "steps": 400,
+        "validations": 4,
+        "training": {"optimizer": "adam", "learning_rate": 0.01, "warmup_steps": 50},
+    },
+}
+"""Tasks that are trained together, on the same texts (SNIPS, Atlas) or each on its own."""
+
+
+def weights_drawn(mixture: str, draw: int) -> dict[str, float]:
+    """Draw a weight for each task, log-uniformly from 0.1 to 10.
+
+    Args:
+        mixture: One of :data:`MIXTURES`.
+        draw: Its number, below :data:`DRAWS`.
+    """
+    tasks = MIXTURES[mixture]["tasks"]
+    table = np.random.default_rng(0).uniform(-1, 1, (DRAWS, len(tasks)))
+    return {
+        task: round(float(10**power), 3) for task, power in zip(tasks, table[draw], strict=True)
+    }
+
+
+def run(config: Config, seed: int, workspace: Path) -> dict[str, Any]:
+    """Train one model and measure each of its tasks.
+
+    Args:
+        config: Its ``mixture`` with all settings, and the ``contender``: a scale with equal
+            weights, or :data:`REFERENCE`, the weights that were best in the search.
+        seed: Of weights, dropout and the order of batches.
+        workspace: In the folder of the results, where those of the search are.
+
+    Returns:
+        By task ``<task>_test`` and ``<task>_validation``, in percent; ``test`` and ``validation``,
+        their means; the weights, and seconds of training.
+    """
+    mixture, contender = config["mixture"], config["contender"]
+    if contender == REFERENCE:
+        draw = best_draw(load_results(SEARCH, workspace.parents[2]), mixture)
+        return _trained(config, "token", weights_drawn(mixture, draw), seed)
+    return _trained(config, contender, dict.fromkeys(config["tasks"], 1.0), seed)
+
+
+def run_search(config: Config, seed: int, workspace: Path) -> dict[str, Any]:
+    """Train one model with weights that were drawn; see :func:`run`.
+
+    Args:
+        config: Its ``mixture`` with all settings, and the number of the ``draw``.
+        seed: Of weights, dropout and the order of batches.
+        workspace: Not needed: a run takes minutes.
+    """
+    return _trained(config, "token", weights_drawn(config["mixture"], config["draw"]), seed)
+
+
+def best_draw(search: pd.DataFrame, mixture: str) -> int:
+    """Return the number of the weights with the best mean validation score.
+
+    Args:
+        search: The records of the search.
+        mixture: One of :data:`MIXTURES`.
+
+    Raises:
+        ValueError: If a draw is not on record yet.
+    """
+    rows = search[search["mixture"] == mixture]
+    if set(rows["draw"]) != set(range(DRAWS)):
+        raise ValueError(
+            f"{SEARCH} has the draws {sorted(rows['draw'])} of {mixture!r}, and needs {DRAWS}; run "
+            "it first"
+        )
+    return int(rows.loc[rows["validation"].idxmax(), "draw"])
+
+
+def _trained(config: Config, scale: str, weights: Mapping[str, float], seed: int) -> dict[str, Any]:
+    settings = {**config, "scale": scale, "weights": dict(weights)}
+    measured = (_framework if config["mixture"] == "Atlas" else _text_model)(settings, seed)
+    means = {
+        kind: round(fmean(measured[f"{task}_{kind}"] for task in weights), 2)
+        for kind in ("test", "validation")
+    }
+    return {**measured, **means, "weights": dict(weights)}
+
+
+def _text_model(settings: Config, seed: int) -> dict[str, Any]:
+    measured = train_and_measure(settings, seed)[1]
+    tested = main_scores(measured, settings["tasks"])
+    return {f"{task}_test": score for task, score in tested.items()} | measured
+
+
+@dataclass
+class BestByMean:
+    """Keeps the weights with the best mean score on validation.
+
+    Args:
+        part: The validation sentences.
+    """
+
+    part: Labelled
+    scores: dict[str, float] = field(default_factory=dict)
+    weights: dict[str, Tensor] = field(default_factory=dict)
+
+    def __call__(self, model: MultiTaskModel) -> dict[str, float]:
+        """Measure the model, and keep its weights if they are the best so far.
+
+        Args:
+            model: The model.
+        """
+        assert isinstance(model, BiLSTMFramework)
+        scores = framework_scores(model, self.part)
+        if not self.scores or fmean(scores.values()) > fmean(self.scores.values()):
+            self.scores = scores
+            self.weights = {name: value.clone() for name, value in model.state_dict().items()}
+        return {"best_mean": fmean(scores.values())}
+
+
+def framework_scores(model: BiLSTMFramework, part: Labelled) -> dict[str, float]:
+    """Give each of the three tasks a score from 0 to 100.
+
+    Args:
+        model: The model.
+        part: The sentences.
+
+    Returns:
+        ``tags``: strict F1 of entities. ``translation``: BLEU. ``language``: the probability that
+        a token of the text has, the geometric mean over tokens, which is one over perplexity.
+    """
+    bleu = model.translation.metrics(model.translate(part.words), part.french)["bleu"]
+    loss = measure_language(model, part)["language_loss"]
+    return {
+        "tags": 100 * tagging_scores(model, part)["f1"],
+        "translation": bleu,
+        "language": 100 * float(np.exp(-loss)),
+    }
+
+
+def _framework(settings: Config, seed: int) -> dict[str, Any]:
+    splits = corpus(seed)
+    torch.manual_seed(seed)
+    model = BiLSTMFramework(tokenizer(seed), NAMES, settings["width"], scale=settings["scale"])
+    kept = BestByMean(splits["validation"].first(MEASURED))
+    history = Trainer(
+        model,
+        TrainerConfig(**settings["training"], epochs=settings["validations"], seed=seed),
+        balancer=FixedWeights(settings["weights"]),
+        evaluate=kept,
+        metric="best_mean",
+        mode="max",
+        progress=False,
+    ).fit(loader_of(model, settings, seed))
+    model.load_state_dict(kept.weights)
+    tested = framework_scores(model, splits["test"].first(MEASURED))
+    named = {"validation": kept.scores, "test": tested}
+    return {
+        **{f"{task}_{k}": round(v, 2) for k, found in named.items() for task, v in found.items()},
+        "curves": {"mean": history["best_mean"].round(2).tolist()},
+        "training_seconds": round(float(history["seconds"].iloc[-1]), 1),
+    }
+
+
+def compared_scales(frame: pd.DataFrame, scales: Sequence[str] = SCALES) -> pd.DataFrame:
+    """Compare scales with the weights that were searched.
+
+    Args:
+        frame: The records of ``loss_scales``, as :func:`load_results` returns them.
+        scales: The scales.
+
+    Returns:
+        One row for each mixture and task: ``mixture``, ``task``, ``reference`` (mean test score
+        over seeds), for each scale its own, and ``<scale>_ratio``, that over the reference. What
+        is not on record is missing.
+    """
+    rows = []
+    for mixture in dict.fromkeys(frame["mixture"]):
+        runs = frame[frame["mixture"] == mixture]
+        for task in MIXTURES[mixture]["tasks"]:
+            means = runs.groupby("contender")[f"{task}_test"].mean()
+            reference = float(means.get(REFERENCE, np.nan))
+            row: dict[str, Any] = {"mixture": mixture, "task": task, "reference": reference}
+            for scale in scales:
+                row[scale] = float(means.get(scale, np.nan))
+                row[f"{scale}_ratio"] = row[scale] / reference
+            rows.append(row)
+    return pd.DataFrame(rows)
+
+
+EXPERIMENTS = (
+    Experiment(
+        name=SEARCH,
+        description="Weights of losses drawn at random, of which the best is the reference.",
+        configs=tuple(
+            {"mixture": m, "draw": draw, **MIXTURES[m]} for m in MIXTURES for draw in range(DRAWS)
+        ),
+        seeds=(0,),
+        run=run_search,
+    ),
+    Experiment(
+        name="loss_scales",
+        description="Scales of losses with equal weights, and the best of 16 weights.",
+        configs=tuple(
+            {"mixture": mixture, "contender": contender, **MIXTURES[mixture]}
+            for contender in (*SCALES, REFERENCE)
+            for mixture in MIXTURES
+        ),
+        seeds=(0, 1, 2),
+        run=run,
+    ),
+)
