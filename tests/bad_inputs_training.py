@@ -126,6 +126,7 @@ ENTRY_POINTS = [
             "on_other_run": NOT_CHOICES,
             "parameter_groups": (3, "all", {"lr": 1.0}, [3], [{"lr": 0.1}]),
             "progress": NOT_FLAGS,
+            "shares_every": (-1, 1.5, "50", True, [50], NAN),
         },
         called={"parameter_groups": "parameter_groups|params"},
     ),

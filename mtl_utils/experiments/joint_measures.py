@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from mtl_utils.data import BatchLoader
+from mtl_utils.data import MISSING_LABEL, BatchLoader
 from mtl_utils.experiments.atlas_tasks import Labelled, examples_of
 from mtl_utils.models import BiLSTMFramework
 from mtl_utils.tasks import to_spans
@@ -48,11 +49,11 @@ def measure_translation(model: BiLSTMFramework, part: Labelled) -> dict[str, Any
     """
     written = model.translate(part.words)
     scores = model.translation.metrics(written, part.french)
-    losses = evaluate_losses(model, _loader(model, part, "translation"))
+    loss = nats_per_token(model, _loader(model, part, "translation"), "translation")
     return {
         "bleu": round(scores["bleu"], 2),
         "chrf": round(scores["chrf"], 2),
-        "translation_loss": round(losses["translation"], 4),
+        "translation_loss": round(loss, 4),
         "signatures": model.translation.signature(part.french),
         **names_kept(part, written, model.tokenizer.normalise),
         "written": written[:SHOWN],
@@ -92,10 +93,26 @@ def measure_language(model: BiLSTMFramework, part: Labelled) -> dict[str, Any]:
         model: The model.
         part: The sentences.
     """
-    loader = _loader(model, part, "language")
-    tokens = sum(len(example.input_ids) - 1 for example in loader.examples)
-    loss = evaluate_losses(model, loader)["language"] * len(part.words) / tokens
+    loss = nats_per_token(model, _loader(model, part, "language"), "language")
     return {"language_loss": round(loss, 4)}
+
+
+def nats_per_token(model: BiLSTMFramework, loader: BatchLoader, task: str) -> float:
+    """Return the mean loss a token, whatever the scale on which the task is trained.
+
+    Args:
+        model: The model.
+        loader: The examples.
+        task: Name of a task that writes or models text.
+    """
+    loss, scale = evaluate_losses(model, loader)[task], model.head(task).scale
+    if scale == "uniform":
+        return loss * math.log(model.tokenizer.vocab_size)
+    if scale == "token":
+        return loss
+    labels = [example.labels[task] for example in loader.examples]
+    tokens = sum(label != MISSING_LABEL for row in labels for label in row)
+    return loss * len(loader.examples) / tokens
 
 
 MEASURES = {

@@ -18,7 +18,7 @@ from mtl_utils.experiments.atlas_tasks import NAMES, Labelled, corpus, tokenizer
 from mtl_utils.experiments.joint_measures import measure_language, tagging_scores
 from mtl_utils.experiments.registry import Config, Experiment
 from mtl_utils.experiments.text_training import main_scores, train_and_measure
-from mtl_utils.experiments.three_tasks import MEASURED, loader_of
+from mtl_utils.experiments.three_tasks import loader_of
 from mtl_utils.models import BiLSTMFramework, MultiTaskModel
 from mtl_utils.objectives import FixedWeights
 from mtl_utils.objectives.scales import SCALES
@@ -27,6 +27,9 @@ from mtl_utils.training import Trainer, TrainerConfig
 SEARCH = "loss_scales_search"
 REFERENCE = "best of 16 weights"
 DRAWS = 16
+
+MEASURED = 200
+"""Sentences of Atlas' validation split, and of its test split, on which a run is measured."""
 
 _BILSTM = {"kind": "bilstm", "width": 96, "num_layers": 1, "dropout": 0.2}
 _TEXTS: Mapping[str, Any] = {
@@ -60,12 +63,12 @@ MIXTURES: Mapping[str, Mapping[str, Any]] = {
         "training": {"learning_rate": 0.01, "warmup_steps": 50},
     },
     "Atlas": {
-        "data": [[4000, ["tags", "translation", "language"], 1500]],
+        "data": [[4000, ["tags", "translation", "language"], 1000]],
         "tasks": ["tags", "translation", "language"],
         "alternating": False,
-        "width": 96,
-        "steps": 400,
-        "validations": 4,
+        "width": 64,
+        "steps": 600,
+        "validations": 3,
         "training": {"optimizer": "adam", "learning_rate": 0.01, "warmup_steps": 50},
     },
 }

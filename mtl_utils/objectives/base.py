@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from torch import Tensor
@@ -43,6 +43,20 @@ class Losses:
 
 class Balancer(torch_nn.Module):
     """Turns K losses into one update."""
+
+    def loss_weights(self, tasks: Iterable[str]) -> dict[str, float]:
+        """Return what the loss of each task is multiplied by in the next update.
+
+        The trainer measures with it how much of the gradient is whose.
+
+        Args:
+            tasks: Names of the tasks.
+
+        Returns:
+            One number a task: 1, unless a balancer says otherwise. Where an update is no weighted
+            sum of losses it stays 1.
+        """
+        return dict.fromkeys(tasks, 1.0)
 
     def backward(
         self,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from torch import Tensor
 from torch import nn as torch_nn
@@ -55,11 +55,23 @@ class FixedWeights(Balancer):
         Raises:
             KeyError: If a task has no weight.
         """
-        unknown = sorted(set(losses.by_task) - set(self.weights))
+        weights = self.loss_weights(losses.by_task)
+        weighted = [weights[task] * loss for task, loss in losses.by_task.items()]
+        backward(sum(weighted, start=losses.penalty))
+
+    def loss_weights(self, tasks: Iterable[str]) -> dict[str, float]:
+        """Return the weights of tasks.
+
+        Args:
+            tasks: Names of the tasks.
+
+        Raises:
+            KeyError: If a task has no weight.
+        """
+        unknown = sorted(set(tasks) - set(self.weights))
         if unknown:
             raise KeyError(f"No weight for the tasks {unknown}; there are {sorted(self.weights)}")
-        weighted = [self.weights[task] * loss for task, loss in losses.by_task.items()]
-        backward(sum(weighted, start=losses.penalty))
+        return {task: self.weights[task] for task in tasks}
 
 
 class EqualWeights(Balancer):

@@ -13,6 +13,8 @@ from mtl_utils.training.evaluation import bits_per_character, bits_per_token, pe
 from mtl_utils.training.fingerprint import FingerprintWarning
 from mtl_utils.training.layerwise import layerwise_groups
 from mtl_utils.training.sampling import AlternatingBatches, JointBatches, SampledBatches
+from mtl_utils.training.sampling import AlternatingBatches, JointBatches
+from mtl_utils.training.shares import FaintTaskWarning
 from mtl_utils.training.trainer import Trainer
 from mtl_utils.training.truncated_bptt import (
     TruncatedBPTTConfig,
@@ -28,6 +30,7 @@ __all__ = [
     "AlternatingBatches",
     "CheckpointError",
     "CheckpointWarning",
+    "FaintTaskWarning",
     "FingerprintWarning",
     "JointBatches",
     "Loader",

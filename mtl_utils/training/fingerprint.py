@@ -147,7 +147,20 @@ def _within(name: str, other: str) -> bool:
 
 
 def _differs(there: Mapping[str, Any], here: Mapping[str, Any], name: str) -> bool:
+    if name not in there and _as_ever(here, name):
+        return False
     return name not in there or name not in here or there[name] != here[name]
+
+
+def _as_ever(here: Mapping[str, Any], name: str) -> bool:
+    """Tell whether a setting is what every run had before it could be set.
+
+    Checkpoints of before have no scale of losses, which were means over labels or, with the old
+    setting for it, over sequences.
+    """
+    owner, _, setting = name.rpartition(".")
+    of_all = "text" if here.get(f"{owner}.per") == "sequence" else "token"
+    return setting == "scale" and here[name] == of_all
 
 
 def _shown(one: Mapping[str, Any], other: Mapping[str, Any], name: str) -> str:

@@ -24,6 +24,7 @@ class Progress:
         counts: By task, how many were counted in the epoch.
         penalty: Sum of the penalties of the epoch.
         history: One row for each epoch that is done.
+        shares: One row for each measurement of the tasks' shares of the gradient, with its step.
         best: Best value of the metric so far.
         best_weights: The weights of the model that had it, on the CPU.
         waited: Validations since.
@@ -39,6 +40,7 @@ class Progress:
     counts: dict[str, float] = field(default_factory=dict)
     penalty: float = 0.0
     history: list[dict[str, float]] = field(default_factory=list)
+    shares: list[dict[str, float]] = field(default_factory=list)
     best: float | None = None
     best_weights: dict[str, Tensor] | None = None
     waited: int = 0

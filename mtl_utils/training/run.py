@@ -39,6 +39,7 @@ from mtl_utils.training.processes import (
 from mtl_utils.training.progress import Progress
 from mtl_utils.training.randomness import seeded
 from mtl_utils.training.resuming import OnOtherRun, RunCheckpoint, Stateful
+from mtl_utils.training.shares import STEP, gradient_shares, warn_if_faint
 from mtl_utils.training.validation import check_metric, checked_metrics, evaluate_losses
 
 
@@ -56,6 +57,7 @@ class RunSettings:
     on_other_run: OnOtherRun
     parameter_groups: Sequence[Mapping[str, Any]] | None
     progress: bool
+    shares_every: int | None = None
 
 
 class _Losses(torch_nn.Module):
@@ -193,6 +195,7 @@ class Run:
         self._check_trained(local)
         losses, numbers = whole_batch(local, self.accelerator)
         self._check({**numbers.means, "penalty": numbers.penalty}, "loss")
+        self._measure_shares(losses)
         self.balancer.backward(losses, self.model, backward=self.accelerator.backward)
         average_gradients(self.balancer.parameters(), self.accelerator)
         # Without a bound the gradient is left as it is, but its norm tells whether it is finite.
@@ -209,6 +212,23 @@ class Run:
             scaler.step(self.optimizer)
             scaler.update()
         return numbers
+
+    def _measure_shares(self, losses: Losses) -> None:
+        """Note whose the gradient on shared parameters is, every so many steps."""
+        every, step = self.settings.shares_every, self.progress.step + 1
+        if not every or step % every:
+            return
+        shares = gradient_shares(
+            losses,
+            self.balancer.loss_weights(losses.by_task),
+            self.model.shared_parameters(),
+            self.accelerator,
+        )
+        if shares is None:
+            return
+        self.progress.shares.append({STEP: step, **shares})
+        if self.accelerator.is_main_process:
+            warn_if_faint(self.progress.shares)
 
     def _check_trained(self, losses: Losses) -> None:
         """Refuse what could not be back-propagated, in the same way in all processes."""

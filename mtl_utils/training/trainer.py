@@ -19,6 +19,7 @@ from mtl_utils.arguments import (
     check_kind,
     check_path,
     check_text,
+    check_whole,
 )
 from mtl_utils.data.loading import Loader
 from mtl_utils.models.multitask import MultiTaskModel
@@ -35,7 +36,7 @@ from mtl_utils.training.validation import check_labelled, check_metric
 
 
 class Trainer:
-    """Trains a multi-task model in place.
+    r"""Trains a multi-task model in place.
 
     The same call trains on a CPU, on a GPU, in mixed precision, or in each of several processes
     that ``accelerate launch`` started; together they compute the gradient of the whole batch, as
@@ -62,6 +63,17 @@ class Trainer:
         parameter_groups: Groups of parameters with their own ``lr`` (which the schedule scales),
             ``weight_decay`` or ``betas``, as PyTorch's optimizers take them.
         progress: Whether to show a progress bar.
+        shares_every: Measure each task's share of the gradient on shared parameters every so many
+            steps; 0 or ``None`` never does. A measurement takes as many backward passes through
+            what is shared as there are tasks, and changes nothing of the training. Of a task whose
+            share is below a tenth of an equal one three times running, a
+            :class:`FaintTaskWarning` says so.
+
+    Attributes:
+        shares: After :meth:`fit`, one row a measurement: ``step``, and for each task
+            :math:`\lVert w_k g_k \rVert / \sum_j \lVert w_j g_j \rVert`, with the weights
+            :math:`w_k` of the balancer's :meth:`~mtl_utils.objectives.Balancer.loss_weights`. Empty
+            where tasks share no parameter that is trained, or no step has losses of two.
 
     Raises:
         ValueError: If ``mode`` is something else, contradicts the name of the metric, or is
@@ -83,6 +95,7 @@ class Trainer:
         on_other_run: OnOtherRun = "refuse",
         parameter_groups: Sequence[Mapping[str, Any]] | None = None,
         progress: bool = True,
+        shares_every: int | None = 50,
     ) -> None:
         check_kind("model", model, MultiTaskModel, "a MultiTaskModel")
         check_kind("config", config, (TrainerConfig, NoneType), "a TrainerConfig")
@@ -104,6 +117,10 @@ class Trainer:
         self.on_other_run: OnOtherRun = on_other_run
         self.parameter_groups = check_groups(model, parameter_groups)
         self.progress = progress
+        if shares_every is not None:
+            check_whole("shares_every", shares_every, least=0)
+        self.shares_every = shares_every
+        self.shares = pd.DataFrame(columns=["step", *model.tasks])
 
     def fit(self, train: Loader, validation: Loader | None = None) -> pd.DataFrame:
         """Train, and leave the model with its best weights: its last ones without validation.
@@ -144,7 +161,8 @@ class Trainer:
         self._check_judging(validation)
         modes = {part: part.training for part in self.model.modules()}
         try:
-            history = Run(self._settings, train, validation).to_the_end()
+            run = Run(self._settings, train, validation)
+            history = run.to_the_end()
         except BaseException:
             for part, training in modes.items():
                 part.training = training
@@ -154,6 +172,7 @@ class Trainer:
                 # A wrapper that lingers would answer to the gradients of the next run.
                 gc.collect()
         self.model.eval()
+        self.shares = pd.DataFrame(run.progress.shares, columns=["step", *self.model.tasks])
         return history
 
     @property
@@ -169,6 +188,7 @@ class Trainer:
             self.on_other_run,
             self.parameter_groups,
             self.progress,
+            self.shares_every,
         )
 
     def _check_judging(self, validation: Loader | None) -> None:

@@ -70,6 +70,7 @@ def run(config: TrainerConfig, loader: TinyLoader | None = None, **settings: Any
     try:
         history = trainer.fit(loader or TinyLoader(), TinyLoader(3, seed=9))
         result["history"] = history.drop(columns="seconds").to_dict("list")
+        result["shares"] = trainer.shares.to_dict("list")
     except Exception as error:
         result["error"] = f"{type(error).__name__}: {error}"
     return {**result, "weights": weights_of(model), "balancer": weights_of(trainer.balancer)}
@@ -200,6 +201,11 @@ def runs() -> dict[str, dict[str, Any]]:
         ),
         "absent tasks": run(
             TrainerConfig(**quick, weight_decay=0.3), PatternLoader(PATTERN, absent=True)
+        ),
+        "shares": run(TrainerConfig(**quick), shares_every=1),
+        "shares, one batch a task": run(TrainerConfig(**quick), DisjointLoader(), shares_every=1),
+        "shares, missing labels": run(
+            TrainerConfig(**quick), PatternLoader(PATTERN, absent=False), shares_every=1
         ),
         "tasks in another order": run(TrainerConfig(**quick), Reordered()),
         "early": early(),

@@ -177,6 +177,11 @@ MODEL_CHANGES: dict[str, tuple[Changes, Changes, str]] = {
         {"model": of_tasks(topic={"smoothing": 0.1})},
         "model.tasks.topic.smoothing is 0.0 there and 0.1 here",
     ),
+    "scale of a loss": (
+        {},
+        {"model": of_tasks(tags={"scale": "text"})},
+        "model.tasks.tags.scale is 'token' there and 'text' here",
+    ),
     "dropout of a task": (
         {},
         {"model": of_tasks(tags={"dropout": 0.1})},

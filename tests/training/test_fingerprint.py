@@ -73,6 +73,25 @@ def test_another_run_is_refused_by_name(
     run(path, **before)
 
 
+@pytest.mark.parametrize("scale", ["token", "uniform"])
+def test_a_checkpoint_of_before_there_were_scales_had_means_over_labels(
+    written: Callable[[Changes], Path], tmp_path: Path, scale: str
+) -> None:
+    state = load_checkpoint(written({}))
+    entries = state["fingerprint"]
+    scales = {name for name in entries if name.endswith(".scale")}
+    assert {f"model.tasks.{task}.scale" for task in ("tags", "topic", "relation")} < scales
+    path = tmp_path / "old.pt"
+    kept = {name: value for name, value in entries.items() if name not in scales}
+    save_checkpoint(path, {**state, "fingerprint": kept})
+    settings = {"tags": {"scale": scale}}
+    if scale == "token":
+        run(path, model=of_tasks(**settings))
+        return
+    with pytest.raises(CheckpointError, match=r"tags\.scale is absent there and 'uniform' here"):
+        run(path, model=of_tasks(**settings))
+
+
 def test_there_are_as_many_kinds_of_differences_as_one_can_think_of() -> None:
     assert len(CHANGES) >= 60
 

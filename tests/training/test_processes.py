@@ -103,6 +103,9 @@ def test_shards_are_as_unequal_as_they_are_meant_to_be() -> None:
         ("shared-private, one batch a task", 1e-11),
         ("missing labels", 1e-12),
         ("absent tasks", 1e-12),
+        ("shares", 1e-12),
+        ("shares, one batch a task", 1e-12),
+        ("shares, missing labels", 1e-12),
         ("tasks in another order", 1e-12),
         ("early", 1e-12),
     ],
@@ -117,6 +120,18 @@ def test_two_processes_do_what_one_does(
     assert same_weights(both[0][name]["weights"], both[1][name]["weights"])
     assert same_weights(both[0][name]["balancer"], both[1][name]["balancer"])
     assert both[0][name]["history"] == both[1][name]["history"]
+
+
+@pytest.mark.parametrize("name", ["shares", "shares, one batch a task", "shares, missing labels"])
+def test_shares_are_those_of_the_whole_batch(
+    both: list[Results], alone: Results, name: str
+) -> None:
+    expected = alone[name]["shares"]
+    assert len(expected["step"]) >= 4
+    for results in both:
+        assert results[name]["shares"].keys() == expected.keys()
+        for column, values in expected.items():
+            np.testing.assert_allclose(results[name]["shares"][column], values, rtol=1e-9)
 
 
 def test_missing_labels_are_absent_tasks_in_both(both: list[Results], alone: Results) -> None:

@@ -1,0 +1,110 @@
+"""Who moves what is shared: each task's share of the gradient on shared parameters."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Mapping, Sequence
+
+import torch
+from accelerate import Accelerator  # type: ignore[import-untyped]
+from torch import Tensor
+from torch import nn as torch_nn
+
+from mtl_utils.objectives.base import Losses
+
+#: A task that has less than this over the number of tasks is hardly heard.
+FAINT = 0.1
+#: How many measurements running a share must be so small before it is said.
+PATIENCE = 3
+
+STEP = "step"
+
+Shares = dict[str, float]
+
+
+class FaintTaskWarning(UserWarning):
+    """A task hardly moves what it shares with others."""
+
+
+def gradient_shares(
+    losses: Losses,
+    weights: Mapping[str, float],
+    parameters: Sequence[torch_nn.Parameter],
+    accelerator: Accelerator,
+) -> Shares | None:
+    r"""Measure how much of the gradient on shared parameters is each task's own.
+
+    It is :math:`\lVert w_k g_k \rVert / \sum_j \lVert w_j g_j \rVert`, from a backward pass for
+    each task that leaves graph, gradients and generators of random numbers as they are. Several
+    processes average their gradients first, so that it is that of the whole batch.
+
+    Args:
+        losses: Of the whole batch, with their graph.
+        weights: By task, what its loss is multiplied by.
+        parameters: What tasks share; those that require no gradient are left out.
+        accelerator: Knows the processes, and the scale of the losses in half precision.
+
+    Returns:
+        By task from 0 to 1; ``None`` where nothing is shared, fewer than two tasks are at hand, or
+        gradients are zero or not finite.
+    """
+    trained = [parameter for parameter in parameters if parameter.requires_grad]
+    if not trained or len(losses.by_task) < 2:
+        return None
+    scaler = accelerator.scaler
+    # In half precision small gradients would vanish; the factor is the same for all tasks.
+    factor = 1.0 if scaler is None else scaler.get_scale()
+    norms = {
+        task: abs(weights[task]) * _norm(factor * loss, trained, accelerator)
+        for task, loss in losses.by_task.items()
+    }
+    total = sum(norms.values())
+    if not (math.isfinite(total) and total > 0):
+        return None
+    return {task: norm / total for task, norm in norms.items()}
+
+
+def _norm(
+    loss: Tensor, parameters: Sequence[torch_nn.Parameter], accelerator: Accelerator
+) -> float:
+    found: Sequence[Tensor | None] = [None] * len(parameters)
+    if loss.requires_grad:
+        found = torch.autograd.grad(loss, parameters, retain_graph=True, allow_unused=True)
+    if accelerator.num_processes > 1:
+        # A process in which a task has no label takes part with zeros.
+        pairs = zip(parameters, found, strict=True)
+        whole = [torch.zeros_like(p) if gradient is None else gradient for p, gradient in pairs]
+        found = [accelerator.reduce(gradient, reduction="mean") for gradient in whole]
+    there = [gradient for gradient in found if gradient is not None]
+    if not there:
+        return 0.0
+    norms = torch.stack([torch.linalg.vector_norm(gradient) for gradient in there])
+    return float(torch.linalg.vector_norm(norms))
+
+
+def warn_if_faint(measured: Sequence[Mapping[str, float]]) -> None:
+    """Say of a task that it is hardly heard, when it has been so for the third time running.
+
+    It is said once in a run, which may have been resumed. A share of exactly 0, as of a task with
+    the weight 0, is meant to be so.
+
+    Args:
+        measured: All shares of the run so far, each with its ``step``; a task may be absent.
+    """
+    for task in [name for name in measured[-1] if name != STEP]:
+        rows = [row for row in measured if task in row]
+        faint = [0 < row[task] < FAINT / (len(row) - 1) for row in rows]
+        ends = [end for end in range(PATIENCE, len(rows) + 1) if all(faint[end - PATIENCE : end])]
+        if ends[:1] != [len(rows)]:
+            continue
+        last = rows[-1]
+        warnings.warn(
+            f"{task!r} has {last[task]:.2%} of the gradient on shared parameters at step "
+            f"{int(last[STEP])}, the third time running that it is less than "
+            f"{FAINT / (len(last) - 1):.2%}: the other tasks drown it. Give it a greater weight, "
+            f"as in FixedWeights({{{task!r}: 10.0, ...}}), or all tasks another scale= (see "
+            "objectives.Scale). Trainer.shares has the shares of all tasks.",
+            FaintTaskWarning,
+            stacklevel=2,
+        )
