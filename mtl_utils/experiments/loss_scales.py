@@ -235,7 +235,7 @@ def compared_scales(frame: pd.DataFrame, scales: Sequence[str] = SCALES) -> pd.D
     Returns:
         One row for each mixture and task: ``mixture``, ``task``, ``reference`` (mean test score
         over seeds), for each scale its own, and ``<scale>_ratio``, that over the reference. What
-        is not on record is missing.
+        is not on record is missing, as is a ratio to 0.
     """
     rows = []
     for mixture in dict.fromkeys(frame["mixture"]):
@@ -246,7 +246,7 @@ def compared_scales(frame: pd.DataFrame, scales: Sequence[str] = SCALES) -> pd.D
             row: dict[str, Any] = {"mixture": mixture, "task": task, "reference": reference}
             for scale in scales:
                 row[scale] = float(means.get(scale, np.nan))
-                row[f"{scale}_ratio"] = row[scale] / reference
+                row[f"{scale}_ratio"] = row[scale] / reference if reference else np.nan
             rows.append(row)
     return pd.DataFrame(rows)
 
