@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -110,8 +111,8 @@ def nats_per_token(model: BiLSTMFramework, loader: BatchLoader, task: str) -> fl
         return loss * math.log(model.tokenizer.vocab_size)
     if scale == "token":
         return loss
-    labels = [example.labels[task] for example in loader.examples]
-    tokens = sum(label != MISSING_LABEL for row in labels for label in row)
+    labels = [np.asarray(example.labels[task]) for example in loader.examples]
+    tokens = sum(int((row != MISSING_LABEL).sum()) for row in labels)
     return loss * len(loader.examples) / tokens
 
 

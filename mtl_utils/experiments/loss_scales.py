@@ -136,7 +136,7 @@ def best_draw(search: pd.DataFrame, mixture: str) -> int:
             f"{SEARCH} has the draws {sorted(rows['draw'])} of {mixture!r}, and needs {DRAWS}; run "
             "it first"
         )
-    return int(rows.loc[rows["validation"].idxmax(), "draw"])
+    return int(rows["draw"].iloc[int(rows["validation"].argmax())])
 
 
 def _trained(config: Config, scale: str, weights: Mapping[str, float], seed: int) -> dict[str, Any]:

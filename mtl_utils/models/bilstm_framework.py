@@ -48,8 +48,7 @@ class BiLSTMFramework(MultiTaskModel):
         smoothing: Label smoothing of the translation while training.
         max_length: Longest translation that is written, in tokens.
         tasks: Which of the three tasks to have.
-        target_language: Code of the language to translate into, which chooses how BLEU finds words;
-            see :class:`mtl_utils.tasks.Translation`.
+        target_language: Its code; see ``language`` of :class:`mtl_utils.tasks.Translation`.
         scale: Of all losses, see :data:`mtl_utils.objectives.Scale`. If ``None``, the default of
             the tasks for tags and translation, and ``"text"`` for the language.
 
@@ -99,8 +98,9 @@ class BiLSTMFramework(MultiTaskModel):
         )
         scaled: dict[str, Any] = {} if scale is None else {"scale": scale}
         tagging = Tagging(TAGS, tuple(labels), dropout=dropout, **scaled)
-        writing = {"smoothing": smoothing, "max_length": max_length, "language": target_language}
-        translation = Translation(TRANSLATION, tokenizer, own_decoder=False, **writing, **scaled)
+        writing: dict[str, Any] = {"smoothing": smoothing, "max_length": max_length}
+        writing |= scaled | {"own_decoder": False, "language": target_language}
+        translation = Translation(TRANSLATION, tokenizer, **writing)
         language = LanguageModeling(LANGUAGE, vocab_size, **(scaled or {"per": "sequence"}))
         made: list[Task] = [tagging, translation, language]
         super().__init__(sharing, [task for task in made if task.name in tasks])
