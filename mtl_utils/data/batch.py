@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -203,3 +204,22 @@ class Batch:
         labels = {task: labels.to(device) for task, labels in self.labels.items()}
         lost = {task: labels.to(device) for task, labels in self.lost.items()}
         return Batch(self.inputs.to(device), labels, lost)
+
+
+def check_batch(name: str, value: Any) -> None:
+    """Refuse what is no batch.
+
+    Args:
+        name: What the message is to call it.
+        value: The batch.
+
+    Raises:
+        TypeError: If it is none.
+    """
+    if isinstance(value, Batch):
+        return
+    hint = "; make one with Batch(inputs)" if isinstance(value, Inputs) else ""
+    given = type(value).__name__ if isinstance(value, Inputs) else shown(value)
+    raise TypeError(
+        f"Expected a data.Batch, or one a task by its name, as {name}, got {given}{hint}"
+    )

@@ -2,7 +2,6 @@
 
 from mtl_utils.models.bilstm_framework import BiLSTMFramework
 from mtl_utils.models.language_model import LSTMLanguageModel
-from mtl_utils.models.multitask import MultiTaskModel
 from mtl_utils.models.multitask_transformer import MultiTaskTransformer, TransformerLogits
 from mtl_utils.models.ngram import NGramLanguageModel
 from mtl_utils.models.pair_analysis import PairAnalysis
@@ -11,6 +10,7 @@ from mtl_utils.models.seq2seq import Alignment, Seq2Seq
 from mtl_utils.models.tagger import Tagger
 from mtl_utils.models.text_model import TextModel
 from mtl_utils.models.text_reading import Text
+from mtl_utils.multitask import MultiTaskModel
 
 __all__ = [
     "Alignment",

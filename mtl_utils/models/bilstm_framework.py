@@ -9,14 +9,14 @@ import torch
 from torch import Tensor
 
 from mtl_utils.arguments import check_several, check_sizes, check_text, check_whole
-from mtl_utils.data.batch import MISSING_LABEL, Batch
+from mtl_utils.data.batch import MISSING_LABEL, Batch, check_batch
 from mtl_utils.data.byte_pairs import BytePairTokenizer
 from mtl_utils.data.examples import Example
 from mtl_utils.data.missing import is_missing
 from mtl_utils.data.tokenization import Tokenizer
 from mtl_utils.models import candidates as laid_out
 from mtl_utils.models import given
-from mtl_utils.models.multitask import MultiTaskModel
+from mtl_utils.multitask import MultiTaskModel
 from mtl_utils.nn import BiLSTMEncoder, Hypothesis, ProjectedEncoder, SelfAttentiveDecoder, sample
 from mtl_utils.nn.evaluation_mode import evaluation_mode
 from mtl_utils.objectives.scales import Scale
@@ -283,7 +283,7 @@ class BiLSTMFramework(MultiTaskModel):
             TypeError: If an argument is not of its kind.
             ValueError: If a setting is outside its range.
         """
-        given.check_batch("batch", batch)
+        check_batch("batch", batch)
         given.check_search(beam_size, length_penalty)
         head, sharing = self._writer, self._sharing
         with evaluation_mode(self):
@@ -309,7 +309,7 @@ class BiLSTMFramework(MultiTaskModel):
             KeyError: If the model does not translate.
             TypeError: If an argument is not of its kind.
         """
-        given.check_batch("batch", batch)
+        check_batch("batch", batch)
         laid_out.check_candidates(candidates, len(batch), self.tokenizer.vocab_size)
         head, sharing = self._writer, self._sharing
         batch = batch.to(self._device)

@@ -16,7 +16,6 @@ from mtl_utils.arguments import (
     check_whole,
     shown,
 )
-from mtl_utils.data.batch import Batch, Inputs
 from mtl_utils.data.vocabulary import Vocabulary
 from mtl_utils.tasks.label_names import check_labels
 
@@ -80,25 +79,6 @@ def about(name: str) -> Iterator[None]:
         raise TypeError(f"In {name}: {error}") from error
     except ValueError as error:
         raise ValueError(f"In {name}: {error}") from error
-
-
-def check_batch(name: str, value: Any) -> None:
-    """Refuse what is no batch.
-
-    Args:
-        name: What the message is to call it.
-        value: The batch.
-
-    Raises:
-        TypeError: If it is none.
-    """
-    if isinstance(value, Batch):
-        return
-    hint = "; make one with Batch(inputs)" if isinstance(value, Inputs) else ""
-    given = type(value).__name__ if isinstance(value, Inputs) else shown(value)
-    raise TypeError(
-        f"Expected a data.Batch, or one a task by its name, as {name}, got {given}{hint}"
-    )
 
 
 def check_search(beam_size: Any, length_penalty: Any) -> None:

@@ -22,12 +22,13 @@ from mtl_utils.nn import decoding
 from mtl_utils.nn.evaluation_mode import evaluation_mode
 from mtl_utils.nn.recurrent import check_ids, remember_by_default
 from mtl_utils.nn.recurrent_precision import run_lstm_layers
+from mtl_utils.training.stream_model import StreamModel
 
 State = tuple[Tensor, Tensor]
 """Hidden and cell state of an LSTM, each ``[num_layers, B, D]``."""
 
 
-class LSTMLanguageModel(torch_nn.Module):
+class LSTMLanguageModel(StreamModel):
     """Predict the next token from an LSTM's summary of all tokens before it.
 
     The LSTM reads from left to right only (Mikolov et al., 2010; Sundermeyer et al., 2012), with

@@ -16,13 +16,13 @@ from mtl_utils.arguments import (
     check_sizes,
     check_text,
 )
-from mtl_utils.data.batch import Batch
+from mtl_utils.data.batch import Batch, check_batch
 from mtl_utils.data.batching import predict_by_length
 from mtl_utils.data.examples import Example, collate
 from mtl_utils.data.missing import is_missing
 from mtl_utils.data.tokenization import Tokenizer
-from mtl_utils.models.given import check_batch, check_ids_of, check_search, check_tokenizer
-from mtl_utils.models.multitask import MultiTaskModel
+from mtl_utils.models.given import check_ids_of, check_search, check_tokenizer
+from mtl_utils.multitask import MultiTaskModel
 from mtl_utils.nn import BiLSTMEncoder, Encoder, Hypothesis
 from mtl_utils.nn.evaluation_mode import evaluation_mode
 from mtl_utils.sharing import HardSharing

@@ -20,7 +20,7 @@ from mtl_utils.data.missing import is_missing
 from mtl_utils.data.tokenization import WordTokenizer
 from mtl_utils.data.vocabulary import Vocabulary
 from mtl_utils.models.given import check_label_names, check_vocabulary
-from mtl_utils.models.multitask import MultiTaskModel
+from mtl_utils.multitask import MultiTaskModel
 from mtl_utils.nn import BiLSTMEncoder, WordCharacterEmbedding
 from mtl_utils.sharing import HardSharing
 from mtl_utils.tasks import Tagging

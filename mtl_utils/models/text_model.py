@@ -15,7 +15,6 @@ from mtl_utils.data.examples import Example
 from mtl_utils.data.missing import is_missing
 from mtl_utils.data.tokenization import Tokenizer
 from mtl_utils.models.given import check_label_names, check_tokenizer
-from mtl_utils.models.multitask import MultiTaskModel
 from mtl_utils.models.pair_analysis import PairAnalysis
 from mtl_utils.models.text_reading import (
     LONG,
@@ -27,6 +26,7 @@ from mtl_utils.models.text_reading import (
     paired,
 )
 from mtl_utils.models.word_tagging import WordTagger
+from mtl_utils.multitask import MultiTaskModel
 from mtl_utils.sharing import Sharing
 from mtl_utils.tasks import Classification, PairClassification, Tagging
 

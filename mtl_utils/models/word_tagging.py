@@ -11,8 +11,8 @@ from torch import Tensor
 
 from mtl_utils.data.batch import Batch
 from mtl_utils.data.examples import Example
-from mtl_utils.models.multitask import MultiTaskModel
 from mtl_utils.models.text_reading import WORDS, Text, TextReader, marked_window
+from mtl_utils.multitask import MultiTaskModel
 from mtl_utils.nn.evaluation_mode import evaluation_mode
 from mtl_utils.tasks import Tagging, TaggingHead
 

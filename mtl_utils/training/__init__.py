@@ -15,6 +15,7 @@ from mtl_utils.training.layerwise import layerwise_groups
 from mtl_utils.training.sampling import AlternatingBatches, JointBatches, SampledBatches
 from mtl_utils.training.sampling import AlternatingBatches, JointBatches
 from mtl_utils.training.shares import FaintTaskWarning
+from mtl_utils.training.stream_model import StreamModel
 from mtl_utils.training.trainer import Trainer
 from mtl_utils.training.truncated_bptt import (
     TruncatedBPTTConfig,
@@ -35,6 +36,7 @@ __all__ = [
     "JointBatches",
     "Loader",
     "SampledBatches",
+    "StreamModel",
     "Trainer",
     "TrainerConfig",
     "TruncatedBPTTConfig",

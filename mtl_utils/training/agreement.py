@@ -16,7 +16,7 @@ from torch import Tensor
 
 from mtl_utils.data.batch import Batch
 from mtl_utils.data.loading import Loader, as_promised
-from mtl_utils.models.multitask import MultiTaskModel
+from mtl_utils.multitask import MultiTaskModel
 
 Batches = Batch | Mapping[str, Batch]
 

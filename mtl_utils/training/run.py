@@ -17,7 +17,7 @@ from tqdm.auto import tqdm
 
 from mtl_utils.data.batch import Batch
 from mtl_utils.data.loading import Loader
-from mtl_utils.models.multitask import MultiTaskModel
+from mtl_utils.multitask import MultiTaskModel
 from mtl_utils.nn.evaluation_mode import evaluation_mode
 from mtl_utils.objectives.base import Balancer, Losses
 from mtl_utils.training import schedules

@@ -22,7 +22,7 @@ from mtl_utils.arguments import (
     check_whole,
 )
 from mtl_utils.data.loading import Loader
-from mtl_utils.models.multitask import MultiTaskModel
+from mtl_utils.multitask import MultiTaskModel
 from mtl_utils.objectives.base import Balancer
 from mtl_utils.objectives.weighting import EqualWeights
 from mtl_utils.training.configuration import TrainerConfig

@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from types import NoneType
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import pandas as pd
 import torch
@@ -30,9 +30,9 @@ from mtl_utils.arguments import (
 from mtl_utils.data.batching import BatchLoader
 from mtl_utils.data.examples import Example
 from mtl_utils.data.vocabulary import Vocabulary
-from mtl_utils.models.language_model import LSTMLanguageModel, State
 from mtl_utils.nn.evaluation_mode import evaluation_mode
 from mtl_utils.training import schedules
+from mtl_utils.training.stream_model import StreamModel
 
 Schedule = Literal["cosine", "plateau", "constant"]
 
@@ -151,7 +151,7 @@ def stream_chunks(
 
 @torch.no_grad()
 def stream_loss(
-    model: LSTMLanguageModel, stream: Tensor, batch_size: int = 1, chunk_length: int = 256
+    model: StreamModel, stream: Tensor, batch_size: int = 1, chunk_length: int = 256
 ) -> float:
     """Measure a model on a stream, without dropout, carrying the state along.
 
@@ -167,7 +167,7 @@ def stream_loss(
 
     Raises:
         ValueError: As :func:`stream_chunks`.
-        TypeError: Likewise, or if the model is no :class:`mtl_utils.models.LSTMLanguageModel`.
+        TypeError: Likewise, or if the model is no :class:`StreamModel`.
     """
     _check_model(model)
     check_tensor("stream", stream, "[N]", "integer")
@@ -183,7 +183,7 @@ def stream_loss(
 
 @torch.no_grad()
 def sentence_loss(
-    model: LSTMLanguageModel,
+    model: StreamModel,
     sentences: Sequence[Sequence[str]],
     vocabulary: Vocabulary,
     batch_size: int = 64,
@@ -227,7 +227,7 @@ def sentence_loss(
 
 
 def train_language_model(
-    model: LSTMLanguageModel,
+    model: StreamModel,
     train_stream: Tensor,
     validation_stream: Tensor,
     config: TruncatedBPTTConfig | None = None,
@@ -300,8 +300,8 @@ def train_language_model(
     return pd.DataFrame(history)
 
 
-def _check_model(model: LSTMLanguageModel) -> None:
-    check_kind("model", model, LSTMLanguageModel, "an LSTMLanguageModel")
+def _check_model(model: StreamModel) -> None:
+    check_kind("model", model, StreamModel, "an LSTMLanguageModel")
 
 
 def _tokenised(sentences: Sequence[Sequence[str]], vocabulary: Vocabulary) -> list[Sequence[str]]:
@@ -317,9 +317,7 @@ def _tokenised(sentences: Sequence[Sequence[str]], vocabulary: Vocabulary) -> li
 class _Run:
     """The moving parts of one training run: optimizer, schedule and step counter."""
 
-    def __init__(
-        self, model: LSTMLanguageModel, config: TruncatedBPTTConfig, total_steps: int
-    ) -> None:
+    def __init__(self, model: StreamModel, config: TruncatedBPTTConfig, total_steps: int) -> None:
         self.model, self.config, self.total_steps = model, config, total_steps
         self.optimizer = torch.optim.AdamW(
             model.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay
@@ -344,7 +342,7 @@ class _Run:
         """Read the stream once; return the mean training loss."""
         self.model.train()
         total, count = 0.0, 0
-        state: State | None = None
+        state: Any | None = None
         for inputs, targets in stream_chunks(
             stream, self.config.batch_size, self.config.chunk_length
         ):

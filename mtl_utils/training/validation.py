@@ -14,7 +14,7 @@ from torch import Tensor
 from mtl_utils.arguments import check_kind
 from mtl_utils.data.batch import Batch
 from mtl_utils.data.loading import Loader, read_once
-from mtl_utils.models.multitask import MultiTaskModel
+from mtl_utils.multitask import MultiTaskModel
 from mtl_utils.nn.evaluation_mode import evaluation_mode
 from mtl_utils.training.loader import check_named_loader, to_device
 

@@ -16,7 +16,7 @@ from tiny_training import Stopped
 from torch import Tensor
 
 from mtl_utils.data import BatchLoader, Example
-from mtl_utils.models.multitask import MultiTaskModel
+from mtl_utils.multitask import MultiTaskModel
 from mtl_utils.nn import TransformerEncoder
 from mtl_utils.objectives import FixedWeights
 from mtl_utils.sharing import HardSharing, SharedPrivate, SoftSharing

@@ -23,7 +23,7 @@ from tiny_training import (
 from torch import Tensor
 
 from mtl_utils.data.batch import Batch
-from mtl_utils.models.multitask import MultiTaskModel
+from mtl_utils.multitask import MultiTaskModel
 from mtl_utils.objectives import Balancer, Losses
 from mtl_utils.sharing import SharedPrivate
 from mtl_utils.tasks.base import Head

@@ -26,7 +26,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from mtl_utils.data.batch import Batch
-from mtl_utils.models.multitask import MultiTaskModel
+from mtl_utils.multitask import MultiTaskModel
 from mtl_utils.objectives import Balancer, Losses
 from mtl_utils.sharing import HardSharing
 from mtl_utils.tasks import Classification, Tagging

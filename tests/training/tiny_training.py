@@ -10,7 +10,7 @@ from torch import Tensor
 from torch import nn as torch_nn
 
 from mtl_utils.data.batch import MISSING_LABEL, Batch, Inputs
-from mtl_utils.models.multitask import MultiTaskModel
+from mtl_utils.multitask import MultiTaskModel
 from mtl_utils.nn.encoder import Encoder
 from mtl_utils.objectives import classification_loss
 from mtl_utils.sharing.hard import HardSharing

@@ -10,11 +10,10 @@ from torch import Tensor
 from torch import nn as torch_nn
 
 from mtl_utils.arguments import check_several, check_sizes, shown
-from mtl_utils.data.batch import MISSING_LABEL, Batch
+from mtl_utils.data.batch import MISSING_LABEL, Batch, check_batch
 from mtl_utils.data.batching import predict_by_length
 from mtl_utils.data.examples import Example
 from mtl_utils.data.loading import Loader, check_loader, read_once
-from mtl_utils.models.given import check_batch
 from mtl_utils.nn.evaluation_mode import evaluation_mode
 from mtl_utils.objectives.base import Losses
 from mtl_utils.sharing.base import Sharing
