@@ -18,6 +18,7 @@ from mtl_utils.arguments import (
 from mtl_utils.data.batch import MISSING_LABEL
 from mtl_utils.nn.attention import AdditiveAttention, UniformAttention
 from mtl_utils.nn.masks import check_mask
+from mtl_utils.nn.rebuilding import Rebuildable
 from mtl_utils.nn.recurrent import check_ids, remember_by_default
 from mtl_utils.nn.recurrent_precision import run_lstm_layers
 
@@ -54,7 +55,7 @@ class Decoded(NamedTuple):
     state: Any
 
 
-class Decoder(torch_nn.Module):
+class Decoder(Rebuildable):
     """Writes a target while attending to a source; owns its embeddings and its output layer.
 
     What it knows of the tokens so far is in a state: a tensor whose first dimension is the row, or

@@ -10,6 +10,7 @@ from torch import nn as torch_nn
 
 from mtl_utils.arguments import check_probability
 from mtl_utils.data.vocabulary import SPECIALS, UNK
+from mtl_utils.nn.rebuilding import Rebuildable
 
 LEVELS = 2**16
 """Values of the random number that decides on one unit."""
@@ -72,7 +73,7 @@ def random_levels(shape: torch.Size) -> Tensor:
     return words.random_(-(2**63), None).view(torch.int16)[:count].view(shape)
 
 
-class TokenDropout(torch_nn.Module):
+class TokenDropout(Rebuildable):
     """Read tokens as unknown at random while training (Iyyer et al., 2015).
 
     What a model does with a name it has never seen is then part of what it learns: it has to use

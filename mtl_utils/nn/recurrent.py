@@ -17,6 +17,7 @@ from mtl_utils.arguments import (
 )
 from mtl_utils.data.batch import Inputs
 from mtl_utils.nn.encoder import Encoder, check_inputs
+from mtl_utils.nn.rebuilding import note_cut
 from mtl_utils.nn.recurrent_layers import LSTMLayers, NoLayers, copy_layers, read_padded
 
 
@@ -149,6 +150,7 @@ class LSTMEncoder(Encoder):
             whole.dropout if between else 0.0,
         )
         upper.train(whole.training)
+        note_cut(self, num_layers, lower, upper)
         return lower, upper
 
 

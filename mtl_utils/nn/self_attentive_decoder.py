@@ -11,6 +11,7 @@ from mtl_utils.arguments import check_module, check_probability, check_sizes
 from mtl_utils.nn.attention import AdditiveAttention
 from mtl_utils.nn.decoder import run_lstm
 from mtl_utils.nn.masks import check_mask
+from mtl_utils.nn.rebuilding import Rebuildable
 from mtl_utils.nn.recurrent import check_ids, check_width, remember_by_default
 
 
@@ -51,7 +52,7 @@ class SelfAttended(NamedTuple):
     state: SelfAttentiveState
 
 
-class SelfAttentiveDecoder(torch_nn.Module):
+class SelfAttentiveDecoder(Rebuildable):
     r"""An LSTM, attention over the encoder and over its own past, and a linear layer over both.
 
     .. math:: s_u = \operatorname{LSTM}(s_{u-1}, e_{u-1}), \quad

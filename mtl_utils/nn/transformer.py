@@ -23,6 +23,7 @@ from mtl_utils.nn.encoder import Encoder, EncoderLayers, check_inputs
 from mtl_utils.nn.masks import check_mask
 from mtl_utils.nn.packing import Packing
 from mtl_utils.nn.positions import make_positions
+from mtl_utils.nn.rebuilding import note_cut
 from mtl_utils.nn.recurrent import check_ids, check_width
 from mtl_utils.nn.transformer_layer import TransformerLayer
 
@@ -129,6 +130,7 @@ class TransformerStack(EncoderLayers):
         lower.layers, upper.layers = lower.layers[:num_layers], upper.layers[num_layers:]
         for part in (lower, upper):  # new lists begin in training mode
             part.layers.training = self.layers.training
+        note_cut(self, num_layers, lower, upper)
         return lower, upper
 
     def attention_weights(self, hidden: Tensor, mask: Tensor) -> Tensor:
@@ -297,6 +299,7 @@ class TransformerEncoder(Encoder):
         """
         lower = copy.deepcopy(self)
         lower.stack, upper = self.stack.cut(num_layers)
+        note_cut(self, num_layers, lower, upper)
         return lower, upper
 
     def attention_weights(self, inputs: Inputs) -> Tensor:

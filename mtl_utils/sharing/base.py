@@ -10,6 +10,7 @@ from torch import Tensor
 from torch import nn as torch_nn
 
 from mtl_utils.data.batch import Batch
+from mtl_utils.nn.rebuilding import Rebuildable
 from mtl_utils.tasks.base import Head
 
 
@@ -34,7 +35,7 @@ class Shared:
     penalty_counts: Mapping[str, Tensor] = field(default_factory=dict)
 
 
-class Sharing(torch_nn.Module):
+class Sharing(Rebuildable):
     """From a batch to hidden states for each task.
 
     Attributes:
