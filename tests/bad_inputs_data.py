@@ -508,6 +508,12 @@ BATCHES = [
         {"inputs": (None, 3, "text", IDS, [INPUTS]), "labels": NOT_LABELS, "lost": NOT_LABELS},
     ),
     EntryPoint(
+        "has_label",
+        data.has_label,
+        lambda: {"labels": torch.tensor([1])},
+        {"labels": NOT_TENSORS},
+    ),
+    EntryPoint(
         "Batch.to", data.Batch(INPUTS).to, lambda: {"device": "cpu"}, {"device": NOT_DEVICES}
     ),
     EntryPoint(
@@ -540,7 +546,9 @@ BATCHES = [
         )
         for argument, bad in {
             "input_ids": (["a"], [1.5], [True], [None], [[1]], [2**63], np.array([1.5])),
-            "labels": tuple({"t": wrong} for wrong in ("x", 1.5, True, [1.5], ["x"], [[1]], 2**63)),
+            "labels": tuple(
+                {"t": wrong} for wrong in ("x", INF, -1e39, 1j, True, [1.5], ["x"], [[1]], 2**63)
+            ),
             "segment_ids": (["a"], [1.5], [True], [None], [[1]]),
             "character_ids": ([["a"]], [[1.5]], [3], ["a"], [None]),
             "lost": tuple({"t": wrong} for wrong in (["x"], [1.5], [True], [[1]])),

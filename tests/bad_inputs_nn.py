@@ -283,6 +283,12 @@ CALLS = [
         for name in ("log_partition", "marginals", "decode")
     ),
     EntryPoint(
+        "LinearChainCRF.marginals, settings",
+        _crf.marginals,
+        lambda: dict(_emissions),
+        {"constrained": ("no", 0, 1.0, [True]), "temperature": NOT_POSITIVE},
+    ),
+    EntryPoint(
         "nn.viterbi",
         nn.viterbi,
         lambda: {

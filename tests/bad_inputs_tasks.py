@@ -187,10 +187,10 @@ LABELS = [
         _method(task, "head", {"width": 4}, width=NOT_WIDTHS)
         for task in (TOPIC, NER, LM, FR, tasks.Translation("fr", WORDS, own_decoder=False))
     ),
-    _method(TOPIC, "label", {"name": "a"}, name=("x", "", 2, -1, 1.5, True, ["a"], b"a")),
+    _method(TOPIC, "id_of", {"name": "a"}, name=("x", "", 2, -1, 1.5, True, ["a"], b"a")),
     _method(TOPIC, "names", {"ids": [0]}, ids=(*NOT_COLUMNS, [None], [-100])),
-    _method(NER, "label", {"tags": ["O"]}, tags=(*(v for v in NOT_COLUMNS if v != [2]), [9])),
-    _method(NER, "tags", {"ids": [0]}, ids=(*NOT_COLUMNS[:-5], [9], [-1], ["x"], [None], [-100])),
+    _method(NER, "ids_of", {"tags": ["O"]}, tags=(*(v for v in NOT_COLUMNS if v != [2]), [9])),
+    _method(NER, "names", {"ids": [0]}, ids=(*NOT_COLUMNS[:-5], [9], [-1], ["x"], [None], [-100])),
     _method(
         LM,
         "label",

@@ -127,6 +127,7 @@ ENTRY_POINTS = [
             "parameter_groups": (3, "all", {"lr": 1.0}, [3], [{"lr": 0.1}]),
             "progress": NOT_FLAGS,
             "shares_every": (-1, 1.5, "50", True, [50], NAN),
+            "on_epoch": (3, "print", [print]),
         },
         called={"parameter_groups": "parameter_groups|params"},
     ),
@@ -172,6 +173,17 @@ ENTRY_POINTS = [
         training.evaluate_losses,
         lambda: {"model": _model(), "loader": _loader()},
         {"model": NOT_MODELS, "loader": NOT_LOADERS},
+    ),
+    EntryPoint(
+        "calibrate",
+        training.calibrate,
+        lambda: {"model": _model(), "loader": _loader()},
+        {
+            "model": NOT_MODELS,
+            "loader": NOT_LOADERS,
+            "tasks": (3, "topic", ["nothing"], [3], [None], {"topic": 1}),
+        },
+        called={"tasks": "tasks|task"},
     ),
     EntryPoint("perplexity", training.perplexity, lambda: {"loss": 2.0}, {"loss": NOT_LOSSES}),
     EntryPoint(

@@ -1,6 +1,6 @@
 """How text becomes tensors: vocabularies, tokenizers, examples, batches."""
 
-from mtl_utils.data.batch import MISSING_LABEL, Batch, Inputs
+from mtl_utils.data.batch import MISSING_LABEL, Batch, Inputs, has_label
 from mtl_utils.data.batching import BatchLoader
 from mtl_utils.data.byte_pairs import BytePairTokenizer
 from mtl_utils.data.class_labels import named_labels
@@ -32,6 +32,7 @@ __all__ = [
     "encode_pair",
     "encode_text",
     "encode_windows",
+    "has_label",
     "named_labels",
     "split_words",
 ]

@@ -19,10 +19,39 @@ from mtl_utils.arguments import (
     shown,
 )
 
-#: Written where a label is missing: it costs nothing and moves nothing.
+#: Written where an integer label is missing: it costs nothing and moves nothing. Among labels that
+#: are numbers with a point, of which -100 may be one, nan stands there.
 MISSING_LABEL = -100
 
 _SMALL = (torch.uint8, torch.int8, torch.int16)
+
+
+def has_label(labels: Tensor, ignore_index: int = MISSING_LABEL) -> Tensor:
+    """Say where there is a label: what every loss, count and comparison looks at.
+
+    Args:
+        labels: Of any shape; integers, or numbers with a point, such as scores.
+        ignore_index: What stands where an integer is missing. Where a number with a point is, it is
+            nan: any other value is one that may be meant.
+
+    Returns:
+        Of the same shape, False where a label is missing.
+
+    Raises:
+        TypeError: If the labels are no tensor.
+    """
+    check_kind("labels", labels, Tensor, "a tensor")
+    return ~labels.isnan() if labels.is_floating_point() else labels != ignore_index
+
+
+def missing_labels(labels: Tensor) -> Tensor:
+    """Return labels of the same shape and kind that are all missing.
+
+    Args:
+        labels: Of any shape.
+    """
+    fill = torch.nan if labels.is_floating_point() else MISSING_LABEL
+    return torch.full_like(labels, fill)
 
 
 @dataclass(frozen=True)
@@ -156,7 +185,8 @@ class Batch:
     Args:
         inputs: What the encoder reads, B rows.
         labels: Labels by task, each ``[B]`` or ``[B, U]``: a class, a tag a token, a target
-            sequence. :data:`MISSING_LABEL` stands where one is missing; a task may be absent.
+            sequence, or a number with a point. :data:`MISSING_LABEL` stands where one is missing,
+            nan among numbers with a point; a task may be absent.
         lost: Labels by task ``[B, U]`` of what was cut off the texts, filled likewise. They are not
             learnt, and count as missed when a model is evaluated.
 

@@ -11,9 +11,16 @@ import torch
 from numpy.typing import NDArray
 
 from mtl_utils.arguments import check_flag, check_whole, shown
-from mtl_utils.data.batch import MISSING_LABEL, Batch
+from mtl_utils.data.batch import MISSING_LABEL, Batch, missing_labels
 from mtl_utils.data.content import Plain, examples_digest
-from mtl_utils.data.examples import LARGEST_ID, Example, collate_as, is_sequence, tasks_of_tokens
+from mtl_utils.data.examples import (
+    LARGEST_ID,
+    Example,
+    collate_as,
+    is_sequence,
+    tasks_of_numbers,
+    tasks_of_tokens,
+)
 
 T = TypeVar("T")
 
@@ -79,6 +86,7 @@ class BatchLoader:
         self.shuffle = shuffle
         self.seed = seed
         self._token_tasks = tasks_of_tokens(self.examples)
+        self._number_tasks = tasks_of_numbers(self.examples)
         self._several = {
             task: is_sequence(labels)
             for example in self.examples
@@ -218,19 +226,20 @@ class BatchLoader:
     def _batches(self, plan: list[list[int]], rank: int, world_size: int) -> Iterator[Batch]:
         for indices in plan:
             batch = self._collate(indices)
-            yield batch if world_size == 1 else _shard(batch, rank, world_size)
+            yield batch if world_size == 1 else shard(batch, rank, world_size)
 
     def _collate(self, indices: Sequence[int]) -> Batch:
         """Make a batch; where none of its rows has a label, say so for every task there is."""
         examples = [self.examples[index] for index in indices]
-        batch = collate_as(examples, self.pad_id, self._token_tasks)
+        batch = collate_as(examples, self.pad_id, self._token_tasks, self._number_tasks)
         if batch.labels:
             return batch
         rows, length = batch.inputs.input_ids.shape
         missing = {}
         for task, several in self._several.items():
             shape = (rows, length if task in self._token_tasks else 1) if several else (rows,)
-            missing[task] = torch.full(shape, MISSING_LABEL)
+            of_numbers = task in self._number_tasks
+            missing[task] = torch.full(shape, torch.nan if of_numbers else MISSING_LABEL)
         return Batch(batch.inputs, missing, batch.lost)
 
     def padding_share(self, epoch: int = 0) -> float:
@@ -286,13 +295,20 @@ def epoch_generator(seed: int, epoch: int, purpose: str = "") -> torch.Generator
     return torch.Generator().manual_seed(int.from_bytes(digest[:4], "little"))
 
 
-def _shard(batch: Batch, rank: int, world_size: int) -> Batch:
+def shard(batch: Batch, rank: int, world_size: int) -> Batch:
+    """Return the rows of a batch that one of several processes reads.
+
+    Args:
+        batch: The whole batch.
+        rank: Number of the process.
+        world_size: Number of processes.
+
+    Returns:
+        Every ``world_size``-th row; where none is left, another with every label missing.
+    """
     rows = torch.arange(len(batch))[rank::world_size]
     if len(rows) == 0:
-        missing = {
-            task: torch.full_like(labels[:1], MISSING_LABEL)
-            for task, labels in batch.labels.items()
-        }
+        missing = {task: missing_labels(labels[:1]) for task, labels in batch.labels.items()}
         return Batch(batch.inputs.rows(torch.tensor([0])), missing)
     return Batch(
         batch.inputs.rows(rows), {task: labels[rows] for task, labels in batch.labels.items()}

@@ -20,8 +20,8 @@ def named_labels(column: Iterable[Any]) -> list[Any]:
     ``dataset[:8]["label"]`` does not: select rows with ``dataset.select(range(8))["label"]``.
 
     Args:
-        column: Labels, or sequences of them: a column of a :class:`datasets.Dataset`, or anything
-            else to go through, which is left as it is.
+        column: Labels, or sequences of them, or mappings that hold them: a column of a
+            :class:`datasets.Dataset`, or anything else to go through, which is left as it is.
 
     Returns:
         The names, ``None`` where one is missing. ``datasets`` writes that as -1 or ``None``.
@@ -46,10 +46,22 @@ def labels_by_name(name: str, column: Iterable[Any]) -> list[Any]:
     """
     if isinstance(column, str | bytes | Mapping) or not hasattr(column, "__iter__"):
         raise TypeError(f"Expected a list of labels, got {column!r:.60} as {name}")
-    names = label_names(getattr(column, "features", None))
-    if names is None:
-        return list(column)
-    return [_named(cell, names) for cell in column]
+    feature = getattr(column, "features", None)
+    return [_by_feature(cell, feature) for cell in column] if _has_names(feature) else list(column)
+
+
+def _has_names(feature: Any) -> bool:
+    if isinstance(feature, Mapping):
+        return any(map(_has_names, feature.values()))
+    return label_names(feature) is not None
+
+
+def _by_feature(cell: Any, feature: Any) -> Any:
+    """Return labels by name wherever they stand in a cell, which may be a mapping."""
+    if isinstance(feature, Mapping) and isinstance(cell, Mapping):
+        return {name: _by_feature(inner, feature.get(name)) for name, inner in cell.items()}
+    names = None if isinstance(feature, Mapping) else label_names(feature)
+    return cell if names is None else _named(cell, names)
 
 
 def _named(cell: Any, names: tuple[str, ...]) -> Any:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeVar
 
-from mtl_utils.arguments import check_several, check_whole
+from mtl_utils.arguments import check_flag, check_several, check_whole
 from mtl_utils.data.batch import MISSING_LABEL
 from mtl_utils.data.examples import Example
 from mtl_utils.data.tokenization import Tokenizer, check_tokenizer
@@ -28,6 +28,8 @@ class EncodedText:
         num_words: Number of words that the first text was given as, those that were cut off
             included.
         num_cut: Number of pieces that were cut off, of both texts together.
+        as_words: Whether the first text was given as words, perhaps none at all; always if
+            ``num_words`` is greater than 0.
 
     Raises:
         ValueError: If ids, words and segments differ in number, or a number is negative.
@@ -39,10 +41,14 @@ class EncodedText:
     segment_ids: list[int] | None
     num_words: int
     num_cut: int
+    as_words: bool = field(default=False, kw_only=True)
 
     def __post_init__(self) -> None:
         check_whole("num_words", self.num_words, least=0)
         check_whole("num_cut", self.num_cut, least=0)
+        check_flag("as_words", self.as_words)
+        if self.num_words:
+            object.__setattr__(self, "as_words", True)
         check_several("input_ids", self.input_ids, "ids")
         for name in ("word_ids", "segment_ids"):
             values = getattr(self, name)
@@ -92,7 +98,7 @@ class EncodedText:
             aligned[position] = label
         return aligned
 
-    def example(self, labels: Mapping[str, int | Sequence[int]] | None = None) -> Example:
+    def example(self, labels: Mapping[str, int | float | Sequence[int]] | None = None) -> Example:
         """Make an example that knows which ids are first pieces of words.
 
         A model then tags these alone, as one sequence, in training, in evaluation and in
@@ -108,7 +114,7 @@ class EncodedText:
         Raises:
             TypeError: If labels are not given by task.
         """
-        words = self.first_pieces if self.num_words else None
+        words = self.first_pieces if self.as_words else None
         return Example(
             self.input_ids, {} if labels is None else labels, self.segment_ids, first_pieces=words
         )
@@ -168,6 +174,7 @@ def encode_text(
         None,
         num_words,
         len(ids) - kept,
+        as_words=not isinstance(text, str),
     )
 
 
@@ -211,6 +218,7 @@ def encode_pair(
         [0] * len(head) + [1] * len(tail),
         num_words,
         len(ids) - kept + len(others) - kept_others,
+        as_words=not isinstance(first, str),
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from numbers import Integral, Real
 from typing import Any, TypeGuard
 
 import numpy as np
@@ -13,9 +14,12 @@ from torch import Tensor
 
 from mtl_utils.arguments import check_kind, check_names, check_several, check_whole
 from mtl_utils.data.batch import MISSING_LABEL, Batch, Inputs
+from mtl_utils.data.missing import is_missing
 
 #: What an id must not exceed: batches hold int64.
 LARGEST_ID = 2**63 - 1
+
+_LARGEST_NUMBER = float(np.finfo(np.float32).max)
 
 
 @dataclass(frozen=True)
@@ -24,10 +28,10 @@ class Example:
 
     Args:
         input_ids: Ids of the text.
-        labels: Labels by task: an integer for the whole text, or a sequence of them, as long as the
-            text (tags) or not (a translation). Where a label is missing, the task is absent or
-            ``None``; where one of a sequence is, it is ``None`` or
-            :data:`~mtl_utils.data.MISSING_LABEL`.
+        labels: Labels by task: an integer for the whole text, a number with a point for it (a
+            score), or a sequence of integers, as long as the text (tags) or not (a translation).
+            Where a label is missing, the task is absent, ``None`` or not a number; where one of a
+            sequence is, it is ``None`` or :data:`~mtl_utils.data.MISSING_LABEL`.
         segment_ids: Which text of a pair each id belongs to; ``None`` for a single text.
         character_ids: Ids of the characters of each token, 1 or greater; ``None`` where nothing
             reads characters.
@@ -44,7 +48,7 @@ class Example:
     """
 
     input_ids: Sequence[int]
-    labels: Mapping[str, int | Sequence[int]] = field(default_factory=dict)
+    labels: Mapping[str, int | float | Sequence[int]] = field(default_factory=dict)
     segment_ids: Sequence[int] | None = None
     character_ids: Sequence[Sequence[int]] | None = None
     first_pieces: Sequence[int] | None = None
@@ -59,8 +63,8 @@ class Example:
         for name in ("segment_ids", "character_ids", "first_pieces"):
             if getattr(self, name) is not None:
                 check_several(name, getattr(self, name), "one item an input id")
-        if any(labels is None for labels in self.labels.values()):
-            known = {task: labels for task, labels in self.labels.items() if labels is not None}
+        if any(map(_is_absent, self.labels.values())):
+            known = {task: given for task, given in self.labels.items() if not _is_absent(given)}
             object.__setattr__(self, "labels", known)
         for at in () if self.first_pieces is None else self.first_pieces:
             if type(at) is not int:
@@ -93,28 +97,30 @@ def collate(examples: Sequence[Example], pad_id: int = 0) -> Batch:
     sequences. U is the longest of them, or T where every sequence is as long as its text, so that
     tags fit the hidden states even if the longest text has none. Where an example has no label
     for a task that others have, it gets :data:`~mtl_utils.data.MISSING_LABEL`, which pads
-    sequences too. A single text among pairs is segment 0 throughout, and tokens of a text without
-    characters have none among others that do.
+    sequences too. Where one label of a task is a number with a point, all become such numbers,
+    ``[B]`` of float32, and nan stands where one is missing. A single text among pairs is segment 0
+    throughout, and tokens of a text without characters have none among others that do.
 
     Args:
         examples: The rows of the batch, at least one.
         pad_id: Id that fills the inputs.
 
     Returns:
-        The batch, B rows of int64. T is the longest input, but at least 1: texts that are all empty
-        make a column that the mask leaves out. So is L, the longest token in characters.
+        The batch, B rows of int64, but for labels with a point. T is the longest input, but at
+        least 1: texts that are all empty make a column that the mask leaves out. So is L, the
+        longest token in characters.
 
     Raises:
         ValueError: If there are no examples, a task has integers in some examples and sequences in
-            others, or an id does not fit int64.
+            others, an id does not fit int64, or a number with a point is not finite as float32.
         TypeError: If ids or labels are not integers (booleans are not), or not in flat sequences,
-            or something is no example.
+            a label is no number, or something is no example.
     """
     check_several("examples", examples, "Examples")
     for example in examples:
         check_kind("each of examples", example, Example, "an Example")
     check_whole("pad_id", pad_id, least=0, most=LARGEST_ID)
-    return collate_as(examples, pad_id, tasks_of_tokens(examples))
+    return collate_as(examples, pad_id, tasks_of_tokens(examples), tasks_of_numbers(examples))
 
 
 def is_sequence(labels: Any) -> TypeGuard[Sequence[int]]:
@@ -143,13 +149,33 @@ def tasks_of_tokens(examples: Sequence[Example]) -> set[str]:
     return {task for task, fit in fits.items() if fit}
 
 
-def collate_as(examples: Sequence[Example], pad_id: int, token_tasks: Collection[str]) -> Batch:
+def tasks_of_numbers(examples: Sequence[Example]) -> set[str]:
+    """Return the tasks that have a number with a point as a label, in one example at least.
+
+    Args:
+        examples: The examples.
+    """
+    return {
+        task
+        for example in examples
+        for task, labels in example.labels.items()
+        if type(labels) is not int and not is_sequence(labels) and _has_point(labels)
+    }
+
+
+def collate_as(
+    examples: Sequence[Example],
+    pad_id: int,
+    token_tasks: Collection[str],
+    number_tasks: Collection[str],
+) -> Batch:
     """Collate, where it is known which labels are one a token; see :func:`collate`.
 
     Args:
         examples: The rows of the batch, at least one.
         pad_id: Id that fills the inputs.
         token_tasks: Tasks whose labels reach as far as the inputs, whatever the examples at hand.
+        number_tasks: Tasks whose labels are numbers with a point, whatever the examples at hand.
     """
     if len(examples) == 0:
         raise ValueError(f"Expected the examples of a batch, at least one, got none: {examples!r}")
@@ -157,7 +183,8 @@ def collate_as(examples: Sequence[Example], pad_id: int, token_tasks: Collection
     tasks = dict.fromkeys(task for example in examples for task in example.labels)
     longest = inputs.input_ids.shape[1]
     labels = {
-        task: _labels(examples, task, longest if task in token_tasks else 1) for task in tasks
+        task: _labels(examples, task, longest if task in token_tasks else 1, task in number_tasks)
+        for task in tasks
     }
     cut = dict.fromkeys(task for example in examples for task in example.lost)
     lost = {task: _lost(examples, task) for task in cut}
@@ -222,20 +249,69 @@ def _characters(examples: Sequence[Example], mask: NDArray[np.bool_]) -> Tensor 
     return torch.from_numpy(padded)
 
 
-def _labels(examples: Sequence[Example], task: str, shortest: int) -> Tensor:
+def _labels(examples: Sequence[Example], task: str, shortest: int, of_numbers: bool) -> Tensor:
     given = [example.labels[task] for example in examples if task in example.labels]
     sequences = [is_sequence(labels) for labels in given]
     if any(sequences) != all(sequences):
         single, several = given[sequences.index(False)], given[sequences.index(True)]
+        kind = "numbers" if of_numbers else "integers"
         raise ValueError(
-            f"The labels of {task!r} are integers in some examples ({single!r:.30}) and sequences "
+            f"The labels of {task!r} are {kind} in some examples ({single!r:.30}) and sequences "
             f"in others ({several!r:.30}); expected one kind for all"
         )
+    if of_numbers:
+        return _number_labels(examples, task)
     if not all(sequences):
         flat = [example.labels.get(task, MISSING_LABEL) for example in examples]
         return torch.from_numpy(_integers(flat, f"labels of {task!r}"))
     rows = [_filled(example.labels.get(task, ())) for example in examples]
     return torch.from_numpy(_padded(rows, MISSING_LABEL, shortest, f"labels of {task!r}")[0])
+
+
+def _number_labels(examples: Sequence[Example], task: str) -> Tensor:
+    """Return labels ``[B]`` of float32, nan where one is missing."""
+    rows = [
+        _number(example.labels[task], task, row) if task in example.labels else np.nan
+        for row, example in enumerate(examples)
+    ]
+    return torch.tensor(rows, dtype=torch.float32)
+
+
+def _number(label: Any, task: str, row: int) -> float:
+    given = _plain(label)
+    where = f"The labels of {task!r} have {given!r:.40} in row {row}"
+    if isinstance(given, bool) or not isinstance(given, Real):
+        raise TypeError(
+            f"{where} among numbers with a point; expected a number, or None where it is missing"
+        )
+    if isinstance(given, Integral) and given == MISSING_LABEL:
+        raise ValueError(
+            f"{where} among numbers with a point. Write None if it is missing, and "
+            f"{float(MISSING_LABEL)} if it is a value."
+        )
+    number: Any = given  # a whole number of 400 digits is no float
+    if not abs(number) <= _LARGEST_NUMBER:
+        raise ValueError(f"{where}; expected a finite number, as float32 can hold it")
+    return float(number)
+
+
+def _is_absent(labels: Any) -> bool:
+    """Whether what stands for labels says that there are none."""
+    if type(labels) in (int, list):  # nearly all of them
+        return False
+    if labels is None:
+        return True
+    return not is_sequence(labels) and is_missing(_plain(labels))
+
+
+def _plain(label: Any) -> Any:
+    """Return a number of Python's own, of one of NumPy or a tensor."""
+    return label.item() if hasattr(label, "item") else label
+
+
+def _has_point(label: Any) -> bool:
+    given = _plain(label)
+    return isinstance(given, Real) and not isinstance(given, Integral)
 
 
 def _filled(labels: Any) -> Any:

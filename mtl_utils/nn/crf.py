@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch import nn as torch_nn
 
-from mtl_utils.arguments import check_flag, check_sizes, check_tensor
+from mtl_utils.arguments import check_flag, check_number, check_sizes, check_tensor
 from mtl_utils.nn.masks import check_mask
 from mtl_utils.nn.tag_search import by_position, check_emissions, viterbi
 
@@ -83,13 +83,17 @@ class LinearChainCRF(torch_nn.Module):
         forbidden = int((~self.allowed).sum())
         return f"{self.num_tags}, forbidden_transitions={forbidden}"
 
-    def log_likelihood(self, emissions: Tensor, tags: Tensor, mask: Tensor) -> Tensor:
+    def log_likelihood(
+        self, emissions: Tensor, tags: Tensor, mask: Tensor, sharpness: Tensor | None = None
+    ) -> Tensor:
         """Return the log-probability of each sequence of tags.
 
         Args:
             emissions: Scores ``[B, T, C]`` of each tag at each position.
             tags: ``[B, T]``; what stands at padding is not read.
             mask: ``[B, T]``, True at tokens, which come first in each row.
+            sharpness: What all scores are multiplied by, the inverse of a temperature, a scalar;
+                not at all if ``None``.
 
         Returns:
             ``[B]`` in nats; 0 for a row without tokens.
@@ -104,7 +108,16 @@ class LinearChainCRF(torch_nn.Module):
         # The same amount off all tags of a position changes no probability. It keeps the
         # difference of two large numbers from swallowing a small one.
         emissions = emissions - emissions.detach().amax(dim=2, keepdim=True)
-        return self.score(emissions, tags, mask) - self.log_partition(emissions, mask)
+        score = self.score(emissions, tags, mask)
+        if sharpness is None:
+            return score - self.log_partition(emissions, mask)
+        check_tensor("sharpness", sharpness, "[]", "floating-point")
+        sharpness = sharpness.to(emissions.device)
+        if mask.shape[1] == 0:
+            return score * sharpness
+        scores = self._scores(FORBIDDEN if self.constrain_training else None)
+        sharper = (part * sharpness for part in scores)
+        return score * sharpness - _log_partition(emissions * sharpness, mask, *sharper)
 
     def score(self, emissions: Tensor, tags: Tensor, mask: Tensor) -> Tensor:
         r"""Return :math:`s(x, y)` of each sequence of tags.
@@ -156,18 +169,19 @@ class LinearChainCRF(torch_nn.Module):
         emissions = self._checked(emissions, mask)
         if mask.shape[1] == 0:
             return self._nothing(emissions)
-        start, transitions, end = self._scores(FORBIDDEN if self.constrain_training else None)
-        with torch.autocast(emissions.device.type, enabled=False):
-            alphas, offsets = _forward(by_position(emissions, mask), start, transitions)
-        rows = torch.arange(len(mask), device=mask.device)
-        last = (mask.sum(dim=1) - 1).clamp(min=0)
-        total = (alphas[last, :, rows] + end).logsumexp(dim=1) + offsets[last, rows]
-        total = total.masked_fill(total < FORBIDDEN / 2, -torch.inf)
-        total = total.masked_fill(~mask[:, 0], 0.0)
+        scores = self._scores(FORBIDDEN if self.constrain_training else None)
+        total = _log_partition(emissions, mask, *scores)
         self._refuse(total, mask, "Every sequence of tags")
         return total
 
-    def marginals(self, emissions: Tensor, mask: Tensor) -> Tensor:
+    def marginals(
+        self,
+        emissions: Tensor,
+        mask: Tensor,
+        *,
+        constrained: bool | None = None,
+        temperature: float = 1.0,
+    ) -> Tensor:
         r"""Return the probability of each tag at each position.
 
         It is the derivative :math:`\partial \log Z / \partial e_{t, j}`: what automatic
@@ -176,18 +190,26 @@ class LinearChainCRF(torch_nn.Module):
         Args:
             emissions: ``[B, T, C]``.
             mask: ``[B, T]``, True at tokens.
+            constrained: Whether forbidden sequences have no probability, as they have none in
+                decoding; as in training if ``None``.
+            temperature: What all scores are divided by: above 1 probabilities are closer to one
+                another.
 
         Returns:
             ``[B, T, C]``, which sum to one over C; zero at padding. No gradient flows through it.
 
         Raises:
-            ValueError: As :meth:`log_likelihood`.
-            TypeError: If the mask is not boolean.
+            ValueError: As :meth:`log_likelihood`, or if the temperature is not greater than 0.
+            TypeError: If the mask is not boolean, ``constrained`` neither, or the temperature no
+                number.
         """
-        with torch.inference_mode(False), torch.enable_grad():
-            leaf = self._checked(emissions, mask).detach().clone().requires_grad_()
-            total = self.log_partition(leaf, mask.clone()).sum()
-            return torch.autograd.grad(total, leaf)[0]
+        if constrained is None:
+            constrained = self.constrain_training
+        check_flag("constrained", constrained)
+        check_number("temperature", temperature, above=0)
+        scores = (part.detach() for part in self._scores(FORBIDDEN if constrained else None))
+        emissions = self._checked(emissions, mask) / temperature
+        return chain_marginals(emissions, mask, *(part / temperature for part in scores))
 
     def decode(self, emissions: Tensor, mask: Tensor) -> list[list[int]]:
         """Return the best allowed sequence of tags of each row.
@@ -252,6 +274,46 @@ class LinearChainCRF(torch_nn.Module):
                 "constraints. Correct the tags or the constraints, or train without "
                 "constrain_training."
             )
+
+
+def chain_marginals(
+    emissions: Tensor, mask: Tensor, start: Tensor, transitions: Tensor, end: Tensor
+) -> Tensor:
+    """Return the probability of each tag at each position, of sequences with given scores.
+
+    Args:
+        emissions: ``[B, T, C]``, in single precision at least.
+        mask: ``[B, T]``, True at tokens, which come first in each row.
+        start: ``[C]``; :data:`FORBIDDEN` or less forbids a first tag.
+        transitions: ``[C, C]`` (from, to); likewise.
+        end: ``[C]``; likewise.
+
+    Returns:
+        ``[B, T, C]``, which sum to one over C; zero at padding. No gradient flows through it.
+    """
+    if mask.numel() == 0:
+        return torch.zeros_like(emissions)
+    with torch.inference_mode(False), torch.enable_grad():
+        leaf = emissions.detach().clone().requires_grad_()
+        scores = (
+            part.detach().clone().to(emissions.dtype).clamp(min=FORBIDDEN)
+            for part in (start, transitions, end)
+        )
+        total = _log_partition(leaf, mask.clone(), *scores).sum()
+        return torch.autograd.grad(total, leaf)[0]
+
+
+def _log_partition(
+    emissions: Tensor, mask: Tensor, start: Tensor, transitions: Tensor, end: Tensor
+) -> Tensor:
+    """Return the logarithm of the sum over all sequences ``[B]``; 0 for a row without tokens."""
+    with torch.autocast(emissions.device.type, enabled=False):
+        alphas, offsets = _forward(by_position(emissions, mask), start, transitions)
+    rows = torch.arange(len(mask), device=mask.device)
+    last = (mask.sum(dim=1) - 1).clamp(min=0)
+    total = (alphas[last, :, rows] + end).logsumexp(dim=1) + offsets[last, rows]
+    total = total.masked_fill(total < FORBIDDEN / 2, -torch.inf)
+    return total.masked_fill(~mask[:, 0], 0.0)
 
 
 def _forward(

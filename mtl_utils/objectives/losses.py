@@ -58,7 +58,11 @@ def label_smoothing_loss(
 
 
 def summed_loss(
-    logits: Tensor, targets: Tensor, smoothing: float, ignore_index: int
+    logits: Tensor,
+    targets: Tensor,
+    smoothing: float,
+    ignore_index: int,
+    weights: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
     """Sum cross-entropy over the targets that count, and say which these are.
 
@@ -67,9 +71,11 @@ def summed_loss(
         targets: Classes ``[...]``.
         smoothing: See :func:`label_smoothing_loss`.
         ignore_index: What stands where a target is missing.
+        weights: Weights of the classes ``[C]``; all 1 if ``None``.
 
     Returns:
-        The sum, a scalar in nats; ``[...]``, True where a target counts.
+        The sum, a scalar in nats; ``[...]``, True where a target counts, or with weights that of
+        its class, 0 where it is missing.
 
     Raises:
         ValueError: As :func:`label_smoothing_loss`.
@@ -80,11 +86,27 @@ def summed_loss(
     total = functional.cross_entropy(
         logits.reshape(-1, logits.shape[-1]),
         targets.reshape(-1).long(),
+        weight=None if weights is None else weights.to(logits.dtype),
         ignore_index=ignore_index,
         reduction="sum",
         label_smoothing=smoothing,
     )
-    return total, counted
+    return total, counted if weights is None else target_weights(targets, weights, ignore_index)
+
+
+def target_weights(targets: Tensor, weights: Tensor, ignore_index: int = MISSING_LABEL) -> Tensor:
+    """Say how much each target counts.
+
+    Args:
+        targets: Classes ``[...]``.
+        weights: Weights of the classes ``[C]``.
+        ignore_index: What stands where a target is missing.
+
+    Returns:
+        ``[...]``, the weight of each class, 0 where a target is missing.
+    """
+    missing = targets == ignore_index
+    return weights[targets.masked_fill(missing, 0).long()].masked_fill(missing, 0.0)
 
 
 def check_smoothing(smoothing: float) -> None:

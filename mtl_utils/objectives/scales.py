@@ -44,18 +44,24 @@ def count_scaled(counted: Tensor, scale: Scale = DEFAULT_SCALE) -> Tensor:
     """Count what a loss is a mean over.
 
     Args:
-        counted: ``[B]`` or ``[B, ...]``, True where there is a label.
+        counted: ``[B]`` or ``[B, ...]``, True where there is a label, or its weight, 0 where there
+            is none.
         scale: How the loss is scaled.
 
     Returns:
-        A scalar: how many texts have a label for ``"text"``, else how many labels there are.
+        A scalar: how many texts have a label for ``"text"``, else how many labels there are. With
+        weights a label counts as its own, and a text as the mean of its labels'.
 
     Raises:
         ValueError: If there is no such scale.
-        TypeError: If ``counted`` is no boolean tensor.
+        TypeError: If ``counted`` is no tensor of truth values or of numbers with a point.
     """
-    check_tensor("counted", counted, "[B, ...]", "boolean")
+    weighted = isinstance(counted, Tensor) and counted.is_floating_point()
+    check_tensor("counted", counted, "[B, ...]", "floating-point" if weighted else "boolean")
     check_scale(scale)
+    if scale == "text" and weighted and counted.dim() > 1:
+        labels = counted.flatten(1)
+        return (labels.sum(dim=1) / (labels > 0).sum(dim=1).clamp(min=1)).sum()
     if scale == "text" and counted.dim() > 1:
         counted = counted.flatten(1).any(dim=1)
     return counted.sum()
@@ -71,7 +77,8 @@ def scaled_mean(
 
     Args:
         total: The sum, a scalar.
-        counted: ``[B]`` or ``[B, ...]``, True where there is a label.
+        counted: ``[B]`` or ``[B, ...]``, True where there is a label, or its weight; see
+            :func:`count_scaled`.
         scale: What to divide by.
         at_uniform: The loss of one label where every label is as probable as every other, for
             ``"uniform"``: :math:`\log C`. With a single label it is 0, and the loss is always 0;
@@ -86,7 +93,8 @@ def scaled_mean(
     """
     check_tensor("total", total, "[]", "floating-point")
     check_number("at_uniform", at_uniform, least=0)
-    mean = total / count_scaled(counted, scale).clamp(min=1)
+    count = count_scaled(counted, scale)
+    mean = total / count.masked_fill(count == 0, 1)
     return mean / at_uniform if scale == "uniform" and at_uniform else mean
 
 
@@ -96,6 +104,7 @@ def scaled_loss(
     scale: Scale = DEFAULT_SCALE,
     smoothing: float = 0.0,
     ignore_index: int = MISSING_LABEL,
+    weights: Tensor | None = None,
 ) -> Tensor:
     r"""Cross-entropy on a scale.
 
@@ -108,6 +117,8 @@ def scaled_loss(
         scale: What the sum over labels is divided by.
         smoothing: As in :func:`label_smoothing_loss`, which this is for ``"token"``.
         ignore_index: What stands where a target is missing.
+        weights: Weights of the classes ``[C]``; the mean is then a weighted one, divided by the sum
+            of the weights of the targets.
 
     Returns:
         A scalar, in nats but for ``"uniform"``; exactly 0, with zero gradient, where nothing is
@@ -118,5 +129,5 @@ def scaled_loss(
             [0, 1], or there is no such scale.
         TypeError: If targets are not integers.
     """
-    total, counted = summed_loss(logits, targets, smoothing, ignore_index)
+    total, counted = summed_loss(logits, targets, smoothing, ignore_index, weights)
     return scaled_mean(total, counted, scale, math.log(max(1, logits.shape[-1])))

@@ -68,11 +68,13 @@ class PerTask(torch_nn.ModuleDict):
             KeyError: If there is no such task.
         """
         if task not in self:
-            raise KeyError(f"No task named {task!r}; this way of sharing was made for {self.names}")
+            raise KeyError(
+                f"No task named {task!r}; this way of sharing was made for {self.task_names}"
+            )
         return super().__getitem__(task)
 
     @property
-    def names(self) -> list[str]:
+    def task_names(self) -> list[str]:
         """Names of the tasks, in the order given."""
         return list(self.keys())
 
@@ -98,7 +100,7 @@ class PerTask(torch_nn.ModuleDict):
         Returns:
             Those of ``beside``, and those that two tasks have in common.
         """
-        own = {id(p) for task in self.names for p in self.task_parameters(task, *beside)}
+        own = {id(p) for task in self.task_names for p in self.task_parameters(task, *beside)}
         found = {id(p): p for module in (*beside, self) for p in module.parameters()}
         return [parameter for key, parameter in found.items() if key not in own]
 

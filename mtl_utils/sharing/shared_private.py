@@ -9,7 +9,7 @@ from torch import Tensor
 from torch import nn as torch_nn
 
 from mtl_utils.arguments import check_number, check_tensor
-from mtl_utils.data.batch import MISSING_LABEL, Batch
+from mtl_utils.data.batch import Batch, has_label
 from mtl_utils.nn.encoder import Encoder, check_encoder
 from mtl_utils.nn.gradient_reversal import reverse_gradient
 from mtl_utils.nn.masks import check_mask
@@ -180,7 +180,7 @@ class SharedPrivate(Sharing):
                 overlap = _mean(orthogonality_penalty(features, own, mask), texts)
                 terms.append(self.orthogonality_strength * overlap)
             if self.adversary is not None:
-                terms.append(_mean(surprise[:, self.private.names.index(task)], texts))
+                terms.append(_mean(surprise[:, self.private.task_names.index(task)], texts))
             for term in terms:
                 total = total + term
             parts[task], counts[task] = sum(terms, start=features.new_zeros(())), texts.sum()
@@ -222,7 +222,7 @@ def orthogonality_penalty(shared: Tensor, private: Tensor, mask: Tensor) -> Tens
 
 def _texts_of(task: str, batch: Batch) -> Tensor:
     """Tell which rows have a label of a task, and a token; ``[B]``."""
-    labelled = batch.labels[task] != MISSING_LABEL
+    labelled = has_label(batch.labels[task])
     if labelled.dim() > 1:  # a label a token, or a text to write
         labelled = labelled.flatten(1).any(dim=1)
     return labelled & batch.inputs.mask.any(dim=1)

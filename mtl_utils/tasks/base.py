@@ -9,7 +9,7 @@ from torch import Tensor
 from torch import nn as torch_nn
 
 from mtl_utils.arguments import check_text
-from mtl_utils.data.batch import MISSING_LABEL, Batch, Inputs
+from mtl_utils.data.batch import Batch, Inputs, has_label
 from mtl_utils.objectives.scales import Scale, count_scaled
 
 
@@ -72,6 +72,24 @@ class Head(torch_nn.Module):
         """
         raise self._undefined("predict(hidden, batch)")
 
+    def probabilities(self, hidden: Tensor, batch: Batch) -> list[Any]:
+        """Say how likely each label is, one entry a row of the batch.
+
+        Args:
+            hidden: Hidden states ``[B, T, D]``.
+            batch: What they were computed from; its labels are not looked at.
+
+        Returns:
+            Of each row ``[C]`` numbers, or as many for each token.
+
+        Raises:
+            NotImplementedError: If the head has none, such as one that predicts a number.
+        """
+        raise NotImplementedError(
+            f"{type(self).__name__}, the head of {self.task!r}, has no probabilities: it does not "
+            "choose among labels. Use predict, or define probabilities(hidden, batch)."
+        )
+
     def reads(self, inputs: Inputs) -> bool:
         """Tell whether inputs have all that this head needs.
 
@@ -110,7 +128,7 @@ class Head(torch_nn.Module):
         Returns:
             A scalar.
         """
-        return count_scaled(batch.labels[self.task] != MISSING_LABEL, self.scale)
+        return count_scaled(has_label(batch.labels[self.task]), self.scale)
 
     def _undefined(self, method: str) -> NotImplementedError:
         return NotImplementedError(

@@ -13,15 +13,18 @@ from torch import nn as torch_nn
 from mtl_utils.arguments import check_kind, check_probability, check_sizes, check_text
 from mtl_utils.data.batch import MISSING_LABEL, Batch, Inputs
 from mtl_utils.data.class_labels import labels_by_name
+from mtl_utils.data.encoded_text import EncodedText
 from mtl_utils.objectives.losses import check_smoothing
 from mtl_utils.objectives.scales import DEFAULT_SCALE, Scale, check_scale, scaled_loss
 from mtl_utils.tasks.label_names import check_labels, label_ids, label_names
+from mtl_utils.tasks.label_weights import check_weights
 from mtl_utils.tasks.labelled_head import LabelledHead
 from mtl_utils.tasks.pooling import PAIR_POOLINGS, TEXT_POOLINGS, Pooling
+from mtl_utils.tasks.text_task import Row, TextTask, check_columns, column_names
 
 
 @dataclass(frozen=True)
-class Classification:
+class Classification(TextTask):
     """Give each text a label.
 
     ``"first"`` reads the state of the first token, which every token can write to where the encoder
@@ -37,12 +40,18 @@ class Classification:
         dropout: Probability of dropping a unit of what was pooled.
         scale: What the loss is divided by, see :data:`mtl_utils.objectives.Scale`. With one label a
             text ``"token"`` and ``"text"`` are the same.
+        class_weights: Weights of labels in the loss, by name; 1 for a label that is left out. The
+            mean is divided by the sum of the weights, as in :class:`torch.nn.CrossEntropyLoss`.
+            :func:`balanced_weights` makes them of the training data.
+        text: Name of the column of texts.
+        label: Name of the column of labels.
 
     Raises:
         ValueError: If there are no labels, one occurs twice, there is no such pooling or
-            scale, or a probability is outside its range.
+            scale, a probability is outside its range, or a column has no name.
+        KeyError: If a weight is of no label.
         TypeError: If the name or a label is no string, the labels have no order, or a probability
-            is no number.
+            or weight is no number.
     """
 
     name: str
@@ -52,6 +61,9 @@ class Classification:
     dropout: float = 0.0
     causal = False
     scale: Scale = field(default=DEFAULT_SCALE, kw_only=True)
+    class_weights: Mapping[str, float] | None = field(default=None, kw_only=True, hash=False)
+    text: str = field(default="text", kw_only=True)
+    label: str = field(default="label", kw_only=True)
     poolings: ClassVar[Mapping[str, Pooling]] = TEXT_POOLINGS
 
     def __post_init__(self) -> None:
@@ -66,8 +78,38 @@ class Classification:
         check_smoothing(self.smoothing)
         check_probability("dropout", self.dropout)
         check_scale(self.scale)
+        check_weights("class_weights", self.class_weights, self.labels)
+        if self.class_weights is not None:
+            object.__setattr__(self, "class_weights", dict(self.class_weights))
+        check_columns(text=self.text, label=self.label)
 
-    def label(self, name: str | int | None) -> int:
+    def target(self, row: Row, encoded: EncodedText) -> int | None:
+        """Return the id of the label of a row; see :meth:`TextTask.target`.
+
+        Args:
+            row: The row.
+            encoded: What became of its text.
+
+        Raises:
+            KeyError: If the name is not among the labels.
+            ValueError: If the id is not that of a label.
+            TypeError: If it is neither a name nor an id.
+        """
+        label = self.reference(row)
+        if label is None:
+            return None
+        where = f"the column {self.label!r}"
+        return label_ids(self.name, self.labels, [label], missing=True, name=where)[0]
+
+    def named(self, predictions: Sequence[str | int]) -> list[str]:
+        """Return predicted ids as names.
+
+        Args:
+            predictions: One id a row.
+        """
+        return self.names(predictions)
+
+    def id_of(self, name: str | int | None) -> int:
         """Turn a label into its id.
 
         Args:
@@ -170,13 +212,25 @@ class PairClassification(Classification):
         dropout: Probability of dropping a unit of what was pooled.
         scale: What the loss is divided by, see :data:`mtl_utils.objectives.Scale`. With one label a
             text ``"token"`` and ``"text"`` are the same.
+        class_weights: Weights of labels in the loss, by name; see :class:`Classification`.
+        texts: Names of the columns of the first and of the second texts.
+        label: Name of the column of labels.
 
     Raises:
         ValueError: As :class:`Classification`.
+        KeyError: As :class:`Classification`.
         TypeError: As :class:`Classification`.
     """
 
+    text: str = field(default="", init=False, repr=False, compare=False, kw_only=True)
+    texts: tuple[str, str] = field(default=("premise", "hypothesis"), kw_only=True)
+    input_fields = ("texts",)
     poolings: ClassVar[Mapping[str, Pooling]] = PAIR_POOLINGS
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "texts", column_names("texts", self.texts))
+        object.__setattr__(self, "text", self.texts[0])
+        super().__post_init__()
 
 
 class ClassificationHead(LabelledHead):
@@ -194,7 +248,7 @@ class ClassificationHead(LabelledHead):
     def __init__(self, task: Classification, width: int) -> None:
         check_kind("task", task, Classification, "a Classification")
         check_sizes(width=width)
-        super().__init__(task.name, task.labels)
+        super().__init__(task.name, task.labels, task.class_weights)
         self.smoothing, self.scale = task.smoothing, task.scale
         self.pooling = task.poolings[task.pooling]
         self.dropout = torch_nn.Dropout(task.dropout)
@@ -231,7 +285,8 @@ class ClassificationHead(LabelledHead):
             ValueError: If the labels do not fit the logits, or one does not exist.
         """
         smoothing = self.smoothing if self.training else 0.0
-        return scaled_loss(outputs, batch.labels[self.task], self.scale, smoothing)
+        labels = batch.labels[self.task]
+        return scaled_loss(outputs, labels, self.scale, smoothing, weights=self.class_weights)
 
     def predict(self, hidden: Tensor, batch: Batch) -> list[int]:
         """Return the best label of each row.
@@ -248,6 +303,23 @@ class ClassificationHead(LabelledHead):
         """
         pooled = self.pooling.pool(hidden, batch.inputs)
         found: list[int] = self.output(pooled).argmax(dim=-1).tolist()
+        return found
+
+    def probabilities(self, hidden: Tensor, batch: Batch) -> list[list[float]]:
+        """Say how likely each label of each row is.
+
+        Args:
+            hidden: Hidden states ``[B, T, D]``.
+            batch: What they were computed from.
+
+        Returns:
+            C numbers a row, which sum to 1.
+
+        Raises:
+            ValueError: If the task is one of pairs and the inputs have no segment ids.
+        """
+        logits = self.output(self.pooling.pool(hidden, batch.inputs))
+        found: list[list[float]] = self.tempered(logits).softmax(dim=-1).tolist()
         return found
 
     def reads(self, inputs: Inputs) -> bool:

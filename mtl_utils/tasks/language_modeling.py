@@ -13,14 +13,16 @@ from torch import nn as torch_nn
 
 from mtl_utils.arguments import check_kind, check_several, check_sizes, check_text, shown
 from mtl_utils.data.batch import MISSING_LABEL, Batch
+from mtl_utils.data.encoded_text import EncodedText
 from mtl_utils.data.vocabulary import checked_ids
 from mtl_utils.objectives.losses import check_smoothing
 from mtl_utils.objectives.scales import DEFAULT_SCALE, Scale, check_scale, scaled_loss
 from mtl_utils.tasks.base import Head
+from mtl_utils.tasks.text_task import Row, TextTask, check_columns
 
 
 @dataclass(frozen=True)
-class LanguageModeling:
+class LanguageModeling(TextTask):
     """Predict each next token of the input.
 
     The encoder must be causal: a state that has read the whole sentence knows the answer.
@@ -48,6 +50,8 @@ class LanguageModeling:
     per: Literal["token", "sequence"] = "token"
     causal = True
     scale: Scale = field(default=DEFAULT_SCALE, kw_only=True)
+    text: str = field(default="text", kw_only=True)
+    label_field = None
 
     def __post_init__(self) -> None:
         check_text("name", self.name)
@@ -61,6 +65,7 @@ class LanguageModeling:
                 'per="token", or smoothing=0.'
             )
         check_scale(self.scale)
+        check_columns(text=self.text)
         if self.per == "sequence":
             if self.scale not in ("text", DEFAULT_SCALE):
                 raise ValueError(
@@ -84,6 +89,15 @@ class LanguageModeling:
         if type(input_ids) is not list or not set(map(type, input_ids)) <= {int}:
             input_ids = checked_ids(input_ids, "input_ids")
         return [*input_ids[1:], MISSING_LABEL]
+
+    def target(self, row: Row, encoded: EncodedText) -> list[int]:
+        """Return the label of a row: at each position the token that follows it.
+
+        Args:
+            row: The row.
+            encoded: What became of its text.
+        """
+        return self.label(encoded.input_ids)
 
     def head(self, width: int) -> LanguageModelingHead:
         """Make a new output layer.
@@ -200,3 +214,19 @@ class LanguageModelingHead(Head):
         rows = scores.gather(-1, following).squeeze(-1).tolist()
         lengths = batch.inputs.mask.sum(dim=1).tolist()
         return [row[: max(0, length - 1)] for row, length in zip(rows, lengths, strict=True)]
+
+    def compare(self, hidden: Tensor, batch: Batch) -> list[tuple[list[float], list[int]] | None]:
+        """Put the log-probability of each token after the first beside the tokens.
+
+        Args:
+            hidden: Causal states ``[B, T, D]``.
+            batch: What they were computed from.
+
+        Returns:
+            Two sequences a row; ``None`` where a row has no next token with a label.
+        """
+        found = self.predict(hidden, batch)
+        known = (batch.labels[self.task] != MISSING_LABEL).any(dim=1).tolist()
+        inputs = zip(batch.inputs.input_ids, batch.inputs.mask, strict=True)
+        rows = zip(known, found, (row[mask].tolist() for row, mask in inputs), strict=True)
+        return [(scores, ids) if counted else None for counted, scores, ids in rows]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import compress
@@ -16,7 +16,7 @@ from torch import nn as torch_nn
 from mtl_utils.arguments import check_flag, check_kind, check_probability, check_sizes, check_text
 from mtl_utils.data.batch import MISSING_LABEL, Batch
 from mtl_utils.data.class_labels import labels_by_name
-from mtl_utils.nn.crf import LinearChainCRF
+from mtl_utils.nn.crf import LinearChainCRF, chain_marginals
 from mtl_utils.nn.tag_search import viterbi
 from mtl_utils.objectives.losses import check_smoothing, check_targets
 from mtl_utils.objectives.scales import (
@@ -28,15 +28,17 @@ from mtl_utils.objectives.scales import (
 )
 from mtl_utils.tasks.entity_labels import as_iob2, iob2_constraints
 from mtl_utils.tasks.label_names import check_labels, label_ids, label_names
-from mtl_utils.tasks.labelled_head import LabelledHead
+from mtl_utils.tasks.label_weights import check_weights
 from mtl_utils.tasks.schemes import repair_iob2
 from mtl_utils.tasks.spans import OUTSIDE, check_iob2, check_rows
 from mtl_utils.tasks.tag_scores import accuracy, report_entities
+from mtl_utils.tasks.text_task import WordTask, check_columns
+from mtl_utils.tasks.word_head import WordHead, at_tokens, word_starts
 from mtl_utils.tasks.words import compact
 
 
 @dataclass(frozen=True)
-class Tagging:
+class Tagging(WordTask):
     """Give each token a label.
 
     Where the labels are IOB2 tags (``O``, ``B-PER``, ``I-PER``, ...), entities are measured, and
@@ -60,11 +62,16 @@ class Tagging:
             reading would lose: ``"refuse"``, or ``"convert"`` (:func:`repair_iob2`) and count.
         scale: What the loss is divided by, see :data:`mtl_utils.objectives.Scale`; with a CRF it
             is the negative log-likelihood of all sequences, and ``"uniform"`` is as without.
+        class_weights: Weights of labels in the loss, by name, without a CRF; see
+            :class:`Classification`.
+        tokens: Name of the column of words.
+        tags: Name of the column of labels, one a word.
 
     Raises:
         ValueError: If there are no labels, one occurs twice, an ``I-`` tag has no ``B-`` tag, some
             labels are IOB2 tags and some are not, they are entity tags of another scheme, a CRF is
-            to be trained with smoothing, or a setting is outside its range.
+            to be trained with smoothing or weights, or a setting is outside its range.
+        KeyError: If a weight is of no label.
         TypeError: If the name or a label is no string, the labels have no order, or a setting is of
             another type.
     """
@@ -79,6 +86,9 @@ class Tagging:
     invalid: Literal["refuse", "convert"] = "refuse"
     causal = False
     scale: Scale = field(default=DEFAULT_SCALE, kw_only=True)
+    class_weights: Mapping[str, float] | None = field(default=None, kw_only=True, hash=False)
+    tokens: str = field(default="tokens", kw_only=True)
+    tags: str = field(default="tags", kw_only=True)
 
     def __post_init__(self) -> None:
         check_text("name", self.name)
@@ -93,7 +103,16 @@ class Tagging:
                 f"A CRF has no smoothed target; got smoothing={self.smoothing}. Use dropout, or "
                 "crf=False."
             )
+        check_weights("class_weights", self.class_weights, self.labels)
+        if self.class_weights is not None:
+            if self.crf:
+                raise ValueError(
+                    "A CRF scores whole sequences, in which no label has a weight of its own; got "
+                    f"class_weights={self.class_weights!r:.80}. Leave them out, or use crf=False."
+                )
+            object.__setattr__(self, "class_weights", dict(self.class_weights))
         check_scale(self.scale)
+        check_columns(tokens=self.tokens, tags=self.tags)
         if self.invalid not in ("refuse", "convert"):
             raise ValueError(f'invalid must be "refuse" or "convert", got {self.invalid!r}')
         self.iob2_tags  # noqa: B018  refuses labels of other schemes now, not when they are used
@@ -113,7 +132,7 @@ class Tagging:
         """Types of entities, in the order of their ``B-`` tags; tags without one are "entity"."""
         return tuple(tag[2:] for tag in self.iob2_tags or () if tag.startswith("B-"))
 
-    def label(self, tags: Sequence[str | int | None]) -> list[int]:
+    def ids_of(self, tags: Sequence[str | int | None]) -> list[int]:
         """Turn the tags of a sentence into ids.
 
         Args:
@@ -127,7 +146,7 @@ class Tagging:
         """
         return label_ids(self.name, self.labels, tags, missing=True, name="tags")
 
-    def tags(self, ids: Sequence[str | int]) -> list[str]:
+    def names(self, ids: Sequence[str | int]) -> list[str]:
         """Turn ids into names.
 
         Args:
@@ -225,7 +244,7 @@ class Tagging:
         return metrics
 
 
-class TaggingHead(LabelledHead):
+class TaggingHead(WordHead):
     """An output layer over the labels, with a CRF above it or not.
 
     Tokens without a label, such as the later pieces of a word, are no part of the sequence that a
@@ -247,7 +266,7 @@ class TaggingHead(LabelledHead):
     def __init__(self, task: Tagging, width: int) -> None:
         check_kind("task", task, Tagging, "a Tagging")
         check_sizes(width=width)
-        super().__init__(task.name, task.labels)
+        super().__init__(task.name, task.labels, task.class_weights)
         self.smoothing, self.scale = task.smoothing, task.scale
         self.dropout = torch_nn.Dropout(task.dropout)
         size = len(task.labels)
@@ -299,77 +318,60 @@ class TaggingHead(LabelledHead):
         self._check_fit(outputs, batch)
         if self.crf is None:
             smoothing = self.smoothing if self.training else 0.0
-            return scaled_loss(outputs, labels, self.scale, smoothing)
+            return scaled_loss(outputs, labels, self.scale, smoothing, weights=self.class_weights)
         counted = check_targets(outputs, labels)
         emissions, mask = compact(outputs, counted)
         tags, _ = compact(labels, counted)
         total = self.crf.log_likelihood(emissions, tags, mask).sum()
         return scaled_mean(-total, counted, self.scale, math.log(len(self.labels)))
 
-    def predict(self, hidden: Tensor, batch: Batch) -> list[list[int]]:
-        """Return the best label of each token of the input.
+    def negative_log_likelihood(self, outputs: Tensor, batch: Batch, sharpness: Tensor) -> Tensor:
+        """Return how unlikely the labels are if scores are multiplied by a number.
 
-        Where tokens are pieces of words and the inputs say so (``first_pieces``; see
-        :meth:`mtl_utils.data.EncodedText.example`), the first pieces are labelled as one sequence,
-        as in training. Otherwise every token takes part in it.
+        Args:
+            outputs: Emissions ``[B, T, C]``.
+            batch: Holds the labels ``[B, T]``.
+            sharpness: The inverse of a temperature, a scalar.
+
+        Returns:
+            A scalar in nats, the sum over labels, with a CRF over whole sequences of them.
+        """
+        if self.crf is None:
+            return super().negative_log_likelihood(outputs, batch, sharpness)
+        labels = batch.labels[self.task]
+        counted = check_targets(outputs, labels)
+        emissions, mask = compact(outputs.to(sharpness.dtype), counted)
+        tags, _ = compact(labels, counted)
+        return -self.crf.log_likelihood(emissions, tags, mask, sharpness).sum()
+
+    def probabilities(self, hidden: Tensor, batch: Batch) -> list[list[list[float] | None]]:
+        """Say how likely each label of each word is.
+
+        With a CRF these are the marginals: the sum over all sequences of labels that have it there.
+        So they are where predictions keep to IOB2, over the sequences that do: a label that cannot
+        be predicted has the probability 0.
 
         Args:
             hidden: Hidden states ``[B, T, D]``.
             batch: What they were computed from.
 
         Returns:
-            One id a token, row by row; none for a row without tokens.
-            :data:`~mtl_utils.data.MISSING_LABEL` stands where no word begins.
+            For each token of a row C numbers that sum to 1, and ``None`` where no word begins; see
+            :meth:`Head.predict`.
         """
-        first_pieces, mask = batch.inputs.first_pieces, batch.inputs.mask
-        if first_pieces is None:
-            return self.decode(hidden, mask)
-        found = zip(self.decode(hidden, first_pieces), first_pieces.tolist(), strict=True)
-        rows = []
-        for (ids, begins), length in zip(found, mask.sum(dim=1).tolist(), strict=True):
-            left = iter(ids)
-            rows.append([next(left) if here else MISSING_LABEL for here in begins[:length]])
-        return rows
-
-    def compare(self, hidden: Tensor, batch: Batch) -> list[tuple[list[int], list[int]] | None]:
-        """Label the tokens that have a label, and put both side by side.
-
-        Args:
-            hidden: Hidden states ``[B, T, D]``.
-            batch: What they were computed from, with its labels ``[B, T]``.
-
-        Returns:
-            Two sequences of ids a row, of its labelled tokens alone; ``None`` where there is none.
-
-        Raises:
-            ValueError: If there is not one label a token.
-        """
-        labels = batch.labels[self.task]
-        self._check_fit(hidden, batch)
-        known = labels != MISSING_LABEL
-        expected: list[list[int]] = [
-            row[at].tolist() for row, at in zip(labels, known, strict=True)
-        ]
-        pairs = zip(self.decode(hidden, known), expected, strict=True)
-        return [pair if pair[1] else None for pair in pairs]
-
-    def _check_fit(self, states: Tensor, batch: Batch) -> None:
-        """Refuse labels that are not one a token, as far as a batch shows it."""
-        labels, mask = batch.labels[self.task], batch.inputs.mask
-        if labels.shape != states.shape[:2]:
-            raise ValueError(
-                f"Labels of {self.task!r} are one a token: states {list(states.shape)} need "
-                f"targets {list(states.shape[:2])}, got {list(labels.shape)}"
-            )
-        if labels.shape != mask.shape or labels.device.type != "cpu":
-            return
-        beyond = (labels != MISSING_LABEL) & ~mask
-        if bool(beyond.any()):
-            row = int(beyond.any(dim=1).nonzero()[0])
-            raise ValueError(
-                f"Row {row} has more labels of {self.task!r} than tokens, which are "
-                f"{int(mask[row].sum())}; expected one label a token"
-            )
+        emissions, mask = compact(self.output(hidden), word_starts(batch))
+        if self.crf is not None:
+            temperature = 1.0 if self.temperature is None else float(self.temperature)
+            found = self.crf.marginals(emissions, mask, constrained=True, temperature=temperature)
+        elif self.constrained:
+            end = torch.zeros_like(self.start)
+            emissions = self.tempered(emissions)
+            found = chain_marginals(emissions, mask, self.start, self.transitions, end)
+        else:
+            found = self.tempered(emissions).softmax(dim=-1)
+        lengths = mask.sum(dim=1).tolist()
+        rows = [row[:length] for row, length in zip(found.tolist(), lengths, strict=True)]
+        return at_tokens(rows, batch, None)
 
     def decode(self, hidden: Tensor, positions: Tensor) -> list[list[int]]:
         """Return the best labels of some tokens, taken as a sequence of their own.

@@ -2,6 +2,7 @@
 
 from mtl_utils.data.loading import Loader
 from mtl_utils.training import schedules
+from mtl_utils.training.calibration import calibrate
 from mtl_utils.training.checkpoints import (
     CheckpointError,
     CheckpointWarning,
@@ -13,7 +14,6 @@ from mtl_utils.training.evaluation import bits_per_character, bits_per_token, pe
 from mtl_utils.training.fingerprint import FingerprintWarning
 from mtl_utils.training.layerwise import layerwise_groups
 from mtl_utils.training.sampling import AlternatingBatches, JointBatches, SampledBatches
-from mtl_utils.training.sampling import AlternatingBatches, JointBatches
 from mtl_utils.training.shares import FaintTaskWarning
 from mtl_utils.training.stream_model import StreamModel
 from mtl_utils.training.trainer import Trainer
@@ -35,13 +35,14 @@ __all__ = [
     "FingerprintWarning",
     "JointBatches",
     "Loader",
-    "SampledBatches",
     "StreamModel",
+    "SampledBatches",
     "Trainer",
     "TrainerConfig",
     "TruncatedBPTTConfig",
     "bits_per_character",
     "bits_per_token",
+    "calibrate",
     "evaluate_losses",
     "layerwise_groups",
     "load_checkpoint",

@@ -87,7 +87,7 @@ class BatchLosses:
     @property
     def means(self) -> dict[str, float]:
         """By task, the mean over what is counted, 0 where nothing is."""
-        return {task: total / max(1.0, self.counts[task]) for task, total in self.sums.items()}
+        return {task: total / (self.counts[task] or 1.0) for task, total in self.sums.items()}
 
 
 def whole_batch(losses: Losses, accelerator: Accelerator) -> tuple[Losses, BatchLosses]:
@@ -124,7 +124,7 @@ def whole_batch(losses: Losses, accelerator: Accelerator) -> tuple[Losses, Batch
         table = accelerator.reduce(table, reduction="sum")
         table[-1] /= world_size
         sums, totals = table[:-1].view(2, len(means)).unbind()
-        totals = totals.clamp(min=1)
+        totals = totals.masked_fill(totals == 0, 1)  # sums of weights may be below 1
         scaled = [
             _with_value(mean * factor.to(mean.dtype), value)
             for mean, factor, value in zip(

@@ -58,6 +58,7 @@ class RunSettings:
     parameter_groups: Sequence[Mapping[str, Any]] | None
     progress: bool
     shares_every: int | None = None
+    on_epoch: Callable[[Mapping[str, float]], None] | None = None
 
 
 class _Losses(torch_nn.Module):
@@ -298,6 +299,8 @@ class Run:
         patience = config.patience
         progress.finished = last or (patience is not None and progress.waited >= patience)
         self._save()
+        if self.settings.on_epoch is not None and self.accelerator.is_main_process:
+            self.settings.on_epoch(dict(row))
 
     def _measured(self) -> dict[str, float]:
         """Validate, and keep the weights if they are the best so far."""

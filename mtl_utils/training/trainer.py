@@ -34,6 +34,9 @@ from mtl_utils.training.resuming import OnOtherRun
 from mtl_utils.training.run import Run, RunSettings
 from mtl_utils.training.validation import check_labelled, check_metric
 
+#: What the history says of all tasks together, after ``train_`` and ``validation_``.
+_SUMS = ("loss", "penalty")
+
 
 class Trainer:
     r"""Trains a multi-task model in place.
@@ -68,6 +71,8 @@ class Trainer:
             what is shared as there are tasks, and changes nothing of the training. Of a task whose
             share is below a tenth of an equal one three times running, a
             :class:`FaintTaskWarning` says so.
+        on_epoch: Called after each epoch with its row of the history, once the checkpoint is
+            written; of several processes in the first. It changes nothing of the training.
 
     Attributes:
         shares: After :meth:`fit`, one row a measurement: ``step``, and for each task
@@ -78,7 +83,8 @@ class Trainer:
     Raises:
         ValueError: If ``mode`` is something else, contradicts the name of the metric, or is
             missing where that name does not tell; ``on_other_run`` is something else; or the groups
-            leave out a parameter, or have a setting that there is not or that is outside its range.
+            leave out a parameter, or have a setting that there is not or that is outside its range;
+            or a task is called ``"loss"`` or ``"penalty"``, as the sum over tasks is.
         TypeError: If something is not of its kind.
     """
 
@@ -96,6 +102,7 @@ class Trainer:
         parameter_groups: Sequence[Mapping[str, Any]] | None = None,
         progress: bool = True,
         shares_every: int | None = 50,
+        on_epoch: Callable[[Mapping[str, float]], None] | None = None,
     ) -> None:
         check_kind("model", model, MultiTaskModel, "a MultiTaskModel")
         check_kind("config", config, (TrainerConfig, NoneType), "a TrainerConfig")
@@ -105,8 +112,16 @@ class Trainer:
             check_path("checkpoint", checkpoint)
         if evaluate is not None:
             check_callable("evaluate", evaluate, "a function of the model")
+        if on_epoch is not None:
+            check_callable("on_epoch", on_epoch, "a function of a row of the history")
         check_choice("on_other_run", on_other_run, get_args(OnOtherRun))
         check_flag("progress", progress)
+        hidden = [task for task in model.tasks if task in _SUMS]
+        if hidden:
+            raise ValueError(
+                f"The task {hidden[0]!r} would hide train_{hidden[0]}, which is that of all tasks, "
+                "in the history. Give it another name."
+            )
         self.model = model
         self.config = config or TrainerConfig()
         self.balancer = balancer or EqualWeights()
@@ -120,6 +135,7 @@ class Trainer:
         if shares_every is not None:
             check_whole("shares_every", shares_every, least=0)
         self.shares_every = shares_every
+        self.on_epoch = on_epoch
         self.shares = pd.DataFrame(columns=["step", *model.tasks])
 
     def fit(self, train: Loader, validation: Loader | None = None) -> pd.DataFrame:
@@ -189,6 +205,7 @@ class Trainer:
             self.parameter_groups,
             self.progress,
             self.shares_every,
+            self.on_epoch,
         )
 
     def _check_judging(self, validation: Loader | None) -> None:

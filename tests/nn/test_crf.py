@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mtl_utils.nn import LinearChainCRF, viterbi
-from mtl_utils.nn.crf import LARGEST_EXPONENT
+from mtl_utils.nn.crf import LARGEST_EXPONENT, chain_marginals
 
 EXACT = {"atol": 1e-9, "rtol": 1e-9}
 seeds = st.integers(0, 2**31)
@@ -127,6 +127,38 @@ def test_gradients_are_those_of_enumeration(lengths, num_tags, scale, seed):
     for one, other in zip(found, expected, strict=True):
         torch.testing.assert_close(one, other, **EXACT)
     assert not found[0][~batch[2]].any()
+
+
+@settings(max_examples=40)
+@given(lengths_of_rows, seeds, st.sampled_from([0.3, 1.0, 2.5]), scales)
+def test_constrained_and_tempered_marginals_are_those_of_enumeration(
+    lengths, seed, temperature, scale
+):
+    allowed = torch.tensor([[1, 1, 0], [1, 1, 1], [0, 1, 1]]).bool()
+    start = torch.tensor([True, True, False])
+    crf, batch = make(3, seed, scale, allowed_start=start, allowed=allowed), some_batch(lengths)
+    expected = torch.zeros(batch[0].shape, dtype=torch.float64)
+    for row, (emissions, _) in enumerate(rows_of(*batch)):
+        found = [
+            (score(crf, emissions, tags).item() / temperature, tags)
+            for tags in itertools.product(range(3), repeat=len(emissions))
+            if tags and start[tags[0]] and all(allowed[a, b] for a, b in itertools.pairwise(tags))
+        ]
+        best = max((value for value, _ in found), default=0.0)
+        total = math.fsum(math.exp(value - best) for value, _ in found)
+        for value, tags in found:
+            for t, tag in enumerate(tags):
+                expected[row, t, tag] += math.exp(value - best) / total
+    found = crf.marginals(batch[0], batch[2], constrained=True, temperature=temperature)
+    torch.testing.assert_close(found, expected, **EXACT)
+    masked = (
+        crf.start.masked_fill(~start, -torch.inf),
+        crf.transitions.masked_fill(~allowed, -torch.inf),
+        crf.end,
+    )
+    if temperature == 1.0:
+        found = chain_marginals(batch[0], batch[2], *masked)
+        torch.testing.assert_close(found, expected, **EXACT)
 
 
 @settings(max_examples=40)

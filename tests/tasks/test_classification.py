@@ -216,7 +216,7 @@ def test_ids_and_names_are_the_same():
     assert one == TOPIC.metrics(names, torch.tensor([0, 3, 2]))
     assert one == TOPIC.metrics(torch.tensor(ids), ["sport", "culture", "science"])
     assert one == {"accuracy": pytest.approx(2 / 3), "macro_f1": 0.5}
-    assert [TOPIC.label(name) for name in names] == ids == [TOPIC.label(index) for index in ids]
+    assert [TOPIC.id_of(name) for name in names] == ids == [TOPIC.id_of(index) for index in ids]
     assert TOPIC.names(ids) == names == TOPIC.names(names)
     # A prediction is not looked at where nothing is expected.
     assert TOPIC.metrics([0, 99, "?"], [0, -100, -100])["accuracy"] == 1
@@ -225,8 +225,8 @@ def test_ids_and_names_are_the_same():
 @pytest.mark.parametrize(
     ("error", "message", "call"),
     [
-        (KeyError, "'weather' is not a label of 'topic'", lambda: TOPIC.label("weather")),
-        (ValueError, "4 is not the id of a label of 'topic'.*0 to 3", lambda: TOPIC.label(4)),
+        (KeyError, "'weather' is not a label of 'topic'", lambda: TOPIC.id_of("weather")),
+        (ValueError, "4 is not the id of a label of 'topic'.*0 to 3", lambda: TOPIC.id_of(4)),
         (ValueError, "-1 is not the id of a label", lambda: TOPIC.names([0, -1])),
         (ValueError, "got 1 for 2", lambda: TOPIC.metrics([0], [0, 1])),
         (ValueError, "nothing to measure", lambda: TOPIC.metrics([], [])),

@@ -286,9 +286,9 @@ def test_metrics_are_those_of_seqeval(rows):
     predictions, references = [p for p, _ in rows], [r for _, r in rows]
     task = Tagging("tags", TAGS)
     # What breaks the scheme is refused; see test_schemes.
-    references = [task.label(row) for row in repair_iob2(map(task.tags, references))[0]]
+    references = [task.ids_of(row) for row in repair_iob2(map(task.names, references))[0]]
     metrics = task.metrics(predictions, references)
-    found, expected = map(list, ([task.tags(r) for r in s] for s in (predictions, references)))
+    found, expected = map(list, ([task.names(r) for r in s] for s in (predictions, references)))
     total = sum(map(len, references))
     pairs = zip(itertools.chain(*predictions), itertools.chain(*references), strict=True)
     right = sum(a == b for a, b in pairs)
@@ -331,8 +331,8 @@ def test_ids_and_names_are_the_same():
     assert one == NER.metrics(names, ids) == NER.metrics(ids, names)
     assert one == NER.metrics([["O", 1, torch.tensor(2)], torch.tensor([3])], ids)
     assert one["f1"] == 1
-    assert NER.label(names[0]) == ids[0]
-    assert NER.tags(ids[0]) == names[0]
+    assert NER.ids_of(names[0]) == ids[0]
+    assert NER.names(ids[0]) == names[0]
 
 
 def test_parts_of_speech_have_an_accuracy_and_no_entities():
@@ -364,7 +364,7 @@ def test_however_they_are_spelled_tags_are_entities(labels):
     assert task.metrics(found, expected) == usual.metrics(found, expected)
     names = [[labels[i] for i in row] for row in expected]
     assert task.metrics(names, names)["f1"] == 1
-    assert task.tags(expected[0]) == names[0]  # in their own spelling
+    assert task.names(expected[0]) == names[0]  # in their own spelling
     hidden, batch = some_batch([[0, 1, 2], [3]])
     assert make(labels=labels).predict(hidden, batch) == make().predict(hidden, batch)
 
@@ -488,9 +488,9 @@ def test_names_of_labels_that_are_none(labels):
 @pytest.mark.parametrize("wrong", [True, b"O", 1.0, ["O"]])
 def test_labels_that_are_neither_names_nor_ids(wrong):
     with pytest.raises(TypeError, match="names or ids of labels of 'ner', got"):
-        Tagging("ner", ("O", "B-PER")).label(["O", wrong])
+        Tagging("ner", ("O", "B-PER")).ids_of(["O", wrong])
 
 
 def test_a_string_is_not_several_labels():
     with pytest.raises(TypeError, match="Expected several labels of 'ner', got 'OO'"):
-        Tagging("ner", ("O", "B-PER")).label("OO")
+        Tagging("ner", ("O", "B-PER")).ids_of("OO")
