@@ -70,6 +70,7 @@ _called = {
     "pooling": "pooling|poolings",
     "pair_pooling": "pair_pooling|pooling|poolings",
     "hidden_size": "hidden_size|width",
+    "examples": "examples|rows",
     "task": "task|tasks",
     "tasks": "tasks|task",
     "word": "word|words",
@@ -95,9 +96,9 @@ def _topic() -> Classification:
 
 
 @cache
-def _text_model() -> models.TextModel:
+def _text_model() -> models.ThreeTaskModel:
     sharing = HardSharing(BiLSTMEncoder(_tokenizer().vocab_size, 4))
-    return models.TextModel(
+    return models.ThreeTaskModel(
         sharing, ("x", "y"), ("O", "B-A", "I-A"), tokenizer=_tokenizer(), pair_pooling="compare"
     )
 
@@ -169,7 +170,7 @@ CONSTRUCTORS = [
         {"sharing": NOT_SHARINGS, "tasks": NOT_TASKS},
     ),
     _made(
-        models.TextModel,
+        models.ThreeTaskModel,
         lambda: {
             "sharing": HardSharing(BiLSTMEncoder(9, 4)),
             "classes": ("x", "y"),

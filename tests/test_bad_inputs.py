@@ -7,11 +7,13 @@ from typing import Any
 
 import bad_inputs_atlas
 import bad_inputs_data
+import bad_inputs_kinds
 import bad_inputs_models
 import bad_inputs_nn
 import bad_inputs_objectives
 import bad_inputs_reader
 import bad_inputs_tasks
+import bad_inputs_text_model
 import bad_inputs_training
 import pytest
 from bad_input_cases import EntryPoint, raised_by
@@ -19,11 +21,13 @@ from bad_input_cases import EntryPoint, raised_by
 TABLES = (
     bad_inputs_atlas,
     bad_inputs_data,
+    bad_inputs_kinds,
     bad_inputs_models,
     bad_inputs_nn,
     bad_inputs_objectives,
     bad_inputs_reader,
     bad_inputs_tasks,
+    bad_inputs_text_model,
     bad_inputs_training,
 )
 ENTRY_POINTS = [entry for table in TABLES for entry in table.ENTRY_POINTS]

@@ -10,6 +10,7 @@ from mtl_utils.models.seq2seq import Alignment, Seq2Seq
 from mtl_utils.models.tagger import Tagger
 from mtl_utils.models.text_model import TextModel
 from mtl_utils.models.text_reading import Text
+from mtl_utils.models.three_tasks import ThreeTaskModel
 from mtl_utils.multitask import MultiTaskModel
 
 __all__ = [
@@ -25,5 +26,6 @@ __all__ = [
     "Tagger",
     "Text",
     "TextModel",
+    "ThreeTaskModel",
     "TransformerLogits",
 ]

@@ -154,7 +154,7 @@ class BiLSTMFramework(MultiTaskModel):
         example = self.text(pieces.ids)
         labels = dict(example.labels)
         if TAGS in self.tasks and tags is not None and not is_missing(tags):
-            ids = self.tagging.label(tags)
+            ids = self.tagging.ids_of(tags)
             labels[TAGS] = [MISSING_LABEL, *pieces.align(ids), MISSING_LABEL]
         if TRANSLATION in self.tasks and translation is not None and not is_missing(translation):
             check_text("translation", translation)
@@ -203,7 +203,7 @@ class BiLSTMFramework(MultiTaskModel):
         def tags_of(batch: Batch) -> list[list[str]]:
             hidden = self.sharing(batch, [TAGS]).hidden[TAGS]
             found = head.decode(hidden, batch.labels[WORDS] == 1)
-            return [self.tagging.tags(ids) for ids in found]
+            return [self.tagging.names(ids) for ids in found]
 
         return self._predicted(self._marked(sentences), tags_of, max_tokens)
 

@@ -1,7 +1,6 @@
 """The second system of the book: one Transformer that classifies, tags and infers."""
 
 # Annotations are evaluated here: the pages of the API show those of a NamedTuple as they are.
-import os
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, Self, overload
 
@@ -21,14 +20,13 @@ from mtl_utils.data.raw_inputs import inputs_of
 from mtl_utils.data.tokenization import Tokenizer
 from mtl_utils.data.tokenizer_content import tokenizer_content, tokenizer_of
 from mtl_utils.models.given import check_label_names, check_tokenizer, check_tokens
-from mtl_utils.models.stored_model import load_model, part, write_model
-from mtl_utils.models.text_model import TASKS, TextModel
+from mtl_utils.models.stored_model import part
 from mtl_utils.models.text_reading import Text, listed
+from mtl_utils.models.three_tasks import TASKS, ThreeTaskModel
 from mtl_utils.nn import TransformerEncoder
 from mtl_utils.objectives.base import Losses
 from mtl_utils.sharing import HardSharing
 
-KIND = "MultiTaskTransformer"
 _SMALL_TABLE = 2**24  # numbers, made in a second or two
 
 
@@ -46,7 +44,7 @@ class TransformerLogits(NamedTuple):
     inference: Tensor
 
 
-class MultiTaskTransformer(TextModel):
+class MultiTaskTransformer(ThreeTaskModel):
     """One Transformer encoder, and three tasks that read the same pass of it.
 
     ``"classification"`` labels a text from the state of its first token, ``"tags"`` labels each
@@ -84,6 +82,8 @@ class MultiTaskTransformer(TextModel):
             :class:`mtl_utils.tasks.Classification` and :class:`mtl_utils.tasks.Tagging`.
         TypeError: If an argument is not of its kind.
     """
+
+    _spare = 1
 
     def __init__(
         self,
@@ -254,43 +254,15 @@ class MultiTaskTransformer(TextModel):
         hidden = self.sharing(batch, TASKS).hidden
         return TransformerLogits(*(self.head(task)(hidden[task], batch) for task in TASKS))
 
-    def save(self, folder: str | os.PathLike[str]) -> None:
-        """Write the model, settings, tokenizer and weights, so that the folder is never half new.
-
-        Args:
-            folder: Where to; it is made if it is missing, and a model in it is replaced. It holds
-                ``model.json`` and the weights in the format of safetensors.
-
-        Raises:
-            OSError: If it cannot be written; a model that was there is untouched.
-            TypeError: If the tokenizer is of a kind that is not stored.
-            ValueError: If the folder is the empty string.
-        """
+    def _content(self) -> dict[str, Any]:
         tokenizer = None if self.tokenizer is None else tokenizer_content(self.tokenizer)
         settings = {**self._settings, "long": self.long}
-        content = {"model": KIND, "settings": settings, "tokenizer": tokenizer}
-        write_model(folder, content, self.state_dict())
+        return {"model": type(self).__name__, "settings": settings, "tokenizer": tokenizer}
 
     @classmethod
-    def load(cls, folder: str | os.PathLike[str]) -> Self:
-        """Read a model that :meth:`save` wrote, without running code from the files.
-
-        Args:
-            folder: The folder.
-
-        Returns:
-            The model on the CPU, in the precision it was saved in and in evaluation mode; it gives
-            the logits that the saved one gave, to the last bit.
-
-        Raises:
-            FileNotFoundError: If there is no model in the folder.
-            ValueError: If a file is damaged, or holds something else.
-            TypeError: If an argument is not of its kind.
-        """
-        return load_model(folder, KIND, cls._of_content)
-
-    @classmethod
-    def _of_content(cls, content: Mapping[str, Any], weights: Mapping[str, Tensor]) -> Self:
+    def _of_content(
+        cls, content: Mapping[str, Any], weights: Mapping[str, Tensor], own: Sequence[type] = ()
+    ) -> Self:
         settings = part(content, "settings")
         # Sinusoids are not among the weights, which would say that there are not so many.
         numbers = sum(tensor.numel() for tensor in weights.values())

@@ -9,19 +9,17 @@ from typing import Any, Self
 from torch import Tensor
 
 from mtl_utils.data.pretrained_tokenizer import PretrainedTokenizer
-from mtl_utils.models.stored_model import load_model, part, write_model
-from mtl_utils.models.text_model import TextModel
+from mtl_utils.models.stored_model import part
+from mtl_utils.models.three_tasks import ThreeTaskModel
 from mtl_utils.nn import PretrainedEncoder
 from mtl_utils.sharing import HardSharing
 
-KIND = "PretrainedTextModel"
-_SPARE = 16  # decoders and poolers are made and thrown away
 #: What says where a model is read from that is not saved.
 _ELSEWHERE = {"pretrained", "revision", "local_files_only"}
 
 
-class PretrainedTextModel(TextModel):
-    """Fine-tune a pretrained encoder on all three tasks of a :class:`TextModel`.
+class PretrainedTextModel(ThreeTaskModel):
+    """Fine-tune a pretrained encoder on all three tasks of a :class:`ThreeTaskModel`.
 
     Args:
         name_or_folder: See :class:`mtl_utils.nn.PretrainedEncoder`.
@@ -49,6 +47,8 @@ class PretrainedTextModel(TextModel):
             more ids than the encoder, or ``max_length`` is more than that can read.
         TypeError: If an argument is not of its kind.
     """
+
+    _spare = 16  # decoders and poolers are made and thrown away
 
     def __init__(
         self,
@@ -102,47 +102,20 @@ class PretrainedTextModel(TextModel):
         assert isinstance(sharing.encoder, PretrainedEncoder)
         return sharing.encoder
 
-    def save(self, folder: str | os.PathLike[str]) -> None:
-        """Write the model, settings, tokenizer and weights, so that the folder is never half new.
-
-        Args:
-            folder: Where to; it is made if it is missing, and a model in it is replaced.
-
-        Raises:
-            OSError: If it cannot be written; a model that was there is untouched.
-            TypeError: If an argument is not of its kind.
-            ValueError: If the folder is the empty string.
-        """
+    def _content(self) -> dict[str, Any]:
         tokenizer = self.tokenizer
         assert isinstance(tokenizer, PretrainedTokenizer)
-        content = {
-            "model": KIND,
+        return {
+            "model": type(self).__name__,
             "settings": {**self._settings, "long": self.long},
             "encoder": self.encoder.configuration,
             "tokenizer": {"definition": tokenizer.definition, "roles": dict(tokenizer.roles)},
         }
-        write_model(folder, content, self.state_dict())
 
     @classmethod
-    def load(cls, folder: str | os.PathLike[str]) -> Self:
-        """Read a model that :meth:`save` wrote: without a network, or code from the files.
-
-        Args:
-            folder: The folder.
-
-        Returns:
-            The model on the CPU, in the precision it was saved in, in evaluation mode and with
-            nothing frozen; it gives the logits that the saved one gave, to the last bit.
-
-        Raises:
-            FileNotFoundError: If there is no model in the folder.
-            ValueError: If a file is damaged, or holds something else.
-            TypeError: If an argument is not of its kind.
-        """
-        return load_model(folder, KIND, cls._of_content, spare=_SPARE)
-
-    @classmethod
-    def _of_content(cls, content: Mapping[str, Any], weights: Mapping[str, Tensor]) -> Self:
+    def _of_content(
+        cls, content: Mapping[str, Any], weights: Mapping[str, Tensor], own: Sequence[type] = ()
+    ) -> Self:
         tokenizer = PretrainedTokenizer(**part(content, "tokenizer"))
         settings = part(content, "settings")
         elsewhere = sorted(settings.keys() & _ELSEWHERE)

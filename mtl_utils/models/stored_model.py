@@ -57,8 +57,7 @@ def write_model(
     """
     check_path("folder", folder)
     folder = Path(folder)
-    # A view of a larger tensor would be written with all of it, and safetensors refuses it.
-    data = safetensors.torch.save({k: v.detach().cpu().contiguous() for k, v in weights.items()})
+    data = safetensors.torch.save(_apart(weights))
     name = f"weights-{_digest(data)}.safetensors"
     folder.mkdir(parents=True, exist_ok=True)
     with locked_folder(folder) as alone:
@@ -254,6 +253,18 @@ def _remove_unnamed(folder: Path, named: str) -> None:
                     ours = hashlib.file_digest(file, "sha256").hexdigest()[:16] in path.name
                 if ours:
                     path.unlink()
+
+
+def _apart(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return weights that share no memory, which safetensors refuses; nor views of larger ones."""
+    found: dict[str, Tensor] = {}
+    places: set[int] = set()
+    for name, weight in weights.items():
+        tensor = weight.detach().cpu().contiguous()
+        place = tensor.untyped_storage().data_ptr()
+        found[name] = tensor.clone() if place in places else tensor
+        places.add(place)
+    return found
 
 
 def _digest(data: bytes) -> str:

@@ -158,7 +158,7 @@ class Tagger(MultiTaskModel):
         ids = self.tokenizer.encode_words([self.normalise(word) for word in words]).ids
         labels = {}
         if tags is not None and not is_missing(tags):
-            labels[TASK] = self.tagging.label(tags)
+            labels[TASK] = self.tagging.ids_of(tags)
             if len(labels[TASK]) != len(words):
                 raise ValueError(
                     f"Expected one tag a word, got {len(labels[TASK])} tags for {len(words)} "
@@ -217,7 +217,7 @@ class Tagger(MultiTaskModel):
         device = next(self.parameters()).device
 
         def tags_of(batch: Batch) -> list[list[str]]:
-            return [self.tagging.tags(ids) for ids in self.predict(batch.to(device))[TASK]]
+            return [self.tagging.names(ids) for ids in self.predict(batch.to(device))[TASK]]
 
         return predict_by_length(examples, tags_of, max_tokens)
 

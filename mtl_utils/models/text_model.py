@@ -1,394 +1,399 @@
-"""A model of texts and pairs of texts: it classifies, tags and infers, over any encoder."""
+"""The text model: any tasks over any way of sharing, from rows of data sets to labels by name."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import replace
+import os
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any, Self, TypeAlias
 
-from mtl_utils.arguments import check_choice, check_flag
-from mtl_utils.corpora.labels import INFERENCE as INFERENCE_LABELS
-from mtl_utils.data.batch import MISSING_LABEL, Batch
-from mtl_utils.data.class_labels import named_labels
+import pandas as pd
+import torch
+from torch import Tensor
+
+from mtl_utils.arguments import check_choice, check_flag, check_kind
+from mtl_utils.data.batch import Batch
 from mtl_utils.data.examples import Example
-from mtl_utils.data.missing import is_missing
-from mtl_utils.data.tokenization import Tokenizer
-from mtl_utils.models.given import check_label_names, check_tokenizer
-from mtl_utils.models.pair_analysis import PairAnalysis
-from mtl_utils.models.text_reading import (
-    LONG,
-    Text,
-    TextReader,
-    listed,
-    longest_text,
-    numbered,
-    paired,
-)
-from mtl_utils.models.word_tagging import WordTagger
+from mtl_utils.data.loading import Loader
+from mtl_utils.data.tokenization import Tokenizer, check_tokenizer
+from mtl_utils.models import fitting, measuring, stored_text_model
+from mtl_utils.models.predicting import Predictor
+from mtl_utils.models.rows import Rows, by_task, check_text_tasks, examples_of, rows_of, tasks_in
+from mtl_utils.models.stored_model import load_model, write_model
+from mtl_utils.models.text_reading import LONG, TextReader, longest_text, noted
 from mtl_utils.multitask import MultiTaskModel
+from mtl_utils.multitask.parts import checked_parts
+from mtl_utils.objectives.base import Balancer
 from mtl_utils.sharing import Sharing
-from mtl_utils.tasks import Classification, PairClassification, Tagging
+from mtl_utils.tasks.text_task import Text, TextTask
+from mtl_utils.training.configuration import TrainerConfig
+from mtl_utils.training.directions import Direction
 
-T = TypeVar("T")
-
-CLASSIFICATION, TAGS, INFERENCE = TASKS = ("classification", "tags", "inference")
+Data: TypeAlias = Rows | Sequence[Example]
+"""Rows of a data set, or the examples that they became."""
 
 
 class TextModel(MultiTaskModel):
-    """Classify texts, tag words and infer from pairs, from text to labels by name.
+    """Any tasks of texts over any way of sharing: trained, measured, asked, stored.
 
-    Its tasks are ``"classification"``, ``"tags"`` and ``"inference"`` (entailment, neutral or
-    contradiction). A text is read as ``<bos>`` text ``<eos>``, a pair as ``<bos>`` premise
-    ``<eos>`` hypothesis ``<eos>``, and one pass over a pair serves all three tasks: the class and
-    the tags are then those of the premise.
+    A text is read as ``<bos>`` text ``<eos>``, a pair as ``<bos>`` first ``<eos>`` second
+    ``<eos>``, with whatever special tokens the tokenizer has. Tasks that read the same of a row
+    share one pass of the encoder.
 
     Args:
         sharing: How the encoder's parameters are shared.
-        classes: Names of the classes.
-        tags: Names of the tags. Where they are IOB2 tags, predictions keep to that scheme.
-        tokenizer: Needed for everything that starts from text.
+        tasks: The tasks, each with the names of its columns.
+        tokenizer: Turns texts into pieces; that of the pretrained encoder where there is one.
         max_length: The longest text or pair that can be read, special tokens included; as many as
             the encoders read if ``None``.
         long: What becomes of texts that are longer. ``"error"`` refuses them. With ``"windows"``
-            every word is tagged: long sentences are read in windows that overlap
-            (:func:`mtl_utils.data.encode_windows`), of each word the state is taken from the one
-            where it has most context, and the best tags are searched for over all states at once.
-            Classes and relations are those of what is left when the end is cut off, and a warning
-            says of how many texts. It can be set later, and is saved with the model.
-        pooling: See :class:`mtl_utils.tasks.Classification`.
-        pair_pooling: See :class:`mtl_utils.tasks.PairClassification`; ``"compare"`` for an encoder
-            without attention.
-        crf: Whether to score whole sequences of tags; see :class:`mtl_utils.tasks.Tagging`.
-        smoothing: Label smoothing of all tasks while training.
-        dropout: Probability of dropping a unit before each head.
+            every word is labelled: long sentences are read in windows that overlap
+            (:func:`mtl_utils.data.encode_windows`), and of each word the state is taken from the
+            one where it has most context. Other tasks read what is left when the end is cut off,
+            and a warning says of how many texts. It can be set later, and is stored with the model.
 
     Raises:
-        ValueError: As the three tasks; if ``max_length`` is more than an encoder reads, or there is
-            no such way of treating what is long.
-        TypeError: If an argument is not of its kind.
+        ValueError: As :class:`mtl_utils.models.MultiTaskModel`; if ``max_length`` is more than an
+            encoder reads, or there is no such way of treating what is long.
+        KeyError: As :class:`mtl_utils.models.MultiTaskModel`.
+        TypeError: If something is not of its kind, or a task knows no columns.
     """
+
+    #: How many times as many parameters as it has may be needed to make it: encoders that were cut
+    #: are made whole first, one for each task.
+    _spare = 64
 
     def __init__(
         self,
         sharing: Sharing,
-        classes: Sequence[str],
-        tags: Sequence[str],
+        tasks: Iterable[TextTask],
+        tokenizer: Tokenizer | None,
         *,
-        tokenizer: Tokenizer | None = None,
         max_length: int | None = None,
-        pooling: str = "first",
-        pair_pooling: str = "first",
-        crf: bool = False,
-        smoothing: float = 0.0,
-        dropout: float = 0.1,
         long: str = "error",
     ) -> None:
-        options: dict[str, Any] = {"smoothing": smoothing, "dropout": dropout}
-        check_label_names("classes", classes)
-        check_label_names("tags", tags)
         if tokenizer is not None:
-            check_tokenizer("tokenizer", tokenizer)
-        check_flag("crf", crf)
-        classification = Classification(CLASSIFICATION, tuple(classes), pooling, **options)
-        tagging = Tagging(TAGS, tuple(tags), crf, **options)
-        inference = PairClassification(INFERENCE, INFERENCE_LABELS, pair_pooling, **options)
-        super().__init__(sharing, [classification, tagging, inference])
-        self.classification, self.tagging, self.inference = classification, tagging, inference
+            check_tokenizer(tokenizer)
+        super().__init__(sharing, tasks)  # type: ignore[arg-type]  # it refuses what are no tasks
+        check_text_tasks(self.tasks.values())
         self.tokenizer, self.max_length = tokenizer, longest_text(sharing, max_length)
         check_choice("long", long, LONG)
         self.long = long
 
-    def example(
-        self,
-        text: Text,
-        hypothesis: Text | None = None,
-        *,
-        classification: str | int | None = None,
-        tags: Sequence[str | int | None] | None = None,
-        inference: str | int | None = None,
-        truncate: bool | None = None,
-    ) -> Example:
-        """Turn a text or a pair, with what is known of it, into ids.
+    @property
+    def text_tasks(self) -> dict[str, TextTask]:
+        """The tasks by name."""
+        return {name: task for name, task in self.tasks.items() if isinstance(task, TextTask)}
 
-        A label that is ``None`` is missing: it is neither learnt nor measured. So is a single word
-        whose tag is ``None``.
+    def examples(
+        self, data: Rows, tasks: Iterable[str] | None = None, *, truncate: bool | None = None
+    ) -> list[Example]:
+        """Turn the rows of a data set into what the model learns from and is measured on.
+
+        Labels are names or ids; those of a column of ``datasets`` with a
+        :class:`datasets.ClassLabel` are read by its names. A label that is missing (``None``, or -1
+        in such a column) is neither learnt nor measured, and a row without any is left out.
 
         Args:
-            text: The text, or the premise of a pair: a string, or a sequence of words.
-            hypothesis: The hypothesis of a pair.
-            classification: Class of the text, as name or id.
-            tags: One a word of the text, as names or ids; the text must be given as words.
-            inference: How the hypothesis relates to the premise, as name or id.
-            truncate: Whether to cut what is too long, see :func:`mtl_utils.data.encode_pair`, or to
+            data: The rows: a :class:`datasets.Dataset`, a ``pandas.DataFrame`` or a list of
+                mappings from columns to cells.
+            tasks: Names of the tasks to read; if ``None``, all whose columns are there.
+            truncate: Whether to cut what is too long (:func:`mtl_utils.data.encode_pair`), or to
                 refuse it; if ``None``, as the model's ``long`` says. The tags of words that are cut
                 are not learnt, and count as missed where they are measured.
 
         Returns:
-            The example, from ``<bos>`` to ``<eos>``. The first piece of a word has its tag.
+            For each row an example for every different text that tasks read in it.
 
         Raises:
-            ValueError: If it is too long, there is not one tag for every word, an inference label
-                has no hypothesis, an id is not that of a label, or the model has no tokenizer.
-            KeyError: If a name is not that of a label.
-            TypeError: If something that should be text is not, or tags are given for a string.
+            ValueError: If a text is too long, a label does not exist, no row has any, no task finds
+                its columns, or the model has no tokenizer; a note says which row.
+            KeyError: If a label is not among those of its task, or a task that was asked for does
+                not exist or find its columns.
+            TypeError: If the data are no rows, or a cell no text.
         """
         if truncate is not None:
             check_flag("truncate", truncate)
-        encoded = self._reader.encoded(text, hypothesis, truncate)
-        lost: dict[str, Sequence[int]] = {}
-        labels: dict[str, int | Sequence[int]] = {}
-        if not is_missing(classification):
-            labels[CLASSIFICATION] = self.classification.label(classification)
-        if tags is not None and not is_missing(tags):
-            if isinstance(text, str):
-                raise TypeError(
-                    f"Tags are one a word, so the text must be a list of words; got {text!r:.60}"
-                )
-            ids = self.tagging.label(tags)
-            labels[TAGS] = encoded.align(ids)
-            cut = [label for label in ids[len(encoded.first_pieces) :] if label != MISSING_LABEL]
-            lost = {TAGS: cut} if cut else {}
-        if not is_missing(inference):
-            if hypothesis is None:
-                raise ValueError(f"The inference label {inference!r} is of a pair; give hypothesis")
-            labels[INFERENCE] = self.inference.label(inference)
-        return replace(encoded.example(labels), lost=lost)
+        rows = rows_of(data, self.text_tasks)
+        found = tasks_in(rows, self.text_tasks, [tasks] if isinstance(tasks, str) else tasks)
+        return examples_of(rows, found, self._reader, truncate)
 
-    def examples(
+    def loader(
         self,
-        texts: Iterable[Text],
-        hypotheses: Iterable[Text | None] | None = None,
+        data: Data | Mapping[str, Data],
         *,
-        classification: Iterable[str | int | None] | None = None,
-        tags: Iterable[Sequence[str | int | None] | None] | None = None,
-        inference: Iterable[str | int | None] | None = None,
-        truncate: bool | None = None,
-    ) -> list[Example]:
-        """Turn many texts or pairs into ids; see :meth:`example`.
-
-        Labels may be columns of a :class:`datasets.Dataset`, which are then read by the names of
-        their features: see :func:`mtl_utils.data.named_labels`.
+        batch_size: int | None = None,
+        max_tokens: int | None = None,
+        sampling: str | float = "joint",
+        shuffle: bool = True,
+        seed: int = 0,
+    ) -> Loader:
+        """Return batches of one data set, or of several by task.
 
         Args:
-            texts: The texts, or the premises.
-            hypotheses: As many; ``None`` stands where a text is single or a label is not known.
-            classification: As many classes.
-            tags: As many sequences of tags.
-            inference: As many relations.
-            truncate: Whether to cut what is too long; see :meth:`example`.
+            data: Rows or examples; or one of these for each task. Where two tasks are given the
+                same object, its rows carry the labels of both.
+            batch_size: Number of rows of a batch; 32 if there is no ``max_tokens`` either.
+            max_tokens: Budget of a batch in tokens, padding included, instead.
+            sampling: How several data sets share the steps. ``"joint"``: every step takes a batch
+                of each (:class:`mtl_utils.training.JointBatches`). ``"turns"``: one data set a
+                step, in turn. ``"size"``, ``"sqrt"``, ``"uniform"`` or a temperature: one data set
+                a step, drawn (:class:`mtl_utils.training.SampledBatches`).
+            shuffle: Whether to form batches by length and shuffle them.
+            seed: Seed of the order.
 
         Raises:
-            ValueError: If there are more of one than of another, or as :meth:`example`.
-            KeyError: As :meth:`example`.
-            TypeError: As :meth:`example`, or if a single string was given for many texts.
+            ValueError: As :meth:`examples`; if there is no such sampling, or both sizes are given.
+            KeyError: As :meth:`examples`, or if a key is no task.
+            TypeError: As :meth:`examples`.
         """
-        rows = listed(texts)
-        others = [None] * len(rows) if hypotheses is None else listed(hypotheses, "hypotheses")
-        columns = (classification, tags, inference)
-        filled = [others] + [
-            [None] * len(rows) if column is None else named_labels(column) for column in columns
-        ]
-        wrong = [len(column) for column in filled if len(column) != len(rows)]
-        if wrong:
-            raise ValueError(
-                f"Expected as many labels or hypotheses as texts: {len(rows)} texts, "
-                f"but {wrong[0]} of another"
-            )
-        made = []
-        for place, (text, other, label, tag, relation) in enumerate(
-            zip(rows, *filled, strict=True)
-        ):
-            with numbered(place, text):
-                made.append(
-                    self.example(
-                        text,
-                        other,
-                        classification=label,
-                        tags=tag,
-                        inference=relation,
-                        truncate=truncate,
-                    )
-                )
-        return made
+        given = by_task(data, self.text_tasks)
+        sets = [fitting.examples_for(self, tasks, rows) for tasks, rows in given]
+        pad_id = 0 if self.tokenizer is None else self.tokenizer.pad_id
+        sizes: dict[str, Any] = {"batch_size": batch_size, "max_tokens": max_tokens}
+        order: dict[str, Any] = {"shuffle": shuffle, "seed": seed, "pad_id": pad_id}
+        return fitting.loader_of(sets, sampling, self.text_tasks, **sizes, **order)
 
-    def classify(self, texts: Iterable[Text], *, max_tokens: int = 4096) -> list[str]:
-        """Classify texts.
-
-        Args:
-            texts: Each a string or a sequence of words.
-            max_tokens: How many pieces, padding included, are read at a time; it does not change
-                the result.
-
-        Returns:
-            The name of one class a text, in the same order.
-
-        Raises:
-            ValueError: If a text is too long and ``long`` is ``"error"``, or the model has no
-                tokenizer.
-            TypeError: If a single string was given for many texts.
-        """
-        return self._named(CLASSIFICATION, [(text, None) for text in listed(texts)], max_tokens)
-
-    def tag(self, sentences: Iterable[Sequence[str]], *, max_tokens: int = 4096) -> list[list[str]]:
-        """Tag sentences.
-
-        Args:
-            sentences: Each a sequence of words.
-            max_tokens: How many pieces, padding included, are read at a time; it does not change
-                the result.
-
-        Returns:
-            One tag a word, sentence by sentence in the same order.
-
-        Raises:
-            ValueError: If a sentence is too long and ``long`` is ``"error"``, or the model has no
-                tokenizer.
-            TypeError: If a sentence is a string, or a word is not.
-        """
-        return self._tagged([(words, None) for words in listed(sentences, "sentences")], max_tokens)
-
-    def infer(
-        self, premises: Iterable[Text], hypotheses: Iterable[Text], *, max_tokens: int = 4096
-    ) -> list[str]:
-        """Say how hypotheses relate to premises.
-
-        Args:
-            premises: Each a string or a sequence of words.
-            hypotheses: One a premise.
-            max_tokens: How many pieces, padding included, are read at a time; it does not change
-                the result.
-
-        Returns:
-            ``"entailment"``, ``"neutral"`` or ``"contradiction"`` for each pair, in the same order.
-
-        Raises:
-            ValueError: If there are more of one than of the other, a pair is too long and ``long``
-                is ``"error"``, or the model has no tokenizer.
-            TypeError: If a single string was given for many texts.
-        """
-        pairs = paired(premises, hypotheses)
-        return self._named(INFERENCE, pairs, max_tokens)
-
-    def analyse(
+    def fit(
         self,
-        premises: Iterable[Sequence[str]],
-        hypotheses: Iterable[Text],
+        train: Data | Mapping[str, Data] | Loader,
+        validation: Data | Mapping[str, Data] | Loader | None = None,
         *,
-        max_tokens: int = 4096,
-    ) -> list[PairAnalysis]:
-        """Do all three tasks on pairs, with one pass of the encoder.
+        config: TrainerConfig | None = None,
+        balancer: Balancer | None = None,
+        metric: str | None = None,
+        mode: Direction | None = None,
+        batch_size: int | None = None,
+        max_tokens: int | None = None,
+        sampling: str | float = "joint",
+        head_learning_rate: float | None = None,
+        checkpoint: str | os.PathLike[str] | None = None,
+        on_other_run: str = "refuse",
+        progress: bool = True,
+    ) -> pd.DataFrame:
+        """Train in place; the model is left with its best weights, in evaluation mode.
 
         Args:
-            premises: Each a sequence of words.
-            hypotheses: One a premise, each a string or a sequence of words.
-            max_tokens: How many pieces, padding included, are read at a time; it does not change
-                the result.
+            train: Training data: see :meth:`loader`, or a loader.
+            validation: Validation data, measured after each epoch: the losses, and where the
+                labels allow it the metrics of every task. Its best weights are kept.
+            config: How to train.
+            balancer: What turns the losses into one update; their sum if ``None``.
+            metric: Column of the history that tells which weights are best, such as ``"names_f1"``;
+                ``"validation_loss"`` if ``None``.
+            mode: Whether it is better when smaller, ``"min"``, or when greater, ``"max"``; its name
+                tells if ``None``.
+            batch_size: See :meth:`loader`.
+            max_tokens: See :meth:`loader`.
+            sampling: See :meth:`loader`.
+            head_learning_rate: Step size of the heads, beside that of the config for the rest.
+            checkpoint: File from which an interrupted training goes on.
+            on_other_run: What to do if the checkpoint belongs to another run: ``"refuse"`` it or
+                ``"restart"``.
+            progress: Whether to show a progress bar.
 
         Returns:
-            Class, tags and relation for each pair, in the same order.
+            One row an epoch; see :meth:`mtl_utils.training.Trainer.fit`.
 
         Raises:
-            ValueError: As :meth:`infer`.
-            TypeError: If a premise is a string, or a word is not.
-        """
-
-        def analyses_of(batch: Batch) -> list[PairAnalysis]:
-            hidden = self.sharing(batch, TASKS).hidden
-            classes, relations = (
-                self.head(task).predict(hidden[task], batch) for task in (CLASSIFICATION, INFERENCE)
-            )
-            columns = (
-                self.classification.names(classes),
-                WordTagger(self, self.tagging).tags_of_states(hidden[TAGS], batch),
-                self.inference.names(relations),
-            )
-            return [PairAnalysis(*row) for row in zip(*columns, strict=True)]
-
-        pairs = paired(premises, hypotheses)
-        found = self._predicted(self._reader.read(pairs, marked=True), analyses_of, max_tokens)
-        # The pass that was cut has said all there is to say, but for the tags of long premises.
-        long = [place for place, pair in enumerate(pairs) if len(found[place].tags) < len(pair[0])]
-        tags = self._tagged([pairs[place] for place in long], max_tokens)
-        for place, row in zip(long, tags, strict=True):
-            found[place] = found[place]._replace(tags=row)
-        return found
-
-    def evaluate_texts(
-        self,
-        texts: Iterable[Text],
-        hypotheses: Iterable[Text | None] | None = None,
-        *,
-        classification: Sequence[str | int | None] | None = None,
-        tags: Sequence[Sequence[str | int] | None] | None = None,
-        inference: Sequence[str | int | None] | None = None,
-        max_tokens: int = 4096,
-    ) -> dict[str, float]:
-        """Measure each task on texts, long ones too; see :meth:`examples` for the arguments.
-
-        Where all texts fit it gives what :meth:`MultiTaskModel.evaluate` gives for their examples.
-        The tags of longer ones are predicted in windows, so that every word is measured on what it
-        deserves; in examples, words that were cut off count as missed.
-
-        Args:
-            texts: The texts, or the premises.
-            hypotheses: As many; ``None`` stands where a text is single.
-            classification: As many classes; ``None`` where one is not known.
-            tags: As many sequences of tags, likewise.
-            inference: As many relations, likewise.
-            max_tokens: How many pieces, padding included, are read at a time; it does not change
-                the result.
-
-        Returns:
-            The metrics of the tasks that have labels, each under the name of its task.
-
-        Raises:
-            ValueError: As :meth:`examples` and :meth:`MultiTaskModel.evaluate`; if a text is too
-                long and ``long`` is ``"error"``.
-            KeyError: As :meth:`examples`.
+            ValueError: As :meth:`loader` and :class:`mtl_utils.training.Trainer`; if sizes are
+                given for a loader, which has its own.
+            KeyError: Likewise; if there is no such metric.
             TypeError: Likewise.
+            FloatingPointError: If a loss or gradient stops being a finite number.
         """
-        rows = listed(texts)
-        others = [None] * len(rows) if hypotheses is None else listed(hypotheses, "hypotheses")
-        labels = {CLASSIFICATION: classification, TAGS: tags, INFERENCE: inference}
-        given: dict[str, Any] = {
-            task: named_labels(column) for task, column in labels.items() if column is not None
-        }
-        self.examples(rows, others, **given)  # refuses what does not fit
-        measured: dict[str, float] = {}
-        for task, column in given.items():
-            known = [place for place, label in enumerate(column) if not is_missing(label)]
-            pairs: list[Any] = [(rows[place], others[place]) for place in known]
-            if not pairs:
-                continue
-            tagged = task == TAGS
-            found = (
-                self._tagged(pairs, max_tokens) if tagged else self._named(task, pairs, max_tokens)
-            )
-            scores = self.tasks[task].metrics(found, [column[place] for place in known])
-            measured |= {f"{task}_{name}": value for name, value in scores.items()}
-        if not measured:
-            raise ValueError(f"No text has a label of {list(TASKS)}; there is nothing to measure")
-        return measured
-
-    def _named(
-        self, task: str, pairs: Sequence[tuple[Text, Text | None]], max_tokens: int
-    ) -> list[str]:
-        """Return the names of what a task says of texts or pairs."""
-        kind = self.classification if task == CLASSIFICATION else self.inference
-        return self._predicted(
-            self._reader.read(pairs),
-            lambda batch: kind.names(self.predict(batch, [task])[task]),
-            max_tokens,
+        config = TrainerConfig() if config is None else config
+        check_kind("config", config, TrainerConfig, "a TrainerConfig")
+        fitting.check_sizes_are_used(train, validation, batch_size, max_tokens, sampling)
+        sizes: dict[str, Any] = {"batch_size": batch_size, "max_tokens": max_tokens}
+        order: dict[str, Any] = {"sampling": sampling, "seed": config.seed}
+        batches, measured = self._loaded(train, **sizes, **order), None
+        if validation is not None:
+            with noted("This was in the validation data."):
+                measured = self._loaded(validation, **sizes, shuffle=False)
+        return fitting.fit(
+            self,
+            batches,
+            measured,
+            config=config,
+            balancer=balancer,
+            metric=metric,
+            mode=mode,
+            head_learning_rate=head_learning_rate,
+            checkpoint=checkpoint,
+            on_other_run=on_other_run,
+            progress=progress,
         )
 
-    def _tagged(
-        self, pairs: Sequence[tuple[Sequence[str], Text | None]], max_tokens: int
-    ) -> list[list[str]]:
-        """Tag the first text of each pair, in windows where it is too long."""
-        tagger = WordTagger(self, self.tagging)
-        return tagger.tag(self._reader, pairs, partial(self._predicted, max_tokens=max_tokens))
+    def predict(
+        self,
+        texts: Batch | Iterable[Text] | Rows,
+        tasks: Sequence[str] | None = None,
+        *,
+        second: Iterable[Text] | None = None,
+        probabilities: bool = False,
+        max_tokens: int = 4096,
+    ) -> Any:
+        """Predict labels by name.
+
+        Args:
+            texts: Texts, each a string or a sequence of words; or rows of a data set, of which
+                tasks read their columns. A string is split into words where a task labels words
+                (:func:`mtl_utils.data.split_words`). A batch is predicted as by
+                :meth:`mtl_utils.models.MultiTaskModel.predict`.
+            tasks: Names of the tasks. If ``None``, all that can read what is given: tasks of pairs
+                are left out where there are no second texts.
+            second: The second text of each pair.
+            probabilities: Whether to return the probabilities of all labels instead of the best
+                label.
+            max_tokens: How many pieces, padding included, are read at a time; it does not change
+                the result.
+
+        Returns:
+            For each text a mapping from tasks to what they say: the name of a label, one a word, a
+            list of names, a number, or a text; or mappings from labels to probabilities.
+
+        Raises:
+            ValueError: If a text is too long and ``long`` is ``"error"``, there are more second
+                texts than texts, no task can read them or the second, or there is no tokenizer.
+            KeyError: If a task is unknown, or a row lacks its columns.
+            TypeError: If a single string was given for many texts.
+        """
+        if isinstance(texts, Batch):
+            return super().predict(texts, tasks)
+        check_flag("probabilities", probabilities)
+        readings = fitting.readings(texts, second, self.text_tasks, tasks)
+        if not any(readings.values()):
+            return []
+        predictor = self._predictor(list(readings), max_tokens, probabilities)
+        return predictor.of(readings)
+
+    def evaluate(
+        self, examples: Data | Mapping[str, Data] | Loader, *, max_tokens: int = 4096
+    ) -> dict[str, float]:
+        """Measure each task where there are labels of it, without dropout.
+
+        Args:
+            examples: Rows of a data set, one data set for each task, examples or a loader. In rows
+                every word is measured with ``long="windows"``, and what is written is compared as
+                text.
+            max_tokens: How many pieces, padding included, are read at a time.
+
+        Returns:
+            The metrics of the tasks that have labels, each under the name of its task, such as
+            ``topic_accuracy``.
+
+        Raises:
+            ValueError: As :meth:`examples`; if nothing has a label.
+            KeyError: As :meth:`examples`.
+            TypeError: As :meth:`examples`.
+            NotImplementedError: If examples have labels of a task that writes text: give rows.
+        """
+        if fitting.are_examples(examples) or fitting.is_loader(examples):
+            return super().evaluate(examples, max_tokens=max_tokens)  # type: ignore[arg-type]
+        measured = measuring.of_data(self, examples, max_tokens)
+        if not measured:
+            raise ValueError(
+                f"No row has a label of {list(self.tasks)}; there is nothing to measure"
+            )
+        return measured
+
+    def add_task(self, task: TextTask) -> None:  # type: ignore[override]  # it reads data sets
+        """Give the model one more task; see :meth:`mtl_utils.models.MultiTaskModel.add_task`.
+
+        Args:
+            task: The task.
+
+        Raises:
+            ValueError: As there.
+            KeyError: As there.
+            TypeError: As there; if the task knows no columns.
+        """
+        check_text_tasks(checked_parts(self.sharing, [task]))
+        super().add_task(task)  # type: ignore[arg-type]
+
+    def save(
+        self,
+        folder: str | os.PathLike[str],
+        *,
+        data: Mapping[str, str] | None = None,
+        scores: Mapping[str, float] | None = None,
+    ) -> None:
+        """Write the model, so that the folder is never half new.
+
+        The folder holds ``model.json``, the weights in the format of safetensors, and a card,
+        ``README.md``, which says what the model is for people.
+
+        Args:
+            folder: Where to; it is made if it is missing, and a model in it is replaced.
+            data: For the card: what each task was trained on.
+            scores: For the card: what it was measured at.
+
+        Raises:
+            OSError: If it cannot be written; a model that was there is untouched.
+            TypeError: If a part of the model cannot be stored: a module that is not this package's
+                and inherits neither from its encoders nor from its ways of sharing, or a function
+                of one's own.
+            ValueError: If the folder is the empty string, or a model that is made of the same parts
+                would not have the same weights.
+        """
+        card = stored_text_model.card_of(self, data, scores)
+        content, weights = self._content(), self.state_dict()
+        with torch.random.fork_rng(devices=[]):
+            made = self._of_content(content, weights, stored_text_model.own_classes(self))
+        stored_text_model.check_rebuilt(made.state_dict(), weights)
+        write_model(folder, content, weights)
+        stored_text_model.write_card(folder, card)
+
+    @classmethod
+    def load(cls, folder: str | os.PathLike[str], *, own: Iterable[type] = ()) -> Self:
+        """Read a model that :meth:`save` wrote: without a network, or code from the files.
+
+        Args:
+            folder: The folder.
+            own: Your own classes that it was made with: tasks, encoders, ways of sharing.
+
+        Returns:
+            The model on the CPU, in the precision it was saved in, in evaluation mode and with
+            nothing frozen; it gives what the saved one gave, to the last bit.
+
+        Raises:
+            FileNotFoundError: If there is no model in the folder.
+            ValueError: If a file is damaged, or holds something else, or a class of your own is
+                missing in ``own``.
+            TypeError: If an argument is not of its kind.
+        """
+        make = partial(cls._of_content, own=stored_text_model.checked_classes(own))
+        return load_model(folder, cls.__name__, make, spare=cls._spare)
+
+    def _content(self) -> dict[str, Any]:
+        """Return what the model is made of, as JSON can hold it."""
+        parts = {"tasks": list(self.tasks.values()), "sharing": self.sharing}
+        return stored_text_model.content_of(type(self).__name__, parts | self._reading)
+
+    @property
+    def _reading(self) -> dict[str, Any]:
+        return {"tokenizer": self.tokenizer, "max_length": self.max_length, "long": self.long}
+
+    @classmethod
+    def _of_content(
+        cls, content: Mapping[str, Any], weights: Mapping[str, Tensor], own: Sequence[type] = ()
+    ) -> Self:
+        return cls(**stored_text_model.settings_of(content, own))
+
+    def _loaded(self, data: Any, **settings: Any) -> Loader:
+        """Return a loader as it is, and one of anything else."""
+        return data if fitting.is_loader(data) else self.loader(data, **settings)
+
+    def _predictor(self, tasks: Sequence[str], max_tokens: int, probabilities: bool) -> Predictor:
+        chosen = {name: self.text_tasks[name] for name in tasks}
+
+        def predict(examples: list[Example], function: Any) -> list[Any]:
+            return self._predicted(examples, function, max_tokens)
+
+        return Predictor(self, chosen, self._reader, predict, probabilities)
 
     @property
     def _reader(self) -> TextReader:
+        """What turns texts into ids, as far as the model reads."""
         return TextReader(self.tokenizer, self.max_length, self.long)

@@ -16,11 +16,9 @@ from mtl_utils.data.tokenization import Tokenizer
 from mtl_utils.data.windows import Window, encode_windows
 from mtl_utils.nn.encoder import Encoder
 from mtl_utils.sharing import Sharing
+from mtl_utils.tasks.text_task import Text
 
 T = TypeVar("T")
-Text = str | Sequence[str]
-"""A string, or a sentence as a sequence of words."""
-
 WORDS = "words"  # where words begin, in batches to predict from
 LONG = ("error", "windows")
 
@@ -95,14 +93,25 @@ class TextReader:
             num_cut += encoded.num_cut > 0
             begins = {WORDS: encoded.align([1] * encoded.num_words)} if marked else {}
             examples.append(Example(encoded.input_ids, begins, encoded.segment_ids))
-        if num_cut and warn:
+        if warn:
+            self.warn_of_cut(num_cut, len(pairs), stacklevel=5)
+        return examples
+
+    def warn_of_cut(self, num_cut: int, number: int, stacklevel: int = 5) -> None:
+        """Say of how many texts the end was cut off, if of any.
+
+        Args:
+            num_cut: How many texts or pairs.
+            number: How many there are.
+            stacklevel: How far up the caller is that the warning is for.
+        """
+        if num_cut:
             warnings.warn(
-                f"{num_cut} of {len(pairs)} texts or pairs are longer than the {self.max_length} "
+                f"{num_cut} of {number} texts or pairs are longer than the {self.max_length} "
                 "tokens that the model reads: classes and relations are those of what is left "
                 "when the end is cut off.",
-                stacklevel=4,
+                stacklevel=stacklevel,
             )
-        return examples
 
     def windows(self, pairs: Sequence[tuple[Text, Text | None]]) -> list[list[Window]]:
         """Return the windows of each text, one where it is short enough.
@@ -167,10 +176,21 @@ def numbered(place: int, text: object) -> Iterator[None]:
         place: Its number, from 0.
         text: The text.
     """
+    with noted(f"This was text {place}, counted from 0: {text!r:.60}"):
+        yield
+
+
+@contextmanager
+def noted(note: str) -> Iterator[None]:
+    """Say of an error where it was.
+
+    Args:
+        note: What to say.
+    """
     try:
         yield
     except (KeyError, TypeError, ValueError) as error:
-        error.add_note(f"This was text {place}, counted from 0: {text!r:.60}")
+        error.add_note(note)
         raise
 
 
@@ -207,29 +227,37 @@ def listed(texts: Iterable[T], name: str = "texts") -> list[T]:
         TypeError: If one string was given for many, or no texts at all.
     """
     if isinstance(texts, str):
-        raise TypeError(f"Expected a list of texts, got the string {texts!r:.60}; use [text]")
+        where = "" if name == "texts" else f" as {name}"
+        raise TypeError(
+            f"Expected a list of texts{where}, got the string {texts!r:.60}; use [text]"
+        )
     check_several(name, texts, "texts", sized=False)
     return list(texts)
 
 
-def paired(premises: Iterable[T], hypotheses: Iterable[T]) -> list[tuple[T, T]]:
+def paired(
+    premises: Iterable[T],
+    hypotheses: Iterable[T],
+    names: tuple[str, str] = ("premises", "hypotheses"),
+) -> list[tuple[T, T]]:
     """Return each premise with its hypothesis, or say that there are more of one.
 
     Args:
         premises: The first texts.
         hypotheses: The second texts.
+        names: What a message is to call them.
 
     Raises:
         ValueError: If their numbers differ.
         TypeError: If one string was given for many, or no texts at all, or a hypothesis is missing.
     """
-    first, second = listed(premises, "premises"), listed(hypotheses, "hypotheses")
+    first, second = listed(premises, names[0]), listed(hypotheses, names[1])
     for place, text in enumerate(second):
         if text is None:
-            raise TypeError(f"hypotheses[{place}] is None, and a pair needs both of its texts")
+            raise TypeError(f"{names[1]}[{place}] is None, and a pair needs both of its texts")
     if len(first) != len(second):
         raise ValueError(
-            f"Expected one hypothesis a premise, got {len(first)} premises and {len(second)} "
-            "hypotheses"
+            f"Expected one second text for each first, got {len(first)} {names[0]} and "
+            f"{len(second)} {names[1]}: {second!r:.60}"
         )
     return list(zip(first, second, strict=True))

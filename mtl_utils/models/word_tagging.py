@@ -73,7 +73,7 @@ class WordTagger:
             batch: Says where words begin.
         """
         found = self._head.decode(hidden, batch.labels[WORDS] == 1)
-        return [self.task.tags(ids) for ids in found]
+        return [self.task.names(ids) for ids in found]
 
     def _tags_of(self, batch: Batch) -> list[list[str]]:
         return self.tags_of_states(self._hidden(batch), batch)
@@ -93,7 +93,7 @@ class WordTagger:
         hidden = torch.cat(list(states)).unsqueeze(0)  # [1, W, D], W words
         everywhere = torch.ones(hidden.shape[:2], dtype=torch.bool, device=hidden.device)
         with evaluation_mode(self.model):
-            return self.task.tags(self._head.decode(hidden, everywhere)[0])
+            return self.task.names(self._head.decode(hidden, everywhere)[0])
 
     @property
     def _head(self) -> TaggingHead:

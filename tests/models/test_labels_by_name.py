@@ -16,7 +16,7 @@ from mtl_utils.data import (
     encode_text,
     named_labels,
 )
-from mtl_utils.models import MultiTaskModel, Seq2Seq, Tagger, TextModel
+from mtl_utils.models import MultiTaskModel, Seq2Seq, Tagger, ThreeTaskModel
 from mtl_utils.nn import BiLSTMEncoder, LSTMEncoder
 from mtl_utils.sharing import HardSharing
 from mtl_utils.tasks import Classification, LabelledHead, LanguageModeling, Tagging
@@ -33,7 +33,7 @@ def text_model(tags=TAGS, classes=CLASSES, seed=0, **options):
     torch.manual_seed(seed)
     sharing = HardSharing(BiLSTMEncoder(PIECES.vocab_size, 8, dropout=0.0))
     poolings = {"pooling": "mean", "pair_pooling": "compare", "dropout": 0.0}
-    return TextModel(sharing, classes, tags, tokenizer=PIECES, **poolings, **options)
+    return ThreeTaskModel(sharing, classes, tags, tokenizer=PIECES, **poolings, **options)
 
 
 def table(tags, names, classes=("politics", "sport"), labels=(1, 0, -1)):

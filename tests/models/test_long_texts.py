@@ -2,11 +2,11 @@
 
 import pytest
 import torch
-from test_text_model import CLASSES, HYPOTHESES, LABELS, PIECES, TAGS, WORDS, transformer
+from test_three_tasks import CLASSES, HYPOTHESES, LABELS, PIECES, TAGS, WORDS, transformer
 from torch import nn
 
 from mtl_utils.data import BatchLoader, Example, Inputs, collate
-from mtl_utils.models import MultiTaskTransformer, TextModel
+from mtl_utils.models import MultiTaskTransformer, ThreeTaskModel
 from mtl_utils.nn import BiLSTMEncoder, Encoder, TransformerEncoder
 from mtl_utils.sharing import HardSharing
 from mtl_utils.tasks import Tagging
@@ -37,7 +37,7 @@ def local(**options):
     Special tokens stand in the way at the ends of windows, so they are among the three.
     """
     torch.manual_seed(0)
-    return TextModel(
+    return ThreeTaskModel(
         HardSharing(Neighbours()),
         CLASSES,
         TAGS,
@@ -107,13 +107,13 @@ def test_the_setting_is_saved_and_misspelt_ones_are_refused(tmp_path):
 
 def test_the_limit_of_the_encoder_is_that_of_the_model():
     sharing = HardSharing(TransformerEncoder(PIECES.vocab_size, 16, 1, 2, max_length=20))
-    model = TextModel(sharing, CLASSES, TAGS, tokenizer=PIECES)
+    model = ThreeTaskModel(sharing, CLASSES, TAGS, tokenizer=PIECES)
     assert model.max_length == 20
     with pytest.raises(ValueError, match="longer than the 20"):
         model.examples([LONG])
     with pytest.raises(ValueError, match="max_length is 21, but the encoder reads 20 at most"):
-        TextModel(sharing, CLASSES, TAGS, max_length=21)
-    free = TextModel(HardSharing(BiLSTMEncoder(300, 16)), CLASSES, TAGS, pooling="mean")
+        ThreeTaskModel(sharing, CLASSES, TAGS, max_length=21)
+    free = ThreeTaskModel(HardSharing(BiLSTMEncoder(300, 16)), CLASSES, TAGS, pooling="mean")
     assert free.max_length is None
 
 
@@ -125,7 +125,7 @@ def test_words_that_were_cut_count_as_missed():
     (example,) = model.examples([LONG], tags=[LONG_TAGS], truncate=True)
     kept = sum(label != -100 for label in example.labels["tags"])
     assert kept + len(example.lost["tags"]) == len(LONG)
-    ids = model.tagging.label(LONG_TAGS)
+    ids = model.tagging.ids_of(LONG_TAGS)
     assert example.lost["tags"] == ids[kept:]
     other = model.example(WORDS[0], tags=LABELS["tags"][0])
     batch = collate([other, example])

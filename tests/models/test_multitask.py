@@ -3,6 +3,8 @@
 Two decoders and a language model on one causal encoder; all numbers in double precision.
 """
 
+import math
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -320,8 +322,13 @@ def test_a_name_that_pytorch_refuses(name):
 def test_what_is_written_is_not_compared_with_ids():
     with pytest.raises(NotImplementedError, match="writes text, which is measured as text"):
         make().evaluate(examples_of([{"fr"}]))
-    with pytest.raises(NotImplementedError, match=r"LanguageModelingHead defines no compare\("):
-        make().evaluate(examples_of([{"lm"}]))
+
+
+def test_a_language_model_is_measured_by_its_loss():
+    model = make().eval()
+    examples = examples_of([{"lm"}] * 4)
+    loss = model(collate(examples)).by_task["lm"]
+    assert model.evaluate(examples)["lm_perplexity"] == pytest.approx(math.exp(loss), rel=1e-5)
 
 
 class Lacking:

@@ -1,342 +1,589 @@
-"""A model of texts and pairs as its users meet it: any words, any order, over any encoder."""
+"""Any tasks over any way of sharing: rows in, labels by name out, stored and made again."""
 
+from __future__ import annotations
+
+import copy
+import json
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import datasets
+import numpy as np
+import pandas as pd
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from torch.nn import functional
 
 from mtl_utils import atlas
-from mtl_utils.data import BatchLoader, BytePairTokenizer, Example, Inputs, collate, encode_text
-from mtl_utils.models import MultiTaskTransformer, PairAnalysis, TextModel
-from mtl_utils.nn import BiLSTMEncoder
-from mtl_utils.sharing import HardSharing
-from mtl_utils.tasks import to_spans
-from mtl_utils.training import Trainer, TrainerConfig
+from mtl_utils.data import BytePairTokenizer, Example, collate
+from mtl_utils.models import MultiTaskModel, TextModel, ThreeTaskModel
+from mtl_utils.nn import BiLSTMEncoder, LSTMEncoder, ProjectedEncoder, TransformerEncoder
+from mtl_utils.sharing import BranchedSharing, HardSharing, SharedPrivate, SoftSharing, trace_norm
+from mtl_utils.tasks import (
+    Classification,
+    Head,
+    LanguageModeling,
+    MaskedLanguageModeling,
+    MultiLabel,
+    PairClassification,
+    Regression,
+    Tagging,
+    TextTask,
+    Translation,
+)
+from mtl_utils.training import TrainerConfig
 
-CLASSES, TAGS = ("sport", "politics"), ("O", "B-PER", "I-PER", "B-GPE", "I-GPE")
-CORPUS = [
-    ("Anna Smith plays in Paris .", "B-PER I-PER O O B-GPE O", "Anna plays .", "sport", 0),
-    ("Bob leads New York .", "B-PER O B-GPE I-GPE O", "Bob leads Boston .", "politics", 2),
-    ("The team of Lyon won .", "O O O B-GPE O O", "It rained .", "sport", 1),
-    ("No .", "O O", "Yes .", "politics", 2),
-]
-WORDS = [words.split() for words, *_ in CORPUS]
-LABELS = {
-    "classification": [row[3] for row in CORPUS],
-    "tags": [row[1].split() for row in CORPUS],
-    "inference": [atlas.INFERENCE_LABELS[row[4]] for row in CORPUS],
-}
-HYPOTHESES = [row[2] for row in CORPUS]
-ODD = [[], [""], ["猫", "は"], ["👩\u200d👩\u200d👧", "!"], ["<eos>", "<pad>"], ["a" * 30]]
-PIECES = BytePairTokenizer.train([*map(" ".join, WORDS), *HYPOTHESES], 300)
-SENTENCES = [*WORDS, *ODD]
-TASKS = list(LABELS)
+ATLAS = atlas.load(60)
+PAIRS = atlas.load_inference(60)
+TRAIN = ATLAS["train"]
+PIECES = BytePairTokenizer.train(TRAIN["text"], 300)
+TOPICS = TRAIN.features["topic"].names
+TAGS = TRAIN.features["ner_tags"].feature.names
+RELATIONS = PAIRS["train"].features["label"].names
 
-
-@pytest.fixture(autouse=True, scope="module")
-def one_thread():
-    """Keep models this small from waiting for other threads."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+TOPIC = Classification("topic", TOPICS, "mean", text="text", label="topic")
+NAMES = Tagging("names", TAGS, tags="ner_tags")
+RELATION = PairClassification("relation", RELATIONS, "compare")
+LENGTH = Regression("length", value="length", pooling="mean", mean=10.0, spread=4.0)
+KINDS = MultiLabel("kinds", ("long", "named"), labels_column="kinds", pooling="mean")
 
 
-def transformer(**options):
+def encoder(width: int = 8, seed: int = 0) -> BiLSTMEncoder:
+    torch.manual_seed(seed)
+    return BiLSTMEncoder(PIECES.vocab_size, width, 2)
+
+
+def model(*tasks: Any, **options: Any) -> TextModel:
     torch.manual_seed(0)
-    sizes = {"hidden_size": 16, "num_layers": 1, "num_heads": 2, "max_length": 80}
-    texts = [*WORDS, *HYPOTHESES]
-    return MultiTaskTransformer.from_texts(
-        texts, CLASSES, TAGS, vocab_size=300, **{**sizes, **options}
-    ).double()
+    kinds = tasks or (TOPIC, NAMES, RELATION, LENGTH, KINDS)
+    return TextModel(HardSharing(encoder()), kinds, PIECES, **options).eval()
 
 
-def bilstm(**options):
-    torch.manual_seed(0)
-    sharing = HardSharing(BiLSTMEncoder(PIECES.vocab_size, 24, dropout=0.0))
-    poolings = {"pooling": "mean", "pair_pooling": "compare"}
-    options = {"tokenizer": PIECES, **poolings, **options}
-    return TextModel(sharing, CLASSES, TAGS, **options).double()
+def rows(number: int = 6) -> list[dict[str, Any]]:
+    """Rows with labels of all tasks of single texts, by name."""
+    made = []
+    for row in TRAIN.select(range(number)):
+        tags = [TAGS[tag] for tag in row["ner_tags"]]
+        named = ["named"] if any(tag != "O" for tag in tags) else []
+        made.append(
+            {
+                "text": row["text"],
+                "tokens": row["tokens"],
+                "ner_tags": tags,
+                "topic": TOPICS[row["topic"]],
+                "length": float(len(row["tokens"])),
+                "kinds": [*named, *(["long"] if len(tags) > 9 else [])],
+            }
+        )
+    return made
 
 
-both = pytest.mark.parametrize("make", [transformer, bilstm])
+# --- rows to examples -----------------------------------------------------------------------------
 
 
-def everything(model):
-    return model.examples(WORDS, HYPOTHESES, **LABELS)
+def test_tasks_find_their_columns_and_equal_texts_are_read_once() -> None:
+    read = model(TOPIC, LENGTH, KINDS).examples(rows(3))
+    assert [set(example.labels) for example in read] == [{"topic", "length", "kinds"}] * 3
+    assert read[0].input_ids[1:-1] == PIECES.encode(TRAIN[0]["text"])
+    # Words may have other pieces than the text: then they are another example.
+    both = model(TOPIC, NAMES).examples(rows(3))
+    assert [set(example.labels) for example in both] == [{"topic"}, {"names"}] * 3
+    of_words = Classification("topic", TOPICS, "mean", text="tokens", label="topic")
+    together = model(of_words, NAMES).examples(rows(3))
+    assert [set(example.labels) for example in together] == [{"topic", "names"}] * 3
+    assert together[0].first_pieces is not None
 
 
-@both
-@settings(max_examples=8)
-@given(order=st.permutations(SENTENCES), max_tokens=st.sampled_from([1, 40, 4096]))
-def test_neither_order_nor_batches_change_a_prediction(make, order, max_tokens):
-    model, order = make(), order[:6]
-    hypotheses = [" ".join(words[:2]) for words in order]
-    assert model.classify(order, max_tokens=max_tokens) == [model.classify([w])[0] for w in order]
-    tags = model.tag(order, max_tokens=max_tokens)
-    assert tags == [model.tag([words])[0] for words in order]
-    assert [len(row) for row in tags] == [len(words) for words in order]
-    pairs = list(zip(order, hypotheses, strict=True))
-    relations = model.infer(order, hypotheses, max_tokens=max_tokens)
-    assert relations == [model.infer([first], [second])[0] for first, second in pairs]
-    together = model.analyse(order, hypotheses, max_tokens=max_tokens)
-    assert together == [model.analyse([first], [second])[0] for first, second in pairs]
-    assert [row.inference for row in together] == relations
-    for row in [*tags, *(analysis.tags for analysis in together)]:  # valid, whatever was read
-        assert sum(s.end - s.start for s in to_spans(row)) == sum(tag != "O" for tag in row)
+def test_labels_of_features_are_read_by_name() -> None:
+    turned = Classification("topic", TOPICS[::-1], "mean", label="topic")
+    found = model(turned).examples(TRAIN.select(range(5)))
+    given = TRAIN.select(range(5))["topic"]
+    assert [e.labels["topic"] for e in found] == [len(TOPICS) - 1 - label for label in given]
 
 
-@both
-def test_nothing_to_read(make):
-    model = make()
-    assert model.classify([]) == model.tag([]) == model.infer([], []) == model.analyse([], []) == []
-    assert model.tag([[], ()]) == [[], []]
-    (found,) = model.analyse([[]], [""])
-    assert isinstance(found, PairAnalysis)
-    assert found.tags == []
-    assert len(model.classify(["", []])) == 2
+def test_every_kind_of_table_gives_the_same_examples() -> None:
+    listed = rows(4)
+    tables = (datasets.Dataset.from_list(listed), pd.DataFrame(listed))
+    reader = model(TOPIC, NAMES, LENGTH, KINDS)
+    for table in tables:
+        assert reader.examples(table) == reader.examples(listed)
 
 
-@both
-def test_predictions_leave_the_mode_and_ignore_dropout(make):
-    model = make(dropout=0.5).train()
-    model.heads["tags"].eval()  # frozen by its owner
-    modes = [module.training for module in model.modules()]
-
-    def predictions():
-        return [
-            model.classify(SENTENCES),
-            model.tag(SENTENCES),
-            model.infer(WORDS, HYPOTHESES),
-            model.analyse(WORDS, HYPOTHESES),
-            model.evaluate(everything(model)),
-        ]
-
-    found = predictions()
-    assert [module.training for module in model.modules()] == modes
-    model.eval()
-    assert predictions() == found
-    assert all(parameter.grad is None for parameter in model.parameters())
+def test_what_has_no_label_is_left_out() -> None:
+    some = [*rows(2), {**rows(1)[0], "topic": None, "length": float("nan")}]
+    assert len(model(TOPIC, LENGTH).examples(some)) == 2
+    without = [{**row, "topic": None} for row in rows(2)]
+    with pytest.raises(ValueError, match="None of the 2 rows has a label of"):
+        model(TOPIC).examples(without)
 
 
-def test_a_bilstm_learns_pairs_by_heart():
-    model = bilstm(dropout=0.0)
-    loader = BatchLoader(everything(model), batch_size=4)
-    Trainer(model, TrainerConfig(epochs=60, learning_rate=0.02), progress=False).fit(loader)
-    found = model.analyse(WORDS, HYPOTHESES)
-    assert [row.inference for row in found] == LABELS["inference"]
-    assert [row.tags for row in found] == LABELS["tags"]
-    assert [row.classification for row in found] == LABELS["classification"]
-    assert model.infer(map(" ".join, WORDS), HYPOTHESES) == LABELS["inference"]
+def test_columns_in_columns() -> None:
+    french = Translation("french", PIECES, text="translation.en", written="translation.fr")
+    made = model(french).examples(TRAIN.select(range(2)))
+    assert made[0].labels["french"] == french.label(TRAIN[0]["translation"]["fr"])
 
 
-# Examples.
+def test_wrong_columns_are_named() -> None:
+    with pytest.raises(ValueError, match=r"columns \['a'\].*no task finds its own.*'topic'"):
+        model(TOPIC).examples([{"a": 1}])
+    with pytest.raises(KeyError, match=r"needs the columns.*'topic'. is missing"):
+        model(TOPIC).examples([{"text": "a"}], ["topic"])
+    with pytest.raises(KeyError, match="No task named 'x'"):
+        model(TOPIC).examples(rows(1), ["x"])
+    with pytest.raises(TypeError, match="one split of a data set"):
+        model(TOPIC).examples(ATLAS)
+    with pytest.raises(TypeError, match="'tokens' must hold a list of words"):
+        model(NAMES).examples([{"tokens": "A b", "ner_tags": ["O", "O"]}])
+    with pytest.raises(KeyError, match="'weather' is not a label of 'topic'") as caught:
+        model(TOPIC).examples([*rows(1), {"text": "a", "topic": "weather"}])
+    assert "text 1, counted from 0" in caught.value.__notes__[0]
 
 
-def test_an_example_by_hand():
-    model = transformer()
-    tokenizer = model.tokenizer
-    ids = tokenizer.encode("Anna Smith"), tokenizer.encode("Anna plays .")
-    example = model.example(
-        ["Anna", "Smith"],
-        HYPOTHESES[0],
-        classification="politics",
-        tags=["B-PER", 2],
-        inference=1,
+# --- losses, predictions, metrics -----------------------------------------------------------------
+
+
+def test_losses_are_those_of_pytorch_over_the_columns() -> None:
+    trained = model(TOPIC, LENGTH)
+    given = rows(5)
+    batch = collate(trained.examples(given))
+    losses = trained(batch).by_task
+    hidden = trained.sharing(batch, ["topic"]).hidden["topic"]
+    outputs = {name: trained.head(name)(hidden, batch) for name in trained.tasks}
+    expected = functional.cross_entropy(
+        outputs["topic"], torch.tensor([TOPICS.index(row["topic"]) for row in given])
     )
-    assert example.input_ids == [2, *ids[0], 3, *ids[1], 3]
-    assert example.segment_ids == [0] * (len(ids[0]) + 2) + [1] * (len(ids[1]) + 1)
-    first_pieces = tokenizer.encode_words(["Anna", "Smith"]).align([1, 2])
-    assert example.labels == {
-        "classification": 1,
-        "tags": [-100, *first_pieces, *[-100] * (len(ids[1]) + 2)],
-        "inference": 1,
+    torch.testing.assert_close(losses["topic"], expected)
+    scaled = (torch.tensor([row["length"] for row in given]) - 10) / 4
+    torch.testing.assert_close(
+        losses["length"], functional.mse_loss(outputs["length"].reshape(-1), scaled)
+    )
+
+
+def test_predictions_do_not_depend_on_company() -> None:
+    together = model()
+    texts = [*TRAIN["text"][:7], "Ada met Bob."]
+    found = together.predict(texts)
+    assert [set(said) for said in found] == [{"topic", "names", "length", "kinds"}] * 8
+    for name in found[0]:
+        alone = together.predict(texts, [name])
+        for said, by_itself in zip(found, alone, strict=True):
+            if name == "length":
+                assert said[name] == pytest.approx(by_itself[name], abs=1e-5)
+            else:
+                assert said[name] == by_itself[name]
+    assert len(found[-1]["names"]) == 4  # Ada, met, Bob and the full stop
+
+
+def test_predictions_from_rows_and_pairs() -> None:
+    one = model()
+    some = PAIRS["test"].select(range(4))
+    from_rows = one.predict(some, ["relation"])
+    from_texts = one.predict(list(some["premise"]), ["relation"], second=list(some["hypothesis"]))
+    assert from_rows == from_texts
+    assert {said["relation"] for said in from_rows} <= set(RELATIONS)
+    with pytest.raises(ValueError, match="'relation' is of pairs of texts; give second"):
+        one.predict(["a"], ["relation"])
+    with pytest.raises(ValueError, match="of pairs of texts; give second"):
+        model(RELATION).predict(["a"])
+    with pytest.raises(TypeError, match="Expected a list of texts"):
+        one.predict("a text")
+    assert one.predict([]) == []
+
+
+def test_probabilities_have_names_and_agree_with_predictions() -> None:
+    one = model(TOPIC, NAMES, KINDS, LENGTH)
+    texts = list(TRAIN["text"][:3])
+    for said, best in zip(one.predict(texts, probabilities=True), one.predict(texts), strict=True):
+        assert sum(said["topic"].values()) == pytest.approx(1, abs=1e-5)
+        assert max(said["topic"], key=said["topic"].__getitem__) == best["topic"]
+        assert [len(word) for word in said["names"]] == [len(TAGS)] * len(best["names"])
+        assert [label for label, p in said["kinds"].items() if p > 0.5] == best["kinds"]
+        assert said["length"] == pytest.approx(best["length"], abs=1e-5)
+
+
+def test_metrics_are_those_of_the_tasks_on_what_is_predicted() -> None:
+    one, given = model(TOPIC, NAMES, LENGTH, KINDS), rows(8)
+    measured = one.evaluate(given)
+    said = one.predict(given)
+    for name, column in (("topic", "topic"), ("names", "ner_tags"), ("length", "length")):
+        scores = one.tasks[name].metrics(
+            [row[name] for row in said], [row[column] for row in given]
+        )
+        assert {f"{name}_{k}": v for k, v in scores.items()}.items() <= measured.items()
+    assert measured == one.evaluate(one.examples(given))
+    assert measured == one.evaluate(dict.fromkeys(one.tasks, given))
+
+
+def test_long_sentences_are_measured_in_windows() -> None:
+    words = [word for row in rows(6) for word in row["tokens"]]
+    tags = [tag for row in rows(6) for tag in row["ner_tags"]]
+    long = model(NAMES, max_length=24, long="windows")
+    whole = [{"tokens": words, "ner_tags": tags}]
+    said = long.predict(whole)[0]["names"]
+    assert len(said) == len(words)
+    expected = NAMES.metrics([said], [tags])
+    assert long.evaluate(whole) == {f"names_{k}": v for k, v in expected.items()}
+    assert len(long.predict([" ".join(words)], probabilities=True)[0]["names"]) > 24
+    with pytest.raises(ValueError, match="longer than the 24"):
+        model(NAMES, max_length=24).predict(whole)
+
+
+def test_what_is_written_is_measured_as_text() -> None:
+    french = Translation(
+        "french", PIECES, max_length=5, text="translation.en", written="translation.fr"
+    )
+    writer = model(french, TOPIC)
+    some = TRAIN.select(range(3))
+    measured = writer.evaluate(some)
+    said = [row["french"] for row in writer.predict(some)]
+    assert all(isinstance(text, str) for text in said)
+    expected = french.metrics(said, [row["translation"]["fr"] for row in some])
+    assert measured["french_bleu"] == expected["bleu"]
+    assert "topic_accuracy" in measured
+
+
+def test_a_text_is_its_own_label() -> None:
+    torch.manual_seed(0)
+    causal = HardSharing(LSTMEncoder(PIECES.vocab_size, 8))
+    lm = TextModel(causal, [LanguageModeling("lm", PIECES.vocab_size)], PIECES).eval()
+    measured = lm.evaluate(rows(3))
+    batch = collate(lm.examples(rows(3)))
+    logits = lm.head("lm")(lm.sharing(batch, ["lm"]).hidden["lm"], batch)
+    loss = functional.cross_entropy(logits.flatten(0, 1), batch.labels["lm"].flatten())
+    assert measured["lm_perplexity"] == pytest.approx(loss.exp().item(), rel=1e-4)
+
+
+def test_hidden_tokens_are_learnt_beside_other_tasks() -> None:
+    special = PIECES.special_tokens
+    mlm = MaskedLanguageModeling(
+        "mlm", PIECES.vocab_size, 1, special_ids=(*special.start, *special.end)
+    )
+    one, given = model(mlm, TOPIC), rows(24)
+    once = [dict(batches) for batches in one.loader(given, batch_size=8, shuffle=False).once()]
+    assert all(set(batches) == {"mlm", "topic"} for batches in once)
+    hidden = once[0]["mlm"].labels["mlm"] != -100
+    assert 0.05 < hidden.sum() / once[0]["mlm"].inputs.mask.sum() < 0.3
+    assert (once[0]["topic"].inputs.input_ids == 1).sum() == 0
+    history = one.fit(given, given, config=CONFIG, batch_size=8, progress=False)
+    assert np.isfinite(history[["train_mlm", "validation_mlm", "mlm_accuracy"]]).all(axis=None)
+    measured = one.evaluate(given)
+    assert 0 <= measured["mlm_accuracy"] <= 1
+    assert measured["topic_accuracy"] == model_like(one, TOPIC).evaluate(given)["topic_accuracy"]
+
+
+def model_like(other: TextModel, *tasks: Any) -> TextModel:
+    """A model of some tasks with the weights of another."""
+    made = model(*tasks)
+    made.load_state_dict({k: v for k, v in other.state_dict().items() if k in made.state_dict()})
+    return made
+
+
+# --- training -------------------------------------------------------------------------------------
+
+CONFIG = TrainerConfig(epochs=2, learning_rate=0.01)
+
+
+@pytest.mark.parametrize("sampling", ["joint", "turns", "size", "sqrt", "uniform", 5.0])
+def test_data_sets_of_several_kinds_are_learnt_together(sampling: str | float) -> None:
+    one = model()
+    before = copy.deepcopy(one.state_dict())
+    train = {"topic": TRAIN, "names": TRAIN, "relation": PAIRS["train"], "length": rows(20)}
+    history = one.fit(train, sampling=sampling, config=CONFIG, batch_size=8, progress=False)
+    assert np.isfinite(history["train_loss"]).all()
+    moved = {name for name, weight in one.state_dict().items() if not weight.equal(before[name])}
+    assert {name.split(".")[1] for name in moved if name.startswith("heads.")} >= {"topic", "names"}
+    assert not any(name.startswith("heads.kinds") for name in moved)
+    assert not one.training
+
+
+def test_the_best_weights_by_a_metric_are_kept_and_a_cut_run_goes_on(tmp_path: Path) -> None:
+    data = {"train": rows(30), "validation": rows(40)[30:]}
+    settings: dict[str, Any] = {"config": CONFIG, "batch_size": 8, "progress": False}
+    one = model(TOPIC, NAMES)
+    history = one.fit(data["train"], data["validation"], metric="topic_accuracy", **settings)
+    assert one.evaluate(data["validation"])["topic_accuracy"] == history["topic_accuracy"].max()
+    again = model(TOPIC, NAMES)
+    kept = {**settings, "checkpoint": tmp_path / "run.pt"}
+    again.fit(data["train"], data["validation"], metric="topic_accuracy", **kept)
+    read = model(TOPIC, NAMES)
+    second = read.fit(data["train"], data["validation"], metric="topic_accuracy", **kept)
+    for mine, other in zip(one.state_dict().values(), read.state_dict().values(), strict=True):
+        assert mine.equal(other)
+    assert second["topic_accuracy"].tolist() == history["topic_accuracy"].tolist()
+    with pytest.raises(KeyError, match="topic_f1"):
+        model(TOPIC).fit(data["train"], data["validation"], metric="topic_f1", **settings)
+
+
+def test_heads_may_have_a_step_size_of_their_own() -> None:
+    one = model(TOPIC)
+    frozen = copy.deepcopy(one.sharing.state_dict())
+    config = TrainerConfig(epochs=1, learning_rate=1e-12)
+    one.fit(rows(16), config=config, head_learning_rate=0.1, progress=False)
+    assert all(torch.allclose(w, frozen[k], atol=1e-9) for k, w in one.sharing.state_dict().items())
+    assert not torch.allclose(
+        one.heads["topic"].state_dict()["output.weight"],
+        model(TOPIC).heads["topic"].state_dict()["output.weight"],
+    )
+
+
+# --- stored and made again ------------------------------------------------------------------------
+
+
+def _sharings() -> dict[str, Any]:
+    tasks = ("topic", "names")
+    torch.manual_seed(1)
+    transformer = TransformerEncoder(PIECES.vocab_size, 8, 3, 2, max_length=250)
+    table = torch.nn.Embedding(PIECES.vocab_size, 8)
+    return {
+        "hard": HardSharing(encoder()),
+        "hard, Transformer": HardSharing(transformer),
+        "hard, projected": HardSharing(ProjectedEncoder(encoder())),
+        "branched": BranchedSharing.from_encoder(encoder(), tasks, 1),
+        "branched, Transformer": BranchedSharing.from_encoder(transformer, tasks, 2),
+        "soft": SoftSharing({t: encoder() for t in tasks}, ["lstm"], trace_norm, 0.5),
+        "soft, copies": SoftSharing(
+            dict.fromkeys(tasks) | {"topic": encoder(), "names": copy.deepcopy(encoder())},
+            ["embedding"],
+        ),
+        "soft, one table": SoftSharing(
+            {t: BiLSTMEncoder(PIECES.vocab_size, 8, embedding=table) for t in tasks}, ["lstm"]
+        ),
+        "shared and private": SharedPrivate(encoder(), {t: encoder(seed=2) for t in tasks}),
     }
-    single = model.example("Anna Smith")
-    assert (single.input_ids, single.labels, single.segment_ids) == ([2, *ids[0], 3], {}, None)
 
 
-def test_labels_and_hypotheses_may_be_known_for_some_only():
-    model = transformer()
-    examples = model.examples(
-        ["a b", ["c", "d"], "e"],
-        [None, "f", None],
-        classification=["sport", None, 1],
-        tags=[None, ["O", "O"], None],
-        inference=[None, "neutral", None],
+@pytest.mark.parametrize("name", list(_sharings()))
+def test_every_way_of_sharing_is_stored(name: str, tmp_path: Path) -> None:
+    torch.manual_seed(3)
+    first = TextModel(_sharings()[name], [TOPIC, NAMES], PIECES, max_length=220).eval()
+    first.save(tmp_path)
+    second = TextModel.load(tmp_path)
+    assert second.state_dict().keys() == first.state_dict().keys()
+    for mine, other in zip(first.state_dict().values(), second.state_dict().values(), strict=True):
+        assert mine.equal(other)
+    assert len(list(first.parameters())) == len(list(second.parameters()))
+    texts = list(TRAIN["text"][:4])
+    assert first.predict(texts, probabilities=True) == second.predict(texts, probabilities=True)
+    assert second.max_length == 220
+    assert repr(first.sharing) == repr(second.sharing)
+    batch = collate(first.examples(rows(4)))
+    assert first(batch).penalty.equal(second(batch).penalty)
+
+
+def test_all_kinds_are_stored_with_their_settings(tmp_path: Path) -> None:
+    french = Translation("french", PIECES, max_length=4, beam_size=2)
+    kinds = [TOPIC, NAMES, RELATION, LENGTH, KINDS, french]
+    first = model(*kinds, long="windows", max_length=200)
+    first.save(tmp_path, data={"topic": "Atlas | made"}, scores={"topic_accuracy": 0.25})
+    second = TextModel.load(tmp_path)
+    for name, task in first.tasks.items():
+        if name != "french":
+            assert second.tasks[name] == task
+    assert second.tasks["french"].beam_size == 2
+    assert (second.long, second.max_length) == ("windows", 200)
+    texts = list(TRAIN["text"][:2])
+    assert first.predict(texts) == second.predict(texts)
+    card = (tmp_path / "README.md").read_text("utf-8")
+    assert "| topic | Classification | text |" in card
+    assert "Atlas \\| made" in card
+    assert "| topic_accuracy | 0.25 |" in card
+
+
+def test_a_stored_model_answers_in_another_process(tmp_path: Path) -> None:
+    first = model(TOPIC, NAMES)
+    first.save(tmp_path)
+    code = (
+        "import json, sys\nfrom mtl_utils.models import TextModel\n"
+        "print(json.dumps(TextModel.load(sys.argv[1]).predict(['Ada met Bob.'])))"
     )
-    assert [list(example.labels) for example in examples] == [
-        ["classification"],
-        ["tags", "inference"],
-        ["classification"],
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=True
+    )
+    assert json.loads(done.stdout) == first.predict(["Ada met Bob."])
+
+
+class Twice(BiLSTMEncoder):
+    """An encoder of one's own."""
+
+
+@dataclass(frozen=True)
+class Shouts(TextTask):
+    """A kind of task of one's own: is a text loud?"""
+
+    name: str = "shouts"
+    text: str = "text"
+    label: str = "loud"
+    causal = False
+
+    def head(self, width: int) -> Head:
+        return ShoutsHead(self.name, width)
+
+    def target(self, row: Any, encoded: Any) -> int:
+        return int(self.reference(row))
+
+    def named(self, predictions: Any) -> list[bool]:
+        return [bool(value) for value in predictions]
+
+    def metrics(self, predictions: Any, references: Any) -> dict[str, float]:
+        right = [bool(p) == bool(r) for p, r in zip(predictions, references, strict=True)]
+        return {"accuracy": sum(right) / len(right)}
+
+
+class ShoutsHead(Head):
+    def __init__(self, task: str, width: int) -> None:
+        super().__init__(task)
+        self.output = torch.nn.Linear(width, 1)
+
+    def forward(self, hidden: Any, batch: Any) -> Any:
+        return self.output(hidden[:, 0]).squeeze(1)
+
+    def loss(self, outputs: Any, batch: Any) -> Any:
+        known = batch.labels[self.task] >= 0
+        targets = batch.labels[self.task].float().clamp(min=0)
+        losses = functional.binary_cross_entropy_with_logits(outputs, targets, reduction="none")
+        return (losses * known).sum() / known.sum().clamp(min=1)
+
+    def predict(self, hidden: Any, batch: Any) -> list[bool]:
+        return (self(hidden, batch) > 0).tolist()
+
+    def compare(self, hidden: Any, batch: Any) -> list[Any]:
+        labels = batch.labels[self.task].tolist()
+        found = self.predict(hidden, batch)
+        return [(f, x) if x >= 0 else None for f, x in zip(found, labels, strict=True)]
+
+
+def test_a_kind_of_ones_own_does_all_that_others_do(tmp_path: Path) -> None:
+    loud = [
+        {"text": f"{text} {'!' * (i % 2)}", "loud": i % 2} for i, text in enumerate(TRAIN["text"])
     ]
-    batch = collate(examples)
-    assert batch.labels["inference"].tolist() == [-100, 1, -100]
-    assert model(batch).counts == {"classification": 2, "tags": 2, "inference": 1}
+    torch.manual_seed(0)
+    one = TextModel(HardSharing(Twice(PIECES.vocab_size, 8)), [Shouts(), TOPIC], PIECES)
+    one.fit({"shouts": loud, "topic": TRAIN}, {"shouts": loud}, config=CONFIG, progress=False)
+    assert set(one.predict(["a"])[0]) == {"shouts", "topic"}
+    assert 0 <= one.evaluate({"shouts": loud})["shouts_accuracy"] <= 1
+    one.save(tmp_path)
+    with pytest.raises(ValueError, match=r"class of your own, (Twice|Shouts).*own=\["):
+        TextModel.load(tmp_path)
+    read = TextModel.load(tmp_path, own=[Twice, Shouts])
+    assert read.predict(["a", "b !"]) == one.predict(["a", "b !"])
+    assert type(read.sharing.encoder) is Twice
 
 
-def test_what_is_too_long_is_cut_only_where_asked():
-    model, words = transformer(max_length=12), ["Anna"] * 30
-    with pytest.raises(
-        ValueError, match=r"is longer than the 12 that the model reads.*truncate=True"
-    ):
-        model.example(words)
-    with pytest.raises(ValueError, match="is longer than the 12"):
-        model.infer([words], ["a"])
-    example = model.example(words, "Bob", tags=["B-PER"] * 30, truncate=True)
-    assert len(example.input_ids) == len(example.labels["tags"]) == 12
-    assert example.input_ids[-1] == 3
-    (other,) = model.examples([words], ["Bob"], tags=[["B-PER"] * 30], truncate=True)
-    assert other == example
-    assert bilstm().tag([words]) != []  # no limit
-
-
-# Metrics.
-
-
-@both
-def test_metrics_are_those_of_the_tasks_on_predictions_by_name(make):
-    model = make()
-    examples = everything(model)
-    found = model.evaluate(examples)
-    analysed = model.analyse(WORDS, HYPOTHESES)
-    expected = {}
-    for task in TASKS:
-        scores = model.tasks[task].metrics([getattr(a, task) for a in analysed], LABELS[task])
-        expected |= {f"{task}_{name}": value for name, value in scores.items()}
-    assert found == pytest.approx(expected)
-    assert {"classification_macro_f1", "tags_f1", "tags_f1_PER", "inference_accuracy"} <= set(found)
-    for batches in (BatchLoader(examples, batch_size=3), BatchLoader(examples, max_tokens=1)):
-        assert model.evaluate(batches) == pytest.approx(expected)
-    assert model.evaluate(examples[::-1], max_tokens=1) == pytest.approx(expected)
-
-
-def test_only_what_has_labels_is_measured():
-    model = transformer()
-    examples = [
-        *model.examples(WORDS[:2], classification=LABELS["classification"][:2]),
-        *model.examples(WORDS[2:], tags=LABELS["tags"][2:]),
-        model.example("no label"),
-    ]
-    found = model.evaluate(examples)
-    classes = model.classification.metrics(model.classify(WORDS[:2]), LABELS["classification"][:2])
-    assert found["classification_accuracy"] == classes["accuracy"]
-    tags = model.tagging.metrics(model.tag(WORDS[2:]), LABELS["tags"][2:])
-    assert {name: found[f"tags_{name}"] for name in tags} == tags
-    assert not any(name.startswith("inference") for name in found)
-    with pytest.raises(ValueError, match="No example has a label of"):
-        model.evaluate(examples[-1:])
-    with pytest.raises(ValueError, match="no examples"):
-        model.evaluate([])
-
-
-# What is refused.
+def _widen(content: dict[str, Any]) -> None:
+    encoder = next(p for p in content["parts"] if p.get("class") == "nn.BiLSTMEncoder")
+    encoder["with"]["width"] = 10**5
 
 
 @pytest.mark.parametrize(
-    ("error", "message", "call"),
+    ("change", "message"),
     [
-        (TypeError, r"the string 'a b'; use \[text\]", lambda m: m.classify("a b")),
-        (TypeError, r"the string 'a b'; use \[text\]", lambda m: m.examples("a b")),
-        (TypeError, "list of words, got the string 'a b'", lambda m: m.tag(["a b"])),
-        (TypeError, "list of words, got the string 'a b'", lambda m: m.analyse(["a b"], ["c"])),
-        (TypeError, "Tags are one a word.*got 'a b'", lambda m: m.example("a b", tags=["O", "O"])),
-        (TypeError, "Expected a text, or a list of words, got 3", lambda m: m.classify([3])),
-        (ValueError, "got 1 labels for 2 words", lambda m: m.example(["a", "b"], tags=["O"])),
-        (KeyError, "'B-X' is not a label of 'tags'", lambda m: m.example(["a"], tags=["B-X"])),
-        (ValueError, "5 is not the id of a label of 'tags'", lambda m: m.example(["a"], tags=[5])),
-        (KeyError, "'x' is not a label of 'class", lambda m: m.example("a", classification="x")),
-        (ValueError, "2 is not the id of a label", lambda m: m.example("a", classification=2)),
-        (ValueError, "-1 is not the id of a label", lambda m: m.example("a", "b", inference=-1)),
-        (ValueError, "of a pair; give hypothesis", lambda m: m.example("a", inference="neutral")),
-        (ValueError, "2 premises and 1 hypotheses", lambda m: m.infer(["a", "b"], ["c"])),
-        (ValueError, "1 premises and 2 hypoth", lambda m: m.analyse([["a"]], ["c", "d"])),
-        (ValueError, "got 0 labels for 1 words.*give None", lambda m: m.example(["a"], tags=[])),
-        (ValueError, "-1 stands for that only in a column", lambda m: m.example(["a"], tags=[-1])),
+        (lambda c: c["parts"][0].update({"class": "os.system"}), "there is no 'os.system'"),
+        (lambda c: c["parts"][0].update({"class": "tasks.convert_tags"}), "nothing that a model"),
         (
-            ValueError,
-            "as many labels or hypotheses as texts: 1 texts, but 2",
-            lambda m: m.examples(["a"], classification=["sport"] * 2),
+            lambda c: c["parts"][0].update(
+                {"class": "nn.PretrainedEncoder", "with": {"name_or_folder": "/somewhere"}}
+            ),
+            "more than its configuration",
         ),
+        (lambda c: c["settings"].update({"sharing": {"part": 99}}), "no part 99"),
+        (lambda c: c["settings"].update({"sharing": {"nothing": 1}}), "stands for nothing"),
+        (lambda c: c["settings"].pop("tasks"), "tasks"),
+        (lambda c: c["parts"][1]["with"].update({"encoder": {"part": 1}}), "a part of itself"),
+        (_widen, "than there are weights for"),
     ],
 )
-def test_what_is_no_text_or_no_label(error, message, call):
-    with pytest.raises(error, match=message):
-        call(transformer())
+def test_content_that_is_not_a_model_is_refused(change: Any, message: str, tmp_path: Path) -> None:
+    from mtl_utils.models.stored_model import read_model, write_model
+
+    first = model(TOPIC)
+    first.save(tmp_path)
+    content, weights = read_model(tmp_path)
+    change(content)
+    write_model(tmp_path, content, weights)
+    with pytest.raises(ValueError, match=message):
+        TextModel.load(tmp_path)
 
 
-def test_poolings_are_those_of_the_tasks():
-    with pytest.raises(ValueError, match="Classification has the poolings"):
-        bilstm(pooling="last")
-    with pytest.raises(ValueError, match="PairClassification has the poolings"):
-        bilstm(pair_pooling="mean")
+def test_what_cannot_be_read_again_is_not_written(tmp_path: Path) -> None:
+    changed = model(TOPIC)
+    changed.sharing.encoder.embedding = torch.nn.Embedding(PIECES.vocab_size + 1, 8)
+    with pytest.raises(ValueError, match=r"cannot be stored.*other weights"):
+        changed.save(tmp_path)
+    own = model(
+        Translation("fr", PIECES, decoder=lambda vocabulary, width: None or _decoder(width))
+    )
+    with pytest.raises(TypeError, match=r"a function of your own.*weights alone") as caught:
+        own.save(tmp_path)
+    assert "given as decoder" in caught.value.__notes__[0]
+    assert list(tmp_path.iterdir()) == []
 
 
-# Predictions beside labels.
+def _decoder(width: int) -> Any:
+    from mtl_utils.nn import AttentionDecoder
+
+    return AttentionDecoder(PIECES.vocab_size, width, width)
 
 
-@both
-def test_predictions_stand_beside_labels_row_by_row(make):
-    model = make()
-    examples = [
-        model.example(WORDS[0], tags=LABELS["tags"][0]),
-        model.example("no label"),
-        model.example(WORDS[1], classification=LABELS["classification"][1]),
-    ]
-    found = model.compare(examples)
-    assert list(found) == ["classification", "tags"]  # no inference label anywhere
-    tags, nothing, missing = found["tags"]
-    assert nothing is None
-    assert missing is None
-    assert model.tagging.tags(tags[0]) == model.tag(WORDS[:1])[0]
-    assert model.tagging.tags(tags[1]) == LABELS["tags"][0]
-    classes = found["classification"]
-    assert classes[:2] == [None, None]
-    assert model.classification.names(classes[2]) == [
-        *model.classify(WORDS[1:2]),
-        LABELS["classification"][1],
-    ]
+def test_the_model_of_three_tasks_is_stored_too(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    first = ThreeTaskModel(
+        HardSharing(encoder()),
+        TOPICS,
+        TAGS,
+        tokenizer=PIECES,
+        pooling="mean",
+        pair_pooling="compare",
+        crf=True,
+    ).eval()
+    first.save(tmp_path)
+    second = ThreeTaskModel.load(tmp_path)
+    words = [list(row["tokens"]) for row in rows(3)]
+    assert second.tag(words) == first.tag(words)
+    assert second.classify(words) == first.classify(words)
+    assert second.tagging == first.tagging
+    with pytest.raises(ValueError, match="holds a 'ThreeTaskModel', not a TextModel"):
+        TextModel.load(tmp_path)
 
 
-@pytest.mark.parametrize("crf", [False, True])
-@pytest.mark.parametrize("make", [transformer, bilstm])
-def test_a_batch_of_examples_is_tagged_word_by_word(make, crf):
-    """``predict`` on a batch says what ``tag`` and ``evaluate`` say, not the best row of pieces."""
-    if crf and make is transformer:
-        pytest.skip("the Transformer has no CRF")
-    model = make(crf=True) if crf else make()
-    with torch.no_grad():  # scores that differ, so that a sequence of pieces is another one
-        model.heads["tags"].output.weight.mul_(30)
-    sentences = [*WORDS, ["a" * 30, "b" * 9, "Anna"]]
-    encoded = [encode_text(model.tokenizer, words) for words in sentences]
-    batch = collate([text.example() for text in encoded])
-    rows = model.predict(batch, ["tags"])["tags"]
-    picked = [text.of_words(row) for text, row in zip(encoded, rows, strict=True)]
-    expected = model.tag(sentences)
-    assert [model.tagging.tags(ids) for ids in picked] == expected
-    for text, row in zip(encoded, rows, strict=True):
-        assert len(row) == len(text.input_ids)
-        assert [at for at, label in enumerate(row) if label != -100] == text.first_pieces
-    # What ``examples`` makes knows it too, and texts that are no words are tagged piece by piece.
-    made = collate([*model.examples(sentences), *model.examples(["Anna won"])])
-    *again, last = model.predict(made, ["tags"])["tags"]
-    assert again == rows
-    assert -100 not in last
-    # Without it all pieces are one sequence, of which the words' is not a part.
-    pieces = collate([Example(text.input_ids) for text in encoded])
-    whole = model.predict(pieces, ["tags"])["tags"]
-    other = [text.of_words(row) for text, row in zip(encoded, whole, strict=True)]
-    assert other != picked
+# --- tasks that come and go -----------------------------------------------------------------------
 
 
-def test_first_pieces_that_do_not_fit():
-    with pytest.raises(ValueError, match="Expected first_pieces between 0 and 1, got 2"):
-        Example([1, 2], first_pieces=[0, 2])
-    inputs = collate([Example([1, 2], first_pieces=[1]), Example([3])]).inputs
-    assert inputs.first_pieces.tolist() == [[False, True], [True, False]]
-    assert inputs.rows(torch.tensor([1])).first_pieces.tolist() == [[True, False]]
-    assert inputs.to("cpu").first_pieces.tolist() == inputs.first_pieces.tolist()
-    with pytest.raises(TypeError, match=r"Expected a boolean first_pieces.*use first_pieces\.bool"):
-        Inputs(inputs.input_ids, inputs.mask, first_pieces=inputs.first_pieces.long())
-    with pytest.raises(ValueError, match=r"first_pieces .* must have the same shape"):
-        Inputs(inputs.input_ids, inputs.mask, first_pieces=inputs.first_pieces[:1])
+def test_a_task_is_added_to_a_stored_model_and_taken_away(tmp_path: Path) -> None:
+    model(TOPIC).save(tmp_path)
+    one = TextModel.load(tmp_path)
+    before = one.predict(["a"])
+    one.add_task(NAMES)
+    assert one.predict(["a"], ["topic"]) == before
+    one.fit({"topic": TRAIN, "names": TRAIN}, config=CONFIG, progress=False)
+    one.save(tmp_path)
+    assert set(TextModel.load(tmp_path).tasks) == {"topic", "names"}
+    one.remove_task("topic")
+    assert set(one.predict(["a"])[0]) == {"names"}
+    with pytest.raises(ValueError, match="'names' is the only task"):
+        one.remove_task("names")
+    with pytest.raises(ValueError, match="has a task 'names' already"):
+        one.add_task(NAMES)
+    with pytest.raises(KeyError, match="No task named 'topic'"):
+        one.remove_task("topic")
+    branched = BranchedSharing.from_encoder(encoder(), ["topic"], 1)
+    with pytest.raises(KeyError, match="made for"):
+        TextModel(branched, [TOPIC], PIECES).add_task(NAMES)
+
+
+def test_tasks_without_columns_are_refused() -> None:
+    class Bare:
+        name, causal = "bare", False
+
+        def head(self, width: int) -> Head:
+            return ShoutsHead("bare", width)
+
+        def metrics(self, predictions: Any, references: Any) -> dict[str, float]:
+            return {}
+
+    MultiTaskModel(HardSharing(encoder()), [Bare()])
+    with pytest.raises(TypeError, match="Bare says nothing of columns"):
+        TextModel(HardSharing(encoder()), [Bare()], PIECES)  # type: ignore[list-item]
+    assert isinstance(model(TOPIC).examples(rows(1))[0], Example)

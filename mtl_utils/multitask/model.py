@@ -10,14 +10,23 @@ from torch import Tensor
 from torch import nn as torch_nn
 
 from mtl_utils.arguments import check_several, check_sizes, shown
-from mtl_utils.data.batch import MISSING_LABEL, Batch, check_batch
+from mtl_utils.data.batch import Batch, check_batch
 from mtl_utils.data.batching import predict_by_length
 from mtl_utils.data.examples import Example
-from mtl_utils.data.loading import Loader, check_loader, read_once
+from mtl_utils.data.loading import Loader, read_once
+from mtl_utils.multitask.parts import (
+    check_examples,
+    checked_parts,
+    loss_of,
+    named_scores,
+    refuse_decoder,
+    together,
+    with_lost,
+)
 from mtl_utils.nn.evaluation_mode import evaluation_mode
 from mtl_utils.objectives.base import Losses
 from mtl_utils.sharing.base import Sharing
-from mtl_utils.tasks.base import Head, Task, check_head, check_loss, check_task
+from mtl_utils.tasks.base import Head, Task, check_head
 from mtl_utils.tasks.labelled_head import LabelledHead
 
 T = TypeVar("T")
@@ -43,13 +52,13 @@ class MultiTaskModel(torch_nn.Module):
 
     def __init__(self, sharing: Sharing, tasks: Iterable[Task]) -> None:
         super().__init__()
-        given = _checked(sharing, tasks)
+        given = checked_parts(sharing, tasks)
         self.sharing = sharing
         self.tasks: dict[str, Task] = {task.name: task for task in given}
         if not given or len(self.tasks) != len(given):
             raise ValueError(
                 "A model needs at least one task, and tasks need different names; got "
-                f"{[task.name for task in given]}"
+                f"{[task.name for task in given]} as tasks"
             )
         for task in given:
             # Asked for every task: a way of sharing that was made for others refuses here.
@@ -63,12 +72,7 @@ class MultiTaskModel(torch_nn.Module):
         heads = {task.name: task.head(sharing.width) for task in given}
         for name, head in heads.items():
             check_head(head, self.tasks[name])
-            if head.reads_decoder != sharing.decodes(name):
-                raise ValueError(
-                    f"The head of {name!r} is {_decoder_of(head.reads_decoder)}, and the way of "
-                    f"sharing {_gives(sharing.decodes(name))}. Translation(own_decoder=False) and "
-                    "SharedDecoder go together."
-                )
+            refuse_decoder(name, head.reads_decoder, sharing.decodes(name))
         try:
             self.heads = torch_nn.ModuleDict(heads)
         except KeyError as error:  # with a dot, empty, or a word of PyTorch's own such as "type"
@@ -107,7 +111,7 @@ class MultiTaskModel(torch_nn.Module):
             features.append(shared.features)
             for name in names:
                 head = self.head(name)
-                by_task[name] = _loss(head, shared.hidden[name], batch)
+                by_task[name] = loss_of(head, shared.hidden[name], batch)
                 counts[name] = head.count(batch)
         if penalty is None:
             raise ValueError(
@@ -172,7 +176,7 @@ class MultiTaskModel(torch_nn.Module):
             NotImplementedError: If there are labels of a task that writes text.
         """
         check_sizes(max_tokens=max_tokens)
-        _check_examples(examples)
+        check_examples(examples)
         with evaluation_mode(self):
             if isinstance(examples, Sequence):
                 rows = predict_by_length(examples, self._compared, max_tokens)
@@ -202,7 +206,7 @@ class MultiTaskModel(torch_nn.Module):
         batch = batch.to(self._device)
         hidden = self.sharing(batch, tasks).hidden if tasks else {}
         columns = [
-            _with_lost(self.head(task).compare(hidden[task], batch), batch.lost.get(task))
+            with_lost(self.head(task).compare(hidden[task], batch), batch.lost.get(task))
             if task in hidden
             else [None] * len(batch)
             for task in self.tasks
@@ -223,7 +227,8 @@ class MultiTaskModel(torch_nn.Module):
             ``tags_f1``: what :class:`mtl_utils.training.Trainer` expects of its ``evaluate``.
 
         Raises:
-            ValueError: If there are no examples, or none has a label.
+            ValueError: If there are no examples, none has a label, or metrics of two tasks have
+                the same name.
             TypeError: As :meth:`compare`.
             NotImplementedError: As :meth:`compare`.
         """
@@ -231,7 +236,7 @@ class MultiTaskModel(torch_nn.Module):
         for task, rows in self.compare(examples, max_tokens=max_tokens).items():
             predictions, references = zip(*(row for row in rows if row is not None), strict=True)
             scores = self.tasks[task].metrics(predictions, references)
-            measured |= {f"{task}_{name}": value for name, value in scores.items()}
+            measured = together(measured, named_scores(task, scores))
         if not measured:
             raise ValueError(
                 f"No example has a label of {list(self.tasks)}; there is nothing to measure"
@@ -272,6 +277,44 @@ class MultiTaskModel(torch_nn.Module):
         head = self.heads[task]
         assert isinstance(head, Head)
         return head
+
+    def add_task(self, task: Task) -> None:
+        """Give the model one more task, with a new head.
+
+        Args:
+            task: The task.
+
+        Raises:
+            ValueError: If there is a task of that name, or as when a model is made.
+            KeyError: If the way of sharing has parts for each task, and none for this one.
+            TypeError: If it is no task, or makes no head.
+        """
+        alone = MultiTaskModel(self.sharing, [task])
+        name = next(iter(alone.tasks))
+        if name in self.tasks:
+            raise ValueError(
+                f"The model has a task {name!r} already; remove_task({name!r}) takes it away. Got "
+                f"{shown(task)}"
+            )
+        parameter = next(self.parameters())
+        head = alone.head(name).to(parameter.device, parameter.dtype)
+        self.heads[name] = head.train(self.training)
+        self.tasks[name] = task
+
+    def remove_task(self, name: str) -> None:
+        """Take a task and its head from the model; what its encoder learnt stays.
+
+        Args:
+            name: Name of the task.
+
+        Raises:
+            KeyError: If there is no such task.
+            ValueError: If it is the only one.
+        """
+        self.head(name)
+        if len(self.tasks) == 1:
+            raise ValueError(f"{name!r} is the only task of the model, which needs one")
+        del self.tasks[name], self.heads[name]
 
     def shared_parameters(self) -> list[torch_nn.Parameter]:
         """Return the parameters that more than one task may move."""
@@ -317,66 +360,3 @@ class MultiTaskModel(torch_nn.Module):
                 raise KeyError(f"The batch of {task!r} has labels of {list(batch.labels)} only")
             groups.setdefault(id(batch), (batch, []))[1].append(task)
         return list(groups.values())
-
-
-def _loss(head: Head, hidden: Tensor, batch: Batch) -> Tensor:
-    """Return the loss of a task; what it says of its labels is said with its name."""
-    outputs = head(hidden, batch)
-    try:
-        loss = head.loss(outputs, batch)
-    except ValueError as error:
-        if repr(head.task) in str(error):
-            raise
-        raise ValueError(f"In the loss of {head.task!r}: {error}") from error
-    check_loss(loss, head)
-    return loss
-
-
-def _with_lost(rows: list[Any], lost: Tensor | None) -> list[Any]:
-    """Put the labels of what was cut off after those of what was read, with no prediction."""
-    if lost is None:
-        return rows
-    together = []
-    for pair, labels in zip(rows, lost.tolist(), strict=True):
-        known = [label for label in labels if label != MISSING_LABEL]
-        found, expected = pair or ([], [])
-        missed = [MISSING_LABEL] * len(known)
-        together.append(([*found, *missed], [*expected, *known]) if known else pair)
-    return together
-
-
-def _check_examples(examples: Any) -> None:
-    """Refuse what are neither examples nor a loader; of many the first is looked at."""
-    if isinstance(examples, str):
-        raise TypeError(f"examples must be a list of examples, got {shown(examples)}")
-    if not isinstance(examples, Sequence):
-        try:
-            check_loader(examples)
-        except TypeError as error:
-            raise TypeError(f"examples is {shown(examples)}. {error}") from error
-    elif len(examples) and not isinstance(examples[0], Example):
-        raise TypeError(f"examples must be a list of examples, got {shown(examples[0])} in it")
-
-
-def _checked(sharing: Any, tasks: Any) -> list[Task]:
-    """Return the tasks; refuse what is no way of sharing, and what is no task."""
-    if not isinstance(sharing, Sharing):
-        raise TypeError(
-            f"Expected a way of sharing such as HardSharing(encoder), got {shown(sharing)}"
-        )
-    check_several("tasks", tasks, "tasks", sized=False)
-    given = list(tasks)
-    for place, task in enumerate(given):
-        try:
-            check_task(task)
-        except TypeError as error:
-            raise TypeError(f"tasks[{place}] is {shown(task)}: {error}") from error
-    return given
-
-
-def _decoder_of(reads_decoder: bool) -> str:
-    return "an output layer over a decoder" if reads_decoder else "made to read the encoder"
-
-
-def _gives(decodes: bool) -> str:
-    return "gives it the states of a decoder" if decodes else "has no decoder for it"

@@ -1,0 +1,150 @@
+"""What a multi-task model is given and gives: checked parts, losses, labels that were cut off."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from torch import Tensor
+
+from mtl_utils.arguments import check_several, shown
+from mtl_utils.data.batch import MISSING_LABEL, Batch
+from mtl_utils.data.examples import Example
+from mtl_utils.data.loading import check_loader
+from mtl_utils.sharing.base import Sharing
+from mtl_utils.tasks.base import Head, Task, check_loss, check_task
+
+
+def loss_of(head: Head, hidden: Tensor, batch: Batch) -> Tensor:
+    """Return the loss of a task; what it says of its labels is said with its name.
+
+    Args:
+        head: The head of the task.
+        hidden: What it reads.
+        batch: What that was computed from, with labels.
+
+    Raises:
+        ValueError: If the loss is no scalar, or the labels do not fit.
+        TypeError: If the loss is no tensor.
+    """
+    outputs = head(hidden, batch)
+    try:
+        loss = head.loss(outputs, batch)
+    except ValueError as error:
+        if repr(head.task) in str(error):
+            raise
+        raise ValueError(f"In the loss of {head.task!r}: {error}") from error
+    check_loss(loss, head)
+    return loss
+
+
+def with_lost(rows: list[Any], lost: Tensor | None) -> list[Any]:
+    """Put the labels of what was cut off after those of what was read, with no prediction.
+
+    Args:
+        rows: Prediction and label of each row, or ``None``.
+        lost: Labels ``[B, U]`` of what was cut off.
+    """
+    if lost is None:
+        return rows
+    together = []
+    for pair, labels in zip(rows, lost.tolist(), strict=True):
+        known = [label for label in labels if label != MISSING_LABEL]
+        found, expected = pair or ([], [])
+        missed = [MISSING_LABEL] * len(known)
+        together.append(([*found, *missed], [*expected, *known]) if known else pair)
+    return together
+
+
+def named_scores(task: str, scores: Mapping[str, float]) -> dict[str, float]:
+    """Return the metrics of a task under its name.
+
+    Args:
+        task: Name of the task.
+        scores: Its metrics by name.
+    """
+    return {f"{task}_{name}": value for name, value in scores.items()}
+
+
+def together(measured: Mapping[str, float], found: Mapping[str, float]) -> dict[str, float]:
+    """Return metrics of some tasks and of others.
+
+    Args:
+        measured: Metrics by name.
+        found: Others.
+
+    Raises:
+        ValueError: If two have the same name, as ``f1`` of a task ``a_b`` and ``b_f1`` of ``a``.
+    """
+    twice = [name for name in found if name in measured]
+    if twice:
+        raise ValueError(
+            f"Two metrics are called {twice[0]!r}, of different tasks, and one would hide the "
+            "other. Give one of the tasks another name, or measure them one by one."
+        )
+    return {**measured, **found}
+
+
+def check_examples(examples: Any) -> None:
+    """Refuse what are neither examples nor a loader; of many the first is looked at.
+
+    Args:
+        examples: What was given.
+
+    Raises:
+        TypeError: If it is something else.
+    """
+    if isinstance(examples, str):
+        raise TypeError(f"examples must be a list of examples, got {shown(examples)}")
+    if not isinstance(examples, Sequence):
+        try:
+            check_loader(examples)
+        except TypeError as error:
+            raise TypeError(f"examples is {shown(examples)}. {error}") from error
+    elif len(examples) and not isinstance(examples[0], Example):
+        raise TypeError(f"examples must be a list of examples, got {shown(examples[0])} in it")
+
+
+def checked_parts(sharing: Any, tasks: Any) -> list[Task]:
+    """Return the tasks; refuse what is no way of sharing, and what is no task.
+
+    Args:
+        sharing: The way of sharing.
+        tasks: The tasks.
+
+    Raises:
+        TypeError: If one of them is something else.
+    """
+    if not isinstance(sharing, Sharing):
+        raise TypeError(
+            f"Expected a way of sharing such as HardSharing(encoder), got {shown(sharing)}"
+        )
+    check_several("tasks", tasks, "tasks", sized=False)
+    given = list(tasks)
+    for place, task in enumerate(given):
+        try:
+            check_task(task)
+        except TypeError as error:
+            raise TypeError(f"tasks[{place}] is {shown(task)}: {error}") from error
+    return given
+
+
+def refuse_decoder(name: str, reads_decoder: bool, decodes: bool) -> None:
+    """Refuse a head that is given other states than it reads.
+
+    Args:
+        name: Name of the task.
+        reads_decoder: Whether its head reads the states of a decoder.
+        decodes: Whether the way of sharing gives it those.
+
+    Raises:
+        ValueError: If one is so and the other not.
+    """
+    if reads_decoder == decodes:
+        return
+    made = "an output layer over a decoder" if reads_decoder else "made to read the encoder"
+    given = "gives it the states of a decoder" if decodes else "has no decoder for it"
+    raise ValueError(
+        f"The head of {name!r} is {made}, and the way of sharing {given}. "
+        "Translation(own_decoder=False) and SharedDecoder go together."
+    )
