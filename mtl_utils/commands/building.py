@@ -1,0 +1,228 @@
+"""From a file and its data to a model: tasks with their labels, encoder, sharing, balancer."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import datasets
+import torch
+
+from mtl_utils import corpora
+from mtl_utils.commands.keys import choice, nearest
+from mtl_utils.commands.messages import Refused, located
+from mtl_utils.commands.run_file import ENCODERS, KINDS, RunFile, TaskTable
+from mtl_utils.data import BytePairTokenizer, PretrainedTokenizer, Tokenizer
+from mtl_utils.models import TextModel
+from mtl_utils.models.rows import rows_of
+from mtl_utils.nn import PretrainedEncoder
+from mtl_utils.nn.encoder import Encoder
+from mtl_utils.objectives import Balancer, EqualWeights, FixedWeights
+from mtl_utils.sharing import (
+    BranchedSharing,
+    HardSharing,
+    SharedPrivate,
+    Sharing,
+    SoftSharing,
+    squared_distance,
+    trace_norm,
+)
+from mtl_utils.tasks import LanguageModeling, Regression, Tagging, TextTask, Translation
+from mtl_utils.tasks.text_task import NO_CELL, cell_of
+
+_PENALTIES = {"squared_distance": squared_distance, "trace_norm": trace_norm}
+Data = Mapping[str, datasets.DatasetDict]
+
+
+@dataclass(frozen=True)
+class Built:
+    """A model that was not trained yet.
+
+    Attributes:
+        model: The model.
+        balancer: What turns its losses into one update.
+        file: The file with all that came from data and encoder put in.
+    """
+
+    model: TextModel
+    balancer: Balancer
+    file: RunFile
+
+
+def build(file: RunFile, data: Data) -> Built:
+    """Make a model.
+
+    Args:
+        file: What is wanted.
+        data: The data of each task, by split.
+
+    Raises:
+        ValueError: If the file asks for something that is refused.
+    """
+    for name, table in file.tasks.items():
+        _check_columns(f"[tasks.{name}]", table, data[name]["train"].column_names)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(file.seed)
+        with located("[encoder]"):
+            tokenizer, encoder = _reader(file, data)
+        tables = {name: _completed(name, file, data[name], encoder, tokenizer) for name in data}
+        tasks = [
+            _task(name, table, data[name]["train"], tokenizer, file)
+            for name, table in tables.items()
+        ]
+        tables = {n: _measured(t, task) for (n, t), task in zip(tables.items(), tasks, strict=True)}
+        with located("[sharing]"):
+            sharing = _sharing(file, encoder, tokenizer)
+        settings = {k: file.tokenizer[k] for k in ("max_length", "long")}
+        with located("The model"):
+            model = TextModel(sharing, tasks, tokenizer, **settings)
+    return Built(model, _balancer(file), replace(file, tasks=tables))
+
+
+def _reader(file: RunFile, data: Data) -> tuple[Tokenizer, Encoder]:
+    if file.encoder["kind"] == "pretrained":
+        hub = {key: file.encoder[key] for key in ("revision", "local_files_only")}
+        name = file.encoder["name_or_folder"]
+        return PretrainedTokenizer.from_pretrained(name, **hub), _encoder(file, 0)
+    texts = [t for name in data for t in _texts(data[name]["train"], file.tasks[name].columns)]
+    with located("[tokenizer]"):
+        tokenizer = _pieces(file, texts)
+    return tokenizer, _encoder(file, tokenizer.vocab_size)
+
+
+def _encoder(file: RunFile, vocab_size: int) -> Encoder:
+    settings = {key: value for key, value in file.encoder.items() if key != "kind"}
+    kind = ENCODERS[file.encoder["kind"]]
+    encoder = kind(**settings) if kind is PretrainedEncoder else kind(vocab_size, **settings)
+    assert isinstance(encoder, Encoder)
+    return encoder
+
+
+def _pieces(file: RunFile, texts: list[str]) -> BytePairTokenizer:
+    settings = file.tokenizer
+    return BytePairTokenizer.train(texts, settings["vocab_size"], settings["lowercase"])
+
+
+def _texts(rows: datasets.Dataset, columns: list[str]) -> Iterator[str]:
+    """Yield the texts of columns, words joined by blanks; a column that is not there has none."""
+    for column in columns:
+        simple = column in rows.column_names
+        top = column if simple else column.split(".")[0]
+        for cell in rows[top] if top in rows.column_names else ():
+            text = cell if simple else cell_of({top: cell}, column)
+            if text is not None and text is not NO_CELL:
+                yield text if isinstance(text, str) else " ".join(map(str, text))
+
+
+def _completed(
+    name: str, file: RunFile, splits: datasets.DatasetDict, encoder: Encoder, tokenizer: Tokenizer
+) -> TaskTable:
+    """Fill in what comes from the data and from the encoder."""
+    table = file.tasks[name]
+    settings = dict(table.settings)
+    with located(f"[tasks.{name}]"):
+        if "labels" in settings:
+            settings["labels"] = _labels(table, splits)
+    if settings.get("pooling", "") is None:
+        first = _first_speaks(file.encoder["kind"], encoder, tokenizer)
+        pair = len(table.columns) > 1
+        settings["pooling"] = "first" if first else "compare" if pair else "mean"
+    return replace(table, settings=settings)
+
+
+def _check_columns(where: str, table: TaskTable, there: Sequence[str]) -> None:
+    kind = KINDS[table.kind]
+    for field in [*kind.input_fields, *([kind.label_field] if kind.label_field else [])]:
+        given = table.settings[field]
+        for column in [given] if isinstance(given, str) else given:
+            if column not in there and column.split(".")[0] not in there:
+                raise KeyError(
+                    f"{where}: {field} is the column {column!r}, which the data do not have"
+                    f"{nearest(column, there)}"
+                )
+
+
+def _labels(table: TaskTable, splits: datasets.DatasetDict) -> tuple[str, ...]:
+    """Return the labels that were given; or those of the column, in whatever split they are."""
+    column = table.settings[str(KINDS[table.kind].label_field)]
+    given = table.settings["labels"]
+    if given is not None:
+        return tuple(given)
+    there = {split: rows for split, rows in splits.items() if column in rows.column_names}
+    try:
+        return corpora.label_names_of(there, column)
+    except corpora.DataError as error:
+        raise Refused(f'{error}. Or list them here: labels = ["...", "..."]') from error
+
+
+def _first_speaks(kind: str, encoder: Encoder, tokenizer: Tokenizer) -> bool:
+    """Whether the first token has seen the whole text, as ``[CLS]`` has."""
+    if kind in ("bilstm", "lstm"):
+        return False
+    return bool(tokenizer.special_tokens.start) and not encoder.causal
+
+
+def _task(
+    name: str, table: TaskTable, train: datasets.Dataset, tokenizer: Tokenizer, file: RunFile
+) -> TextTask:
+    kind, settings = KINDS[table.kind], dict(table.settings)
+    values = [settings[key] for key in ("mean", "spread") if key in settings]
+    settings = {k: v for k, v in settings.items() if not (k in ("mean", "spread") and v is None)}
+    with located(f"[tasks.{name}]"):
+        if issubclass(kind, LanguageModeling):
+            return kind(name, tokenizer.vocab_size, **settings)
+        if issubclass(kind, Translation):
+            written = list(_texts(train, [settings["written"]]))
+            return kind(name, _pieces(file, written), **settings)
+        if issubclass(kind, Tagging):
+            return _tagging(name, settings)
+        task: TextTask = kind(name, **settings)  # type: ignore[call-arg]
+        if isinstance(task, Regression) and None in values:
+            rows = rows_of(train, {name: task})
+            found = task.standardised([task.reference(row) for row in rows])
+            given = {k: settings[k] for k in ("mean", "spread") if k in settings}
+            return replace(found, **given)
+    return task
+
+
+def _measured(table: TaskTable, task: TextTask) -> TaskTable:
+    """Fill in what was measured on the training data."""
+    if not isinstance(task, Regression):
+        return table
+    return replace(table, settings={**table.settings, "mean": task.mean, "spread": task.spread})
+
+
+def _tagging(name: str, settings: Mapping[str, Any]) -> Tagging:
+    try:
+        return Tagging(name, **settings)
+    except ValueError as error:
+        error.add_note(
+            'If these are no entity tags, say scheme = "plain"; tags of another scheme become '
+            "IOB2 by mtl_utils.tasks.convert_tags."
+        )
+        raise
+
+
+def _sharing(file: RunFile, encoder: Encoder, tokenizer: Tokenizer) -> Sharing:
+    names = list(file.tasks)
+    settings = {key: value for key, value in file.sharing.items() if key != "kind"}
+    if file.sharing["kind"] == "soft":
+        settings["penalty"] = _PENALTIES[choice(settings["penalty"], _PENALTIES, "penalty")]
+        if settings["tied"] is None:
+            settings["tied"] = [n for n, part in encoder.named_children() if [*part.parameters()]]
+        return SoftSharing({name: copy.deepcopy(encoder) for name in names}, **settings)
+    if file.sharing["kind"] == "branched":
+        return BranchedSharing.from_encoder(encoder, names, **settings)
+    if file.sharing["kind"] == "shared_private":
+        private = {name: _encoder(file, tokenizer.vocab_size) for name in names}
+        return SharedPrivate(encoder, private, **settings)
+    return HardSharing(encoder)
+
+
+def _balancer(file: RunFile) -> Balancer:
+    if file.balancer["kind"] == "equal":
+        return EqualWeights()
+    with located("[balancer]"):
+        return FixedWeights(file.balancer["weights"])

@@ -1,0 +1,170 @@
+"""The words of the command line, and how its errors look."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import traceback
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+
+from mtl_utils.commands.messages import USER_ERRORS, one_line
+
+_ABOUT = """\
+Train one model on your own tasks, described in one file, without writing code.
+
+  python -m mtl_utils init data.csv --output run.toml    a first file, from your data
+  python -m mtl_utils train run.toml                     trains, and makes the folder runs/run
+  python -m mtl_utils evaluate runs/run test.csv         measures it on other data
+  python -m mtl_utils predict runs/run texts.txt         labels texts, one a line
+"""
+_TRAIN = """\
+Train what FILE says. The folder of the run, runs/ and the name of the file unless the file has
+`output`, holds: resolved.toml (the file with all that it left out), history.csv, curves.png and
+.svg, metrics.json, confusion/, model/. A run that was cut goes on with the same command.
+"""
+_PREDICT = """\
+Label texts. FILE is one text a line (a name in .txt, or - for standard input), and each line
+becomes one JSON object; or it is a file in the format of the training data, and comes back with
+predictions in the column of labels.
+"""
+_FORMAT = (
+    "csv, json_lines, conll or conllu, or with arguments as in the file of a run: "
+    '\'{kind = "conll", columns = ["tokens", "_", "tags"]}\' (default: by the name of the '
+    "file, or as the model's own data)"
+)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line.
+
+    Args:
+        arguments: The words after ``python -m mtl_utils``; those of the process if ``None``.
+
+    Returns:
+        The exit status: 0; 2 where something was refused, which is one line on standard error;
+        130 when it was interrupted.
+    """
+    options = _parser().parse_args(arguments)
+    with warnings.catch_warnings():
+        warnings.showwarning = _show_warning  # type: ignore[assignment]
+        try:
+            return int(options.run(options) or 0)
+        except KeyboardInterrupt:
+            print("Interrupted; the same command goes on with a training.", file=sys.stderr)
+            return 130
+        except BrokenPipeError:
+            raise
+        except USER_ERRORS as error:
+            if options.traceback:
+                traceback.print_exc()
+            print(f"error: {one_line(error)}", file=sys.stderr)
+            return 2
+
+
+def _show_warning(message: Warning | str, *_: object) -> None:
+    print(f"warning: {' '.join(str(message).split())}", file=sys.stderr)
+
+
+def _parser() -> argparse.ArgumentParser:
+    plain = argparse.RawDescriptionHelpFormatter
+    parser = argparse.ArgumentParser(
+        prog="python -m mtl_utils", description=_ABOUT, formatter_class=plain
+    )
+    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+
+    train = commands.add_parser("train", help="train what a file says", description=_TRAIN)
+    train.add_argument("file", type=Path, help="the file, such as run.toml")
+    train.add_argument("--output", type=Path, help="another folder for the run")
+    train.add_argument("--force", action="store_true", help="replace another run in the folder")
+    train.add_argument("--quiet", action="store_true", help="a line for each epoch, and no bar")
+    train.add_argument(
+        "--compare-separate",
+        action="store_true",
+        help="train each task alone as well, and print what sharing gains or costs it",
+    )
+    train.add_argument(
+        "--seeds", type=int, nargs="+", metavar="SEED", help="of a comparison (default: the file's)"
+    )
+    train.set_defaults(run=_train)
+
+    evaluate = commands.add_parser("evaluate", help="measure a trained model on data")
+    _add_model_and(evaluate, "data", "a registered name, a folder or a file with labels")
+    evaluate.add_argument("--config", help="configuration of the data set")
+    evaluate.add_argument("--split", help="which split (default: test, or the only one)")
+    evaluate.add_argument("--json", action="store_true", help="print JSON")
+    evaluate.set_defaults(run=_evaluate)
+
+    predict = commands.add_parser("predict", help="label texts", description=_PREDICT)
+    _add_model_and(predict, "file", "texts, one a line, or a file like the training data; or -")
+    predict.add_argument("--output", type=Path, help="file to write (default: standard output)")
+    predict.add_argument("--raw", action="store_true", help="read FILE as one text a line")
+    predict.add_argument(
+        "--pairs", action="store_true", help="each line has two texts with a tab between them"
+    )
+    predict.add_argument(
+        "--probabilities", action="store_true", help="those of all labels, for raw texts"
+    )
+    predict.set_defaults(run=_predict)
+
+    init = commands.add_parser("init", help="write a first file from a data set")
+    init.add_argument("data", help="a registered name, a folder or a file")
+    init.add_argument("--config", help="configuration of the data set")
+    init.add_argument("--format", help=_FORMAT)
+    init.add_argument("--output", type=Path, help="file to write (default: standard output)")
+    init.add_argument("--force", action="store_true", help="replace a file that is there")
+    init.set_defaults(run=_init)
+    for command in (train, evaluate, predict, init):
+        command.add_argument(
+            "--traceback", action="store_true", help="show where in the code an error arose"
+        )
+    return parser
+
+
+def _add_model_and(parser: argparse.ArgumentParser, name: str, what: str) -> None:
+    parser.add_argument("folder", type=Path, help="folder of a run, or of a model")
+    parser.add_argument(name, help=what)
+    parser.add_argument("--task", nargs="+", metavar="NAME", help="these tasks alone")
+    parser.add_argument("--format", help=_FORMAT)
+
+
+# What a command needs is imported when it runs, so that --help comes at once.
+
+
+def _train(options: argparse.Namespace) -> None:
+    from dataclasses import replace
+
+    from mtl_utils.commands import comparing, training
+    from mtl_utils.commands.messages import Refused
+    from mtl_utils.commands.run_file import read_run_file
+
+    if options.seeds and not options.compare_separate:
+        raise Refused("--seeds are those of --compare-separate; the seed of a run is in its file")
+    file = read_run_file(options.file)
+    if options.output is not None:
+        file = replace(file, output=options.output)
+    settings = {"force": options.force, "quiet": options.quiet}
+    if not options.compare_separate:
+        print(training.show(training.train(file, **settings)))
+        print(f"The model and all that is known of it are in {file.output}", file=sys.stderr)
+        return
+    print(comparing.compare(file, options.seeds or [file.seed], **settings))
+
+
+def _evaluate(options: argparse.Namespace) -> None:
+    from mtl_utils.commands import using
+
+    print(using.evaluate(options))
+
+
+def _predict(options: argparse.Namespace) -> None:
+    from mtl_utils.commands import using
+
+    using.predict(options)
+
+
+def _init(options: argparse.Namespace) -> None:
+    from mtl_utils.commands import first_file
+
+    first_file.init(options)
