@@ -294,8 +294,11 @@ def test_the_module_runs_in_a_process_of_its_own():
 
 
 def test_what_is_recorded_in_the_book_is_whole():
-    known = experiments.registry()
-    for path in sorted((records.repository() / "book" / "results").glob("*.jsonl")):
+    """Records of a table that no page shows may still be coming."""
+    known, root = experiments.registry(), records.repository()
+    pages = [*root.glob("chapters/*.ipynb"), *root.glob("book/*.md"), *root.glob("book/_ext/*.py")]
+    shown = "\n".join(page.read_text("utf-8") for page in pages)
+    for path in sorted((root / "book" / "results").glob("*.jsonl")):
         if path.stem not in known:
             continue
         found = records.read(path)
@@ -303,5 +306,6 @@ def test_what_is_recorded_in_the_book_is_whole():
         keys = [records.key(record) for record in found]
         assert len(set(keys)) == len(keys)
         wanted = {(path.stem, records.canonical(c), s) for c, s in known[path.stem].cells()}
-        assert wanted <= set(keys), "run it again: configurations without a record"
+        missing = wanted - set(keys)
+        assert not (missing and path.stem in shown), "run it again: configurations without a record"
         json.dumps(found, allow_nan=False)
