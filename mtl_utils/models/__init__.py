@@ -9,7 +9,6 @@ from mtl_utils.models.pretrained_text_model import PretrainedTextModel
 from mtl_utils.models.seq2seq import Alignment, Seq2Seq
 from mtl_utils.models.tagger import Tagger
 from mtl_utils.models.text_model import TextModel
-from mtl_utils.models.text_reading import Text
 from mtl_utils.models.three_tasks import ThreeTaskModel
 from mtl_utils.multitask import MultiTaskModel
 
@@ -24,7 +23,6 @@ __all__ = [
     "PretrainedTextModel",
     "Seq2Seq",
     "Tagger",
-    "Text",
     "TextModel",
     "ThreeTaskModel",
     "TransformerLogits",
