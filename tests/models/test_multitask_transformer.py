@@ -449,7 +449,7 @@ def test_errors_of_many_texts_say_which(rows):
     assert caught.value.__notes__ == ["This was text 1, counted from 0: ['left', 'Rome']"]
     with pytest.raises(ValueError, match="2 texts, but 1 of another"):
         model.examples(["Ada", "left"], classification=[0])
-    with pytest.raises(TypeError, match="Expected a list of texts, got the string 'cd'"):
+    with pytest.raises(TypeError, match="list of texts as hypotheses, got the string 'cd'"):
         model.examples(["a", "b"], "cd")
 
 
