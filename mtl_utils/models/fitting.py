@@ -7,8 +7,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-import pandas as pd
-
 from mtl_utils.arguments import check_number, shown
 from mtl_utils.data.batching import BatchLoader
 from mtl_utils.data.examples import Example
@@ -166,50 +164,6 @@ class Measured:
         return MultiTaskModel.evaluate(model, self.data)
 
 
-def fit(
-    model: MultiTaskModel,
-    train: Loader,
-    validation: Loader | None,
-    *,
-    config: TrainerConfig,
-    balancer: Balancer | None,
-    metric: str | None,
-    mode: Direction | None,
-    head_learning_rate: float | None,
-    checkpoint: str | os.PathLike[str] | None,
-    on_other_run: Any,
-    progress: bool,
-) -> pd.DataFrame:
-    """Train a model; see :meth:`mtl_utils.models.TextModel.fit`.
-
-    Args:
-        model: The model.
-        train: Training data.
-        validation: Validation data.
-        config: How to train.
-        balancer: What turns the losses into one update.
-        metric: Column of the history that tells which weights are best.
-        mode: Whether it is better when smaller or when greater.
-        head_learning_rate: Step size of the heads.
-        checkpoint: File from which an interrupted training goes on.
-        on_other_run: What to do if the checkpoint belongs to another run.
-        progress: Whether to show a progress bar.
-    """
-    trainer = trainer_of(
-        model,
-        validation,
-        config=config,
-        balancer=balancer,
-        metric=metric,
-        mode=mode,
-        head_learning_rate=head_learning_rate,
-        checkpoint=checkpoint,
-        on_other_run=on_other_run,
-        progress=progress,
-    )
-    return trainer.fit(train, validation)
-
-
 def trainer_of(
     model: MultiTaskModel,
     validation: Loader | None,
@@ -224,7 +178,7 @@ def trainer_of(
     progress: bool,
     on_epoch: Callable[[Mapping[str, float]], None] | None = None,
 ) -> Trainer:
-    """Return what trains a model, for those who want to know more of it than the history.
+    """Return what trains a model; see :meth:`mtl_utils.models.TextModel.fit`.
 
     Args:
         model: The model.

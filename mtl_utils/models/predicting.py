@@ -60,20 +60,32 @@ class Predictor:
         """
         number = len(next(iter(readings.values())))
         rows: list[dict[str, Any]] = [{} for _ in range(number)]
-        readings = {name: self._prepared(name, pairs) for name, pairs in readings.items()}
-        in_parts = {name: self._too_long(name, pairs) for name, pairs in readings.items()}
-        for (places, tasks), examples in self._passes(readings, in_parts).items():
+        prepared, in_parts = {}, {}
+        for names in self._alike(readings):
+            as_words = self.tasks[names[0]].reads_words
+            prepared[names] = self._prepared(readings[names[0]], as_words)
+            in_parts[names] = self._too_long(prepared[names], as_words)
+        for (places, tasks), examples in self._passes(prepared, in_parts).items():
             found = self.predict(examples, partial(self._said, tasks=tasks))
             for place, said in zip(places, found, strict=True):
                 rows[place] |= said
-        for name, windows in in_parts.items():
-            for place, said in zip(windows, self._of_windows(name, windows), strict=True):
-                rows[place][name] = said
+        for names, windows in in_parts.items():
+            for name in names:
+                for place, said in zip(windows, self._of_windows(name, windows), strict=True):
+                    rows[place][name] = said
         return [{name: row[name] for name in readings} for row in rows]
 
-    def _prepared(self, name: str, pairs: Sequence[Pair]) -> list[Pair]:
-        """Split raw texts where a task reads words."""
-        if not self.tasks[name].reads_words:
+    def _alike(self, readings: Mapping[str, Sequence[Pair]]) -> list[tuple[str, ...]]:
+        """Return tasks that read the very same texts together, so that these are encoded once."""
+        groups: dict[tuple[Any, ...], list[str]] = {}
+        for name, pairs in readings.items():
+            texts = tuple((id(text), id(other)) for text, other in pairs)
+            groups.setdefault((self.tasks[name].reads_words, texts), []).append(name)
+        return [tuple(names) for names in groups.values()]
+
+    def _prepared(self, pairs: Sequence[Pair], as_words: bool) -> list[Pair]:
+        """Split raw texts where tasks read words."""
+        if not as_words:
             return list(pairs)
         found: list[Pair] = []
         for place, (text, other) in enumerate(pairs):
@@ -83,24 +95,26 @@ class Predictor:
                 found.append((text, other))
         return found
 
-    def _too_long(self, name: str, pairs: Sequence[Pair]) -> dict[int, list[Any]]:
+    def _too_long(self, pairs: Sequence[Pair], as_words: bool) -> dict[int, list[Any]]:
         """Return the windows of texts that must be read in several."""
         reader = self.reader
-        if not self.tasks[name].reads_words or reader.long == "error" or reader.max_length is None:
+        if not as_words or reader.long == "error" or reader.max_length is None:
             return {}
         windows = enumerate(reader.windows(pairs))
         return {place: parts for place, parts in windows if len(parts) > 1}
 
     def _passes(
-        self, readings: Mapping[str, Sequence[Pair]], in_parts: Mapping[str, Mapping[int, Any]]
+        self,
+        readings: Mapping[tuple[str, ...], Sequence[Pair]],
+        in_parts: Mapping[tuple[str, ...], Mapping[int, Any]],
     ) -> dict[tuple[tuple[int, ...], tuple[str, ...]], list[Example]]:
         """Return what the encoder is to read: texts, and which tasks read them as they are."""
         number = len(next(iter(readings.values())))
         encoded: dict[int, dict[tuple[Any, ...], tuple[EncodedText, list[str]]]] = {}
         cut: set[int] = set()
-        for name, pairs in readings.items():
+        for group, pairs in readings.items():
             for place, (text, other) in enumerate(pairs):
-                if place in in_parts[name]:
+                if place in in_parts[group]:
                     continue
                 with numbered(place, text):
                     found = self.reader.encoded(text, other)
@@ -112,7 +126,7 @@ class Predictor:
                 if key in known and found.as_words:
                     # As words the same ids say where words begin, too.
                     known[key] = (found, known[key][1])
-                known.setdefault(key, (found, []))[1].append(name)
+                known.setdefault(key, (found, []))[1].extend(group)
         self.reader.warn_of_cut(len(cut), number)
         groups: dict[tuple[str, ...], tuple[list[int], list[Example]]] = {}
         for place, known in encoded.items():

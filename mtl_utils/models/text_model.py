@@ -211,9 +211,8 @@ class TextModel(MultiTaskModel):
         if validation is not None:
             with noted("This was in the validation data."):
                 measured = self._loaded(validation, **sizes, shuffle=False)
-        return fitting.fit(
+        trainer = fitting.trainer_of(
             self,
-            batches,
             measured,
             config=config,
             balancer=balancer,
@@ -224,6 +223,7 @@ class TextModel(MultiTaskModel):
             on_other_run=on_other_run,
             progress=progress,
         )
+        return trainer.fit(batches, measured)
 
     def predict(
         self,
