@@ -12,10 +12,16 @@ import torch
 from torch import Tensor
 
 from mtl_utils.data.batch import Batch, Inputs
-from mtl_utils.data.encoded_text import EncodedText
 from mtl_utils.data.examples import Example
 from mtl_utils.data.splitting import split_words
-from mtl_utils.models.text_reading import WORDS, Text, TextReader, marked_window, numbered
+from mtl_utils.models.text_reading import (
+    WORDS,
+    Text,
+    TextReader,
+    kept_once,
+    marked_window,
+    numbered,
+)
 from mtl_utils.multitask import MultiTaskModel
 from mtl_utils.nn.evaluation_mode import evaluation_mode
 from mtl_utils.tasks import Head
@@ -110,7 +116,7 @@ class Predictor:
     ) -> dict[tuple[tuple[int, ...], tuple[str, ...]], list[Example]]:
         """Return what the encoder is to read: texts, and which tasks read them as they are."""
         number = len(next(iter(readings.values())))
-        encoded: dict[int, dict[tuple[Any, ...], tuple[EncodedText, list[str]]]] = {}
+        encoded: dict[int, dict[tuple[Any, ...], tuple[Any, ...]]] = {}
         cut: set[int] = set()
         for group, pairs in readings.items():
             for place, (text, other) in enumerate(pairs):
@@ -120,13 +126,7 @@ class Predictor:
                     found = self.reader.encoded(text, other)
                 if found.num_cut:
                     cut.add(place)
-                segments = None if found.segment_ids is None else tuple(found.segment_ids)
-                key = (tuple(found.input_ids), segments)
-                known = encoded.setdefault(place, {})
-                if key in known and found.as_words:
-                    # As words the same ids say where words begin, too.
-                    known[key] = (found, known[key][1])
-                known.setdefault(key, (found, []))[1].extend(group)
+                kept_once(encoded.setdefault(place, {}), found, [])[1].extend(group)
         self.reader.warn_of_cut(len(cut), number)
         groups: dict[tuple[str, ...], tuple[list[int], list[Example]]] = {}
         for place, known in encoded.items():

@@ -14,7 +14,7 @@ from mtl_utils.data.class_labels import named_labels
 from mtl_utils.data.encoded_text import EncodedText
 from mtl_utils.data.examples import Example
 from mtl_utils.data.missing import is_missing
-from mtl_utils.models.text_reading import TextReader, numbered
+from mtl_utils.models.text_reading import TextReader, kept_once, numbered
 from mtl_utils.tasks.text_task import NO_CELL, Row, TextTask, cell_of
 
 Rows: TypeAlias = datasets.Dataset | pd.DataFrame | Sequence[Row]
@@ -184,18 +184,13 @@ def _examples(
     reader: TextReader,
     truncate: bool | None,
 ) -> Iterator[tuple[EncodedText, Example]]:
-    readings: dict[tuple[Any, ...], tuple[EncodedText, dict[str, Any], dict[str, Any]]] = {}
+    readings: dict[tuple[Any, ...], tuple[Any, ...]] = {}
     for names in groups:
         known = [n for n in names if _has_label(tasks[n], row)]
         if not known:
             continue
         encoded = reader.encoded(*tasks[known[0]].read(row), truncate)
-        segments = None if encoded.segment_ids is None else tuple(encoded.segment_ids)
-        key = (tuple(encoded.input_ids), segments)
-        if key in readings and encoded.as_words:
-            # As words the same ids say where words begin, too.
-            readings[key] = (encoded, *readings[key][1:])
-        _, labels, lost = readings.setdefault(key, (encoded, {}, {}))
+        _, labels, lost = kept_once(readings, encoded, {}, {})
         for name in known:
             label = tasks[name].target(row, encoded)
             cut = tasks[name].lost(row, encoded)

@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from mtl_utils.arguments import check_several, check_sizes
 from mtl_utils.data.batch import MISSING_LABEL
@@ -139,6 +139,27 @@ class TextReader:
                 "give it token ids."
             )
         return self.tokenizer
+
+
+def kept_once(
+    readings: dict[tuple[Any, ...], tuple[Any, ...]], encoded: EncodedText, *fresh: Any
+) -> tuple[Any, ...]:
+    """Keep what becomes of a text, unless the same ids are there already.
+
+    Args:
+        readings: What is kept, by ids and segments: an encoded text and what belongs to it.
+        encoded: What became of a text.
+        *fresh: What belongs to one that is new.
+
+    Returns:
+        The encoded text that is kept, and what belongs to it.
+    """
+    segments = None if encoded.segment_ids is None else tuple(encoded.segment_ids)
+    key = (tuple(encoded.input_ids), segments)
+    if key in readings and encoded.as_words:
+        # As words the same ids say where words begin, too.
+        readings[key] = (encoded, *readings[key][1:])
+    return readings.setdefault(key, (encoded, *fresh))
 
 
 def marked_window(window: Window) -> Example:
