@@ -6,11 +6,20 @@ import math
 from pathlib import Path
 from typing import Any
 
+import datasets
 import pandas as pd
 import pytest
 import torch
 
-from mtl_utils.experiments import find, load_results, loss_scales, records, runner, text_sets
+from mtl_utils.experiments import (
+    crossner_files,
+    find,
+    load_results,
+    loss_scales,
+    records,
+    runner,
+    text_sets,
+)
 from mtl_utils.experiments.atlas_tasks import Labelled
 from mtl_utils.experiments.joint_measures import measure_language, measure_translation
 from mtl_utils.experiments.loss_scales import (
@@ -162,3 +171,29 @@ def test_the_framework_gives_a_scale_to_all_its_tasks() -> None:
         scales[scale] = {name: model.head(name).scale for name in model.tasks}
     assert scales[None] == {"tags": "token", "translation": "token", "language": "text"}
     assert set(scales["uniform"].values()) == {"uniform"}
+
+
+def test_crossner_goes_through_files_unchanged(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Tags in CoNLL and types in CSV are those of the sentences, of all domains and one by one."""
+    names = ["O", "B-person", "I-person", "B-academicjournal"]
+    sentences = [(["A", '"', "b,"], [1, 2, 0]), (["#", "O"], [0, 0]), (["x", "y"], [3, 1])]
+    features = datasets.Features(
+        tokens=datasets.List(datasets.Value("string")),
+        ner_tags=datasets.List(datasets.ClassLabel(names=names)),
+    )
+    columns = {"tokens": [w for w, _ in sentences], "ner_tags": [t for _, t in sentences]}
+    rows = datasets.Dataset.from_dict(columns, features=features)
+    splits = datasets.DatasetDict(dict.fromkeys(("train", "validation", "test"), rows))
+    monkeypatch.setattr(crossner_files, "_domain", lambda name: splits)
+    crossner_files.write_files(tmp_path)
+    read = crossner_files.read_files(tmp_path)
+    times = len(crossner_files.DOMAINS)
+    for split in splits:
+        words, types = read["entities"][split], read["types"][split]
+        assert list(words["tokens"]) == [words for words, _ in sentences] * times
+        tags = [[names[tag] for tag in tags] for _, tags in sentences]
+        assert list(words["tags"]) == tags * times
+        assert list(types["text"]) == ['A " b,', "# O", "x y"] * times
+        assert list(types["types"]) == [["person"], [], ["academicjournal", "person"]] * times

@@ -15,6 +15,8 @@ from torch import Tensor
 
 from mtl_utils.experiments.analysis import load_results
 from mtl_utils.experiments.atlas_tasks import NAMES, Labelled, corpus, tokenizer
+from mtl_utils.experiments.crossner_files import ENTITIES, TYPES
+from mtl_utils.experiments.crossner_files import train_and_measure as train_on_files
 from mtl_utils.experiments.joint_measures import measure_language, tagging_scores
 from mtl_utils.experiments.registry import Config, Experiment
 from mtl_utils.experiments.text_training import main_scores, train_and_measure
@@ -67,9 +69,19 @@ MIXTURES: Mapping[str, Mapping[str, Any]] = {
         "tasks": ["tags", "translation", "language"],
         "alternating": False,
         "width": 64,
-        "steps": 600,
-        "validations": 3,
+        "steps": 1000,
+        "validations": 4,
         "training": {"optimizer": "adam", "learning_rate": 0.01, "warmup_steps": 50},
+    },
+    "CrossNER": {
+        "tasks": [ENTITIES, TYPES],
+        "dropout": 0.3,
+        "batch": 16,
+        "steps": 300,
+        "validations": 3,
+        "max_validation": 500,
+        "max_test": 1000,
+        "training": {"learning_rate": 0.01, "warmup_steps": 20},
     },
 }
 """Tasks that are trained together, on the same texts (SNIPS, Atlas) or each on its own."""
@@ -105,8 +117,8 @@ def run(config: Config, seed: int, workspace: Path) -> dict[str, Any]:
     mixture, contender = config["mixture"], config["contender"]
     if contender == REFERENCE:
         draw = best_draw(load_results(SEARCH, workspace.parents[2]), mixture)
-        return _trained(config, "token", weights_drawn(mixture, draw), seed)
-    return _trained(config, contender, dict.fromkeys(config["tasks"], 1.0), seed)
+        return _trained(config, "token", weights_drawn(mixture, draw), seed, workspace)
+    return _trained(config, contender, dict.fromkeys(config["tasks"], 1.0), seed, workspace)
 
 
 def run_search(config: Config, seed: int, workspace: Path) -> dict[str, Any]:
@@ -115,9 +127,10 @@ def run_search(config: Config, seed: int, workspace: Path) -> dict[str, Any]:
     Args:
         config: Its ``mixture`` with all settings, and the number of the ``draw``.
         seed: Of weights, dropout and the order of batches.
-        workspace: Not needed: a run takes minutes.
+        workspace: For the files of CrossNER.
     """
-    return _trained(config, "token", weights_drawn(config["mixture"], config["draw"]), seed)
+    weights = weights_drawn(config["mixture"], config["draw"])
+    return _trained(config, "token", weights, seed, workspace)
 
 
 def best_draw(search: pd.DataFrame, mixture: str) -> int:
@@ -139,9 +152,14 @@ def best_draw(search: pd.DataFrame, mixture: str) -> int:
     return int(rows["draw"].iloc[int(rows["validation"].argmax())])
 
 
-def _trained(config: Config, scale: str, weights: Mapping[str, float], seed: int) -> dict[str, Any]:
+def _trained(
+    config: Config, scale: str, weights: Mapping[str, float], seed: int, workspace: Path
+) -> dict[str, Any]:
     settings = {**config, "scale": scale, "weights": dict(weights)}
-    measured = (_framework if config["mixture"] == "Atlas" else _text_model)(settings, seed)
+    if config["mixture"] == "CrossNER":
+        measured = train_on_files(settings, scale, weights, seed, workspace)
+    else:
+        measured = (_framework if config["mixture"] == "Atlas" else _text_model)(settings, seed)
     means = {
         kind: round(fmean(measured[f"{task}_{kind}"] for task in weights), 2)
         for kind in ("test", "validation")

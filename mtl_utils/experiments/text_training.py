@@ -38,7 +38,7 @@ from mtl_utils.sharing import (
 from mtl_utils.tasks import Classification, Tagging
 from mtl_utils.training import JointBatches, Loader, Trainer, TrainerConfig, layerwise_groups
 
-MAIN_METRICS = ("f1", "accuracy")
+MAIN_METRICS = ("f1", "micro_f1", "accuracy")
 """What a task is judged by on validation: the first of these that it has."""
 
 MEAN = "mean"
@@ -167,7 +167,7 @@ class BestWeights:
         loaders: The validation examples of each data set.
     """
 
-    loaders: Sequence[BatchLoader]
+    loaders: Sequence[Loader]
     scores: dict[str, dict[str, float]] = field(default_factory=dict)
     weights: dict[str, dict[str, Tensor]] = field(default_factory=dict)
 
@@ -187,7 +187,7 @@ class BestWeights:
         return {f"best_{name}": score for name, score in scores.items()}
 
 
-def measure(model: MultiTaskModel, loaders: Sequence[BatchLoader]) -> dict[str, float]:
+def measure(model: MultiTaskModel, loaders: Sequence[Loader]) -> dict[str, float]:
     """Measure every task on the data sets that have labels of it.
 
     Args:
