@@ -32,18 +32,45 @@ def run_lstm_layers(
     Returns:
         What it returns, in the precision that was asked for.
     """
-    device = (sequence.data if isinstance(sequence, PackedSequence) else sequence).device
-    if device.type != "cpu" or not torch.is_autocast_enabled("cpu"):
-        return lstm(sequence, state)
     weight, wanted = lstm.weight_ih_l0, torch.get_autocast_dtype("cpu")
     assert isinstance(weight, Tensor)
-    # Autocast leaves weights of any other precision as they are.
-    if weight.dtype != torch.float32 or has_mixed_lstm(wanted):
+    if not _is_beyond(weight):
         return lstm(sequence, state)
     with torch.autocast("cpu", enabled=False):
         before = None if state is None else (state[0].to(weight.dtype), state[1].to(weight.dtype))
         outputs, after = lstm(sequence.to(weight.dtype), before)
     return outputs.to(wanted), (after[0].to(wanted), after[1].to(wanted))
+
+
+def run_direction(hidden: Tensor, weights: list[Tensor], training: bool) -> Tensor:
+    """Run one direction of one layer of an LSTM, from a state of zeros; see above.
+
+    Args:
+        hidden: What it reads ``[B, T, D]``.
+        weights: As :class:`torch.nn.LSTM` has them: of inputs, of states, and the biases if any.
+        training: Whether a gradient may be asked for.
+
+    Returns:
+        States ``[B, T, H]``, in the precision that was asked for.
+    """
+    if _is_beyond(weights[0]):
+        wanted = torch.get_autocast_dtype("cpu")
+        with torch.autocast("cpu", enabled=False):
+            return run_direction(hidden.to(weights[0].dtype), weights, training).to(wanted)
+    zeros = hidden.new_zeros(1, hidden.shape[0], weights[1].shape[1])
+    states: Tensor
+    states, *_ = torch.lstm(
+        hidden, (zeros, zeros), weights, len(weights) > 2, 1, 0.0, training, False, True
+    )
+    return states
+
+
+def _is_beyond(weight: Tensor) -> bool:
+    """Tell whether autocast asks for a precision in which this processor has no LSTM."""
+    if weight.device.type != "cpu" or not torch.is_autocast_enabled("cpu"):
+        return False
+    # Autocast leaves weights of any other precision as they are.
+    return weight.dtype == torch.float32 and not has_mixed_lstm(torch.get_autocast_dtype("cpu"))
 
 
 @cache
