@@ -91,8 +91,9 @@ def _groups(optimizer: Optimizer, modules: Mapping[str, torch_nn.Module]) -> Fin
     found = Description()
     found.add("optimizer", kind)
     for number, group in enumerate(optimizer.param_groups, 1):
-        # The rate at hand follows from the schedule.
-        options = {name: v for name, v in group.items() if name not in ("params", "lr")}
+        # The rate at hand follows from the schedule, and how a step is computed changes no result.
+        left_out = ("params", "lr", "foreach", "fused")
+        options = {name: v for name, v in group.items() if name not in left_out}
         found.add(f"optimizer group {number}", options)
         for place, parameter in enumerate(group["params"], 1):
             name = names.get(id(parameter), f"an unknown parameter {list(parameter.shape)}")

@@ -135,10 +135,19 @@ def make_optimizer(
         lr=config.learning_rate,
         betas=config.betas,
         weight_decay=config.weight_decay,
+        fused=_can_be_fused(given),
     )
     for group in optimizer.param_groups:
         group["initial_lr"] = group["lr"]
     return optimizer
+
+
+def _can_be_fused(groups: Sequence[Mapping[str, Any]]) -> bool:
+    """Tell whether one kernel can do a whole step: on processors in a third of the time."""
+    if any({"foreach", "fused", "differentiable"} & set(group) for group in groups):
+        return False  # somebody has chosen
+    parameters = [parameter for group in groups for parameter in group["params"]]
+    return all(p.is_floating_point() and p.device.type in ("cpu", "cuda") for p in parameters)
 
 
 def set_learning_rate(optimizer: Optimizer, factor: float) -> None:

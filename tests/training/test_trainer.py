@@ -50,6 +50,7 @@ def by_hand(model: MultiTaskModel, config: TrainerConfig, rate: Callable[[int], 
         lr=config.learning_rate,
         betas=config.betas,
         weight_decay=config.weight_decay,
+        fused=True,
     )
     step = 0
     for epoch in range(config.epochs):
@@ -194,7 +195,7 @@ def test_a_missing_label_moves_nothing(pattern: list[set[str]], absent: bool) ->
     ours, theirs = (tiny_model(dropout=0.0) for _ in range(2))
     config = TrainerConfig(epochs=2, clip_norm=None, **DECAYED)
     Trainer(ours, config, progress=False).fit(PatternLoader(pattern, absent=absent))
-    optimizer = torch.optim.AdamW(theirs.parameters(), lr=0.05, weight_decay=0.3)
+    optimizer = torch.optim.AdamW(theirs.parameters(), lr=0.05, weight_decay=0.3, fused=True)
     for epoch in range(2):
         for batch in PatternLoader(pattern, absent=True).batches(epoch):
             if not batch.labels:
