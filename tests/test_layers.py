@@ -10,7 +10,7 @@ ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "mtl_utils"
 LAYERS = (
     *("arguments", "atlas", "files", "corpora", "data", "nn", "objectives", "tasks", "sharing"),
-    *("multitask", "training", "models", "relations", "experiments", "plots", "commands"),
+    *("saving", "multitask", "training", "models", "relations", "experiments", "plots", "commands"),
     *("widgets", "notebook", "exercises", "__main__"),
 )
 """Each may import those to its left and itself."""

@@ -15,7 +15,7 @@ from typing import Any
 
 import datasets
 
-from mtl_utils import corpora
+from mtl_utils import corpora, models
 from mtl_utils.commands import results, training
 from mtl_utils.commands.data_files import FORMATS, chosen_split, format_of, has_labels
 from mtl_utils.commands.keys import choice
@@ -96,7 +96,13 @@ def predict(options: argparse.Namespace) -> None:
 def _load(folder: Path) -> TextModel:
     for place in (folder / training.MODEL, folder):
         if (place / _MODEL_FILE).is_file():
-            return TextModel.load(place)
+            model = models.load(place)
+            if isinstance(model, TextModel):
+                return model
+            raise Refused(
+                f"{place} holds a {type(model).__name__}, which reads no rows of data sets: use it "
+                "from Python, models.load(folder)"
+            )
     raise Refused(
         f"There is no model in {folder}: give the folder of a run that `train` has finished"
     )

@@ -2,6 +2,7 @@
 
 from mtl_utils.models.bilstm_framework import BiLSTMFramework
 from mtl_utils.models.language_model import LSTMLanguageModel
+from mtl_utils.models.loading import load
 from mtl_utils.models.multitask_transformer import MultiTaskTransformer, TransformerLogits
 from mtl_utils.models.ngram import NGramLanguageModel
 from mtl_utils.models.pair_analysis import PairAnalysis
@@ -26,4 +27,5 @@ __all__ = [
     "TextModel",
     "ThreeTaskModel",
     "TransformerLogits",
+    "load",
 ]

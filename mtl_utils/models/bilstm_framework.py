@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -21,12 +22,12 @@ from mtl_utils.nn import BiLSTMEncoder, Hypothesis, ProjectedEncoder, SelfAttent
 from mtl_utils.nn.evaluation_mode import evaluation_mode
 from mtl_utils.objectives.scales import Scale
 from mtl_utils.sharing import SharedDecoder
-from mtl_utils.tasks import LanguageModeling, LanguageModelingHead, Tagging, TaggingHead
+from mtl_utils.tasks import LanguageModeling, LanguageModelingHead, Tagging
+from mtl_utils.tasks.word_head import word_starts
 
 from mtl_utils.tasks import Task, Translation, TranslationOutput  # isort: skip
 
 TAGS, TRANSLATION, LANGUAGE = TASKS = ("tags", "translation", "language")
-WORDS = "words"  # where words begin, in batches to predict from
 
 
 class BiLSTMFramework(MultiTaskModel):
@@ -58,6 +59,8 @@ class BiLSTMFramework(MultiTaskModel):
             :class:`mtl_utils.tasks.Tagging`, or the language is not given as a code.
         TypeError: If an argument is not of its kind.
     """
+
+    _used_as = 'model.tag([["A", "sentence", "."]])'
 
     def __init__(
         self,
@@ -197,15 +200,12 @@ class BiLSTMFramework(MultiTaskModel):
             KeyError: If the model has no such task.
             ValueError: If a setting is outside its range.
         """
-        head = self.head(TAGS)
-        assert isinstance(head, TaggingHead)
+        self.head(TAGS)  # is missed even where there is nothing to tag
 
         def tags_of(batch: Batch) -> list[list[str]]:
-            hidden = self.sharing(batch, [TAGS]).hidden[TAGS]
-            found = head.decode(hidden, batch.labels[WORDS] == 1)
-            return [self.tagging.names(ids) for ids in found]
+            return self.tagging.named(self.predict(batch, [TAGS])[TAGS])
 
-        return self._predicted(self._marked(sentences), tags_of, max_tokens)
+        return self._predicted(self._of_words(sentences), tags_of, max_tokens)
 
     def read(self, sentences: Sequence[Sequence[str]], *, max_tokens: int = 4096) -> list[Tensor]:
         """Return what the encoder makes of each word.
@@ -225,9 +225,9 @@ class BiLSTMFramework(MultiTaskModel):
 
         def states_of(batch: Batch) -> list[Tensor]:
             hidden = self._sharing.encoder(batch.inputs)
-            return [row[at] for row, at in zip(hidden, batch.labels[WORDS] == 1, strict=True)]
+            return [row[at] for row, at in zip(hidden, word_starts(batch), strict=True)]
 
-        return self._predicted(self._marked(sentences), states_of, max_tokens)
+        return self._predicted(self._of_words(sentences), states_of, max_tokens)
 
     def translate(
         self,
@@ -378,15 +378,13 @@ class BiLSTMFramework(MultiTaskModel):
             )
         return tokenizer.decode(written[0].tolist())
 
-    def _marked(self, sentences: Sequence[Sequence[str]]) -> list[Example]:
-        """Turn sentences into ids, with a 1 where a word begins."""
+    def _of_words(self, sentences: Sequence[Sequence[str]]) -> list[Example]:
+        """Turn sentences into ids that say where words begin."""
         given.check_sentences("sentences", sentences)
-        examples = []
-        for words in sentences:
-            pieces = self.tokenizer.encode_words(words)
-            begins = [MISSING_LABEL, *pieces.align([1] * pieces.num_words), MISSING_LABEL]
-            examples.append(Example(self.text(pieces.ids).input_ids, {WORDS: begins}))
-        return examples
+        pieces = [self.tokenizer.encode_words(words) for words in sentences]
+        starts = [[1 + place for place in row.first_pieces] for row in pieces]  # after <bos>
+        texts = [Example(self.text(row.ids).input_ids, {}) for row in pieces]
+        return [replace(t, first_pieces=s) for t, s in zip(texts, starts, strict=True)]
 
     @property
     def _sharing(self) -> SharedDecoder:

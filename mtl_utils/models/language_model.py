@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor
@@ -17,18 +17,20 @@ from mtl_utils.arguments import (
     check_whole,
     shown,
 )
-from mtl_utils.models.given import about, check_token_ids
+from mtl_utils.data.vocabulary import Vocabulary
+from mtl_utils.models.given import about, check_token_ids, check_vocabulary
 from mtl_utils.nn import decoding
 from mtl_utils.nn.evaluation_mode import evaluation_mode
 from mtl_utils.nn.recurrent import check_ids, remember_by_default
 from mtl_utils.nn.recurrent_precision import run_lstm_layers
+from mtl_utils.saving import SavableModule
 from mtl_utils.training.stream_model import StreamModel
 
 State = tuple[Tensor, Tensor]
 """Hidden and cell state of an LSTM, each ``[num_layers, B, D]``."""
 
 
-class LSTMLanguageModel(StreamModel):
+class LSTMLanguageModel(SavableModule, StreamModel):
     """Predict the next token from an LSTM's summary of all tokens before it.
 
     The LSTM reads from left to right only (Mikolov et al., 2010; Sundermeyer et al., 2012), with
@@ -48,12 +50,15 @@ class LSTMLanguageModel(StreamModel):
         dropout: Probability of dropping a unit while training.
         tie_weights: Whether input and output embeddings are the same parameters.
         padding_id: Targets equal to this id are not counted in the loss; ``None`` counts all.
+        vocabulary: The tokens, V in all, to be saved with the model, which itself knows ids alone.
 
     Raises:
-        ValueError: If a size is below 1, ``dropout`` is outside [0, 1), or ``padding_id`` is not
-            an id.
+        ValueError: If a size is below 1, ``dropout`` is outside [0, 1), ``padding_id`` is not an
+            id, or the vocabulary has another size.
         TypeError: If an argument is not of its kind.
     """
+
+    _used_as = "model.sample(input_ids, 40)"
 
     def __init__(
         self,
@@ -63,6 +68,8 @@ class LSTMLanguageModel(StreamModel):
         dropout: float = 0.1,
         tie_weights: bool = True,
         padding_id: int | None = None,
+        *,
+        vocabulary: Vocabulary | None = None,
     ) -> None:
         super().__init__()
         check_sizes(vocab_size=vocab_size, width=width, num_layers=num_layers)
@@ -72,7 +79,14 @@ class LSTMLanguageModel(StreamModel):
             check_whole("padding_id", padding_id)
         if padding_id is not None and not 0 <= padding_id < vocab_size:
             raise ValueError(f"padding_id must be an id below {vocab_size}, got {padding_id}")
-        self.vocab_size = vocab_size
+        if vocabulary is not None:
+            check_vocabulary("vocabulary", vocabulary)
+            if len(vocabulary) != vocab_size:
+                raise ValueError(
+                    f"The vocabulary has {len(vocabulary)} tokens, and vocab_size is {vocab_size}: "
+                    f"{shown(vocabulary)}"
+                )
+        self.vocab_size, self.vocabulary = vocab_size, vocabulary
         self.width = width
         self.padding_id = padding_id
         self.input_scale = width**0.5 if tie_weights else 1.0
@@ -156,6 +170,13 @@ class LSTMLanguageModel(StreamModel):
             logits.flatten(0, 1), targets.flatten(), ignore_index=-100, reduction="sum"
         )
         return total / (targets != -100).sum().clamp(min=1), state
+
+    def _facts(self, data: Mapping[str, str]) -> list[str]:
+        known = "its vocabulary inside" if self.vocabulary else "without its vocabulary"
+        return [
+            f"LSTMLanguageModel: {self.lstm.num_layers} layers of width {self.width} over "
+            f"{self.vocab_size} tokens, {known}."
+        ]
 
     @torch.no_grad()
     def sample(

@@ -18,16 +18,14 @@ from mtl_utils.data.batch import Batch, Inputs
 from mtl_utils.data.byte_pairs import BytePairTokenizer
 from mtl_utils.data.raw_inputs import inputs_of
 from mtl_utils.data.tokenization import Tokenizer
-from mtl_utils.data.tokenizer_content import tokenizer_content, tokenizer_of
+from mtl_utils.data.tokenizer_content import tokenizer_of
 from mtl_utils.models.given import check_label_names, check_tokenizer, check_tokens
-from mtl_utils.models.stored_model import part
 from mtl_utils.models.text_reading import Text, listed
 from mtl_utils.models.three_tasks import TASKS, ThreeTaskModel
 from mtl_utils.nn import TransformerEncoder
 from mtl_utils.objectives.base import Losses
+from mtl_utils.saving.stored_model import part
 from mtl_utils.sharing import HardSharing
-
-_SMALL_TABLE = 2**24  # numbers, made in a second or two
 
 
 class TransformerLogits(NamedTuple):
@@ -69,6 +67,7 @@ class MultiTaskTransformer(ThreeTaskModel):
         dropout: Probability of dropping a unit or a weight, in the encoder and before each head.
         token_dropout: Probability of reading a token as unknown while training; see
             :class:`mtl_utils.nn.TokenDropout`.
+        crf: Whether to score whole sequences of tags; see :class:`mtl_utils.tasks.Tagging`.
         smoothing: Label smoothing of all tasks while training.
         max_length: Number of positions: the longest text or pair, special tokens included.
         positions: ``"sinusoidal"`` or ``"learned"``.
@@ -83,7 +82,7 @@ class MultiTaskTransformer(ThreeTaskModel):
         TypeError: If an argument is not of its kind.
     """
 
-    _spare = 1
+    _spare = 4
 
     def __init__(
         self,
@@ -106,6 +105,7 @@ class MultiTaskTransformer(ThreeTaskModel):
         norm_first: bool = True,
         activation: str = "relu",
         long: str = "error",
+        crf: bool = False,
     ) -> None:
         check_sizes(
             num_classes=num_classes,
@@ -116,8 +116,6 @@ class MultiTaskTransformer(ThreeTaskModel):
         check_probability("token_dropout", token_dropout)
         if tokenizer is not None:
             check_tokenizer("tokenizer", tokenizer)
-        sizes = {"num_classes": num_classes, "num_entities": num_entities, "vocab_size": vocab_size}
-        shape = {"hidden_size": hidden_size, "num_layers": num_layers, "num_heads": num_heads}
         options: dict[str, Any] = {
             "feedforward_width": feedforward_width,
             "dropout": dropout,
@@ -139,12 +137,11 @@ class MultiTaskTransformer(ThreeTaskModel):
             _names("tags", tags, "tag", num_entities),
             tokenizer=tokenizer,
             max_length=max_length,
+            crf=crf,
             smoothing=smoothing,
             dropout=dropout,
             long=long,
         )
-        labels = {"classes": self.classification.labels, "tags": self.tagging.labels}
-        self._settings = {**sizes, **shape, **labels, **options, "smoothing": smoothing}
 
     @classmethod
     def from_texts(
@@ -254,21 +251,13 @@ class MultiTaskTransformer(ThreeTaskModel):
         hidden = self.sharing(batch, TASKS).hidden
         return TransformerLogits(*(self.head(task)(hidden[task], batch) for task in TASKS))
 
-    def _content(self) -> dict[str, Any]:
-        tokenizer = None if self.tokenizer is None else tokenizer_content(self.tokenizer)
-        settings = {**self._settings, "long": self.long}
-        return {"model": type(self).__name__, "settings": settings, "tokenizer": tokenizer}
-
     @classmethod
-    def _of_content(
-        cls, content: Mapping[str, Any], weights: Mapping[str, Tensor], own: Sequence[type] = ()
-    ) -> Self:
-        settings = part(content, "settings")
-        # Sinusoids are not among the weights, which would say that there are not so many.
-        numbers = sum(tensor.numel() for tensor in weights.values())
-        if settings["max_length"] * settings["hidden_size"] > max(_SMALL_TABLE, numbers):
-            raise ValueError(f"max_length is {settings['max_length']}, far more than its weights")
-        stored = content["tokenizer"]
+    def _of_content(cls, content: Mapping[str, Any], own: Sequence[type]) -> Self:
+        if "parts" in content:
+            return super()._of_content(content, own)
+        # As it was written before all models were written in one way.
+        stored, settings = content["tokenizer"], part(content, "settings")
+        settings["max_length"]
         tokenizer = None if stored is None else tokenizer_of(part(content, "tokenizer"))
         return cls(**settings, tokenizer=tokenizer)
 

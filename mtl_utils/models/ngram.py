@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
-from typing import Any, Literal, get_args
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, Literal, Self, get_args
 
 import numpy as np
 import torch
@@ -20,27 +21,26 @@ from mtl_utils.arguments import (
 )
 from mtl_utils.data.vocabulary import BOS, Vocabulary
 from mtl_utils.models import given
-from mtl_utils.models.ngram_counts import (
-    CountTable,
-    Ids,
-    Stream,
-    adjusted_counts,
-    count_ngrams,
-    previous,
-)
+from mtl_utils.models.ngram_counts import CountTable, Ids, Stream, count_ngrams
 from mtl_utils.models.ngram_estimates import (
     Discounts,
     Floats,
     Level,
     check_discounts,
-    discounts_of_order,
+    context_rows,
+    levels_of,
+    scored,
 )
+from mtl_utils.models.stored_ngram import tables_of, weights_of
 from mtl_utils.nn import decoding
+from mtl_utils.saving import Savable
+from mtl_utils.saving.blueprint import content_of, settings_of
+from mtl_utils.saving.savable import stored_name
 
 Smoothing = Literal["kneser-ney", "add-k", "none"]
 
 
-class NGramLanguageModel:
+class NGramLanguageModel(Savable):
     r"""A language model that reads the last ``order - 1`` tokens and counts.
 
     ``smoothing="kneser-ney"`` is interpolated Kneser-Ney (Kneser & Ney, 1995; Chen & Goodman,
@@ -79,6 +79,8 @@ class NGramLanguageModel:
         ValueError: If a setting is outside its range.
         TypeError: If an argument is not of its kind.
     """
+
+    _used_as = "model.sample(40)"
 
     def __init__(
         self,
@@ -131,20 +133,30 @@ class NGramLanguageModel:
             never_predicted=(vocabulary.pad_id, vocabulary.bos_id),
             start=vocabulary.bos_id,
         )
-        levels = [self._level(tables, index) for index in range(self.order)]
-        self._state = vocabulary, levels
+        self._count(vocabulary, tables)
         return self
 
-    def _level(self, tables: Sequence[CountTable], index: int) -> Level:
-        table = tables[index]
-        if self.smoothing == "none":
-            return Level.build(table, table.counts, unseen=0.0)
-        if self.smoothing == "add-k":
-            outcomes = table.vocab_size - 2
-            return Level.build(table, table.counts, unseen=1.0, prior_mass=self.k * outcomes)
-        counts = adjusted_counts(table, tables[index + 1] if index + 1 < self.order else None)
-        discounts = discounts_of_order(self._discounts, index, counts)
-        return Level.build(table, counts, unseen=1.0, discounts=discounts)
+    def _count(self, vocabulary: Vocabulary, tables: Sequence[CountTable]) -> None:
+        levels = levels_of(tables, self.smoothing, self.k, self._discounts)
+        self._state = vocabulary, levels
+
+    def _stored(self) -> tuple[dict[str, Any], dict[str, Tensor]]:
+        vocabulary, levels = self._fitted
+        recipe = replace(self.recipe, changes={"vocabulary": vocabulary})
+        return content_of(stored_name(type(self)), recipe), weights_of([v.table for v in levels])
+
+    @classmethod
+    def _restored(
+        cls, content: Mapping[str, Any], weights: Mapping[str, Tensor], own: Sequence[type]
+    ) -> Self:
+        settings, changes = settings_of(content, own)
+        made, vocabulary = cls(**settings), changes["vocabulary"]
+        given.check_vocabulary("vocabulary", vocabulary)
+        made._count(vocabulary, tables_of(weights, made.order, len(vocabulary), vocabulary.bos_id))
+        return made
+
+    def _facts(self, data: Mapping[str, str]) -> list[str]:
+        return [f"{type(self).__name__}: order {self.order}, {self.smoothing}."]
 
     def _encode(self, vocabulary: Vocabulary, sentence: Sequence[str]) -> Ids:
         ids = vocabulary.encode(sentence)
@@ -206,23 +218,11 @@ class NGramLanguageModel:
         if not levels:
             return uniform
         result = uniform
-        for n, row in enumerate(self._context_rows(context)):
+        for n, row in enumerate(context_rows(levels, context)):
             level = levels[n]
             lower = result if self.smoothing == "kneser-ney" else uniform
             result = level.unseen * lower if row < 0 else level.distribution(row, lower)
         return result
-
-    def _context_rows(self, context: Sequence[int]) -> list[int]:
-        """Find the contexts of 0, 1, ... last tokens; each entry is a row of the order below."""
-        levels = self._fitted[1]
-        longest = min(len(context), self.order - 1)
-        rows = [0]
-        for length in range(1, longest + 1):
-            row = 0
-            for level, token in zip(levels, context[len(context) - length :], strict=False):
-                row = int(level.table.find(np.array(row), np.array(token)))
-            rows.append(row)
-        return rows
 
     def probability(self, word: str, context: Sequence[str] = ()) -> float:
         """Return the probability of a token after a context.
@@ -310,13 +310,7 @@ class NGramLanguageModel:
         vocabulary, levels = self._fitted
         stream = Stream.join([self._encode(vocabulary, sentence) for sentence in sentences])
         uniform = self._uniform()[stream.tokens]
-        result, rows = uniform, np.zeros(len(stream.tokens), dtype=np.int64)
-        for n, level in enumerate(levels):
-            contexts = rows if n == 0 else previous(rows)
-            lower = result if self.smoothing == "kneser-ney" else uniform
-            scores, rows = level.score(contexts, stream.tokens, lower)
-            enough = stream.ages >= n  # nearer the start of a sequence the context is shorter
-            result, rows = np.where(enough, scores, result), np.where(enough, rows, -1)
+        result = scored(levels, stream, uniform, self.smoothing == "kneser-ney")
         predicted = (stream.ages > 0) if self.pad else np.ones(len(result), dtype=bool)
         with np.errstate(divide="ignore"):
             return np.log(result[predicted])

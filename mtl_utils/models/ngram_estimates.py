@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mtl_utils.arguments import check_number
-from mtl_utils.models.ngram_counts import CountTable, Ids
+from mtl_utils.models.ngram_counts import CountTable, Ids, Stream, adjusted_counts, previous
 
 Discounts = Literal["single", "modified"] | float | Sequence[float]
 Triple = tuple[float, float, float]
@@ -89,6 +89,66 @@ class Level:
         totals = np.where(known, self.totals[contexts], 1.0)
         backoff = np.where(known, self.backoff[contexts], self.unseen)
         return kept / totals + backoff * lower, rows
+
+
+def levels_of(
+    tables: Sequence[CountTable], smoothing: str, k: float, discounts: Discounts
+) -> list[Level]:
+    """Return the estimates of all orders; see :class:`mtl_utils.models.NGramLanguageModel`.
+
+    Args:
+        tables: The n-grams of the orders 1, 2, and so on.
+        smoothing: ``"kneser-ney"``, ``"add-k"`` or ``"none"``.
+        k: What add-k adds to each count.
+        discounts: Of Kneser-Ney.
+    """
+    if smoothing == "none":
+        return [Level.build(table, table.counts, unseen=0.0) for table in tables]
+    if smoothing == "add-k":
+        added = [k * (table.vocab_size - 2) for table in tables]  # all but <pad> and <bos>
+        pairs = zip(tables, added, strict=True)
+        return [Level.build(t, t.counts, unseen=1.0, prior_mass=mass) for t, mass in pairs]
+    levels = []
+    for index, table in enumerate(tables):
+        longer = tables[index + 1] if index + 1 < len(tables) else None
+        counts = adjusted_counts(table, longer)
+        given = discounts_of_order(discounts, index, counts)
+        levels.append(Level.build(table, counts, unseen=1.0, discounts=given))
+    return levels
+
+
+def context_rows(levels: Sequence[Level], context: Sequence[int]) -> list[int]:
+    """Find the contexts of 0, 1, ... last tokens; each entry is a row of the order below.
+
+    Args:
+        levels: The estimates of all orders.
+        context: Token ids.
+    """
+    rows = [0]
+    for length in range(1, min(len(context), len(levels) - 1) + 1):
+        row = 0
+        for level, token in zip(levels, context[len(context) - length :], strict=False):
+            row = int(level.table.find(np.array(row), np.array(token)))
+        rows.append(row)
+    return rows
+
+
+def scored(levels: Sequence[Level], stream: Stream, uniform: Floats, interpolated: bool) -> Floats:
+    """Return the probability of each token of a stream after those before it ``[T]``.
+
+    Args:
+        levels: The estimates of all orders.
+        stream: The tokens.
+        uniform: The estimate of order 0 ``[T]``.
+        interpolated: Whether each order rests on the one below, or on that of order 0.
+    """
+    result, rows = uniform, np.zeros(len(stream.tokens), dtype=np.int64)
+    for n, level in enumerate(levels):
+        contexts = rows if n == 0 else previous(rows)
+        scores, rows = level.score(contexts, stream.tokens, result if interpolated else uniform)
+        enough = stream.ages >= n  # nearer the start of a sequence the context is shorter
+        result, rows = np.where(enough, scores, result), np.where(enough, rows, -1)
+    return result
 
 
 def _sum_by(rows: Ids, values: NDArray[Any], size: int) -> Floats:

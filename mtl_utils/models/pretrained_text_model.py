@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Self
 
-from torch import Tensor
-
 from mtl_utils.data.pretrained_tokenizer import PretrainedTokenizer
-from mtl_utils.models.stored_model import part
 from mtl_utils.models.three_tasks import ThreeTaskModel
 from mtl_utils.nn import PretrainedEncoder
+from mtl_utils.nn.rebuilding import Recipe
+from mtl_utils.saving.stored_model import part
 from mtl_utils.sharing import HardSharing
 
 #: What says where a model is read from that is not saved.
@@ -91,8 +91,6 @@ class PretrainedTextModel(ThreeTaskModel):
             "long": long,
         }
         super().__init__(HardSharing(encoder), classes, tags, tokenizer=tokenizer, **options)
-        labels = {"classes": self.classification.labels, "tags": self.tagging.labels}
-        self._settings = {**labels, **options}
 
     @property
     def encoder(self) -> PretrainedEncoder:
@@ -102,24 +100,28 @@ class PretrainedTextModel(ThreeTaskModel):
         assert isinstance(sharing.encoder, PretrainedEncoder)
         return sharing.encoder
 
-    def _content(self) -> dict[str, Any]:
-        tokenizer = self.tokenizer
-        assert isinstance(tokenizer, PretrainedTokenizer)
-        return {
-            "model": type(self).__name__,
-            "settings": {**self._settings, "long": self.long},
-            "encoder": self.encoder.configuration,
-            "tokenizer": {"definition": tokenizer.definition, "roles": dict(tokenizer.roles)},
-        }
+    def _recipe_now(self) -> Recipe:
+        recipe = super()._recipe_now()
+        given = {k: v for k, v in recipe.arguments.items() if k not in _ELSEWHERE}
+        now = {"name_or_folder": self.encoder.configuration}
+        pooling = {"pooling": self.classification.pooling, "pair_pooling": self.inference.pooling}
+        return replace(recipe, arguments=given | pooling | now)
 
     @classmethod
-    def _of_content(
-        cls, content: Mapping[str, Any], weights: Mapping[str, Tensor], own: Sequence[type] = ()
-    ) -> Self:
+    def _of_content(cls, content: Mapping[str, Any], own: Sequence[type]) -> Self:
+        if "parts" in content:
+            return super()._of_content(content, own)
+        # As it was written before all models were written in one way.
         tokenizer = PretrainedTokenizer(**part(content, "tokenizer"))
-        settings = part(content, "settings")
+        beside = {"name_or_folder": part(content, "encoder"), "tokenizer": tokenizer}
+        return cls._made(dict(**part(content, "settings"), **beside), {})
+
+    @classmethod
+    def _made(cls, settings: dict[str, Any], changes: dict[str, Any]) -> Self:
         elsewhere = sorted(settings.keys() & _ELSEWHERE)
         if elsewhere:
             raise ValueError(f"{elsewhere[0]!r} is no setting of a model that was saved")
         # A name in place of a configuration would be looked up elsewhere.
-        return cls(part(content, "encoder"), **settings, tokenizer=tokenizer)
+        if not isinstance(settings["name_or_folder"], Mapping) or settings["tokenizer"] is None:
+            raise ValueError("its encoder has no configuration, or it has no tokenizer")
+        return super()._made(settings, changes)

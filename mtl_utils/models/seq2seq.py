@@ -17,7 +17,6 @@ from mtl_utils.arguments import (
     check_text,
 )
 from mtl_utils.data.batch import Batch, check_batch
-from mtl_utils.data.batching import predict_by_length
 from mtl_utils.data.examples import Example, collate
 from mtl_utils.data.missing import is_missing
 from mtl_utils.data.tokenization import Tokenizer
@@ -76,6 +75,8 @@ class Seq2Seq(MultiTaskModel):
             ``tokenize`` or ``language`` is refused by :class:`mtl_utils.tasks.Translation`.
         TypeError: If an argument is not of its kind.
     """
+
+    _used_as = 'model.translate(["A sentence."])'
 
     def __init__(
         self,
@@ -196,7 +197,6 @@ class Seq2Seq(MultiTaskModel):
             raise TypeError(f"Expected a list of texts, got the string {texts!r:.60}; use [text]")
         check_several("texts", texts, "texts", sized=False)
         check_search(beam_size, length_penalty)
-        check_sizes(max_tokens=max_tokens)
         texts = list(texts)
         for place, text in enumerate(texts):
             check_text(f"texts[{place}]", text)
@@ -206,7 +206,7 @@ class Seq2Seq(MultiTaskModel):
             found = self.search(batch, beam_size, length_penalty, max_length)
             return [self.target.decode(hypothesis.ids) for hypothesis in found]
 
-        return predict_by_length(examples, texts_of, max_tokens)
+        return self._predicted(examples, texts_of, max_tokens)
 
     @torch.no_grad()
     def search(

@@ -13,7 +13,6 @@ from mtl_utils.arguments import (
     check_whole,
 )
 from mtl_utils.data.batch import Batch
-from mtl_utils.data.batching import predict_by_length
 from mtl_utils.data.class_labels import named_labels
 from mtl_utils.data.examples import Example
 from mtl_utils.data.missing import is_missing
@@ -56,6 +55,8 @@ class Tagger(MultiTaskModel):
             the labels are refused by :class:`mtl_utils.tasks.Tagging`.
         TypeError: If an argument is not of its kind.
     """
+
+    _used_as = 'model.tag([["A", "sentence", "."]])'
 
     def __init__(
         self,
@@ -212,14 +213,12 @@ class Tagger(MultiTaskModel):
             TypeError: If a sentence is a string, or a word is not.
             ValueError: If a setting is outside its range.
         """
-        check_sizes(max_tokens=max_tokens)
         examples = [self.example(words) for words in _checked(sentences, "sentences")]
-        device = next(self.parameters()).device
 
         def tags_of(batch: Batch) -> list[list[str]]:
-            return [self.tagging.names(ids) for ids in self.predict(batch.to(device))[TASK]]
+            return self.tagging.named(self.predict(batch, [TASK])[TASK])
 
-        return predict_by_length(examples, tags_of, max_tokens)
+        return self._predicted(examples, tags_of, max_tokens)
 
     def _read(self, word: str) -> list[int]:
         if len(word) > LONGEST_WORD:

@@ -4,25 +4,23 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from functools import partial
-from typing import Any, Self, TypeAlias
+from dataclasses import replace
+from typing import Any, TypeAlias
 
 import pandas as pd
-import torch
-from torch import Tensor
 
 from mtl_utils.arguments import check_choice, check_flag, check_kind
 from mtl_utils.data.batch import Batch
 from mtl_utils.data.examples import Example
 from mtl_utils.data.loading import Loader
 from mtl_utils.data.tokenization import Tokenizer, check_tokenizer
-from mtl_utils.models import fitting, measuring, stored_text_model
+from mtl_utils.models import fitting, measuring
 from mtl_utils.models.predicting import Predictor
 from mtl_utils.models.rows import Rows, by_task, check_text_tasks, examples_of, rows_of, tasks_in
-from mtl_utils.models.stored_model import load_model, write_model
 from mtl_utils.models.text_reading import LONG, TextReader, longest_text, noted
 from mtl_utils.multitask import MultiTaskModel
 from mtl_utils.multitask.parts import checked_parts
+from mtl_utils.nn.rebuilding import Recipe
 from mtl_utils.objectives.base import Balancer
 from mtl_utils.sharing import Sharing
 from mtl_utils.tasks.text_task import Text, TextTask
@@ -59,9 +57,7 @@ class TextModel(MultiTaskModel):
         TypeError: If something is not of its kind, or a task knows no columns.
     """
 
-    #: How many times as many parameters as it has may be needed to make it: encoders that were cut
-    #: are made whole first, one for each task.
-    _spare = 64
+    _used_as = 'model.predict(["A text."])'
 
     def __init__(
         self,
@@ -312,80 +308,24 @@ class TextModel(MultiTaskModel):
         check_text_tasks(checked_parts(self.sharing, [task]))
         super().add_task(task)  # type: ignore[arg-type]
 
-    def save(
-        self,
-        folder: str | os.PathLike[str],
-        *,
-        data: Mapping[str, str] | None = None,
-        scores: Mapping[str, float] | None = None,
-    ) -> None:
-        """Write the model, so that the folder is never half new.
+    def _recipe_now(self) -> Recipe:
+        recipe = super()._recipe_now()
+        given = recipe.arguments
+        now = {"tokenizer": self.tokenizer, "max_length": self.max_length, "long": self.long}
+        return replace(recipe, arguments={k: now.get(k, value) for k, value in given.items()})
 
-        The folder holds ``model.json``, the weights in the format of safetensors, and a card,
-        ``README.md``, which says what the model is for people.
-
-        Args:
-            folder: Where to; it is made if it is missing, and a model in it is replaced.
-            data: For the card: what each task was trained on.
-            scores: For the card: what it was measured at.
-
-        Raises:
-            OSError: If it cannot be written; a model that was there is untouched.
-            TypeError: If a part of the model cannot be stored: a module that is not this package's
-                and inherits neither from its encoders nor from its ways of sharing, or a function
-                of one's own.
-            ValueError: If the folder is the empty string, or a model that is made of the same parts
-                would not have the same weights.
-        """
-        card = stored_text_model.card_of(self, data, scores)
-        content, weights = self._content(), self.state_dict()
-        with torch.random.fork_rng(devices=[]):
-            made = self._of_content(content, weights, stored_text_model.own_classes(self))
-        stored_text_model.check_rebuilt(made.state_dict(), weights)
-        write_model(folder, content, weights)
-        stored_text_model.write_card(folder, card)
-
-    @classmethod
-    def load(cls, folder: str | os.PathLike[str], *, own: Iterable[type] = ()) -> Self:
-        """Read a model that :meth:`save` wrote: without a network, or code from the files.
-
-        Args:
-            folder: The folder.
-            own: Your own classes that it was made with: tasks, encoders, ways of sharing.
-
-        Returns:
-            The model on the CPU, in the precision it was saved in, in evaluation mode and with
-            nothing frozen; it gives what the saved one gave, to the last bit.
-
-        Raises:
-            FileNotFoundError: If there is no model in the folder.
-            ValueError: If a file is damaged, or holds something else, or a class of your own is
-                missing in ``own``.
-            TypeError: If an argument is not of its kind.
-        """
-        make = partial(cls._of_content, own=stored_text_model.checked_classes(own))
-        return load_model(folder, cls.__name__, make, spare=cls._spare)
-
-    def _content(self) -> dict[str, Any]:
-        """Return what the model is made of, as JSON can hold it."""
-        parts = {"tasks": list(self.tasks.values()), "sharing": self.sharing}
-        return stored_text_model.content_of(type(self).__name__, parts | self._reading)
-
-    @property
-    def _reading(self) -> dict[str, Any]:
-        return {"tokenizer": self.tokenizer, "max_length": self.max_length, "long": self.long}
-
-    @classmethod
-    def _of_content(
-        cls, content: Mapping[str, Any], weights: Mapping[str, Tensor], own: Sequence[type] = ()
-    ) -> Self:
-        return cls(**stored_text_model.settings_of(content, own))
+    def _facts(self, data: Mapping[str, str]) -> list[str]:
+        read = f"It reads texts of at most {self.max_length or 'any number of'} tokens."
+        first, *others = super()._facts(data)
+        return [f"{first} {read}", *others]
 
     def _loaded(self, data: Any, **settings: Any) -> Loader:
         """Return a loader as it is, and one of anything else."""
         return data if fitting.is_loader(data) else self.loader(data, **settings)
 
-    def _predictor(self, tasks: Sequence[str], max_tokens: int, probabilities: bool) -> Predictor:
+    def _predictor(
+        self, tasks: Sequence[str], max_tokens: int, probabilities: bool = False
+    ) -> Predictor:
         chosen = {name: self.text_tasks[name] for name in tasks}
 
         def predict(examples: list[Example], function: Any) -> list[Any]:

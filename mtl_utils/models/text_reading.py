@@ -66,37 +66,6 @@ class TextReader:
             )
         return encoded
 
-    def read(
-        self,
-        pairs: Sequence[tuple[Text, Text | None]],
-        *,
-        marked: bool = False,
-        warn: bool = True,
-    ) -> list[Example]:
-        """Turn texts and pairs into ids; if marked, with a 1 where a word of the first begins.
-
-        Args:
-            pairs: Texts, each with the second text of its pair or ``None``.
-            marked: Whether to mark where words begin; the first texts are then given as words.
-            warn: Whether to say how many were cut.
-
-        Raises:
-            ValueError: As :meth:`encoded`.
-            TypeError: If a text is no text, or no words where words are needed.
-        """
-        examples, num_cut = [], 0
-        for place, (text, other) in enumerate(pairs):
-            with numbered(place, text):
-                if marked:
-                    check_words(text)
-                encoded = self.encoded(text, other)
-            num_cut += encoded.num_cut > 0
-            begins = {WORDS: encoded.align([1] * encoded.num_words)} if marked else {}
-            examples.append(Example(encoded.input_ids, begins, encoded.segment_ids))
-        if warn:
-            self.warn_of_cut(num_cut, len(pairs), stacklevel=5)
-        return examples
-
     def warn_of_cut(self, num_cut: int, number: int, stacklevel: int = 5) -> None:
         """Say of how many texts the end was cut off, if of any.
 

@@ -4,27 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from functools import partial
-from typing import Any, TypeVar
+from typing import Any
 
 from mtl_utils.arguments import check_flag
 from mtl_utils.corpora.labels import INFERENCE as INFERENCE_LABELS
-from mtl_utils.data.batch import MISSING_LABEL, Batch
+from mtl_utils.data.batch import MISSING_LABEL
 from mtl_utils.data.class_labels import named_labels
 from mtl_utils.data.examples import Example
 from mtl_utils.data.missing import is_missing
 from mtl_utils.data.tokenization import Tokenizer
 from mtl_utils.models.given import check_label_names
 from mtl_utils.models.pair_analysis import PairAnalysis
+from mtl_utils.models.predicting import Pair
 from mtl_utils.models.rows import Rows, is_rows
-from mtl_utils.models.stored_text_model import content_of
 from mtl_utils.models.text_model import TextModel
-from mtl_utils.models.text_reading import Text, listed, numbered, paired
-from mtl_utils.models.word_tagging import WordTagger
+from mtl_utils.models.text_reading import Text, check_words, listed, numbered, paired
 from mtl_utils.sharing import Sharing
 from mtl_utils.tasks import Classification, PairClassification, Tagging
-
-T = TypeVar("T")
 
 CLASSIFICATION, TAGS, INFERENCE = TASKS = ("classification", "tags", "inference")
 
@@ -221,7 +217,7 @@ class ThreeTaskModel(TextModel):
                 tokenizer.
             TypeError: If a single string was given for many texts.
         """
-        return self._named(CLASSIFICATION, [(text, None) for text in listed(texts)], max_tokens)
+        return self._said(CLASSIFICATION, [(text, None) for text in listed(texts)], max_tokens)
 
     def tag(self, sentences: Iterable[Sequence[str]], *, max_tokens: int = 4096) -> list[list[str]]:
         """Tag sentences.
@@ -239,7 +235,8 @@ class ThreeTaskModel(TextModel):
                 tokenizer.
             TypeError: If a sentence is a string, or a word is not.
         """
-        return self._tagged([(words, None) for words in listed(sentences, "sentences")], max_tokens)
+        pairs = _as_words([(words, None) for words in listed(sentences, "sentences")])
+        return self._said(TAGS, pairs, max_tokens)
 
     def infer(
         self, premises: Iterable[Text], hypotheses: Iterable[Text], *, max_tokens: int = 4096
@@ -261,7 +258,7 @@ class ThreeTaskModel(TextModel):
             TypeError: If a single string was given for many texts.
         """
         pairs = paired(premises, hypotheses)
-        return self._named(INFERENCE, pairs, max_tokens)
+        return self._said(INFERENCE, pairs, max_tokens)
 
     def analyse(
         self,
@@ -285,27 +282,10 @@ class ThreeTaskModel(TextModel):
             ValueError: As :meth:`infer`.
             TypeError: If a premise is a string, or a word is not.
         """
-
-        def analyses_of(batch: Batch) -> list[PairAnalysis]:
-            hidden = self.sharing(batch, TASKS).hidden
-            classes, relations = (
-                self.head(task).predict(hidden[task], batch) for task in (CLASSIFICATION, INFERENCE)
-            )
-            columns = (
-                self.classification.names(classes),
-                WordTagger(self, self.tagging).tags_of_states(hidden[TAGS], batch),
-                self.inference.names(relations),
-            )
-            return [PairAnalysis(*row) for row in zip(*columns, strict=True)]
-
-        pairs = paired(premises, hypotheses)
-        found = self._predicted(self._reader.read(pairs, marked=True), analyses_of, max_tokens)
-        # The pass that was cut has said all there is to say, but for the tags of long premises.
-        long = [place for place, pair in enumerate(pairs) if len(found[place].tags) < len(pair[0])]
-        tags = self._tagged([pairs[place] for place in long], max_tokens)
-        for place, row in zip(long, tags, strict=True):
-            found[place] = found[place]._replace(tags=row)
-        return found
+        # Every task reads the same pairs, the premise alone none of them.
+        pairs = _as_words(paired(premises, hypotheses))
+        found = self._predictor(TASKS, max_tokens).of(dict.fromkeys(TASKS, pairs))
+        return [PairAnalysis(*(said[task] for task in TASKS)) for said in found]
 
     def evaluate_texts(
         self,
@@ -354,44 +334,22 @@ class ThreeTaskModel(TextModel):
             pairs: list[Any] = [(rows[place], others[place]) for place in known]
             if not pairs:
                 continue
-            tagged = task == TAGS
-            found = (
-                self._tagged(pairs, max_tokens) if tagged else self._named(task, pairs, max_tokens)
-            )
+            found = self._said(task, pairs, max_tokens)
             scores = self.tasks[task].metrics(found, [column[place] for place in known])
             measured |= {f"{task}_{name}": value for name, value in scores.items()}
         if not measured:
             raise ValueError(f"No text has a label of {list(TASKS)}; there is nothing to measure")
         return measured
 
-    def _named(
-        self, task: str, pairs: Sequence[tuple[Text, Text | None]], max_tokens: int
-    ) -> list[str]:
-        """Return the names of what a task says of texts or pairs."""
-        kind = self.classification if task == CLASSIFICATION else self.inference
-        return self._predicted(
-            self._reader.read(pairs),
-            lambda batch: kind.names(self.predict(batch, [task])[task]),
-            max_tokens,
-        )
+    def _said(self, task: str, pairs: Sequence[Pair], max_tokens: int) -> list[Any]:
+        """Return what a task says of texts or pairs, by name."""
+        found = self._predictor([task], max_tokens).of({task: pairs})
+        return [said[task] for said in found]
 
-    def _tagged(
-        self, pairs: Sequence[tuple[Sequence[str], Text | None]], max_tokens: int
-    ) -> list[list[str]]:
-        """Tag the first text of each pair, in windows where it is too long."""
-        tagger = WordTagger(self, self.tagging)
-        return tagger.tag(self._reader, pairs, partial(self._predicted, max_tokens=max_tokens))
 
-    def _content(self) -> dict[str, Any]:
-        classification, tagging = self.classification, self.tagging
-        settings = {
-            "sharing": self.sharing,
-            "classes": classification.labels,
-            "tags": tagging.labels,
-            "pooling": classification.pooling,
-            "pair_pooling": self.inference.pooling,
-            "crf": tagging.crf,
-            "smoothing": classification.smoothing,
-            "dropout": classification.dropout,
-        }
-        return content_of(type(self).__name__, settings | self._reading)
+def _as_words(pairs: Sequence[Pair]) -> Sequence[Pair]:
+    """Return pairs whose first texts are words, or refuse others: each word has a tag."""
+    for place, (words, _) in enumerate(pairs):
+        with numbered(place, words):
+            check_words(words)
+    return pairs

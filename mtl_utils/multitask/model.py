@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, TypeVar
+from dataclasses import replace
+from typing import Any, Self, TypeVar
 
 import torch
 from torch import Tensor
@@ -17,6 +18,7 @@ from mtl_utils.data.loading import Loader, read_once
 from mtl_utils.multitask.parts import (
     check_examples,
     checked_parts,
+    described,
     loss_of,
     named_scores,
     refuse_decoder,
@@ -24,7 +26,10 @@ from mtl_utils.multitask.parts import (
     with_lost,
 )
 from mtl_utils.nn.evaluation_mode import evaluation_mode
+from mtl_utils.nn.rebuilding import Recipe, note_change
 from mtl_utils.objectives.base import Losses
+from mtl_utils.saving import SavableModule
+from mtl_utils.saving.cards import task_table
 from mtl_utils.sharing.base import Sharing
 from mtl_utils.tasks.base import Head, Task, check_head
 from mtl_utils.tasks.labelled_head import LabelledHead
@@ -32,7 +37,7 @@ from mtl_utils.tasks.labelled_head import LabelledHead
 T = TypeVar("T")
 
 
-class MultiTaskModel(torch_nn.Module):
+class MultiTaskModel(SavableModule):
     r"""Minimises :math:`\sum_k L_k(f_k(f_s(x)), y_k)`.
 
     Sharing is :math:`f_s`, the heads are :math:`f_k`.
@@ -49,6 +54,8 @@ class MultiTaskModel(torch_nn.Module):
         TypeError: If ``sharing`` is no way of sharing, something is no task, or a task makes no
             :class:`~mtl_utils.tasks.Head`.
     """
+
+    _used_as = "model.predict(batch)"
 
     def __init__(self, sharing: Sharing, tasks: Iterable[Task]) -> None:
         super().__init__()
@@ -300,6 +307,7 @@ class MultiTaskModel(torch_nn.Module):
         head = alone.head(name).to(parameter.device, parameter.dtype)
         self.heads[name] = head.train(self.training)
         self.tasks[name] = task
+        note_change(self, tasks=list(self.tasks.values()))
 
     def remove_task(self, name: str) -> None:
         """Take a task and its head from the model; what its encoder learnt stays.
@@ -315,6 +323,7 @@ class MultiTaskModel(torch_nn.Module):
         if len(self.tasks) == 1:
             raise ValueError(f"{name!r} is the only task of the model, which needs one")
         del self.tasks[name], self.heads[name]
+        note_change(self, tasks=list(self.tasks.values()))
 
     def shared_parameters(self) -> list[torch_nn.Parameter]:
         """Return the parameters that more than one task may move."""
@@ -330,6 +339,32 @@ class MultiTaskModel(torch_nn.Module):
             KeyError: If there is no such task.
         """
         return [*self.sharing.task_parameters(task), *self.head(task).parameters()]
+
+    def _recipe_now(self) -> Recipe:
+        recipe = self.recipe
+        given = dict(recipe.arguments)
+        if "sharing" in given:
+            given["sharing"] = self.sharing
+            if "tasks" in given:  # then it is made with the tasks that it has by now
+                given["tasks"] = list(self.tasks.values())
+                return Recipe(recipe.maker, given)
+        return replace(recipe, arguments=given)
+
+    @classmethod
+    def _made(cls, settings: dict[str, Any], changes: dict[str, Any]) -> Self:
+        made = super()._made(settings, {k: v for k, v in changes.items() if k != "tasks"})
+        if "tasks" in changes:
+            other = MultiTaskModel(made.sharing, changes["tasks"])
+            made.tasks, made.heads = other.tasks, other.heads
+            note_change(made, tasks=list(other.tasks.values()))
+        return made
+
+    def _facts(self, data: Mapping[str, str]) -> list[str]:
+        return [*described(self), "", *task_table(self.tasks, data)]
+
+    @property
+    def _asked(self) -> dict[str, Task]:
+        return self.tasks
 
     def _predicted(
         self, examples: list[Example], predict: Callable[[Batch], list[T]], max_tokens: int

@@ -15,6 +15,21 @@ from mtl_utils.sharing.base import Sharing
 from mtl_utils.tasks.base import Head, Task, check_loss, check_task
 
 
+def described(model: Any) -> list[str]:
+    """Say what a multi-task model is, as its card does.
+
+    Args:
+        model: The model.
+    """
+    shared = sum(parameter.numel() for parameter in model.shared_parameters())
+    total = sum(parameter.numel() for parameter in model.parameters())
+    number = f"{len(model.tasks)} task{'s' * (len(model.tasks) != 1)}"
+    return [
+        f"{type(model).__name__}: {number} over {type(model.sharing).__name__}, {total:,} "
+        f"parameters, of which tasks share {shared:,}."
+    ]
+
+
 def loss_of(head: Head, hidden: Tensor, batch: Batch) -> Tensor:
     """Return the loss of a task; what it says of its labels is said with its name.
 

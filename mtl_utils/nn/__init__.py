@@ -14,7 +14,7 @@ from mtl_utils.nn.positions import LearnedPositions, SinusoidalPositions
 from mtl_utils.nn.prepared_decoder import PreparedDecoder
 from mtl_utils.nn.pretrained import PretrainedEncoder, packaged_encoder
 from mtl_utils.nn.pretrained_layers import PretrainedLayers
-from mtl_utils.nn.rebuilding import Rebuildable, Recipe
+from mtl_utils.nn.rebuilding import Rebuildable, Recipe, RemembersArguments
 from mtl_utils.nn.recurrent import BiLSTMEncoder, LSTMEncoder, ProjectedEncoder
 from mtl_utils.nn.recurrent_layers import LSTMLayers, NoLayers
 from mtl_utils.nn.search import Hypothesis, beam_search, greedy_search, select_rows
@@ -64,6 +64,7 @@ __all__ = [
     "ProjectedEncoder",
     "Rebuildable",
     "Recipe",
+    "RemembersArguments",
     "Residual",
     "SelfAttended",
     "SelfAttentiveDecoder",

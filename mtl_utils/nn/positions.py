@@ -32,7 +32,10 @@ class SinusoidalPositions(torch_nn.Module):
         super().__init__()
         check_sizes(width=width, max_length=max_length)
         self.width, self.max_length = width, max_length
-        self.register_buffer("table", sinusoids(max_length, width), persistent=False)
+        # Registered before it is filled, as parameters are: a size that somebody else wrote down
+        # can be refused in between.
+        self.register_buffer("table", torch.empty(max_length, width), persistent=False)
+        self.table = sinusoids(max_length, width)
 
     def forward(self, length: int, start: int = 0) -> Tensor:
         """Return the vectors of consecutive positions.

@@ -48,7 +48,7 @@ def as_iob2(labels: Sequence[str], scheme: str = "auto") -> tuple[str, ...] | No
     if found is None and scheme == "iob2":
         raise ValueError(f"These labels are no IOB2 tags: {list(labels)!r:.200}. {_ADVICE}")
     if found is not None:
-        iob2_constraints(found)
+        _split(found)  # what may follow what, [C, C], is large where there are many labels
     return found
 
 
@@ -67,6 +67,16 @@ def iob2_constraints(labels: Sequence[str]) -> tuple[Tensor, Tensor]:
             are no labels, or one occurs twice.
         TypeError: If a label is no string, or the labels have no order.
     """
+    split = _split(labels)
+    start = torch.tensor([prefix != "I" for prefix, _ in split])
+    inside = ~start
+    types = {kind: number for number, kind in enumerate(dict.fromkeys(kind for _, kind in split))}
+    numbers = torch.tensor([types[kind] for _, kind in split])
+    return start, ~inside | (numbers.unsqueeze(1) == numbers)
+
+
+def _split(labels: Sequence[str]) -> list[tuple[str, str]]:
+    """Return letter and type of IOB2 tags, or refuse what cannot be such."""
     check_labels(labels)
     split = [split_tag(label) for label in labels]
     begun = {kind for prefix, kind in split if prefix == "B"}
@@ -77,11 +87,7 @@ def iob2_constraints(labels: Sequence[str]) -> tuple[Tensor, Tensor]:
                 'Convert IOB1 tags with tasks.convert_tags(tags, "iob1"); or say '
                 'scheme="plain" if these are no entity tags.'
             )
-    start = torch.tensor([prefix != "I" for prefix, _ in split])
-    inside = ~start
-    types = {kind: number for number, kind in enumerate(dict.fromkeys(kind for _, kind in split))}
-    numbers = torch.tensor([types[kind] for _, kind in split])
-    return start, ~inside | (numbers.unsqueeze(1) == numbers)
+    return split
 
 
 def _recognised(labels: Sequence[str]) -> tuple[str, ...] | None:

@@ -17,8 +17,8 @@ import torch
 
 from mtl_utils.data import BytePairTokenizer
 from mtl_utils.models import TextModel
-from mtl_utils.models.stored_model import read_model, write_model
 from mtl_utils.nn import PretrainedEncoder
+from mtl_utils.saving.stored_model import read_model, write_model
 from mtl_utils.sharing import HardSharing
 from mtl_utils.tasks import Classification, Tagging
 

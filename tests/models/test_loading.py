@@ -14,8 +14,10 @@ from transformers import BertConfig, BertModel
 from mtl_utils.data import PretrainedTokenizer, Vocabulary, WordTokenizer
 from mtl_utils.files import write_json
 from mtl_utils.models import MultiTaskTransformer, PretrainedTextModel
-from mtl_utils.models.construction import no_more_parameters
 from mtl_utils.nn import PretrainedEncoder
+from mtl_utils.saving.blueprint import Builder
+from mtl_utils.saving.construction import no_more_parameters
+from mtl_utils.saving.stored_model import read_model, write_model
 
 SETTINGS = {"num_classes": 2, "num_entities": 3, "vocab_size": 12, "hidden_size": 8}
 WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "the", "danube"]
@@ -41,6 +43,20 @@ def word_piece():
     return PretrainedTokenizer(made.to_str(), names)
 
 
+def as_before(folder):
+    """Write a model as it was written when each kind had its own way."""
+    content, weights = read_model(folder)
+    parts = content.pop("parts")
+    settings = {name: Builder(parts).of(v) for name, v in content["settings"].items()}
+    (content["tokenizer"],) = parts[content["settings"]["tokenizer"]["part"]].values()
+    del settings["tokenizer"]
+    if "name_or_folder" in settings:
+        content["encoder"] = settings.pop("name_or_folder")
+    else:
+        del settings["crf"]
+    write_model(folder, {**content, "settings": settings}, weights)
+
+
 @pytest.fixture(scope="module")
 def bert(tmp_path_factory):
     folder = tmp_path_factory.mktemp("bert")
@@ -49,12 +65,14 @@ def bert(tmp_path_factory):
     BertModel(config).save_pretrained(folder)
     model = PretrainedTextModel(folder, ["a", "b"], ["O", "B-X", "I-X"], tokenizer=word_piece())
     model.save(folder / "saved")
+    as_before(folder / "saved")
     return folder / "saved"
 
 
 @pytest.fixture
 def folder(tmp_path):
     multitask().save(tmp_path)
+    as_before(tmp_path)
     return tmp_path
 
 
@@ -279,6 +297,7 @@ def test_a_configuration_leads_nowhere_else():
 def test_a_model_that_the_last_release_saved_is_loaded(folder):
     model = multitask()
     model.save(folder)
+    as_before(folder)
     path = folder / "model.json"
     content = json.loads(path.read_text("utf-8"))
     del content["digest"]

@@ -14,7 +14,7 @@ import torch
 from hang_guard import HANG_SECONDS
 
 from mtl_utils.files import write_json
-from mtl_utils.models.stored_model import read_model, write_model
+from mtl_utils.saving.stored_model import read_model, write_model
 
 OLD = {"w": torch.arange(6.0).view(2, 3), "half": torch.ones(2, dtype=torch.bfloat16)}
 NEW = {"w": torch.zeros(4, dtype=torch.float64)}
@@ -291,7 +291,7 @@ def test_the_weights_may_go_between_two_reads(folder, monkeypatch):
 FORKS = """
 import os, random, signal, sys, time, torch
 from pathlib import Path
-from mtl_utils.models.stored_model import read_model, write_model
+from mtl_utils.saving.stored_model import read_model, write_model
 
 def write(folder, first, times):
     pid = os.fork()

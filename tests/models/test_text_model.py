@@ -496,7 +496,7 @@ def _widen(content: dict[str, Any]) -> None:
     ],
 )
 def test_content_that_is_not_a_model_is_refused(change: Any, message: str, tmp_path: Path) -> None:
-    from mtl_utils.models.stored_model import read_model, write_model
+    from mtl_utils.saving.stored_model import read_model, write_model
 
     first = model(TOPIC)
     first.save(tmp_path)

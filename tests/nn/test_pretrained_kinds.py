@@ -10,8 +10,8 @@ import torch
 from transformers import CONFIG_MAPPING, AutoModel
 
 from mtl_utils.data import Inputs
-from mtl_utils.models.stored_model import read_model, write_model
 from mtl_utils.nn import PretrainedEncoder
+from mtl_utils.saving.stored_model import read_model, write_model
 
 SMALL = {"vocab_size": 40, "hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2}
 BERT_LIKE = {**SMALL, "intermediate_size": 32, "max_position_embeddings": 64}

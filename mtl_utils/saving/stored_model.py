@@ -7,21 +7,15 @@ import hashlib
 import os
 import re
 import stat
-from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import safetensors.torch
-import torch
 from torch import Tensor
-from torch import nn as torch_nn
 
 from mtl_utils.arguments import check_path
 from mtl_utils.files import locked_folder, read_json, remove_leftovers, whole_file, write_json
-from mtl_utils.models.construction import no_more_parameters
-
-Model = TypeVar("Model", bound=torch_nn.Module)
 
 CONTENT_FILE = "model.json"
 _FORMAT = "mtl_utils model 2"
@@ -120,43 +114,6 @@ def read_model(folder: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str
     return content, weights
 
 
-def load_model(
-    folder: str | os.PathLike[str],
-    kind: str,
-    make: Callable[[Mapping[str, Any], Mapping[str, Tensor]], Model],
-    spare: int = 1,
-) -> Model:
-    """Make a model of what :func:`write_model` wrote, and put its weights into it.
-
-    Args:
-        folder: The folder.
-        kind: What its content must have under ``"model"``.
-        make: Makes the model from its content, with whatever weights; it is given those too, to
-            compare sizes.
-        spare: How many times as many parameters as there are weights ``make`` may need on the way.
-            Content that declares more is refused before they are made, which may take minutes.
-
-    Returns:
-        The model on the CPU, in the precision it was saved in and in evaluation mode.
-
-    Raises:
-        FileNotFoundError: If there is no model in the folder.
-        ValueError: If a file is damaged, or holds something else.
-    """
-    content, weights = read_model(folder)
-    if content.get("model") != kind:
-        raise ValueError(f"{folder} holds a {content.get('model')!r}, not a {kind}")
-    try:
-        # First weights are drawn, then overwritten.
-        with torch.random.fork_rng(devices=[]), no_more_parameters(weights.values(), spare):
-            model = make(content, weights)
-        _take_precision(model, weights)
-        model.load_state_dict(weights)
-    except Exception as error:  # content that does not fit together may raise anything
-        raise ValueError(f"{folder} holds no usable {kind}: {_reason(error)}") from error
-    return model.eval()
-
-
 def part(content: Mapping[str, Any], name: str) -> dict[str, Any]:
     """Return a part of what a model is made of.
 
@@ -173,24 +130,6 @@ def part(content: Mapping[str, Any], name: str) -> dict[str, Any]:
     if not isinstance(found, dict):
         raise ValueError(f"{name!r} in {CONTENT_FILE} must be an object, got {found!r:.60}")
     return found
-
-
-def _take_precision(model: torch_nn.Module, weights: Mapping[str, Tensor]) -> None:
-    """Give each tensor of a model the precision of its weights.
-
-    What is not among the weights, such as sinusoids, takes part in that of most of them. Which
-    tensor comes first in a file is left to chance, and not all are numbers with a point.
-    """
-    counts: Counter[torch.dtype] = Counter()
-    for tensor in weights.values():
-        if tensor.is_floating_point():
-            counts[tensor.dtype] += tensor.numel()
-    if not counts:
-        raise ValueError("it has no weights")
-    model.to(max(counts, key=lambda dtype: (counts[dtype], str(dtype))))
-    for name, tensor in model.state_dict(keep_vars=True).items():
-        if tensor.is_floating_point() and name in weights:
-            tensor.data = tensor.data.to(weights[name].dtype)
 
 
 def _read_content(folder: Path) -> dict[str, Any]:
@@ -269,9 +208,3 @@ def _apart(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 def _digest(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()[:16]
-
-
-def _reason(error: Exception) -> str:
-    if isinstance(error, KeyError):
-        return f"{error} is missing in {CONTENT_FILE}"
-    return str(error) or type(error).__name__

@@ -1,4 +1,4 @@
-"""Making a module whose declared size nothing vouches for."""
+"""Making a module again: whatever the caller's settings, and of a size that nothing vouches for."""
 
 from __future__ import annotations
 
@@ -7,12 +7,35 @@ import functools
 from collections.abc import Iterable, Iterator
 from contextvars import ContextVar
 
+import torch
 from torch import Tensor
 from torch import nn as torch_nn
-from torch.nn.modules.module import register_module_parameter_registration_hook
+from torch.nn.modules.module import (
+    register_module_buffer_registration_hook,
+    register_module_parameter_registration_hook,
+)
 
+from mtl_utils.nn import SinusoidalPositions
+
+_SMALL_TABLE = 2**24  # numbers, made in a second or two
 #: How many parameters, and how many numbers in them, are left; of this thread alone.
 _left: ContextVar[list[int] | None] = ContextVar("_left", default=None)
+
+
+@contextlib.contextmanager
+def afresh() -> Iterator[None]:
+    """Make modules as if nothing else was going on.
+
+    First weights are drawn, then overwritten, which is not to change what the caller draws next;
+    tensors made in inference mode could not be trained; and a default device is not asked for.
+    """
+    with (
+        torch.random.fork_rng(devices=[]),
+        torch.inference_mode(False),
+        torch.enable_grad(),
+        torch.device("cpu"),
+    ):
+        yield
 
 
 @contextlib.contextmanager
@@ -40,12 +63,13 @@ def no_more_parameters(weights: Iterable[Tensor], spare: int) -> Iterator[None]:
 
 @functools.cache
 def _watch() -> None:
-    """Have torch tell of every parameter; once for all.
+    """Have torch tell of every parameter and buffer; once for all.
 
     Were the hook put in and taken out again, other threads that make modules at that moment would
     fail.
     """
     register_module_parameter_registration_hook(_count)
+    register_module_buffer_registration_hook(_check_positions)
 
 
 def _count(module: torch_nn.Module, name: str, parameter: torch_nn.Parameter) -> None:
@@ -58,4 +82,15 @@ def _count(module: torch_nn.Module, name: str, parameter: torch_nn.Parameter) ->
         raise ValueError(
             f"its settings declare more than there are weights for: the {name} "
             f"{list(parameter.shape)} of a {type(module).__name__} is too much"
+        )
+
+
+def _check_positions(module: torch_nn.Module, name: str, buffer: Tensor | None) -> None:
+    """Refuse more positions than a model of that size has; they are not among its weights."""
+    left = _left.get()
+    if left is None or buffer is None or not isinstance(module, SinusoidalPositions):
+        return
+    if buffer.numel() > max(_SMALL_TABLE, left[1]):
+        raise ValueError(
+            f"max_length is {module.max_length}, far more than a model of its weights has"
         )

@@ -1,0 +1,5 @@
+"""A model as a folder: written whole, and read again without running any code from it."""
+
+from mtl_utils.saving.savable import Savable, SavableModule
+
+__all__ = ["Savable", "SavableModule"]
