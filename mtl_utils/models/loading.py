@@ -49,12 +49,12 @@ def load(folder: str | os.PathLike[str], *, own: Iterable[type] = ()) -> Any:
 
     def chosen(kind: Any) -> type[Savable]:
         for known in (k for k in classes if issubclass(k, Savable)):
-            if kind in names_of(known):
+            if isinstance(kind, str) and kind in names_of(known):
                 return known
         for known in _KINDS:
             if kind == stored_name(known):
                 return known
-        name = str(kind).removeprefix("own.")
+        name = kind.removeprefix("own.") if isinstance(kind, str) else ""
         if name == kind or not name.isidentifier():
             names = [known.__name__ for known in _KINDS]
             raise ValueError(f"{folder} holds a {kind!r:.60}; expected a model, one of {names}")

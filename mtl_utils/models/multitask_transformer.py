@@ -82,7 +82,7 @@ class MultiTaskTransformer(ThreeTaskModel):
         TypeError: If an argument is not of its kind.
     """
 
-    _spare = 4
+    _spare = 1
 
     def __init__(
         self,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -66,20 +67,19 @@ class TextReader:
             )
         return encoded
 
-    def warn_of_cut(self, num_cut: int, number: int, stacklevel: int = 5) -> None:
+    def warn_of_cut(self, num_cut: int, number: int) -> None:
         """Say of how many texts the end was cut off, if of any.
 
         Args:
             num_cut: How many texts or pairs.
             number: How many there are.
-            stacklevel: How far up the caller is that the warning is for.
         """
         if num_cut:
             warnings.warn(
                 f"{num_cut} of {number} texts or pairs are longer than the {self.max_length} "
                 "tokens that the model reads: classes and relations are those of what is left "
                 "when the end is cut off.",
-                stacklevel=stacklevel,
+                stacklevel=_level_of_caller(),
             )
 
     def windows(self, pairs: Sequence[tuple[Text, Text | None]]) -> list[list[Window]]:
@@ -141,6 +141,14 @@ def marked_window(window: Window) -> Example:
     for position in window.positions:
         begins[position] = 1
     return Example(window.input_ids, {WORDS: begins}, window.segment_ids)
+
+
+def _level_of_caller() -> int:
+    """Return how far above whoever asks the code is that called the package."""
+    frame, level = sys._getframe(1), 1
+    while frame.f_back and frame.f_globals.get("__name__", "").startswith("mtl_utils."):
+        frame, level = frame.f_back, level + 1
+    return level
 
 
 def check_words(words: Text) -> None:

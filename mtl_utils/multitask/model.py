@@ -21,12 +21,13 @@ from mtl_utils.multitask.parts import (
     described,
     loss_of,
     named_scores,
+    note_tasks,
     refuse_decoder,
     together,
     with_lost,
 )
 from mtl_utils.nn.evaluation_mode import evaluation_mode
-from mtl_utils.nn.rebuilding import Recipe, note_change
+from mtl_utils.nn.rebuilding import Recipe
 from mtl_utils.objectives.base import Losses
 from mtl_utils.saving import SavableModule
 from mtl_utils.saving.cards import task_table
@@ -307,7 +308,7 @@ class MultiTaskModel(SavableModule):
         head = alone.head(name).to(parameter.device, parameter.dtype)
         self.heads[name] = head.train(self.training)
         self.tasks[name] = task
-        note_change(self, tasks=list(self.tasks.values()))
+        note_tasks(self)
 
     def remove_task(self, name: str) -> None:
         """Take a task and its head from the model; what its encoder learnt stays.
@@ -323,7 +324,7 @@ class MultiTaskModel(SavableModule):
         if len(self.tasks) == 1:
             raise ValueError(f"{name!r} is the only task of the model, which needs one")
         del self.tasks[name], self.heads[name]
-        note_change(self, tasks=list(self.tasks.values()))
+        note_tasks(self)
 
     def shared_parameters(self) -> list[torch_nn.Parameter]:
         """Return the parameters that more than one task may move."""
@@ -356,7 +357,7 @@ class MultiTaskModel(SavableModule):
         if "tasks" in changes:
             other = MultiTaskModel(made.sharing, changes["tasks"])
             made.tasks, made.heads = other.tasks, other.heads
-            note_change(made, tasks=list(other.tasks.values()))
+            note_tasks(made)
         return made
 
     def _facts(self, data: Mapping[str, str]) -> list[str]:

@@ -11,6 +11,8 @@ from mtl_utils.arguments import check_several, shown
 from mtl_utils.data.batch import MISSING_LABEL, Batch
 from mtl_utils.data.examples import Example
 from mtl_utils.data.loading import check_loader
+from mtl_utils.nn.rebuilding import note_change
+from mtl_utils.saving.blueprint import is_task
 from mtl_utils.sharing.base import Sharing
 from mtl_utils.tasks.base import Head, Task, check_loss, check_task
 
@@ -28,6 +30,20 @@ def described(model: Any) -> list[str]:
         f"{type(model).__name__}: {number} over {type(model.sharing).__name__}, {total:,} "
         f"parameters, of which tasks share {shared:,}."
     ]
+
+
+def note_tasks(model: Any) -> None:
+    """Note that a model has other tasks than it was made with.
+
+    Attributes that are its task of a name become the one of that name that it has by now.
+
+    Args:
+        model: The model.
+    """
+    for name, value in list(vars(model).items()):
+        if is_task(value) and value.name in model.tasks:
+            setattr(model, name, model.tasks[value.name])
+    note_change(model, tasks=list(model.tasks.values()))
 
 
 def loss_of(head: Head, hidden: Tensor, batch: Batch) -> Tensor:

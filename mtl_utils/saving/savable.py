@@ -99,7 +99,7 @@ class Savable(RemembersArguments):
         """
 
         def chosen(kind: Any) -> type[Self]:
-            if kind in names_of(cls):
+            if isinstance(kind, str) and kind in names_of(cls):
                 return cls
             other = isinstance(kind, str) and kind.isidentifier()
             raise ValueError(
@@ -221,8 +221,9 @@ def load_model(
         kind = chosen(content.get("model"))
         try:
             # Content that declares more than there are weights for is refused before that is made,
-            # which may take minutes.
-            with no_more_parameters(weights.values(), kind._spare):
+            # which may take minutes. What was changed later is made twice.
+            spare = kind._spare + ("changes" in content)
+            with no_more_parameters(weights.values(), spare):
                 return kind._restored(content, weights, classes)
         except Exception as error:  # content that does not fit together may raise anything
             raise ValueError(
