@@ -144,6 +144,13 @@ def _folder() -> Path:
     return Path(tempfile.mkdtemp(prefix="bad-inputs-"))
 
 
+@cache
+def _saved() -> Path:
+    folder = _folder() / "tagger"
+    _tagger().save(folder)
+    return folder
+
+
 def _method(
     make: Callable[[], Any], name: str, good: dict[str, Any], bad: dict[str, Any]
 ) -> EntryPoint:
@@ -326,6 +333,7 @@ CONSTRUCTORS = [
             "dropout": NOT_PROBABILITIES,
             "tie_weights": NOT_FLAGS,
             "padding_id": (-1, 5, 1.5, "0", True, NAN),
+            "vocabulary": (3, "ab", ["a"], Vocabulary.from_tokens("abc")),
         },
     ),
     _made(
@@ -442,7 +450,34 @@ METHODS = [
             documented=kind.load,
             called={"folder": "folder|model"},
         )
-        for kind in (models.MultiTaskTransformer, models.PretrainedTextModel)
+        for kind in (
+            *(models.MultiTaskTransformer, models.PretrainedTextModel, models.MultiTaskModel),
+            *(models.BiLSTMFramework, models.Tagger, models.Seq2Seq),
+            *(models.LSTMLanguageModel, models.NGramLanguageModel),
+        )
+    ),
+    *(
+        _method(
+            make,
+            "save",
+            {"folder": _folder() / make.__name__},
+            {
+                "folder": NOT_PATHS,
+                "data": (3, "Atlas", ["Atlas"], {3: "Atlas"}),
+                "scores": (3, "high", [0.5], {3: 0.5}, {"accuracy": "high"}),
+            },
+        )
+        for make in (_framework, _tagger, _translator, _language_model)
+    ),
+    EntryPoint(
+        "models.load",
+        models.load,
+        lambda: {"folder": _saved()},
+        {
+            "folder": (*NOT_PATHS, "nowhere at all"),
+            "own": (None, 3, "Twice", ["Twice"], [3], models.Tagger),
+        },
+        called={"folder": "folder|model"},
     ),
     _method(_framework, "tag", {"sentences": WORDS}, _on_sentences),
     _method(_framework, "read", {"sentences": WORDS}, _on_sentences),

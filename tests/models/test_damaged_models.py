@@ -1,39 +1,26 @@
-"""What a stored text model is made of, damaged: refused, and nothing is run or read elsewhere."""
+"""What stored models are made of, damaged: refused, and nothing is run or read elsewhere."""
 
 from __future__ import annotations
 
-import builtins
+import contextlib
 import copy
-import io
-import os
-import socket
 from collections.abc import Callable
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from model_kinds import KINDS, made
 
-from mtl_utils.data import BytePairTokenizer
+from mtl_utils import models
 from mtl_utils.models import TextModel
-from mtl_utils.nn import PretrainedEncoder
 from mtl_utils.saving.stored_model import read_model, write_model
-from mtl_utils.sharing import HardSharing
-from mtl_utils.tasks import Classification, Tagging
 
 Change = Callable[[dict[str, Any]], Any]
 
 
-@cache
-def _model() -> TextModel:
-    torch.manual_seed(0)
-    pieces = BytePairTokenizer.train(["we see a sea"], 270)
-    sizes = {"vocab_size": pieces.vocab_size, "hidden_size": 8, "intermediate_size": 8}
-    layers = {"num_hidden_layers": 1, "num_attention_heads": 2, "max_position_embeddings": 16}
-    encoder = PretrainedEncoder({"model_type": "bert", **sizes, **layers})
-    tasks = [Classification("topic", ("x", "y"), "mean"), Tagging("names", ("O", "B-A"))]
-    return TextModel(HardSharing(encoder), tasks, pieces).eval()
+def _model() -> Any:
+    return made("TextModel")
 
 
 def _part(content: dict[str, Any], kind: str) -> dict[str, Any]:
@@ -124,30 +111,6 @@ IGNORED: dict[str, Change] = {
 }
 
 
-@pytest.fixture
-def watched(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """What was opened, connected to or run while a test loads a model."""
-    met: list[str] = []
-
-    def note(owner: Any, name: str) -> None:
-        original = getattr(owner, name)
-
-        def noting(*args: Any, **kwargs: Any) -> Any:
-            met.append(f"{name} {args[0] if args else ''}")
-            return original(*args, **kwargs)
-
-        monkeypatch.setattr(owner, name, noting)
-
-    _model().predict(["a"])  # so that whatever is imported late has been
-    for owner, name in (
-        *((builtins, "open"), (io, "open"), (os, "open"), (os, "system"), (os, "listdir")),
-        *((socket, "getaddrinfo"), (socket, "create_connection"), (socket, "socket")),
-        *((os, "posix_spawn"), (os, "fork"), (builtins, "eval"), (builtins, "exec")),
-    ):
-        note(owner, name)
-    return met
-
-
 def _changed(folder: Path, change: Change) -> None:
     _model().save(folder)
     content, weights = read_model(folder)
@@ -179,3 +142,124 @@ def test_what_leads_out_of_the_folder_is_not_followed(
     assert _elsewhere(watched, tmp_path) == []
     assert watched  # what is in the folder was read
     assert found.predict(["we see"]) == _model().predict(["we see"])
+
+
+# --- every kind -----------------------------------------------------------------------------------
+
+#: Of whatever kind a model is.
+OF_ANY: dict[str, Change] = {
+    "no parts": lambda c: c.pop("parts"),
+    "empty parts": lambda c: c["parts"].clear(),
+    "parts that are none": lambda c: c.update(parts=[1]),
+    "parts that are one another": lambda c: c.update(parts=[{"part": 0}] * len(c["parts"])),
+    "no settings": lambda c: c.pop("settings"),
+    "settings that are none": lambda c: c.update(settings=[]),
+    "a setting too much": _setting(own=["os"]),
+    "changes that are none": lambda c: c.update(changes=[]),
+    "changes of nothing known": lambda c: c.update(changes={"heads": ["os.system"]}),
+    "no tasks left": lambda c: c.update(changes={"tasks": []}),
+    "a path for tasks": lambda c: c.update(changes={"tasks": "/etc/passwd"}),
+}
+
+#: Given in place of a setting; none of them fits anything.
+NO_SETTINGS: tuple[Any, ...] = (
+    *("/etc/passwd", {"part": 10**9}, -1, 10**12, {"function": "os.system"}),
+)
+
+
+def _refuse(name: str, change: Change, folder: Path, watched: list[str]) -> None:
+    made(name).save(folder)
+    content, weights = read_model(folder)
+    content = copy.deepcopy(content)
+    change(content)
+    write_model(folder, content, weights)
+    watched.clear()
+    with pytest.raises(ValueError, match=r"holds no usable \w+: \S"):
+        models.load(folder)
+    assert _elsewhere(watched, folder) == []
+
+
+@pytest.mark.parametrize("damage", OF_ANY)
+@pytest.mark.parametrize("name", KINDS)
+def test_damage_to_any_kind(name: str, damage: str, tmp_path: Path, watched: list[str]) -> None:
+    _refuse(name, OF_ANY[damage], tmp_path, watched)
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_settings_that_fit_nothing(name: str, tmp_path: Path, watched: list[str]) -> None:
+    made(name).save(tmp_path)
+    content, weights = read_model(tmp_path)
+    taken = set()
+    for setting in content["settings"]:
+        for value in NO_SETTINGS:
+            changed = {**content, "settings": {**content["settings"], setting: value}}
+            write_model(tmp_path, changed, weights)
+            watched.clear()
+            with contextlib.suppress(ValueError):
+                models.load(tmp_path)
+                taken.add(setting)
+            assert _elsewhere(watched, tmp_path) == []
+    # Lengths may be any, and what is not looked at too: an encoder was given.
+    unused = {"width", "num_layers"} if name == "Seq2Seq of Transformers" else set()
+    assert taken <= {"max_length", "k"} | unused
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_weights_of_something_else(name: str, tmp_path: Path) -> None:
+    made(name).save(tmp_path)
+    content, weights = read_model(tmp_path)
+    first = next(n for n, t in weights.items() if t.dim() and not n.endswith("_extra_state"))
+    tensor = weights[first]
+    for changed in (
+        {},
+        {n: t for n, t in weights.items() if n != first},
+        {**weights, "more": torch.ones(2)},
+        {**weights, "buffer:more": torch.ones(2)},
+        {**weights, first: tensor[:-1].clone()},
+        {**weights, first: tensor[None].clone()},
+    ):
+        write_model(tmp_path, content, changed)
+        with pytest.raises(ValueError, match=r"holds no usable \w+: \S"):
+            models.load(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("table", "change"),
+    [
+        ("codes.2", lambda t: t.flip(0)),
+        ("codes.2", lambda t: t + 10**6),
+        ("codes.2", lambda t: t - 10**6),
+        ("codes.1", lambda t: t.double()),
+        ("counts.1", lambda t: -t),
+        ("counts.2", lambda t: t.to(torch.int32)),
+        ("codes.3", lambda t: torch.cat([t[:1] - 1, t[1:]])),
+    ],
+)
+def test_counts_that_no_text_has(table: str, change: Callable[..., Any], tmp_path: Path) -> None:
+    made("NGramLanguageModel").save(tmp_path)
+    content, weights = read_model(tmp_path)
+    write_model(tmp_path, content, {**weights, table: change(weights[table])})
+    with pytest.raises(ValueError, match="holds no usable NGramLanguageModel: "):
+        models.load(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "decoder",
+    [
+        {"maker": "nn.PretrainedEncoder", "positions": ["bert-base-uncased"], "with": {}},
+        {"maker": "nn.TransformerDecoder", "positions": [], "with": {"num_layers": 10**6}},
+        {"maker": "nn.packaged_encoder", "positions": [], "with": {}},
+        {"maker": "own.Popen", "positions": ["true"], "with": {}},
+        {"maker": "tasks.Tagging", "positions": [], "with": {}},
+        {"maker": "os.system", "positions": ["true"], "with": {}},
+        {"function": "nn.packaged_encoder"},
+        {"class": "nn.TransformerDecoder", "with": {}},
+    ],
+)
+def test_what_makes_a_decoder_makes_nothing_else(
+    decoder: Any, tmp_path: Path, watched: list[str]
+) -> None:
+    def change(content: dict[str, Any]) -> None:
+        content["parts"][content["settings"]["decoder"]["part"]] = decoder
+
+    _refuse("Seq2Seq of Transformers", change, tmp_path, watched)
