@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 import os
 import subprocess
 import sys
@@ -425,3 +426,32 @@ def test_tags_are_not_compared_with_one_another_before_there_are_weights_for_the
         [True, True, True],
         [True, True, True],
     ]
+
+
+# --- earlier versions -----------------------------------------------------------------------------
+
+#: Saved, with what they predict, by the version before all models were saved in one way.
+EARLIER = Path(__file__).parent / "earlier"
+
+
+@pytest.mark.parametrize("name", [path.name for path in sorted(EARLIER.iterdir()) if path.is_dir()])
+def test_a_model_of_an_earlier_version_says_what_it_said(name: str, tmp_path: Path) -> None:
+    expected = json.loads((EARLIER / "expected.json").read_text("utf-8"))[name]
+    texts = ["we see", "a sea we see", "the danube"]
+    found = models.load(EARLIER / name)
+    assert type(found).__name__ == name
+    for model in (found, type(found).load(EARLIER / name)):
+        for said, then in zip(model.predict(texts, probabilities=True), expected, strict=True):
+            for task, now in said.items():
+                for one, other in zip(_flat(now), _flat(then[task]), strict=True):
+                    assert one == pytest.approx(other, rel=1e-4)
+    found.save(tmp_path)
+    again = models.load(tmp_path)
+    assert_same(again, found)
+    assert again.predict(texts, probabilities=True) == found.predict(texts, probabilities=True)
+    assert (again.long, again.max_length) == (found.long, found.max_length)
+
+
+def _flat(said: Any) -> list[float]:
+    rows = said if isinstance(said, list) else [said]
+    return [row[label] for row in rows for label in sorted(row)]
