@@ -27,15 +27,23 @@ def afresh() -> Iterator[None]:
     """Make modules as if nothing else was going on.
 
     First weights are drawn, then overwritten, which is not to change what the caller draws next;
-    tensors made in inference mode could not be trained; and a default device is not asked for.
+    tensors made in inference mode could not be trained; and what a default type rounds or a default
+    device holds would depend on the program that saves and the one that loads.
     """
-    with (
-        torch.random.fork_rng(devices=[]),
-        torch.inference_mode(False),
-        torch.enable_grad(),
-        torch.device("cpu"),
-    ):
-        yield
+    default = torch.get_default_dtype()
+    if default != torch.float32:  # of all threads, so it is left alone where it is that already
+        torch.set_default_dtype(torch.float32)
+    try:
+        with (
+            torch.random.fork_rng(devices=[]),
+            torch.inference_mode(False),
+            torch.enable_grad(),
+            torch.device("cpu"),
+        ):
+            yield
+    finally:
+        if default != torch.float32:
+            torch.set_default_dtype(default)
 
 
 @contextlib.contextmanager

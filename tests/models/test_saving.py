@@ -168,6 +168,19 @@ def test_another_process_another_folder_and_other_defaults(tmp_path: Path) -> No
     assert done.stdout.strip() == str(model.predict(["we see a sea"], probabilities=True))
 
 
+def test_what_was_made_with_another_default_type_is_read_with_the_usual_one(tmp_path: Path) -> None:
+    torch.set_default_dtype(torch.float64)
+    try:
+        model = transformer().eval()
+        model.save(tmp_path)
+        assert torch.get_default_dtype() == torch.float64
+    finally:
+        torch.set_default_dtype(torch.float32)
+    found = models.load(tmp_path)
+    assert_same(found, model)
+    assert found.predict(TEXTS, probabilities=True) == model.predict(TEXTS, probabilities=True)
+
+
 def test_sinusoids_that_were_rounded_stay_so(tmp_path: Path) -> None:
     model = transformer(crf=False).to(torch.bfloat16).to(torch.float32)
     fresh = dict(transformer(crf=False).named_buffers())
