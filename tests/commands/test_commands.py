@@ -19,7 +19,7 @@ from tiny_runs import THREE, write_data, write_run
 
 from mtl_utils import corpora
 from mtl_utils.commands import comparing, line, main, training
-from mtl_utils.models import TextModel
+from mtl_utils.models import NGramLanguageModel, TextModel
 
 
 @pytest.fixture(scope="module")
@@ -458,3 +458,12 @@ def test_a_traceback_is_shown_when_asked_for(
 def test_warnings_are_lines(capsys: pytest.CaptureFixture[str]) -> None:
     line._show_warning(UserWarning("two\nlines"))
     assert capsys.readouterr().err == "warning: two lines\n"
+
+
+def test_a_model_that_reads_no_rows_is_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    NGramLanguageModel(2).fit([["a", "b"]]).save(tmp_path / "model")
+    said = refused(capsys, "predict", tmp_path, "-")
+    assert "holds a NGramLanguageModel, which reads no rows of data sets" in said
+    assert "models.load(folder)" in said
