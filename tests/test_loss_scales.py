@@ -152,7 +152,7 @@ def test_losses_a_token_are_measured_alike_on_every_scale() -> None:
     part = Labelled(words, [["O"] * 3, ["O"]], ["x y", "y z x"], [[0] * 3, [0]], [0, 1])
     tokenizer = BiLSTMFramework.train_tokenizer(part.words, part.french, 270)
     found = []
-    for scale in (None, "token", "text", "uniform"):
+    for scale in ("token", "text", "uniform"):
         torch.manual_seed(0)
         model = BiLSTMFramework(tokenizer, ("O", "B-X", "I-X"), 8, scale=scale)
         written = measure_translation(model, part)["translation_loss"]
@@ -166,11 +166,10 @@ def test_losses_a_token_are_measured_alike_on_every_scale() -> None:
 def test_the_framework_gives_a_scale_to_all_its_tasks() -> None:
     tokenizer = BiLSTMFramework.train_tokenizer([["a"]], ["x"], 260)
     scales = {}
-    for scale in (None, "uniform"):
-        model = BiLSTMFramework(tokenizer, ("O", "B-X", "I-X"), 8, scale=scale)
-        scales[scale] = {name: model.head(name).scale for name in model.tasks}
-    assert scales[None] == {"tags": "token", "translation": "token", "language": "text"}
-    assert set(scales["uniform"].values()) == {"uniform"}
+    for settings in ({}, {"scale": "uniform"}):
+        model = BiLSTMFramework(tokenizer, ("O", "B-X", "I-X"), 8, **settings)
+        scales[len(settings)] = {model.head(name).scale for name in model.tasks}
+    assert scales == {0: {"text"}, 1: {"uniform"}}
 
 
 def test_crossner_goes_through_files_unchanged(

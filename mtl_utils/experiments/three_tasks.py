@@ -134,7 +134,11 @@ def train_and_measure(config: Config, seed: int) -> tuple[BiLSTMFramework, dict[
     """
     splits = corpus(seed)
     torch.manual_seed(seed)
-    model = BiLSTMFramework(tokenizer(seed), NAMES, config["width"], tasks=config["tasks"])
+    model = BiLSTMFramework(
+        tokenizer(seed), NAMES, config["width"], tasks=config["tasks"], scale="token"
+    )
+    if "language" in config["tasks"]:  # as recorded: its loss alone was one of whole texts
+        model.heads["language"].scale = "text"
     validation = splits["validation"].first(MEASURED)
     held_out = examples_of(model, validation, config["tasks"])
     kept = BestByTask(validation, BatchLoader(held_out, max_tokens=4000))

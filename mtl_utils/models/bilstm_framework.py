@@ -20,12 +20,17 @@ from mtl_utils.models import given
 from mtl_utils.multitask import MultiTaskModel
 from mtl_utils.nn import BiLSTMEncoder, Hypothesis, ProjectedEncoder, SelfAttentiveDecoder, sample
 from mtl_utils.nn.evaluation_mode import evaluation_mode
-from mtl_utils.objectives.scales import Scale
+from mtl_utils.objectives.scales import DEFAULT_SCALE, Scale
 from mtl_utils.sharing import SharedDecoder
-from mtl_utils.tasks import LanguageModeling, LanguageModelingHead, Tagging
+from mtl_utils.tasks import (
+    LanguageModeling,
+    LanguageModelingHead,
+    Tagging,
+    Task,
+    Translation,
+    TranslationOutput,
+)
 from mtl_utils.tasks.word_head import word_starts
-
-from mtl_utils.tasks import Task, Translation, TranslationOutput  # isort: skip
 
 TAGS, TRANSLATION, LANGUAGE = TASKS = ("tags", "translation", "language")
 
@@ -50,13 +55,13 @@ class BiLSTMFramework(MultiTaskModel):
         max_length: Longest translation that is written, in tokens.
         tasks: Which of the three tasks to have.
         target_language: Its code; see ``language`` of :class:`mtl_utils.tasks.Translation`.
-        scale: Of all losses, see :data:`mtl_utils.objectives.Scale`. If ``None``, the default of
-            the tasks for tags and translation, and ``"text"`` for the language.
+        scale: Of all losses, see :data:`mtl_utils.objectives.Scale`.
 
     Raises:
         ValueError: If a task is not one of the three, a size is below 1, ``width`` is odd,
             ``dropout`` is outside [0, 1), the labels are refused by
-            :class:`mtl_utils.tasks.Tagging`, or the language is not given as a code.
+            :class:`mtl_utils.tasks.Tagging`, the language is not given as a code, or there is no
+            such scale.
         TypeError: If an argument is not of its kind.
     """
 
@@ -74,7 +79,7 @@ class BiLSTMFramework(MultiTaskModel):
         tasks: Sequence[str] = TASKS,
         target_language: str | None = None,
         *,
-        scale: Scale | None = None,
+        scale: Scale = DEFAULT_SCALE,
     ) -> None:
         given.check_tokenizer("tokenizer", tokenizer)
         given.check_label_names("labels", labels)
@@ -99,12 +104,11 @@ class BiLSTMFramework(MultiTaskModel):
             written=[TRANSLATION],
             continued=[LANGUAGE],
         )
-        scaled: dict[str, Any] = {} if scale is None else {"scale": scale}
-        tagging = Tagging(TAGS, tuple(labels), dropout=dropout, **scaled)
-        writing: dict[str, Any] = {"smoothing": smoothing, "max_length": max_length}
-        writing |= scaled | {"own_decoder": False, "language": target_language}
+        tagging = Tagging(TAGS, tuple(labels), dropout=dropout, scale=scale)
+        writing: dict[str, Any] = {"smoothing": smoothing, "max_length": max_length, "scale": scale}
+        writing |= {"own_decoder": False, "language": target_language}
         translation = Translation(TRANSLATION, tokenizer, **writing)
-        language = LanguageModeling(LANGUAGE, vocab_size, **(scaled or {"per": "sequence"}))
+        language = LanguageModeling(LANGUAGE, vocab_size, scale=scale)
         made: list[Task] = [tagging, translation, language]
         super().__init__(sharing, [task for task in made if task.name in tasks])
         self.tagging, self.translation, self.language = tagging, translation, language

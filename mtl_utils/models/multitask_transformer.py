@@ -24,6 +24,7 @@ from mtl_utils.models.text_reading import Text, listed
 from mtl_utils.models.three_tasks import TASKS, ThreeTaskModel
 from mtl_utils.nn import TransformerEncoder
 from mtl_utils.objectives.base import Losses
+from mtl_utils.objectives.scales import DEFAULT_SCALE, Scale
 from mtl_utils.saving.stored_model import part
 from mtl_utils.sharing import HardSharing
 
@@ -74,6 +75,7 @@ class MultiTaskTransformer(ThreeTaskModel):
         norm_first: See :class:`mtl_utils.nn.Residual`.
         activation: ``"relu"`` or ``"gelu"``.
         long: What becomes of texts that are longer than ``max_length``; see :class:`TextModel`.
+        scale: Of the losses, see :data:`mtl_utils.objectives.Scale`.
 
     Raises:
         ValueError: If a size is below 1, a number of names is not that of the labels, the tokenizer
@@ -106,6 +108,7 @@ class MultiTaskTransformer(ThreeTaskModel):
         activation: str = "relu",
         long: str = "error",
         crf: bool = False,
+        scale: Scale = DEFAULT_SCALE,
     ) -> None:
         check_sizes(
             num_classes=num_classes,
@@ -141,6 +144,7 @@ class MultiTaskTransformer(ThreeTaskModel):
             smoothing=smoothing,
             dropout=dropout,
             long=long,
+            scale=scale,
         )
 
     @classmethod

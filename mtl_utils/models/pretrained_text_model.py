@@ -11,6 +11,7 @@ from mtl_utils.data.pretrained_tokenizer import PretrainedTokenizer
 from mtl_utils.models.three_tasks import ThreeTaskModel
 from mtl_utils.nn import PretrainedEncoder
 from mtl_utils.nn.rebuilding import Recipe
+from mtl_utils.objectives.scales import DEFAULT_SCALE, Scale
 from mtl_utils.saving.stored_model import part
 from mtl_utils.sharing import HardSharing
 
@@ -37,6 +38,7 @@ class PretrainedTextModel(ThreeTaskModel):
         dropout: Probability of dropping a unit before each head. The encoder's own is set by its
             configuration.
         long: What becomes of texts that are longer than ``max_length``; see :class:`TextModel`.
+        scale: Of the losses, see :data:`mtl_utils.objectives.Scale`.
         pretrained: See :class:`mtl_utils.nn.PretrainedEncoder`.
         revision: Likewise.
         local_files_only: Likewise.
@@ -64,6 +66,7 @@ class PretrainedTextModel(ThreeTaskModel):
         smoothing: float = 0.0,
         dropout: float = 0.1,
         long: str = "error",
+        scale: Scale = DEFAULT_SCALE,
         pretrained: bool = True,
         revision: str | None = None,
         local_files_only: bool = False,
@@ -89,6 +92,7 @@ class PretrainedTextModel(ThreeTaskModel):
             "smoothing": smoothing,
             "dropout": dropout,
             "long": long,
+            "scale": scale,
         }
         super().__init__(HardSharing(encoder), classes, tags, tokenizer=tokenizer, **options)
 

@@ -115,6 +115,7 @@ class Seq2Seq(MultiTaskModel):
             decoder=decoder,
             tokenize=tokenize,
             language=language,
+            scale="token",  # of one task alone it does not matter, and perplexity follows from it
         )
         if encoder is None:
             encoder = BiLSTMEncoder(source.vocab_size, width, num_layers, dropout)

@@ -78,7 +78,8 @@ class Tagger(MultiTaskModel):
         check_probability("word_dropout", word_dropout)
         check_flag("crf", crf)
         check_flag("constrained", constrained)
-        task = Tagging(TASK, tuple(labels), crf, constrained, dropout=dropout)
+        # Of one task alone the scale does not matter; a mean per word can be read.
+        task = Tagging(TASK, tuple(labels), crf, constrained, dropout=dropout, scale="token")
         embedding = None
         if character_width:
             embedding = WordCharacterEmbedding(

@@ -19,6 +19,7 @@ from mtl_utils.models.predicting import Pair
 from mtl_utils.models.rows import Rows, is_rows
 from mtl_utils.models.text_model import TextModel
 from mtl_utils.models.text_reading import Text, check_words, listed, numbered, paired
+from mtl_utils.objectives.scales import DEFAULT_SCALE, Scale
 from mtl_utils.sharing import Sharing
 from mtl_utils.tasks import Classification, PairClassification, Tagging
 
@@ -52,6 +53,7 @@ class ThreeTaskModel(TextModel):
         crf: Whether to score whole sequences of tags; see :class:`mtl_utils.tasks.Tagging`.
         smoothing: Label smoothing of all tasks while training.
         dropout: Probability of dropping a unit before each head.
+        scale: Of the losses, see :data:`mtl_utils.objectives.Scale`.
 
     Raises:
         ValueError: As the three tasks; if ``max_length`` is more than an encoder reads, or there is
@@ -73,8 +75,9 @@ class ThreeTaskModel(TextModel):
         smoothing: float = 0.0,
         dropout: float = 0.1,
         long: str = "error",
+        scale: Scale = DEFAULT_SCALE,
     ) -> None:
-        options: dict[str, Any] = {"smoothing": smoothing, "dropout": dropout}
+        options: dict[str, Any] = {"smoothing": smoothing, "dropout": dropout, "scale": scale}
         check_label_names("classes", classes)
         check_label_names("tags", tags)
         check_flag("crf", crf)

@@ -66,13 +66,11 @@ class LanguageModeling(TextTask):
             )
         check_scale(self.scale)
         check_columns(text=self.text)
-        if self.per == "sequence":
-            if self.scale not in ("text", DEFAULT_SCALE):
-                raise ValueError(
-                    f'scale={self.scale!r} and per="sequence", which is the scale "text", '
-                    "contradict one another; leave per out"
-                )
-            object.__setattr__(self, "scale", "text")
+        if self.per == "sequence" and self.scale != "text":
+            raise ValueError(
+                f'scale={self.scale!r} and per="sequence", which is the scale "text", contradict '
+                "one another; leave per out"
+            )
 
     def label(self, input_ids: Sequence[int]) -> list[int]:
         """Return the label of an input: at each position the token that follows it.

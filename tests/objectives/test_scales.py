@@ -199,7 +199,7 @@ def test_heads_scale_their_losses(case: str) -> None:
         torch.testing.assert_close(loss_of(case, scale), loss, **EXACT)
         head, _, batch = head_and_batch(case, scale=scale)
         assert head.count(batch) == (texts if scale == "text" else counted.sum())
-    torch.testing.assert_close(loss_of(case, None), token, rtol=0, atol=0)
+    torch.testing.assert_close(loss_of(case, None), loss_of(case, "text"), rtol=0, atol=0)
 
 
 @in_every_case

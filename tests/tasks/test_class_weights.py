@@ -54,7 +54,7 @@ def test_the_loss_of_tags_is_that_of_pytorch():
     rows = [[0, 1, -100], [2], [-100, -100]]
     batch = collate([Example([5] * len(row), {"x": row}) for row in rows])
     hidden = states_of(batch)
-    head = Tagging("x", LABELS, class_weights=WEIGHTS).head(4)
+    head = Tagging("x", LABELS, class_weights=WEIGHTS, scale="token").head(4)
     flat = head.output(hidden).flatten(0, 1)
     expected = functional.cross_entropy(flat, batch.labels["x"].flatten(), weight=TENSOR)
     same(head.loss(head(hidden, batch), batch), expected, hidden)

@@ -22,7 +22,8 @@ sentences = st.lists(st.integers(1, VOCABULARY - 1), min_size=1, max_size=6)
 def make(seed=0, **settings):
     torch.manual_seed(seed)
     encoder = LSTMEncoder(VOCABULARY, WIDTH, dropout=0.0)
-    task = LanguageModeling("lm", VOCABULARY, **settings)
+    scale = {} if "per" in settings else {"scale": "token"}
+    task = LanguageModeling("lm", VOCABULARY, **scale, **settings)
     return MultiTaskModel(HardSharing(encoder), [task]).double().eval(), task
 
 

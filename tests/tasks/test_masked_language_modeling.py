@@ -208,7 +208,7 @@ def test_it_is_learnt_beside_a_task_and_goes_on_bit_for_bit_where_it_was_cut(tmp
     # After n comes n + 1, so that a hidden token can be told from its neighbours.
     generator = torch.Generator().manual_seed(0)
     starts = torch.randint(5, 12, (48,), generator=generator).tolist()
-    task = MaskedLanguageModeling("mlm", 18, MASK, special_ids=SPECIAL, share=0.3)
+    task = MaskedLanguageModeling("mlm", 18, MASK, special_ids=SPECIAL, share=0.3, scale="token")
     topic = Classification("topic", ("low", "high"), pooling="mean")
     plain = BatchLoader([Example(range(n, n + 6)) for n in starts], batch_size=8, seed=1)
     labelled = [Example(range(n, n + 6), {"topic": int(n > 8)}) for n in starts]

@@ -31,7 +31,7 @@ with_crf = pytest.mark.parametrize("crf", [False, True])
 
 def make(seed=0, labels=TAGS, scale=1.0, **settings):
     """Return a head whose parameters are all drawn at random."""
-    head = Tagging("tags", labels, **settings).head(WIDTH).double().eval()
+    head = Tagging("tags", labels, scale="token", **settings).head(WIDTH).double().eval()
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for p in head.parameters():
@@ -162,7 +162,7 @@ def test_with_a_crf_the_loss_is_the_mean_per_token_of_sentences(rows, seed):
 def test_an_untrained_crf_costs_what_cross_entropy_costs():
     hidden, batch = some_batch([[0, 1, -100, 2], [3], [-100]])
     torch.manual_seed(0)
-    head = Tagging("tags", TAGS, crf=True).head(WIDTH).double()
+    head = Tagging("tags", TAGS, crf=True, scale="token").head(WIDTH).double()
     emissions = head(hidden, batch)
     expected = classification_loss(emissions, batch.labels["tags"])
     torch.testing.assert_close(head.loss(emissions, batch), expected, **EXACT)

@@ -24,7 +24,7 @@ labels = st.lists(st.integers(4, 10), max_size=5).map(lambda ids: [*ids, EOS])
 def make(seed=0, **settings):
     torch.manual_seed(seed)
     settings = {"dropout": 0.0, "max_length": 7, **settings}
-    return Translation("fr", WORDS, **settings).head(WIDTH).double().eval()
+    return Translation("fr", WORDS, scale="token", **settings).head(WIDTH).double().eval()
 
 
 def some_batch(rows, seed=0):
