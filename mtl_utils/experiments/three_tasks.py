@@ -16,6 +16,7 @@ from mtl_utils.experiments.joint_measures import MEASURES, probes, tagging_score
 from mtl_utils.experiments.registry import Config, Experiment
 from mtl_utils.models import BiLSTMFramework, MultiTaskModel
 from mtl_utils.objectives import FixedWeights
+from mtl_utils.tasks import LanguageModelingHead
 from mtl_utils.training import (
     AlternatingBatches,
     JointBatches,
@@ -137,8 +138,10 @@ def train_and_measure(config: Config, seed: int) -> tuple[BiLSTMFramework, dict[
     model = BiLSTMFramework(
         tokenizer(seed), NAMES, config["width"], tasks=config["tasks"], scale="token"
     )
-    if "language" in config["tasks"]:  # as recorded: its loss alone was one of whole texts
-        model.heads["language"].scale = "text"
+    if "language" in config["tasks"]:
+        head = model.head("language")
+        assert isinstance(head, LanguageModelingHead)
+        head.scale = "text"  # as recorded: this loss alone was one of whole texts
     validation = splits["validation"].first(MEASURED)
     held_out = examples_of(model, validation, config["tasks"])
     kept = BestByTask(validation, BatchLoader(held_out, max_tokens=4000))

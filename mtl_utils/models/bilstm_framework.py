@@ -85,10 +85,7 @@ class BiLSTMFramework(MultiTaskModel):
         given.check_label_names("labels", labels)
         check_sizes(max_length=max_length)
         check_several("tasks", tasks, "names")
-        unknown = [task for task in tasks if task not in TASKS]
-        if unknown:
-            raise ValueError(f"There is no task {unknown[0]!r}; the tasks are {list(TASKS)}")
-        if not tasks or len(set(tasks)) < len(tasks):
+        if not tasks or len(set(tasks)) < len(tasks) or not set(tasks) <= set(TASKS):
             raise ValueError(
                 f"tasks must be at least one task of {list(TASKS)}, none twice, got {tasks!r}"
             )

@@ -375,7 +375,7 @@ def test_what_is_no_sentence_and_no_setting(trained, error, message, call):
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"tasks": ("tags", "parsing")}, r"no task 'parsing'; the tasks are \['tags', 'trans"),
+        ({"tasks": ("tags", "parsing")}, r"at least one task of \['tags', 'trans"),
         ({"tasks": ()}, "at least one task"),
         ({"width": 7}, "width must be even"),
         ({"width": 0}, "width must be at least 1"),
