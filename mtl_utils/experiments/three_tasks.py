@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,8 +15,7 @@ from mtl_utils.experiments.atlas_tasks import NAMES, Labelled, corpus, examples_
 from mtl_utils.experiments.joint_measures import MEASURES, probes, tagging_scores
 from mtl_utils.experiments.registry import Config, Experiment
 from mtl_utils.models import BiLSTMFramework, MultiTaskModel
-from mtl_utils.objectives import FixedWeights
-from mtl_utils.tasks import LanguageModelingHead
+from mtl_utils.objectives import FixedWeights, Scale
 from mtl_utils.training import (
     AlternatingBatches,
     JointBatches,
@@ -28,6 +27,9 @@ from mtl_utils.training import (
 
 MEASURED = 300
 """Sentences of the validation split, and of the test split, on which every run is measured."""
+
+SCALES: Mapping[str, Scale] = {"tags": "token", "translation": "token", "language": "text"}
+"""Of the losses, as recorded; their weights belong to them."""
 
 BEGINNINGS = ("The", "Two weeks after", "Le", "Deux semaines après")
 """Beginnings that a language model continues."""
@@ -136,12 +138,8 @@ def train_and_measure(config: Config, seed: int) -> tuple[BiLSTMFramework, dict[
     splits = corpus(seed)
     torch.manual_seed(seed)
     model = BiLSTMFramework(
-        tokenizer(seed), NAMES, config["width"], tasks=config["tasks"], scale="token"
+        tokenizer(seed), NAMES, config["width"], tasks=config["tasks"], scale=SCALES
     )
-    if "language" in config["tasks"]:
-        head = model.head("language")
-        assert isinstance(head, LanguageModelingHead)
-        head.scale = "text"  # as recorded: this loss alone was one of whole texts
     validation = splits["validation"].first(MEASURED)
     held_out = examples_of(model, validation, config["tasks"])
     kept = BestByTask(validation, BatchLoader(held_out, max_tokens=4000))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -55,13 +55,13 @@ class BiLSTMFramework(MultiTaskModel):
         max_length: Longest translation that is written, in tokens.
         tasks: Which of the three tasks to have.
         target_language: Its code; see ``language`` of :class:`mtl_utils.tasks.Translation`.
-        scale: Of all losses, see :data:`mtl_utils.objectives.Scale`.
+        scale: Of all losses, see :data:`mtl_utils.objectives.Scale`; or that of each task by name.
 
     Raises:
         ValueError: If a task is not one of the three, a size is below 1, ``width`` is odd,
-            ``dropout`` is outside [0, 1), the labels are refused by
-            :class:`mtl_utils.tasks.Tagging`, the language is not given as a code, or there is no
-            such scale.
+            ``dropout`` is outside [0, 1), there is no such scale, the language is not given as a
+            code, or the labels are refused by :class:`mtl_utils.tasks.Tagging`.
+        KeyError: If a scale is given for another task.
         TypeError: If an argument is not of its kind.
     """
 
@@ -79,7 +79,7 @@ class BiLSTMFramework(MultiTaskModel):
         tasks: Sequence[str] = TASKS,
         target_language: str | None = None,
         *,
-        scale: Scale = DEFAULT_SCALE,
+        scale: Scale | Mapping[str, Scale] = DEFAULT_SCALE,
     ) -> None:
         given.check_tokenizer("tokenizer", tokenizer)
         given.check_label_names("labels", labels)
@@ -101,11 +101,15 @@ class BiLSTMFramework(MultiTaskModel):
             written=[TRANSLATION],
             continued=[LANGUAGE],
         )
-        tagging = Tagging(TAGS, tuple(labels), dropout=dropout, scale=scale)
-        writing: dict[str, Any] = {"smoothing": smoothing, "max_length": max_length, "scale": scale}
-        writing |= {"own_decoder": False, "language": target_language}
+        scales = scale if isinstance(scale, Mapping) else dict.fromkeys(TASKS, scale)
+        if not set(scales) <= set(TASKS):
+            raise KeyError(f"scale has {list(scales)}; the tasks are {list(TASKS)}")
+        of_tags, of_translation, of_language = (scales.get(task, DEFAULT_SCALE) for task in TASKS)
+        tagging = Tagging(TAGS, tuple(labels), dropout=dropout, scale=of_tags)
+        writing: dict[str, Any] = {"smoothing": smoothing, "max_length": max_length}
+        writing |= {"own_decoder": False, "language": target_language, "scale": of_translation}
         translation = Translation(TRANSLATION, tokenizer, **writing)
-        language = LanguageModeling(LANGUAGE, vocab_size, scale=scale)
+        language = LanguageModeling(LANGUAGE, vocab_size, scale=of_language)
         made: list[Task] = [tagging, translation, language]
         super().__init__(sharing, [task for task in made if task.name in tasks])
         self.tagging, self.translation, self.language = tagging, translation, language
@@ -190,8 +194,7 @@ class BiLSTMFramework(MultiTaskModel):
 
         Args:
             sentences: Each a sequence of words.
-            max_tokens: How many pieces, padding included, are read at a time; it does not change
-                the result.
+            max_tokens: Pieces read at a time, padding included; it does not change the result.
 
         Returns:
             One tag a word, sentence by sentence in the same order.
@@ -213,8 +216,7 @@ class BiLSTMFramework(MultiTaskModel):
 
         Args:
             sentences: Each a sequence of words.
-            max_tokens: How many pieces, padding included, are read at a time; it does not change
-                the result.
+            max_tokens: Pieces read at a time, padding included; it does not change the result.
 
         Returns:
             For each sentence the states at the first pieces of its words, ``[words, D]``.
@@ -244,8 +246,7 @@ class BiLSTMFramework(MultiTaskModel):
             sentences: Each a sequence of words.
             beam_size: 1 searches greedily.
             length_penalty: See :func:`mtl_utils.nn.beam_search`.
-            max_tokens: How many pieces, padding included, are read at a time; it does not change
-                the result.
+            max_tokens: Pieces read at a time, padding included; it does not change the result.
 
         Returns:
             One translation a sentence, in the same order.
