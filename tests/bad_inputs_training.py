@@ -92,6 +92,7 @@ ENTRY_POINTS = [
             "seed": NOT_SEEDS,
             "validate_every": NOT_SIZES,
             "checkpoint_every": NOT_WHOLE_OR_NONE,
+            "accumulate": NOT_SIZES,
         },
     ),
     EntryPoint(

@@ -42,7 +42,16 @@ class Losses:
 
 
 class Balancer(torch_nn.Module):
-    """Turns K losses into one update."""
+    """Turns K losses into one update.
+
+    Attributes:
+        adds_up: Whether the gradients that it makes of the parts of a batch add up to that of the
+            whole: so it is where it back-propagates a sum of losses under weights that depend on no
+            loss. What looks at losses or gradients, or adds terms of its own, has to see the whole
+            batch, and cannot accumulate gradients.
+    """
+
+    adds_up: bool = False
 
     def loss_weights(self, tasks: Iterable[str]) -> dict[str, float]:
         """Return what the loss of each task is multiplied by in the next update.

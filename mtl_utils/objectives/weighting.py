@@ -24,6 +24,8 @@ class FixedWeights(Balancer):
         TypeError: If the weights are no numbers by name.
     """
 
+    adds_up = True
+
     def __init__(self, weights: Mapping[str, float]) -> None:
         super().__init__()
         if not isinstance(weights, Mapping):
@@ -76,6 +78,8 @@ class FixedWeights(Balancer):
 
 class EqualWeights(Balancer):
     r"""Minimise :math:`\sum_k L_k + \Omega`: every task counts the same."""
+
+    adds_up = True
 
     def backward(
         self,

@@ -57,6 +57,29 @@ class Sharing(Rebuildable):
         """
         raise NotImplementedError
 
+    def penalty_counts(self, batch: Batch, tasks: Sequence[str]) -> dict[str, Tensor]:
+        """Return how many texts the parts of a penalty on states will be means over.
+
+        It is what :class:`Shared` says of them, known before anything is computed: where one step
+        is made of several batches, each is weighted by its part of the whole.
+
+        Args:
+            batch: The batch.
+            tasks: Names of the tasks.
+
+        Returns:
+            By task; nothing where the penalty is not on states.
+
+        Raises:
+            NotImplementedError: If the penalty is on states, and a family does not say it.
+        """
+        if self.penalty_on_states:
+            raise NotImplementedError(
+                f"{type(self).__name__} has a penalty on states and does not say beforehand how "
+                "many texts it is over; define penalty_counts(batch, tasks)"
+            )
+        return {}
+
     def causal(self, task: str) -> bool:
         """Tell whether the states given to a task have seen no later token.
 

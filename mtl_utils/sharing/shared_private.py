@@ -132,6 +132,15 @@ class SharedPrivate(Sharing):
         logits: Tensor = self.adversary(reverse_gradient(mean, self.adversary_strength))
         return logits
 
+    def penalty_counts(self, batch: Batch, tasks: Sequence[str]) -> dict[str, Tensor]:
+        """Count the texts that have a label of each task; see :meth:`Sharing.penalty_counts`.
+
+        Args:
+            batch: The batch.
+            tasks: Names of the tasks.
+        """
+        return {task: _texts_of(task, batch).sum() for task in tasks if task in batch.labels}
+
     def causal(self, task: str) -> bool:
         """Tell whether both encoders of a task are causal.
 
@@ -167,8 +176,8 @@ class SharedPrivate(Sharing):
         """Return the sum over the tasks, its parts, and the texts that each is a mean over."""
         mask, total = batch.inputs.mask, features.new_zeros(())
         parts: dict[str, Tensor] = {}
-        counts: dict[str, Tensor] = {}
-        labelled = {task: own for task, own in private.items() if task in batch.labels}
+        counts = self.penalty_counts(batch, list(private))
+        labelled = {task: private[task] for task in counts}
         if not labelled:
             return total, parts, counts
         if self.adversary is not None:
@@ -183,7 +192,7 @@ class SharedPrivate(Sharing):
                 terms.append(_mean(surprise[:, self.private.task_names.index(task)], texts))
             for term in terms:
                 total = total + term
-            parts[task], counts[task] = sum(terms, start=features.new_zeros(())), texts.sum()
+            parts[task] = sum(terms, start=features.new_zeros(()))
         return total, parts, counts
 
 

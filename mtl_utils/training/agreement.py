@@ -7,7 +7,7 @@ zero, by which momentum and weight decay would go on moving them.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator
 
 import torch
 from accelerate import Accelerator  # type: ignore[import-untyped]
@@ -17,8 +17,7 @@ from torch import Tensor
 from mtl_utils.data.batch import Batch
 from mtl_utils.data.loading import Loader, as_promised
 from mtl_utils.multitask import MultiTaskModel
-
-Batches = Batch | Mapping[str, Batch]
+from mtl_utils.training.processes import Batches
 
 #: What a process has to say of its next batch.
 _ENDED, _READ, _FAILED = range(3)
@@ -69,6 +68,34 @@ def training_batches(
             if any(row[1 + len(names) + place] for row in table)
         ]
         yield _only(step.batches, counted, reorder=True)
+
+
+def windows(batches: Iterable[Batches], size: int) -> Iterator[list[Batches]]:
+    """Put together what makes one step.
+
+    Nothing is read ahead: of what is not yielded yet, a loader has been asked for nothing.
+
+    Args:
+        batches: The batches of an epoch.
+        size: How many make a step; the last step may have fewer.
+    """
+    window: list[Batches] = []
+    for each in batches:
+        window.append(each)
+        if len(window) == size:
+            yield window
+            window = []
+    if window:
+        yield window
+
+
+def tasks_of(batches: Batches) -> list[str]:
+    """Name the tasks that there are labels of.
+
+    Args:
+        batches: One batch, or one a task.
+    """
+    return list(batches.labels if isinstance(batches, Batch) else batches)
 
 
 def same_number(num_batches: int, accelerator: Accelerator) -> None:
@@ -157,8 +184,8 @@ def _by_task(batches: Batches) -> dict[str, Batch]:
 
 def _only(batches: Batches, tasks: list[str], reorder: bool = False) -> Batches:
     """Keep some tasks; what has no others stays as it is, unless the order is to be theirs."""
-    given = batches.labels if isinstance(batches, Batch) else batches
-    if list(given) == tasks or (not reorder and set(given) == set(tasks)):
+    given = tasks_of(batches)
+    if given == tasks or (not reorder and set(given) == set(tasks)):
         return batches
     if isinstance(batches, Batch):
         return Batch(batches.inputs, {task: batches.labels[task] for task in tasks})

@@ -40,6 +40,10 @@ class TrainerConfig:
         validate_every: Epochs from one validation to the next; the last epoch always has one.
         checkpoint_every: Steps from one checkpoint to the next, beside the one after each epoch;
             ``None`` writes those alone.
+        accumulate: Batches whose gradients make one step, where memory holds only one of them. The
+            step is that of a single batch with all their rows: each loss is the mean over what it
+            counts in all of them, and the gradient is clipped as a whole. Schedules, ``max_steps``
+            and ``checkpoint_every`` count steps; the last step of an epoch may have fewer batches.
 
     Raises:
         ValueError: If a setting is outside its range, or there is no such choice.
@@ -60,6 +64,7 @@ class TrainerConfig:
     seed: int = 0
     validate_every: int = 1
     checkpoint_every: int | None = None
+    accumulate: int = 1
 
     def __post_init__(self) -> None:
         self._check_whole_numbers()
@@ -85,6 +90,7 @@ class TrainerConfig:
             "patience": 1,
             "validate_every": 1,
             "checkpoint_every": 1,
+            "accumulate": 1,
         }
         optional = ("max_steps", "patience", "checkpoint_every")
         for name, smallest in least.items():

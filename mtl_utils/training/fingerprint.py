@@ -21,6 +21,9 @@ from mtl_utils.training.precision import choose_precision
 _HARMLESS = ("checkpoint_every", "epochs", "max_steps")
 _MOST_DIFFERENCES, _LONGEST_SHOWN = 8, 80
 
+#: What settings were before they could be set.
+_BEFORE: Mapping[str, Plain] = {"config.accumulate": 1}
+
 Fingerprint = dict[str, Plain]
 Weights = Mapping[str, Any]
 
@@ -157,8 +160,10 @@ def _as_ever(here: Mapping[str, Any], name: str) -> bool:
     """Tell whether a setting is what every run had before it could be set.
 
     Checkpoints of before have no scale of losses, which were means over labels or, with the old
-    setting for it, over sequences.
+    setting for it, over sequences. Every batch was a step of its own.
     """
+    if name in _BEFORE:
+        return bool(here[name] == _BEFORE[name])
     owner, _, setting = name.rpartition(".")
     of_all = "text" if here.get(f"{owner}.per") == "sequence" else "token"
     return setting == "scale" and here[name] == of_all

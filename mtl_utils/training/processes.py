@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TypeVar
@@ -20,8 +20,11 @@ from accelerate.utils import (  # type: ignore[import-untyped]
 from torch import Tensor
 from torch import nn as torch_nn
 
+from mtl_utils.data.batch import Batch
+from mtl_utils.multitask import MultiTaskModel
 from mtl_utils.objectives.base import Losses
 
+Batches = Batch | Mapping[str, Batch]
 Result = TypeVar("Result")
 
 #: The other processes wait while the first one validates.
@@ -62,7 +65,8 @@ def make_accelerator(mixed_precision: str) -> Accelerator:
         )
     if accelerator.gradient_accumulation_steps != 1:
         raise ValueError(
-            "Trainer does not accumulate gradients, but accelerate was started with "
+            "Trainer accumulates gradients itself, by TrainerConfig(accumulate=...), but "
+            "accelerate was started with "
             f"gradient_accumulation_steps={accelerator.gradient_accumulation_steps}. Set it to 1."
         )
     if mixed_precision == "fp16" and accelerator.device.type == "cpu":
@@ -89,8 +93,63 @@ class BatchLosses:
         """By task, the mean over what is counted, 0 where nothing is."""
         return {task: total / (self.counts[task] or 1.0) for task, total in self.sums.items()}
 
+    def __add__(self, other: BatchLosses) -> BatchLosses:
+        """Return those of two parts of a batch together."""
 
-def whole_batch(losses: Losses, accelerator: Accelerator) -> tuple[Losses, BatchLosses]:
+        def added(one: Mapping[str, float], more: Mapping[str, float]) -> dict[str, float]:
+            return {task: one.get(task, 0.0) + more.get(task, 0.0) for task in {**one, **more}}
+
+        sums, counts = added(self.sums, other.sums), added(self.counts, other.counts)
+        return BatchLosses(sums, counts, self.penalty + other.penalty)
+
+
+@dataclass(frozen=True)
+class Totals:
+    """What the losses of one step are means over, where its rows come in several batches.
+
+    Args:
+        counts: By task, how many labels are counted in all batches and processes.
+        penalty_counts: Of the parts of a penalty that are means over texts, how many texts.
+        parts: How many batches there are.
+    """
+
+    counts: Mapping[str, float]
+    penalty_counts: Mapping[str, float]
+    parts: int
+
+
+def totals_of(
+    batches: Sequence[Batches], model: MultiTaskModel, accelerator: Accelerator
+) -> Totals | None:
+    """Count what the losses of a step will be means over.
+
+    Args:
+        batches: Its batches, the same tasks in every process.
+        model: Its heads and its way of sharing know what they count.
+        accelerator: Knows the processes.
+
+    Returns:
+        ``None`` where there is a single batch, which is the whole itself.
+    """
+    if len(batches) < 2:
+        return None
+    found: tuple[dict[str, float], dict[str, float]] = ({}, {})
+    for each in batches:
+        for sums, counts in zip(found, model.counts(each), strict=True):
+            for task, count in counts.items():
+                sums[task] = sums.get(task, 0.0) + float(count)
+    if accelerator.num_processes > 1:
+        numbers = torch.tensor([n for sums in found for n in sums.values()], dtype=torch.float64)
+        if accelerator.device.type == "mps":
+            numbers = numbers.float()
+        summed = iter(accelerator.reduce(numbers.to(accelerator.device), reduction="sum").tolist())
+        found = tuple({task: next(summed) for task in sums} for sums in found)  # type: ignore[assignment]
+    return Totals(*found, len(batches))
+
+
+def whole_batch(
+    losses: Losses, accelerator: Accelerator, totals: Totals | None = None
+) -> tuple[Losses, BatchLosses]:
     r"""Turn the losses of the rows at hand into those of the whole batch.
 
     The mean of the processes' means is not the mean over the batch where they count different
@@ -100,16 +159,22 @@ def whole_batch(losses: Losses, accelerator: Accelerator) -> tuple[Losses, Batch
     look at losses see the same numbers everywhere. So it is with the parts of a penalty that are
     means over texts; what else a penalty has is the same in all processes.
 
+    Where the rows of a step come in several batches, one after the other, it is the same with
+    batches in the place of processes: the sum then goes over both, a loss has the value of its part
+    of the whole, and what a penalty has else is divided among the batches.
+
     Args:
         losses: The losses of the rows of this process.
         accelerator: Knows the processes.
+        totals: What the whole counts, where these rows are one of several batches.
 
     Returns:
         The losses to back-propagate, and their numbers, fetched from the device at once.
     """
     precise = torch.float32 if accelerator.device.type == "mps" else torch.float64
     several = accelerator.num_processes > 1
-    tasks, parts = list(losses.by_task), list(losses.penalty_by_task) if several else []
+    in_parts = several or totals is not None
+    tasks, parts = list(losses.by_task), list(losses.penalty_by_task) if in_parts else []
     means = [losses.by_task[task] for task in tasks] + [losses.penalty_by_task[t] for t in parts]
     device = losses.penalty.device
     counts = torch.stack(
@@ -119,16 +184,23 @@ def whole_batch(losses: Losses, accelerator: Accelerator) -> tuple[Losses, Batch
     rest = losses.penalty - sum(losses.penalty_by_task[task] for task in parts)
     local = torch.stack([mean.detach().to(precise) for mean in means]) * counts
     table = torch.cat([local, counts, rest.detach().to(precise)[None]])
-    if several:
+    if in_parts:
         world_size = accelerator.num_processes
-        table = accelerator.reduce(table, reduction="sum")
-        table[-1] /= world_size
-        sums, totals = table[:-1].view(2, len(means)).unbind()
-        totals = totals.masked_fill(totals == 0, 1)  # sums of weights may be below 1
+        if several:
+            table = accelerator.reduce(table, reduction="sum")
+            table[-1] /= world_size
+        sums, wholes = table[:-1].view(2, len(means)).unbind()
+        if totals is not None:
+            numbers = [totals.counts[task] for task in tasks]
+            numbers += [totals.penalty_counts[task] for task in parts]
+            wholes = torch.tensor(numbers, dtype=precise, device=device)
+            rest = rest / totals.parts
+            table[-1] /= totals.parts
+        wholes = wholes.masked_fill(wholes == 0, 1)  # sums of weights may be below 1
         scaled = [
             _with_value(mean * factor.to(mean.dtype), value)
             for mean, factor, value in zip(
-                means, counts * world_size / totals, sums / totals, strict=True
+                means, counts * world_size / wholes, sums / wholes, strict=True
             )
         ]
         losses = replace(
@@ -137,12 +209,12 @@ def whole_batch(losses: Losses, accelerator: Accelerator) -> tuple[Losses, Batch
             penalty=sum(scaled[len(tasks) :], start=_with_value(rest, table[-1])),
             penalty_by_task=dict(zip(parts, scaled[len(tasks) :], strict=True)),
         )
-        table[-1] += (sums / totals)[len(tasks) :].sum()
-    numbers = table.tolist()
+        table[-1] += (sums / wholes)[len(tasks) :].sum()
+    found = table.tolist()
     return losses, BatchLosses(
-        dict(zip(tasks, numbers, strict=False)),
-        dict(zip(tasks, numbers[len(means) :], strict=False)),
-        numbers[-1],
+        dict(zip(tasks, found, strict=False)),
+        dict(zip(tasks, found[len(means) :], strict=False)),
+        found[-1],
     )
 
 

@@ -64,27 +64,33 @@ class Progress:
         """
         vars(self).update(state_dict)
 
-    def add(self, losses: BatchLosses) -> None:
+    def add(self, losses: BatchLosses, batches: int = 1) -> None:
         """Count a step.
 
         Args:
-            losses: Of the whole batch.
+            losses: Of all its rows.
+            batches: How many batches it had.
         """
         for task, total in losses.sums.items():
             self.sums[task] = self.sums.get(task, 0.0) + total
             self.counts[task] = self.counts.get(task, 0.0) + losses.counts[task]
         self.penalty += losses.penalty
-        self.batch += 1
+        self.batch += batches
         self.step += 1
 
-    def training_losses(self) -> dict[str, float]:
-        """Return the columns of the history that the sums of the epoch give."""
+    def training_losses(self, accumulate: int = 1) -> dict[str, float]:
+        """Return the columns of the history that the sums of the epoch give.
+
+        Args:
+            accumulate: How many batches made a step; the last one may have had fewer.
+        """
+        steps = math.ceil(self.batch / accumulate)
         means = {
             f"train_{task}": total / self.counts[task]
             for task, total in self.sums.items()
             if self.counts[task] > 0
         }
-        penalty = {"train_penalty": self.penalty / self.batch} if self.penalty else {}
+        penalty = {"train_penalty": self.penalty / steps} if self.penalty else {}
         # Where nothing was counted there is no loss, not one of 0.
         return {"train_loss": sum(means.values()) if means else math.nan, **means, **penalty}
 

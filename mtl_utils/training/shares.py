@@ -21,56 +21,83 @@ PATIENCE = 3
 STEP = "step"
 
 Shares = dict[str, float]
+Gradients = Sequence[Tensor | None]
 
 
 class FaintTaskWarning(UserWarning):
     """A task hardly moves what it shares with others."""
 
 
-def gradient_shares(
-    losses: Losses,
-    weights: Mapping[str, float],
-    parameters: Sequence[torch_nn.Parameter],
-    accelerator: Accelerator,
-) -> Shares | None:
-    r"""Measure how much of the gradient on shared parameters is each task's own.
+class GradientShares:
+    r"""Measures how much of the gradient on shared parameters is each task's own.
 
     It is :math:`\lVert w_k g_k \rVert / \sum_j \lVert w_j g_j \rVert`, from a backward pass for
     each task that leaves graph, gradients and generators of random numbers as they are. Several
-    processes average their gradients first, so that it is that of the whole batch.
+    processes average their gradients first, and where a step has several batches their gradients
+    are added, so that it is that of the whole.
 
     Args:
-        losses: Of the whole batch, with their graph.
-        weights: By task, what its loss is multiplied by.
         parameters: What tasks share; those that require no gradient are left out.
         accelerator: Knows the processes, and the scale of the losses in half precision.
-
-    Returns:
-        By task from 0 to 1; ``None`` where nothing is shared, fewer than two tasks are at hand, or
-        gradients are zero or not finite.
     """
-    trained = [parameter for parameter in parameters if parameter.requires_grad]
-    if not trained or len(losses.by_task) < 2:
-        return None
-    scaler = accelerator.scaler
-    # In half precision small gradients would vanish; the factor is the same for all tasks.
-    factor = 1.0 if scaler is None else scaler.get_scale()
-    norms = {
-        task: abs(weights[task]) * _norm(factor * loss, trained, accelerator)
-        for task, loss in losses.by_task.items()
-    }
-    total = sum(norms.values())
-    if not (math.isfinite(total) and total > 0):
-        return None
-    return {task: norm / total for task, norm in norms.items()}
+
+    def __init__(self, parameters: Sequence[torch_nn.Parameter], accelerator: Accelerator) -> None:
+        self._trained = [parameter for parameter in parameters if parameter.requires_grad]
+        self._accelerator = accelerator
+        self._weights: dict[str, float] = {}
+        self._gradients: dict[str, Gradients] = {}
+
+    def add(self, losses: Losses, weights: Mapping[str, float]) -> None:
+        """Take the gradients of one batch of a step.
+
+        Args:
+            losses: Of the batch as a part of the whole, with their graph.
+            weights: By task, what its loss is multiplied by.
+        """
+        if not self._trained:
+            return
+        scaler = self._accelerator.scaler
+        # In half precision small gradients would vanish; the factor is the same for all tasks.
+        factor = 1.0 if scaler is None else scaler.get_scale()
+        for task, loss in losses.by_task.items():
+            found = _gradients(factor * loss, self._trained)
+            before = self._gradients.get(task)
+            self._gradients[task] = found if before is None else _added(before, found)
+            self._weights[task] = weights[task]
+
+    def measured(self) -> Shares | None:
+        """Return the shares of the step.
+
+        Returns:
+            By task from 0 to 1; ``None`` where nothing is shared, fewer than two tasks are at hand,
+            or gradients are zero or not finite.
+        """
+        if len(self._gradients) < 2:
+            return None
+        norms = {
+            task: abs(self._weights[task]) * _norm(found, self._trained, self._accelerator)
+            for task, found in self._gradients.items()
+        }
+        total = sum(norms.values())
+        if not (math.isfinite(total) and total > 0):
+            return None
+        return {task: norm / total for task, norm in norms.items()}
+
+
+def _gradients(loss: Tensor, parameters: Sequence[torch_nn.Parameter]) -> Gradients:
+    if not loss.requires_grad:
+        return [None] * len(parameters)
+    return torch.autograd.grad(loss, parameters, retain_graph=True, allow_unused=True)
+
+
+def _added(one: Gradients, other: Gradients) -> Gradients:
+    pairs = zip(one, other, strict=True)
+    return [b if a is None else a if b is None else a + b for a, b in pairs]
 
 
 def _norm(
-    loss: Tensor, parameters: Sequence[torch_nn.Parameter], accelerator: Accelerator
+    found: Gradients, parameters: Sequence[torch_nn.Parameter], accelerator: Accelerator
 ) -> float:
-    found: Sequence[Tensor | None] = [None] * len(parameters)
-    if loss.requires_grad:
-        found = torch.autograd.grad(loss, parameters, retain_graph=True, allow_unused=True)
     if accelerator.num_processes > 1:
         # A process in which a task has no label takes part with zeros.
         pairs = zip(parameters, found, strict=True)

@@ -32,6 +32,7 @@ from mtl_utils.training.optimization import check_groups
 from mtl_utils.training.randomness import seeded
 from mtl_utils.training.resuming import OnOtherRun
 from mtl_utils.training.run import Run, RunSettings
+from mtl_utils.training.updates import check_accumulation
 from mtl_utils.training.validation import check_labelled, check_metric
 
 #: What the history says of all tasks together, after ``train_`` and ``validation_``.
@@ -84,7 +85,9 @@ class Trainer:
         ValueError: If ``mode`` is something else, contradicts the name of the metric, or is
             missing where that name does not tell; ``on_other_run`` is something else; or the groups
             leave out a parameter, or have a setting that there is not or that is outside its range;
-            or a task is called ``"loss"`` or ``"penalty"``, as the sum over tasks is.
+            or a task is called ``"loss"`` or ``"penalty"``, as the sum over tasks is; or the
+            balancer cannot do with the config's ``accumulate``, since it has to see whole batches
+            (:class:`~mtl_utils.objectives.Balancer`).
         TypeError: If something is not of its kind.
     """
 
@@ -125,6 +128,7 @@ class Trainer:
         self.model = model
         self.config = config or TrainerConfig()
         self.balancer = balancer or EqualWeights()
+        check_accumulation(self.config.accumulate, self.balancer, model.sharing)
         self.evaluate = evaluate
         self.metric = metric
         self.mode: Direction = choose_direction(metric, mode, model.tasks)

@@ -18,7 +18,7 @@ from mtl_utils.sharing import HardSharing
 from mtl_utils.tasks import Classification, Tagging
 from mtl_utils.training import JointBatches, Loader
 from mtl_utils.training.processes import make_accelerator
-from mtl_utils.training.shares import gradient_shares
+from mtl_utils.training.shares import GradientShares
 
 EVERY, VOCABULARY = 50, 1000
 
@@ -60,7 +60,9 @@ def test_measuring_shares_is_a_small_part_of_training(data: Callable[[], Loader]
     weights = dict.fromkeys(losses.by_task, 1.0)
 
     def measure() -> None:
-        assert gradient_shares(losses, weights, model.shared_parameters(), accelerator)
+        shares = GradientShares(model.shared_parameters(), accelerator)
+        shares.add(losses, weights)
+        assert shares.measured()
 
     def step() -> None:
         optimizer.zero_grad()

@@ -207,6 +207,18 @@ def runs() -> dict[str, dict[str, Any]]:
         "shares, missing labels": run(
             TrainerConfig(**quick), PatternLoader(PATTERN, absent=False), shares_every=1
         ),
+        "accumulated": run(TrainerConfig(**quick, accumulate=4), shares_every=1),
+        "accumulated, one batch a task": run(
+            TrainerConfig(**quick, accumulate=4, weight_decay=0.3), DisjointLoader()
+        ),
+        "accumulated, missing labels": run(
+            TrainerConfig(**quick, accumulate=2), PatternLoader(PATTERN, absent=False)
+        ),
+        "accumulated, shared-private": run(
+            TrainerConfig(**quick, accumulate=4),
+            TinyLoader(rows=2),
+            model=shared_private(orthogonality_strength=1.0, adversary_strength=0.5),
+        ),
         "tasks in another order": run(TrainerConfig(**quick), Reordered()),
         "early": early(),
         "diverging": diverging(),

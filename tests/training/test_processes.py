@@ -106,6 +106,10 @@ def test_shards_are_as_unequal_as_they_are_meant_to_be() -> None:
         ("shares", 1e-12),
         ("shares, one batch a task", 1e-12),
         ("shares, missing labels", 1e-12),
+        ("accumulated", 1e-12),
+        ("accumulated, one batch a task", 1e-12),
+        ("accumulated, missing labels", 1e-12),
+        ("accumulated, shared-private", 1e-11),
         ("tasks in another order", 1e-12),
         ("early", 1e-12),
     ],
@@ -122,7 +126,9 @@ def test_two_processes_do_what_one_does(
     assert both[0][name]["history"] == both[1][name]["history"]
 
 
-@pytest.mark.parametrize("name", ["shares", "shares, one batch a task", "shares, missing labels"])
+@pytest.mark.parametrize(
+    "name", ["shares", "shares, one batch a task", "shares, missing labels", "accumulated"]
+)
 def test_shares_are_those_of_the_whole_batch(
     both: list[Results], alone: Results, name: str
 ) -> None:
