@@ -93,6 +93,7 @@ ENTRY_POINTS = [
             "validate_every": NOT_SIZES,
             "checkpoint_every": NOT_WHOLE_OR_NONE,
             "accumulate": NOT_SIZES,
+            "task_patience": NOT_WHOLE_OR_NONE,
         },
     ),
     EntryPoint(
@@ -126,11 +127,29 @@ ENTRY_POINTS = [
             "checkpoint": (3, 1.5, ["a"]),
             "on_other_run": NOT_CHOICES,
             "parameter_groups": (3, "all", {"lr": 1.0}, [3], [{"lr": 0.1}]),
-            "progress": NOT_FLAGS,
+            "progress": (*NOT_FLAGS, "bar"),
             "shares_every": (-1, 1.5, "50", True, [50], NAN),
-            "on_epoch": (3, "print", [print]),
+            "callbacks": (3, print, "print", [3], ["print"], [None], [training.EpochLines]),
+            "task_metrics": (3, "topic_f1", {"topic": "topic_f1"}),
         },
         called={"parameter_groups": "parameter_groups|params"},
+    ),
+    EntryPoint(
+        "Trainer with task_patience",
+        training.Trainer,
+        lambda: {"model": _model(), "config": training.TrainerConfig(task_patience=1)},
+        {
+            "task_metrics": (
+                *(3, "topic_f1", {"topics": "topic_f1"}, {3: "topic_f1"}, {"topic": 3}),
+                {"topic": "topic_score"},
+            )
+        },
+    ),
+    EntryPoint(
+        "EpochLines",
+        training.EpochLines,
+        dict,
+        {"write": (3, "print", [print])},
     ),
     EntryPoint(
         "Trainer.fit",

@@ -9,11 +9,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from mtl_utils.commands.results import file_name, main_metric, write_scores
+from mtl_utils.commands.results import file_name, write_scores
 from mtl_utils.commands.run_file import RunFile
 from mtl_utils.commands.training import COMPARISON, Scores, train
 from mtl_utils.experiments.analysis import student_t_quantile
 from mtl_utils.training.directions import direction_of
+from mtl_utils.training.history import main_metric
 
 
 def compare(file: RunFile, seeds: Sequence[int], *, force: bool, quiet: bool) -> str:

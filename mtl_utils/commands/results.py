@@ -18,6 +18,7 @@ from mtl_utils.files import whole_file
 from mtl_utils.models import TextModel
 from mtl_utils.models.rows import rows_of
 from mtl_utils.tasks import Classification, Tagging, TextTask
+from mtl_utils.training import History
 
 CONFUSION = "confusion"
 _FILES = (
@@ -70,63 +71,25 @@ def without_nan(found: Mapping[str, float]) -> dict[str, float | None]:
     return {n: float(value) if math.isfinite(value) else None for n, value in found.items()}
 
 
-def draw_curves(folder: Path, history: pd.DataFrame, tasks: Sequence[str]) -> None:
+def draw_curves(folder: Path, history: History) -> None:
     """Draw losses and metrics over epochs, as PNG and as SVG.
 
     Args:
         folder: Where to.
         history: One row an epoch.
-        tasks: Names of the tasks.
     """
-    import matplotlib
-    from matplotlib.figure import Figure
-    from matplotlib.ticker import MaxNLocator
+    import matplotlib  # takes a while, and what comes before needs none of it
 
     from mtl_utils.plots import use_style
 
-    columns = [str(name) for name in history.columns]
-    trained = [name for name in columns if name.startswith("train_")]
-    validated = [name for name in columns if name.startswith("validation_")]
-    plain = {"epoch", "step", "learning_rate", "seconds", *trained, *validated}
-    metrics = [name for name in columns if name not in plain and _is_main(name, tasks)]
-    panels = {"training loss": trained, "validation loss": validated, "validation": metrics}
-    panels = {title: names for title, names in panels.items() if names}
-    with matplotlib.rc_context():
-        use_style()
-        figure = Figure(figsize=(4.2 * len(panels), 3.5))
-        axes = figure.subplots(1, len(panels), squeeze=False)[0]
-        for axis, (title, names) in zip(axes, panels.items(), strict=True):
-            for name in names:
-                short = name.removeprefix("train_").removeprefix("validation_")
-                label = "all tasks" if short == "loss" else short
-                axis.plot(history["epoch"], history[name], marker="o", label=label)
-            axis.set(title=title, xlabel="epoch")
-            axis.xaxis.set_major_locator(MaxNLocator(integer=True))
-            axis.legend(fontsize="small")
-        for ending in ("png", "svg"):
-            drawn = io.BytesIO()
+    figure = history.plot()
+    for ending in ("png", "svg"):
+        drawn = io.BytesIO()
+        with matplotlib.rc_context():
+            use_style()  # of the dots an inch, and of the names in a drawing of lines
             figure.savefig(drawn, format=ending)
-            with whole_file(folder / f"curves.{ending}") as file:
-                file.write(drawn.getvalue())
-
-
-_MAIN = ("f1", "micro_f1", "pearson", "bleu", "accuracy", "perplexity")
-
-
-def main_metric(task: str, found: Mapping[str, Any] | Sequence[str]) -> str | None:
-    """Return the metric that speaks for a task, or ``None`` where it has none.
-
-    Args:
-        task: Name of the task.
-        found: Metrics by name.
-    """
-    known = [name for name in found if name.startswith(f"{task}_")]
-    named = [f"{task}_{metric}" for metric in _MAIN if f"{task}_{metric}" in known]
-    return next(iter([*named, *known]), None)
-
-
-def _is_main(name: str, tasks: Sequence[str]) -> bool:
-    return any(name in [f"{task}_{metric}" for metric in _MAIN] for task in tasks)
+        with whole_file(folder / f"curves.{ending}") as file:
+            file.write(drawn.getvalue())
 
 
 def write_confusion(folder: Path, model: TextModel, task: TextTask, rows: datasets.Dataset) -> None:

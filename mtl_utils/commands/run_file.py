@@ -81,6 +81,7 @@ _TRAINING = {
     "metric": Key(str | None, None),
     "mode": Key(Literal["min", "max"] | None, None),
     "head_learning_rate": Key(float | None, None),
+    "task_metrics": Key(dict[str, str] | None, None),
 }
 _TOP = {
     "output": Key(str | None, None),
@@ -191,7 +192,10 @@ class RunFile:
         alone = {"tasks": {name: self.tasks[name]}, "sharing": {"kind": "hard"}, "output": output}
         if self.balancer["kind"] == "fixed":
             alone["balancer"] = {"kind": "fixed", "weights": {name: self.balancer["weights"][name]}}
-        return replace(self, **alone, training={**self.training, "metric": own, "mode": mode})  # type: ignore[arg-type]
+        of_tasks = self.training["task_metrics"] or {}
+        judged = {"metric": own, "mode": mode}
+        judged["task_metrics"] = {t: c for t, c in of_tasks.items() if t == name} or None
+        return replace(self, **alone, training={**self.training, **judged})  # type: ignore[arg-type]
 
 
 def read_run_file(path: Path) -> RunFile:

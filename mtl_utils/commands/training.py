@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -139,13 +139,13 @@ def _fit(built: Built, data: Mapping[str, datasets.DatasetDict], quiet: bool) ->
             head_learning_rate=settings["head_learning_rate"],
             checkpoint=file.output / CHECKPOINT,
             on_other_run="refuse",
-            progress=not quiet,
-            on_epoch=_epoch_line(config.epochs, settings["metric"]) if quiet else None,
+            progress="lines" if quiet else True,
+            task_metrics=settings["task_metrics"],
         )
     history = trainer.fit(loader, checked)
     results.write_table(file.output / HISTORY, history)
     results.write_table(file.output / SHARES, trainer.shares)
-    results.draw_curves(file.output, history, list(model.tasks))
+    results.draw_curves(file.output, history)
 
 
 def _check_metric(
@@ -161,17 +161,6 @@ def _check_metric(
         if not model.text_tasks[name].by_reference:
             known += model.evaluate(model.examples(rows, [name])[:8])
     choice(metric, known, "metric")
-
-
-def _epoch_line(epochs: int, metric: str | None) -> Callable[[Mapping[str, float]], None]:
-    shown = dict.fromkeys(["train_loss", "validation_loss", *([metric] if metric else [])])
-
-    def say(row: Mapping[str, float]) -> None:
-        numbers = [f"{name} {row[name]:.4f}" for name in shown if name in row]
-        line = f"epoch {int(row['epoch'])}/{epochs}  {'  '.join(numbers)}"
-        print(f"{line}  {row['seconds']:.0f} s", flush=True)
-
-    return say
 
 
 def _finish(built: Built, data: Mapping[str, datasets.DatasetDict]) -> Scores:

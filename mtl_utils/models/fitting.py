@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from mtl_utils.arguments import check_number, shown
 from mtl_utils.data.batching import BatchLoader
@@ -13,10 +13,11 @@ from mtl_utils.data.examples import Example
 from mtl_utils.data.loading import Loader, read_once
 from mtl_utils.models.predicting import Pair
 from mtl_utils.models.rows import chosen_tasks, has_column, is_rows, rows_of
-from mtl_utils.models.text_reading import listed, numbered, paired
+from mtl_utils.models.text_reading import listed, noted, numbered, paired
 from mtl_utils.multitask import MultiTaskModel
 from mtl_utils.objectives.base import Balancer
 from mtl_utils.tasks.text_task import Row, TextTask
+from mtl_utils.training.callbacks import AnyCallback
 from mtl_utils.training.configuration import TrainerConfig
 from mtl_utils.training.directions import Direction
 from mtl_utils.training.sampling import AlternatingBatches, JointBatches, SampledBatches
@@ -64,6 +65,41 @@ def check_sizes_are_used(
                 f"{name}={given!r} changes nothing where a loader was given, which has batches "
                 "already; leave it out, or give rows"
             )
+
+
+def loaders_of(
+    model: TextModel,
+    train: Any,
+    validation: Any,
+    *,
+    batch_size: int | None,
+    max_tokens: int | None,
+    sampling: str | float,
+    seed: int,
+) -> tuple[Loader, Loader | None]:
+    """Return loaders as they are, and loaders of anything else.
+
+    Args:
+        model: Makes them; see :meth:`mtl_utils.models.TextModel.loader`.
+        train: Training data.
+        validation: Validation data, or ``None``.
+        batch_size: Number of rows of a batch.
+        max_tokens: Budget of a batch in tokens.
+        sampling: How several data sets share the steps of training.
+        seed: Seed of the order of training.
+
+    Raises:
+        ValueError: If sizes are given, and there is nothing that batches are to be made of; or as
+            that method.
+    """
+    check_sizes_are_used(train, validation, batch_size, max_tokens, sampling)
+    sizes: dict[str, Any] = {"batch_size": batch_size, "max_tokens": max_tokens}
+    order: dict[str, Any] = {"sampling": sampling, "seed": seed}
+    trained = train if is_loader(train) else model.loader(train, **sizes, **order)
+    if validation is None or is_loader(validation):
+        return trained, validation
+    with noted("This was in the validation data."):
+        return trained, model.loader(validation, **sizes, shuffle=False)
 
 
 def are_examples(data: Any) -> bool:
@@ -175,8 +211,9 @@ def trainer_of(
     head_learning_rate: float | None,
     checkpoint: str | os.PathLike[str] | None,
     on_other_run: Any,
-    progress: bool,
-    on_epoch: Callable[[Mapping[str, float]], None] | None = None,
+    progress: bool | Literal["lines"],
+    callbacks: Sequence[AnyCallback] = (),
+    task_metrics: Mapping[str, str] | None = None,
 ) -> Trainer:
     """Return what trains a model; see :meth:`mtl_utils.models.TextModel.fit`.
 
@@ -190,8 +227,9 @@ def trainer_of(
         head_learning_rate: Step size of the heads.
         checkpoint: File from which an interrupted training goes on.
         on_other_run: What to do if the checkpoint belongs to another run.
-        progress: Whether to show a progress bar.
-        on_epoch: Called with each row of the history.
+        progress: Whether to show a progress bar, or to print lines.
+        callbacks: What is told of steps and epochs.
+        task_metrics: By which column each task is judged by itself.
     """
     groups: list[dict[str, Any]] | None = None
     if head_learning_rate is not None:
@@ -212,7 +250,8 @@ def trainer_of(
         on_other_run=on_other_run,
         parameter_groups=groups,
         progress=progress,
-        on_epoch=on_epoch,
+        callbacks=callbacks,
+        task_metrics=task_metrics,
     )
 
 

@@ -5,9 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, TypeAlias
-
-import pandas as pd
+from typing import Any, Literal, TypeAlias
 
 from mtl_utils.arguments import check_choice, check_flag, check_kind
 from mtl_utils.data.batch import Batch
@@ -17,15 +15,17 @@ from mtl_utils.data.tokenization import Tokenizer, check_tokenizer
 from mtl_utils.models import fitting, measuring
 from mtl_utils.models.predicting import Predictor
 from mtl_utils.models.rows import Rows, by_task, check_text_tasks, examples_of, rows_of, tasks_in
-from mtl_utils.models.text_reading import LONG, TextReader, longest_text, noted
+from mtl_utils.models.text_reading import LONG, TextReader, longest_text
 from mtl_utils.multitask import MultiTaskModel
 from mtl_utils.multitask.parts import checked_parts
 from mtl_utils.nn.rebuilding import Recipe
 from mtl_utils.objectives.base import Balancer
 from mtl_utils.sharing import Sharing
 from mtl_utils.tasks.text_task import Text, TextTask
+from mtl_utils.training.callbacks import AnyCallback
 from mtl_utils.training.configuration import TrainerConfig
 from mtl_utils.training.directions import Direction
+from mtl_utils.training.history import History
 
 Data: TypeAlias = Rows | Sequence[Example]
 """Rows of a data set, or the examples that they became."""
@@ -145,10 +145,10 @@ class TextModel(MultiTaskModel):
         """
         given = by_task(data, self.text_tasks)
         sets = [fitting.examples_for(self, tasks, rows) for tasks, rows in given]
-        pad_id = 0 if self.tokenizer is None else self.tokenizer.pad_id
-        sizes: dict[str, Any] = {"batch_size": batch_size, "max_tokens": max_tokens}
-        order: dict[str, Any] = {"shuffle": shuffle, "seed": seed, "pad_id": pad_id}
-        return fitting.loader_of(sets, sampling, self.text_tasks, **sizes, **order)
+        settings: dict[str, Any] = {"batch_size": batch_size, "max_tokens": max_tokens}
+        settings |= {"pad_id": 0 if self.tokenizer is None else self.tokenizer.pad_id}
+        settings |= {"shuffle": shuffle, "seed": seed}
+        return fitting.loader_of(sets, sampling, self.text_tasks, **settings)
 
     def fit(
         self,
@@ -165,8 +165,10 @@ class TextModel(MultiTaskModel):
         head_learning_rate: float | None = None,
         checkpoint: str | os.PathLike[str] | None = None,
         on_other_run: str = "refuse",
-        progress: bool = True,
-    ) -> pd.DataFrame:
+        progress: bool | Literal["lines"] = True,
+        callbacks: Sequence[AnyCallback] = (),
+        task_metrics: Mapping[str, str] | None = None,
+    ) -> History:
         """Train in place; the model is left with its best weights, in evaluation mode.
 
         Args:
@@ -177,16 +179,16 @@ class TextModel(MultiTaskModel):
             balancer: What turns the losses into one update; their sum if ``None``.
             metric: Column of the history that tells which weights are best, such as ``"names_f1"``;
                 ``"validation_loss"`` if ``None``.
-            mode: Whether it is better when smaller, ``"min"``, or when greater, ``"max"``; its name
-                tells if ``None``.
+            mode: Whether it is better when smaller or when greater; its name tells if ``None``.
             batch_size: See :meth:`loader`.
             max_tokens: See :meth:`loader`.
             sampling: See :meth:`loader`.
             head_learning_rate: Step size of the heads, beside that of the config for the rest.
             checkpoint: File from which an interrupted training goes on.
-            on_other_run: What to do if the checkpoint belongs to another run: ``"refuse"`` it or
-                ``"restart"``.
-            progress: Whether to show a progress bar.
+            on_other_run: Whether to ``"refuse"`` the checkpoint of another run or ``"restart"``.
+            progress: This and what follows: see :class:`mtl_utils.training.Trainer`.
+            callbacks: What is told of steps and epochs, and may end the training.
+            task_metrics: By which column each task is stopped by itself.
 
         Returns:
             One row an epoch; see :meth:`mtl_utils.training.Trainer.fit`.
@@ -200,13 +202,10 @@ class TextModel(MultiTaskModel):
         """
         config = TrainerConfig() if config is None else config
         check_kind("config", config, TrainerConfig, "a TrainerConfig")
-        fitting.check_sizes_are_used(train, validation, batch_size, max_tokens, sampling)
         sizes: dict[str, Any] = {"batch_size": batch_size, "max_tokens": max_tokens}
-        order: dict[str, Any] = {"sampling": sampling, "seed": config.seed}
-        batches, measured = self._loaded(train, **sizes, **order), None
-        if validation is not None:
-            with noted("This was in the validation data."):
-                measured = self._loaded(validation, **sizes, shuffle=False)
+        batches, measured = fitting.loaders_of(
+            self, train, validation, **sizes, sampling=sampling, seed=config.seed
+        )
         trainer = fitting.trainer_of(
             self,
             measured,
@@ -218,6 +217,8 @@ class TextModel(MultiTaskModel):
             checkpoint=checkpoint,
             on_other_run=on_other_run,
             progress=progress,
+            callbacks=callbacks,
+            task_metrics=task_metrics,
         )
         return trainer.fit(batches, measured)
 
@@ -318,10 +319,6 @@ class TextModel(MultiTaskModel):
         read = f"It reads texts of at most {self.max_length or 'any number of'} tokens."
         first, *others = super()._facts(data)
         return [f"{first} {read}", *others]
-
-    def _loaded(self, data: Any, **settings: Any) -> Loader:
-        """Return a loader as it is, and one of anything else."""
-        return data if fitting.is_loader(data) else self.loader(data, **settings)
 
     def _predictor(
         self, tasks: Sequence[str], max_tokens: int, probabilities: bool = False

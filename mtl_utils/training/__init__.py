@@ -3,6 +3,7 @@
 from mtl_utils.data.loading import Loader
 from mtl_utils.training import schedules
 from mtl_utils.training.calibration import calibrate
+from mtl_utils.training.callbacks import Callback, EpochLines, StepReport, StopTraining
 from mtl_utils.training.checkpoints import (
     CheckpointError,
     CheckpointWarning,
@@ -12,6 +13,7 @@ from mtl_utils.training.checkpoints import (
 from mtl_utils.training.configuration import TrainerConfig
 from mtl_utils.training.evaluation import bits_per_character, bits_per_token, perplexity
 from mtl_utils.training.fingerprint import FingerprintWarning
+from mtl_utils.training.history import History
 from mtl_utils.training.layerwise import layerwise_groups
 from mtl_utils.training.sampling import AlternatingBatches, JointBatches, SampledBatches
 from mtl_utils.training.shares import FaintTaskWarning
@@ -29,12 +31,17 @@ from mtl_utils.training.validation import evaluate_losses
 
 __all__ = [
     "AlternatingBatches",
+    "Callback",
     "CheckpointError",
     "CheckpointWarning",
+    "EpochLines",
     "FaintTaskWarning",
     "FingerprintWarning",
+    "History",
     "JointBatches",
     "Loader",
+    "StepReport",
+    "StopTraining",
     "StreamModel",
     "SampledBatches",
     "Trainer",

@@ -7,7 +7,7 @@ zero, by which momentum and weight decay would go on moving them.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 
 import torch
 from accelerate import Accelerator  # type: ignore[import-untyped]
@@ -24,7 +24,12 @@ _ENDED, _READ, _FAILED = range(3)
 
 
 def training_batches(
-    loader: Loader, model: MultiTaskModel, accelerator: Accelerator, epoch: int, start: int
+    loader: Loader,
+    model: MultiTaskModel,
+    accelerator: Accelerator,
+    epoch: int,
+    start: int,
+    without: Collection[str] = (),
 ) -> Iterator[Batches]:
     """Read an epoch, with the tasks that have a label in some process; perhaps none.
 
@@ -36,6 +41,7 @@ def training_batches(
         accelerator: Knows the processes; each must read in step with the others.
         epoch: The epoch, from 0.
         start: Batches of it that are done.
+        without: Tasks to leave out, labels or not.
 
     Raises:
         KeyError: If a task is unknown.
@@ -52,7 +58,8 @@ def training_batches(
     )
     if world_size == 1:
         for each in batches:
-            yield _only(each, counted_tasks(each, model))
+            counted = [task for task in counted_tasks(each, model) if task not in without]
+            yield _only(each, counted)
         return
     names = list(model.tasks)
     while True:
@@ -65,7 +72,7 @@ def training_batches(
         counted = [
             task
             for place, task in enumerate(names)
-            if any(row[1 + len(names) + place] for row in table)
+            if task not in without and any(row[1 + len(names) + place] for row in table)
         ]
         yield _only(step.batches, counted, reorder=True)
 

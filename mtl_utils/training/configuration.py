@@ -44,6 +44,8 @@ class TrainerConfig:
             step is that of a single batch with all their rows: each loss is the mean over what it
             counts in all of them, and the gradient is clipped as a whole. Schedules, ``max_steps``
             and ``checkpoint_every`` count steps; the last step of an epoch may have fewer batches.
+        task_patience: Stop training a task after so many validations without a better score of its
+            own, while the others go on; ``None`` never does. See :class:`Trainer`.
 
     Raises:
         ValueError: If a setting is outside its range, or there is no such choice.
@@ -65,6 +67,7 @@ class TrainerConfig:
     validate_every: int = 1
     checkpoint_every: int | None = None
     accumulate: int = 1
+    task_patience: int | None = None
 
     def __post_init__(self) -> None:
         self._check_whole_numbers()
@@ -91,8 +94,9 @@ class TrainerConfig:
             "validate_every": 1,
             "checkpoint_every": 1,
             "accumulate": 1,
+            "task_patience": 1,
         }
-        optional = ("max_steps", "patience", "checkpoint_every")
+        optional = ("max_steps", "patience", "task_patience", "checkpoint_every")
         for name, smallest in least.items():
             value = getattr(self, name)
             if value is None and name in optional:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 from typing import Literal
+
+from mtl_utils.arguments import check_names, check_text
 
 Direction = Literal["min", "max"]
 
@@ -75,3 +77,49 @@ def choose_direction(metric: str, mode: Direction | None, tasks: Iterable[str]) 
         "would be kept. Leave mode out; if it is another number than its name says, return it from "
         "evaluate under another name."
     )
+
+
+def judged_tasks(
+    metrics: Mapping[str, str] | None, patience: int | None, tasks: Collection[str]
+) -> dict[str, tuple[str, Direction]] | None:
+    """Say by which column each task is judged by itself, and which way that is better.
+
+    Args:
+        metrics: By task, its column; its validation loss where a task is left out.
+        patience: Validations without a better value after which a task is stopped.
+        tasks: Names of all tasks.
+
+    Returns:
+        ``None`` where no task is judged by itself.
+
+    Raises:
+        ValueError: If there are columns and no patience, or the name of one does not tell which way
+            it is better.
+        KeyError: If there is no such task.
+        TypeError: If they are no names by task.
+    """
+    if metrics is None and patience is None:
+        return None
+    if metrics is not None and patience is None:
+        raise ValueError(
+            f"task_metrics={metrics!r:.60} changes nothing without patience; give "
+            "TrainerConfig(task_patience=...) too"
+        )
+    if metrics is not None:
+        check_names("task_metrics", metrics, "columns of the history by task")
+    found: dict[str, tuple[str, Direction]] = {}
+    for task in tasks:
+        found[task] = (f"validation_{task}", "min")
+    for task, column in (metrics or {}).items():
+        if task not in tasks:
+            raise KeyError(f"task_metrics has {task!r}, which is no task; there are {list(tasks)}")
+        check_text(f"task_metrics of {task!r}", column)
+        known = direction_of(column, tasks)
+        if known is None:
+            raise ValueError(
+                f"task_metrics has {column!r}, whose name does not tell whether it is better when "
+                "smaller or when greater. Return it from evaluate under one that does, such as "
+                f"{task}_f1 or {task}_error."
+            )
+        found[task] = (column, known)
+    return found

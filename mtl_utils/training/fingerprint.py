@@ -22,7 +22,11 @@ _HARMLESS = ("checkpoint_every", "epochs", "max_steps")
 _MOST_DIFFERENCES, _LONGEST_SHOWN = 8, 80
 
 #: What settings were before they could be set.
-_BEFORE: Mapping[str, Plain] = {"config.accumulate": 1}
+_BEFORE: Mapping[str, Plain] = {
+    "config.accumulate": 1,
+    "config.task_patience": None,
+    "task metrics": None,
+}
 
 Fingerprint = dict[str, Plain]
 Weights = Mapping[str, Any]
@@ -160,7 +164,7 @@ def _as_ever(here: Mapping[str, Any], name: str) -> bool:
     """Tell whether a setting is what every run had before it could be set.
 
     Checkpoints of before have no scale of losses, which were means over labels or, with the old
-    setting for it, over sequences. Every batch was a step of its own.
+    setting for it, over sequences. Every batch was a step of its own, and no task stopped alone.
     """
     if name in _BEFORE:
         return bool(here[name] == _BEFORE[name])

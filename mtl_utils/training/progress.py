@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -28,6 +29,9 @@ class Progress:
         best: Best value of the metric so far.
         best_weights: The weights of the model that had it, on the CPU.
         waited: Validations since.
+        task_best: By task, the best value of its own metric so far.
+        task_waited: By task, validations since.
+        stopped: By task that is trained no more, the epoch after which it was not.
         validating: Whether a validation was begun and did not end.
         seconds: Time of all sessions.
         finished: Whether there is nothing left to do.
@@ -44,6 +48,9 @@ class Progress:
     best: float | None = None
     best_weights: dict[str, Tensor] | None = None
     waited: int = 0
+    task_best: dict[str, float] = field(default_factory=dict)
+    task_waited: dict[str, int] = field(default_factory=dict)
+    stopped: dict[str, int] = field(default_factory=dict)
     validating: bool = False
     seconds: float = 0.0
     finished: bool = False
@@ -107,15 +114,30 @@ class Progress:
             mode: ``"min"`` or ``"max"``.
             weights: The weights of the model as they are.
         """
-        sign = 1.0 if mode == "min" else -1.0
-        # Not a number is never better than anything.
-        if not (sign * value < (math.inf if self.best is None else sign * self.best)):
+        if not _is_better(value, self.best, mode):
             self.waited += 1
             return
         self.best, self.waited = value, 0
         self.best_weights = {
             name: weight.detach().to("cpu", copy=True) for name, weight in weights.items()
         }
+
+    def judge(self, task: str, value: float, mode: str, patience: int) -> None:
+        """Stop a task that has waited too long for a better value of its own metric.
+
+        Args:
+            task: Its name.
+            value: The metric.
+            mode: ``"min"`` or ``"max"``.
+            patience: Validations without a better value after which it is trained no more.
+        """
+        if task in self.stopped:
+            return
+        self.task_waited[task] = self.task_waited.get(task, 0) + 1
+        if _is_better(value, self.task_best.get(task), mode):
+            self.task_best[task], self.task_waited[task] = value, 0
+        if self.task_waited[task] >= patience:
+            self.stopped[task] = self.epoch
 
     def next_epoch(self, row: dict[str, float]) -> None:
         """Close the epoch.
@@ -127,3 +149,19 @@ class Progress:
         self.epoch += 1
         self.validating = False
         self.batch, self.sums, self.counts, self.penalty = 0, {}, {}, 0.0
+
+
+def _is_better(value: float, best: float | None, mode: str) -> bool:
+    """Compare a metric with the best one so far; not a number is never better than anything."""
+    sign = 1.0 if mode == "min" else -1.0
+    return sign * value < (math.inf if best is None else sign * best)
+
+
+def all_stopped(progress: Mapping[str, Any]) -> bool:
+    """Tell whether every task that is judged by itself is trained no more.
+
+    Args:
+        progress: What a checkpoint holds of it.
+    """
+    judged = progress.get("task_waited", {})
+    return bool(judged) and set(judged) <= set(progress["stopped"])

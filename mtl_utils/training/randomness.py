@@ -47,6 +47,20 @@ def restore_generators(states: dict[str, Any], device: torch.device) -> None:
 
 
 @contextmanager
+def kept_generators(device: torch.device) -> Iterator[None]:
+    """Have whatever is drawn for a while leave no trace in the generators.
+
+    Args:
+        device: Whose generator to put back beside the CPU's.
+    """
+    before = generator_states(device)
+    try:
+        yield
+    finally:
+        restore_generators(before, device)
+
+
+@contextmanager
 def seeded(seed: int, device: torch.device, rank: int = 0) -> Iterator[None]:
     """Seed the generators for a while; the caller finds them as they were.
 
@@ -55,12 +69,9 @@ def seeded(seed: int, device: torch.device, rank: int = 0) -> Iterator[None]:
         device: Whose generator to put back beside the CPU's.
         rank: Which process this is: dropout must differ between them.
     """
-    before = generator_states(device)
     own_seed = seed + rank * _RANK_STRIDE
-    try:
+    with kept_generators(device):
         random.seed(own_seed)
         np.random.seed(own_seed % 2**32)
         torch.manual_seed(own_seed)
         yield
-    finally:
-        restore_generators(before, device)

@@ -28,7 +28,7 @@ from mtl_utils.training.fingerprint import (
     weights_digests,
 )
 from mtl_utils.training.processes import on_first_process
-from mtl_utils.training.progress import Progress
+from mtl_utils.training.progress import Progress, all_stopped
 from mtl_utils.training.randomness import generator_states, restore_generators
 
 OnOtherRun = Literal["refuse", "restart"]
@@ -37,7 +37,7 @@ OnOtherRun = Literal["refuse", "restart"]
 _WITH_WEIGHTS = ("model", "balancer")
 
 #: What has changed nothing before the first validation: until then a slip of the pen can be mended.
-_OF_JUDGING = ("metric", "mode", "evaluate", "validation data")
+_OF_JUDGING = ("metric", "mode", "evaluate", "validation data", "task metrics")
 
 
 class Stateful(Protocol):
@@ -257,6 +257,7 @@ class RunCheckpoint:
             state = state | state["before the end"]
         progress, patience = state["progress"], self.config.patience
         stopped = patience is not None and progress["waited"] >= patience
+        stopped = stopped or all_stopped(progress)
         ended = progress["step"] >= self.total_steps and progress["batch"] == 0
         return state | {"progress": progress | {"finished": stopped or ended}}
 

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 import torch
 from tqdm.auto import tqdm
 
@@ -19,15 +18,23 @@ from mtl_utils.multitask import MultiTaskModel
 from mtl_utils.nn.evaluation_mode import evaluation_mode
 from mtl_utils.objectives.base import Balancer
 from mtl_utils.training.agreement import same_number, training_batches, windows
+from mtl_utils.training.callbacks import Callback, Listeners, StepReport
 from mtl_utils.training.configuration import TrainerConfig
 from mtl_utils.training.directions import Direction
 from mtl_utils.training.fingerprint import Fingerprint, run_fingerprint
+from mtl_utils.training.history import SHARE, STOPPED, History, mean_shares
 from mtl_utils.training.optimization import make_optimizer
 from mtl_utils.training.precision import choose_precision
-from mtl_utils.training.processes import make_accelerator, on_first_process, same_everywhere
-from mtl_utils.training.progress import Progress
+from mtl_utils.training.processes import (
+    BatchLosses,
+    make_accelerator,
+    on_first_process,
+    same_everywhere,
+)
+from mtl_utils.training.progress import Progress, all_stopped
 from mtl_utils.training.randomness import seeded
 from mtl_utils.training.resuming import OnOtherRun, RunCheckpoint, Stateful
+from mtl_utils.training.shares import STEP
 from mtl_utils.training.updates import LossesOf, Updates
 from mtl_utils.training.validation import check_metric, checked_metrics, evaluate_losses
 
@@ -46,8 +53,9 @@ class RunSettings:
     on_other_run: OnOtherRun
     parameter_groups: Sequence[Mapping[str, Any]] | None
     progress: bool
-    shares_every: int | None = None
-    on_epoch: Callable[[Mapping[str, float]], None] | None = None
+    shares_every: int | None
+    callbacks: Sequence[Callback]
+    task_metrics: Mapping[str, tuple[str, Direction]] | None
 
 
 class Run:
@@ -86,6 +94,8 @@ class Run:
         )
         self.progress = Progress()
         self.checkpoint = self._make_checkpoint()
+        self.listeners = Listeners(settings.callbacks, self.accelerator)
+        self.ended = False  # by a callback
 
     def _make_checkpoint(self) -> RunCheckpoint | None:
         settings = self.settings
@@ -123,9 +133,10 @@ class Run:
                 evaluate=settings.evaluate,
                 metric=settings.metric,
                 mode=settings.mode,
+                task_metrics=settings.task_metrics,
             )
 
-    def to_the_end(self) -> pd.DataFrame:
+    def to_the_end(self) -> History:
         """Train until the run is finished; return the history."""
         with seeded(self.config.seed, self.device, self.accelerator.process_index):
             if self.checkpoint is not None:
@@ -139,7 +150,7 @@ class Run:
                 leave=False,
                 unit="step",
             ) as bar:
-                while not self.progress.finished:
+                while not (self.progress.finished or self.ended):
                     self._epoch(bar)
                     self._end_epoch(bar)
         if self.progress.best_weights is not None:
@@ -151,7 +162,7 @@ class Run:
                 RuntimeWarning,
                 stacklevel=3,
             )
-        return pd.DataFrame(self.progress.history)
+        return History(self.progress.history)
 
     def _epoch(self, bar: tqdm) -> None:
         if self.progress.step >= self.total_steps or self.progress.batch == self.train.num_batches:
@@ -161,21 +172,34 @@ class Run:
         progress, every = self.progress, self.config.checkpoint_every
         progress.validating = False
         reading = training_batches(
-            self.train, self.model, self.accelerator, progress.epoch - 1, progress.batch
+            self.train,
+            self.model,
+            self.accelerator,
+            progress.epoch - 1,
+            progress.batch,
+            progress.stopped,
         )
         for window in windows(reading, self.config.accumulate):
-            progress.add(self.updates.make(window, progress), len(window))
+            losses = self.updates.make(window, progress)
+            progress.add(losses, len(window))
             bar.update()
-            if progress.step >= self.total_steps:
-                if progress.batch < self.train.num_batches:
-                    return
-            elif every is not None and progress.step % every == 0:
+            last = progress.step >= self.total_steps
+            if not last and every is not None and progress.step % every == 0:
                 self._save()
+            self.ended = self.listeners.step(self._report(losses)) or self.ended
+            if (last or self.ended) and progress.batch < self.train.num_batches:
+                return
+
+    def _report(self, losses: BatchLosses) -> StepReport:
+        step, epoch = self.progress.step, self.progress.epoch
+        rate = self.updates.learning_rate(step - 1)
+        return StepReport(step, epoch, losses.means, losses.penalty, rate)
 
     def _end_epoch(self, bar: tqdm) -> None:
         config, progress = self.config, self.progress
-        last = progress.epoch >= config.epochs or progress.step >= self.total_steps
-        if last and not progress.has_counted():
+        done = progress.epoch >= config.epochs or progress.step >= self.total_steps
+        last = done or self.ended
+        if done and not progress.has_counted():
             raise ValueError("No example of the training data has a label; nothing was trained")
         whole = progress.batch == self.train.num_batches
         validates = progress.epoch % config.validate_every == 0
@@ -188,16 +212,20 @@ class Run:
         }
         if last or validates:
             row |= self._measured()
+        before = progress.history[-1]["step"] if progress.history else 0
+        row |= mean_shares(progress.shares, before, STEP)
+        if config.task_patience is not None:
+            row |= {f"{t}{STOPPED}": float(t in progress.stopped) for t in self.model.tasks}
         row["learning_rate"] = self.updates.learning_rate(progress.step - 1)
         row["seconds"] = time.perf_counter() - self.began
         shown = [name for name in ("train_loss", self.settings.metric) if name in row]
         bar.set_postfix({name: f"{row[name]:.3f}" for name in shown})
         progress.next_epoch(row)
         patience = config.patience
-        progress.finished = last or (patience is not None and progress.waited >= patience)
+        waited = patience is not None and progress.waited >= patience
+        progress.finished = done or waited or all_stopped(vars(progress))
         self._save()
-        if self.settings.on_epoch is not None and self.accelerator.is_main_process:
-            self.settings.on_epoch(dict(row))
+        self.ended = self.listeners.epoch(row) or self.ended
 
     def _measured(self) -> dict[str, float]:
         """Validate, and keep the weights if they are the best so far."""
@@ -207,9 +235,15 @@ class Run:
         self.progress.validating = True
         self._save()
         measured = on_first_process(self.accelerator, self._validate)
+        for column, _ in (self.settings.task_metrics or {}).values():
+            check_metric(column, measured)
         check_metric(self.settings.metric, measured)
         value = measured[self.settings.metric]
         self.progress.compare(value, self.settings.mode, self.model.state_dict())
+        patience = self.config.task_patience
+        for task, (column, mode) in (self.settings.task_metrics or {}).items():
+            assert patience is not None
+            self.progress.judge(task, measured[column], mode, patience)
         return measured
 
     @torch.no_grad()
@@ -227,6 +261,7 @@ class Run:
                 metrics = self.settings.evaluate(self.model)
             taken = {"train_loss", "train_penalty", *(f"train_{task}" for task in self.model.tasks)}
             taken |= {"epoch", "step", "learning_rate", "seconds", *measured}
+            taken |= {f"{t}{end}" for t in self.model.tasks for end in (SHARE, STOPPED)}
             measured |= checked_metrics(metrics, taken)
         return measured
 

@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import NoneType
-from typing import Any, get_args
+from typing import Any, Literal, get_args
 
 import pandas as pd
 import torch
@@ -15,7 +15,6 @@ import torch
 from mtl_utils.arguments import (
     check_callable,
     check_choice,
-    check_flag,
     check_kind,
     check_path,
     check_text,
@@ -25,8 +24,16 @@ from mtl_utils.data.loading import Loader
 from mtl_utils.multitask import MultiTaskModel
 from mtl_utils.objectives.base import Balancer
 from mtl_utils.objectives.weighting import EqualWeights
+from mtl_utils.training.callbacks import (
+    AnyCallback,
+    Callback,
+    EpochLines,
+    check_progress,
+    checked_callbacks,
+)
 from mtl_utils.training.configuration import TrainerConfig
-from mtl_utils.training.directions import Direction, choose_direction
+from mtl_utils.training.directions import Direction, choose_direction, judged_tasks
+from mtl_utils.training.history import History
 from mtl_utils.training.loader import check_named_loader
 from mtl_utils.training.optimization import check_groups
 from mtl_utils.training.randomness import seeded
@@ -66,20 +73,32 @@ class Trainer:
             than are asked for: ``"refuse"`` it, or ``"restart"``, which replaces it.
         parameter_groups: Groups of parameters with their own ``lr`` (which the schedule scales),
             ``weight_decay`` or ``betas``, as PyTorch's optimizers take them.
-        progress: Whether to show a progress bar.
+        progress: Whether to show a progress bar. ``"lines"`` prints a line for each epoch instead
+            (:class:`EpochLines`), where output is no terminal.
         shares_every: Measure each task's share of the gradient on shared parameters every so many
             steps; 0 or ``None`` never does. A measurement takes as many backward passes through
             what is shared as there are tasks, and changes nothing of the training. Of a task whose
             share is below a tenth of an equal one three times running, a
             :class:`FaintTaskWarning` says so.
-        on_epoch: Called after each epoch with its row of the history, once the checkpoint is
-            written; of several processes in the first. It changes nothing of the training.
+        callbacks: What is told of each step or epoch, and may end the training: each a
+            :class:`Callback`, or a function that is called after each epoch with its row of the
+            history.
+        task_metrics: With the config's ``task_patience``: by task, the column of the history that
+            tells whether it still gets better, such as ``{"names": "names_f1"}``; the validation
+            loss of a task that is left out. A task without a better value at that many validations
+            is stopped: its loss is no longer added, and steps that have labels of such tasks alone
+            are passed over, though they count. It never starts again, and the run ends when all
+            have stopped. Its head stays as it was then. The weights that it had at its best are
+            *not* put back: they were made for an encoder that has changed since, and goes on
+            changing while other tasks train it. What was best together is what ``metric`` keeps,
+            of all tasks at one time.
 
     Attributes:
         shares: After :meth:`fit`, one row a measurement: ``step``, and for each task
             :math:`\lVert w_k g_k \rVert / \sum_j \lVert w_j g_j \rVert`, with the weights
             :math:`w_k` of the balancer's :meth:`~mtl_utils.objectives.Balancer.loss_weights`. Empty
             where tasks share no parameter that is trained, or no step has losses of two.
+        stopped_tasks: After :meth:`fit`, by task that was stopped the epoch that was its last.
 
     Raises:
         ValueError: If ``mode`` is something else, contradicts the name of the metric, or is
@@ -103,9 +122,10 @@ class Trainer:
         checkpoint: str | os.PathLike[str] | None = None,
         on_other_run: OnOtherRun = "refuse",
         parameter_groups: Sequence[Mapping[str, Any]] | None = None,
-        progress: bool = True,
+        progress: bool | Literal["lines"] = True,
         shares_every: int | None = 50,
-        on_epoch: Callable[[Mapping[str, float]], None] | None = None,
+        callbacks: Sequence[AnyCallback] = (),
+        task_metrics: Mapping[str, str] | None = None,
     ) -> None:
         check_kind("model", model, MultiTaskModel, "a MultiTaskModel")
         check_kind("config", config, (TrainerConfig, NoneType), "a TrainerConfig")
@@ -115,10 +135,8 @@ class Trainer:
             check_path("checkpoint", checkpoint)
         if evaluate is not None:
             check_callable("evaluate", evaluate, "a function of the model")
-        if on_epoch is not None:
-            check_callable("on_epoch", on_epoch, "a function of a row of the history")
         check_choice("on_other_run", on_other_run, get_args(OnOtherRun))
-        check_flag("progress", progress)
+        check_progress(progress)
         hidden = [task for task in model.tasks if task in _SUMS]
         if hidden:
             raise ValueError(
@@ -136,13 +154,15 @@ class Trainer:
         self.on_other_run: OnOtherRun = on_other_run
         self.parameter_groups = check_groups(model, parameter_groups)
         self.progress = progress
+        self.callbacks = checked_callbacks(callbacks)
+        self.task_metrics = judged_tasks(task_metrics, self.config.task_patience, model.tasks)
         if shares_every is not None:
             check_whole("shares_every", shares_every, least=0)
         self.shares_every = shares_every
-        self.on_epoch = on_epoch
+        self.stopped_tasks: dict[str, int] = {}
         self.shares = pd.DataFrame(columns=["step", *model.tasks])
 
-    def fit(self, train: Loader, validation: Loader | None = None) -> pd.DataFrame:
+    def fit(self, train: Loader, validation: Loader | None = None) -> History:
         """Train, and leave the model with its best weights: its last ones without validation.
 
         The model is then in evaluation mode, ready to be used; a training stopped by an error
@@ -156,10 +176,13 @@ class Trainer:
         Returns:
             One row an epoch: ``epoch`` (from 1), ``step``, ``train_loss`` and each task's
             ``train_<task>`` (measured with dropout while the weights change), ``validation_loss``
-            and ``validation_<task>``, what ``evaluate`` returned, the last ``learning_rate`` and
-            ``seconds`` over all sessions. Losses are means over what they count;
-            ``train_loss`` and ``validation_loss`` are their sums over tasks, penalty left out,
-            which is in ``train_penalty`` where there is one.
+            and ``validation_<task>``, what ``evaluate`` returned, ``<task>_share``, the mean of
+            what was measured of :attr:`shares` in the epoch, ``<task>_stopped``, 1 from the last
+            epoch of a stopped task on (with ``task_patience``), the last ``learning_rate`` and
+            ``seconds`` over all sessions. Losses are means over what they count; ``train_loss`` and
+            ``validation_loss`` are their sums over the tasks that were trained and measured,
+            penalty left out, which is in ``train_penalty`` where there is one.
+            :meth:`History.plot` draws it.
 
         Raises:
             FloatingPointError: If a loss or gradient stops being a finite number; the message
@@ -170,7 +193,7 @@ class Trainer:
                 it. What was trained before a validation failed is in the checkpoint, and the same
                 call with the fault mended goes on with that validation.
             ValueError: If the data have no batch, validation data none with a label, or
-                ``patience`` or ``metric`` nothing to judge by.
+                ``patience``, ``task_patience`` or ``metric`` nothing to judge by.
             TypeError: If something is no loader.
         """
         check_named_loader("train", train)
@@ -192,6 +215,7 @@ class Trainer:
                 # A wrapper that lingers would answer to the gradients of the next run.
                 gc.collect()
         self.model.eval()
+        self.stopped_tasks = dict(run.progress.stopped)
         self.shares = pd.DataFrame(run.progress.shares, columns=["step", *self.model.tasks])
         return history
 
@@ -207,16 +231,24 @@ class Trainer:
             self.checkpoint,
             self.on_other_run,
             self.parameter_groups,
-            self.progress,
+            self.progress is True,
             self.shares_every,
-            self.on_epoch,
+            self._told,
+            self.task_metrics,
         )
+
+    @property
+    def _told(self) -> list[Callback]:
+        if self.progress != "lines":
+            return self.callbacks
+        return [EpochLines(epochs=self.config.epochs, metric=self.metric), *self.callbacks]
 
     def _check_judging(self, validation: Loader | None) -> None:
         """Refuse before training what a validation would refuse after an epoch of it."""
         if validation is None and self.evaluate is None:
             for name, value, default in (
                 ("patience", self.config.patience, None),
+                ("task_patience", self.config.task_patience, None),
                 ("metric", self.metric, "validation_loss"),
             ):
                 if value != default:
@@ -230,7 +262,9 @@ class Trainer:
         if self.evaluate is None:
             names = ["validation_loss", *(f"validation_{task}" for task in self.model.tasks)]
             check_metric(self.metric, names)
-        wanted = self.metric.removeprefix("validation_")
-        tasks = [wanted] if wanted in self.model.tasks and wanted != self.metric else None
+            for column, _ in (self.task_metrics or {}).values():
+                check_metric(column, names)
+        columns = [self.metric, *(column for column, _ in (self.task_metrics or {}).values())]
+        tasks = [t for t in self.model.tasks if f"validation_{t}" in columns] or None
         with seeded(self.config.seed, torch.device("cpu")):  # a loader may draw random numbers
             check_labelled(self.model, validation, tasks)

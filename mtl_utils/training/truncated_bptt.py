@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from types import NoneType
 from typing import Any, Literal, get_args
 
-import pandas as pd
 import torch
 from torch import Tensor
 from torch.nn.utils import clip_grad_norm_
@@ -32,6 +31,7 @@ from mtl_utils.data.examples import Example
 from mtl_utils.data.vocabulary import Vocabulary
 from mtl_utils.nn.evaluation_mode import evaluation_mode
 from mtl_utils.training import schedules
+from mtl_utils.training.history import History
 from mtl_utils.training.stream_model import StreamModel
 
 Schedule = Literal["cosine", "plateau", "constant"]
@@ -233,7 +233,7 @@ def train_language_model(
     config: TruncatedBPTTConfig | None = None,
     *,
     progress: bool = True,
-) -> pd.DataFrame:
+) -> History:
     """Train on a contiguous stream with truncated back-propagation through time.
 
     Chunks of the stream are read in order (Mikolov et al., 2010; Zaremba et al., 2014). The state
@@ -297,7 +297,7 @@ def train_language_model(
             if config.patience is not None and waited >= config.patience:
                 break
     model.load_state_dict(best_weights)
-    return pd.DataFrame(history)
+    return History(history)
 
 
 def _check_model(model: StreamModel) -> None:

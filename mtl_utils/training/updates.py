@@ -102,7 +102,7 @@ class Updates:
 
         Raises:
             FloatingPointError: If a loss or gradient is no finite number.
-            ValueError: If there is nothing to train.
+            ValueError: If there is nothing to train, though no task has been stopped.
         """
         window = [each for each in batches if tasks_of(each)]
         numbers = BatchLosses({}, {}, 0.0)
@@ -122,6 +122,8 @@ class Updates:
             if shares is not None:
                 shares.add(losses, self.balancer.loss_weights(losses.by_task))
             self.balancer.backward(losses, self.model, backward=self.accelerator.backward)
+        if not trained and progress.stopped:
+            return numbers  # those that are left have nothing to train
         if not trained:
             raise ValueError(
                 f"All that the losses of {list(numbers.sums)} depend on is frozen, so this step "

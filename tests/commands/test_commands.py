@@ -18,8 +18,9 @@ import torch
 from tiny_runs import THREE, write_data, write_run
 
 from mtl_utils import corpora
-from mtl_utils.commands import comparing, line, main, training
+from mtl_utils.commands import comparing, line, main
 from mtl_utils.models import NGramLanguageModel, TextModel
+from mtl_utils.training import EpochLines
 
 
 @pytest.fixture(scope="module")
@@ -156,14 +157,11 @@ def test_a_run_that_was_cut_goes_on_to_the_same_end(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     def cut(*_: Any) -> Any:
-        def stop(row: Any) -> None:
-            raise KeyboardInterrupt
-
-        return stop
+        raise KeyboardInterrupt
 
     words = ["train", str(place / "run.toml"), "--output", str(tmp_path / "cut"), "--quiet"]
     with monkeypatch.context() as patch:
-        patch.setattr(training, "_epoch_line", cut)
+        patch.setattr(EpochLines, "on_epoch", cut)
         assert main(words) == 130
     assert (tmp_path / "cut/checkpoint").is_file()
     assert not (tmp_path / "cut/metrics.json").exists()

@@ -27,7 +27,7 @@ from mtl_utils.multitask import MultiTaskModel
 from mtl_utils.objectives import Balancer, Losses
 from mtl_utils.sharing import SharedPrivate
 from mtl_utils.tasks.base import Head
-from mtl_utils.training import Trainer, TrainerConfig
+from mtl_utils.training import Callback, StepReport, StopTraining, Trainer, TrainerConfig
 from mtl_utils.training.processes import make_accelerator
 
 NEVER = 10**9
@@ -98,6 +98,14 @@ def diverging() -> dict[str, Any]:
     model = tiny_model(dropout=0.0, dtype=torch.float64)
     model.state_dict()["sharing.encoder.embedding.weight"][VOCABULARY - 1] = float("nan")
     return run(TrainerConfig(epochs=1), RareToken(), model=model)
+
+
+class Ending(Callback):
+    """Ends the training, in the process that is told."""
+
+    def on_step(self, report: StepReport) -> None:
+        if report.step == 8:
+            raise StopTraining
 
 
 def shared_private(**strengths: float | None) -> MultiTaskModel:
@@ -219,6 +227,10 @@ def runs() -> dict[str, dict[str, Any]]:
             TinyLoader(rows=2),
             model=shared_private(orthogonality_strength=1.0, adversary_strength=0.5),
         ),
+        "stopped tasks": run(
+            TrainerConfig(epochs=4, learning_rate=0.1, task_patience=1), DisjointLoader()
+        ),
+        "ended": run(TrainerConfig(**quick), callbacks=[Ending()]),
         "tasks in another order": run(TrainerConfig(**quick), Reordered()),
         "early": early(),
         "diverging": diverging(),

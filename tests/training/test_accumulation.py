@@ -305,9 +305,7 @@ def test_the_checkpoint_knows_how_many_batches_make_a_step(tmp_path: Path) -> No
 
 def test_a_balancer_that_looks_at_losses_is_refused() -> None:
     config = TrainerConfig(accumulate=2)
-    with pytest.raises(
-        ValueError, match=r"accumulate=2 .* GeometricBalancer has to see"
-    ):
+    with pytest.raises(ValueError, match=r"accumulate=2 .* GeometricBalancer has to see"):
         Trainer(tiny_model(), config, balancer=GeometricBalancer(0.5))
     Trainer(tiny_model(), config, balancer=EqualWeights())
     Trainer(tiny_model(), balancer=GeometricBalancer(0.5))

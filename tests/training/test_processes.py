@@ -110,6 +110,8 @@ def test_shards_are_as_unequal_as_they_are_meant_to_be() -> None:
         ("accumulated, one batch a task", 1e-12),
         ("accumulated, missing labels", 1e-12),
         ("accumulated, shared-private", 1e-11),
+        ("stopped tasks", 1e-12),
+        ("ended", 1e-12),
         ("tasks in another order", 1e-12),
         ("early", 1e-12),
     ],
@@ -138,6 +140,13 @@ def test_shares_are_those_of_the_whole_batch(
         assert results[name]["shares"].keys() == expected.keys()
         for column, values in expected.items():
             np.testing.assert_allclose(results[name]["shares"][column], values, rtol=1e-9)
+
+
+def test_what_ends_in_the_first_process_ends_in_both(both: list[Results]) -> None:
+    for results in both:
+        assert results["ended"]["history"]["step"] == [6, 8]
+        stopped = results["stopped tasks"]["history"]
+        assert 1 in stopped["tags_stopped"] + stopped["topic_stopped"]
 
 
 def test_missing_labels_are_absent_tasks_in_both(both: list[Results], alone: Results) -> None:

@@ -128,17 +128,6 @@ def test_history_has_the_means_over_what_is_counted() -> None:
     ]
 
 
-def test_each_epoch_is_told_of_once_with_its_row_and_changes_nothing(tmp_path: Path) -> None:
-    config, told = TrainerConfig(epochs=3), []
-    model, silent = tiny_model(), tiny_model()
-    history = fit(model, config, on_epoch=told.append, checkpoint=tmp_path / "run")
-    fit(silent, config)
-    assert told == history.to_dict("records")
-    assert same_weights(weights_of(model), weights_of(silent))
-    fit(tiny_model(), config, on_epoch=told.append, checkpoint=tmp_path / "run")
-    assert len(told) == 3  # it was finished
-
-
 def test_validation_is_exact_whatever_the_batches_and_leaves_the_mode() -> None:
     model = tiny_model(dtype=torch.float64).train()
     losses = evaluate_losses(model, VALIDATION)
