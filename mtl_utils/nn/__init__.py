@@ -1,12 +1,14 @@
 """Layers, encoders, decoders, and turning scores into text."""
 
 from mtl_utils.nn.attention import AdditiveAttention, UniformAttention, masked_softmax
+from mtl_utils.nn.cached import CachedEncoder, CacheFullWarning
 from mtl_utils.nn.crf import LinearChainCRF
 from mtl_utils.nn.decoder import AttentionDecoder, Decoded, Decoder, DecoderState, shift_right
 from mtl_utils.nn.decoding import filter_logits, next_token_distribution, sample
 from mtl_utils.nn.dropout import Dropout, TokenDropout
 from mtl_utils.nn.embeddings import CharacterCNN, WordCharacterEmbedding
 from mtl_utils.nn.encoder import Encoder, EncoderLayers
+from mtl_utils.nn.freezing import Freezable
 from mtl_utils.nn.gradient_reversal import GradientReversal, reverse_gradient
 from mtl_utils.nn.multi_head_attention import KeyValues, MultiHeadAttention
 from mtl_utils.nn.packing import Packing
@@ -38,6 +40,8 @@ __all__ = [
     "AdditiveAttention",
     "AttentionDecoder",
     "BiLSTMEncoder",
+    "CacheFullWarning",
+    "CachedEncoder",
     "CharacterCNN",
     "Decoded",
     "Decoder",
@@ -47,6 +51,7 @@ __all__ = [
     "Encoder",
     "EncoderLayers",
     "FeedForward",
+    "Freezable",
     "GradientReversal",
     "Hypothesis",
     "KeyValues",

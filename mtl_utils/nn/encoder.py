@@ -8,11 +8,13 @@ from torch import Tensor
 
 from mtl_utils.arguments import shown
 from mtl_utils.data.batch import Inputs
-from mtl_utils.nn.rebuilding import Rebuildable
+from mtl_utils.nn.freezing import Freezable
 
 
-class Encoder(Rebuildable):
+class Encoder(Freezable):
     """Turns token ids into hidden states; owns its embeddings.
+
+    ``freeze()`` holds it as it is, and :class:`CachedEncoder` then reads each text only once.
 
     Attributes:
         width: Size of a hidden state, D.
@@ -76,7 +78,7 @@ def check_inputs(inputs: Inputs) -> None:
         )
 
 
-class EncoderLayers(Rebuildable):
+class EncoderLayers(Freezable):
     """Some layers of an encoder, without its embeddings.
 
     Attributes:

@@ -150,6 +150,8 @@ class LSTMEncoder(Encoder):
             whole.dropout if between else 0.0,
         )
         upper.train(whole.training)
+        if self._held:
+            upper.freeze()
         note_cut(self, num_layers, lower, upper)
         return lower, upper
 

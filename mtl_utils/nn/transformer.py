@@ -299,6 +299,8 @@ class TransformerEncoder(Encoder):
         """
         lower = copy.deepcopy(self)
         lower.stack, upper = self.stack.cut(num_layers)
+        if self._held:
+            upper.freeze()
         note_cut(self, num_layers, lower, upper)
         return lower, upper
 

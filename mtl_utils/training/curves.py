@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -32,6 +33,15 @@ class _Line:
     task: str | None
 
 
+class _Shown(Figure):
+    """A figure that a notebook shows, though pyplot knows nothing of it."""
+
+    def _repr_png_(self) -> bytes:
+        drawn = io.BytesIO()
+        self.savefig(drawn, format="png")
+        return drawn.getvalue()
+
+
 def draw_history(history: pd.DataFrame) -> Figure:
     """Draw a history; see :meth:`History.plot`.
 
@@ -49,7 +59,7 @@ def draw_history(history: pd.DataFrame) -> Figure:
     tasks = tasks_of_history(history.columns)
     with matplotlib.rc_context():
         use_style()
-        figure = Figure(figsize=(_PANEL[0] * columns, _PANEL[1] * rows))
+        figure = _Shown(figsize=(_PANEL[0] * columns, _PANEL[1] * rows))
         axes = list(figure.subplots(rows, columns, squeeze=False).flat)
         for axis, (title, lines) in zip(axes, panels.items(), strict=False):
             _draw(axis, title, lines, history, tasks)

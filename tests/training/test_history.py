@@ -198,9 +198,10 @@ def test_it_is_drawn_without_a_display_and_without_pyplot() -> None:
         "assert 'matplotlib' not in sys.modules\n"  # which takes a second
         "figure = History([{'epoch': 1, 'train_loss': 1.0, 'train_a': 1.0}]).plot()\n"
         "assert 'matplotlib.pyplot' not in sys.modules\n"
-        "figure.savefig(io.BytesIO(), format='png')"
+        "figure.savefig(io.BytesIO(), format='png')\n"
+        "assert figure._repr_png_().startswith(b'\\x89PNG')"  # what a notebook asks for
     )
-    subprocess.run([sys.executable, "-c", code], check=True, env=None)
+    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 def test_the_history_of_a_language_model_is_drawn_too() -> None:

@@ -125,7 +125,7 @@ def test_two_processes_do_what_one_does(
     # Replicas drift apart for good if they are not the same to the last bit.
     assert same_weights(both[0][name]["weights"], both[1][name]["weights"])
     assert same_weights(both[0][name]["balancer"], both[1][name]["balancer"])
-    assert both[0][name]["history"] == both[1][name]["history"]
+    np.testing.assert_equal(both[0][name]["history"], both[1][name]["history"])
 
 
 @pytest.mark.parametrize(
