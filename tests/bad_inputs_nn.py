@@ -37,6 +37,12 @@ def _constructor(kind: type, good: dict[str, Any], **bad: Any) -> EntryPoint:
     return EntryPoint(f"nn.{kind.__name__}", kind, lambda: dict(good), bad)
 
 
+def _frozen() -> nn.Encoder:
+    encoder = nn.BiLSTMEncoder(5, 4)
+    encoder.freeze()
+    return encoder
+
+
 _sizes: dict[str, Any] = {"vocab_size": 5, "width": 4}
 _layers: dict[str, Any] = {"width": 4, "num_heads": 2}
 _norms = {"norm_first": NOT_FLAGS, "activation": NOT_CHOICES}
@@ -225,6 +231,17 @@ _NOT_EMISSIONS = (*NOT_TENSORS, FLOATS[0], FLOATS[:, :, :2], FLOATS.long())
 _NOT_TAGS = (*NOT_TENSORS, IDS.float(), IDS[:, :2], IDS.bool())
 
 CALLS = [
+    EntryPoint(
+        "nn.CachedEncoder",
+        nn.CachedEncoder,
+        lambda: {"encoder": _frozen()},
+        {
+            "encoder": (None, 3, "encoder", torch.nn.Linear(2, 2), nn.BiLSTMEncoder(5, 4)),
+            "max_bytes": NOT_SIZES,
+            "alone": NOT_FLAGS,
+            "freeze": NOT_FLAGS,
+        },
+    ),
     EntryPoint(
         "MultiHeadAttention.forward",
         _attention.forward,

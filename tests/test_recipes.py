@@ -36,12 +36,13 @@ def said(tmp_path_factory: pytest.TempPathFactory) -> str:
     )
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-4000:]
     assert (folder / "my-model" / "README.md").exists()
+    assert (folder / "curves.png").stat().st_size > 10_000
     return done.stdout
 
 
 def test_every_recipe_runs(said: str) -> None:
     titles = list(blocks(PAGE.read_text("utf-8")))
-    assert len(titles) == 10
+    assert len(titles) == 12
     places = [said.index(title) for title in titles]
     assert places == sorted(places)
 
@@ -53,3 +54,6 @@ def test_what_they_say(said: str) -> None:
     number, labelled = re.search(r"Long texts\n(\d+) (\d+)", said).groups()  # type: ignore[union-attr]
     assert number == labelled
     assert "'stars': " in said
+    read, found = map(int, re.search(r"(\d+) texts read, (\d+) found", said).groups())  # type: ignore[union-attr]
+    assert (read, found) == (32, 4 * 32)
+    assert re.search(r"^epoch 1/4  train_loss .*validation_loss .*topic_accuracy", said, re.M)

@@ -57,6 +57,8 @@ learning_rate = 0.001
 sampling = "joint"       # of several data sets: turns, size, sqrt, uniform, or a temperature
 # metric = "NAME_f1"     # which weights are kept: the best by this column of history.csv
 # patience = 3           # stop after so many epochs without a better one
+# task_patience = 3      # the same for each task by itself, while others go on
+# accumulate = 4         # so many batches make one step, where memory holds only one
 """
 
 

@@ -112,7 +112,10 @@ def judged_tasks(
         found[task] = (f"validation_{task}", "min")
     for task, column in (metrics or {}).items():
         if task not in tasks:
-            raise KeyError(f"task_metrics has {task!r}, which is no task; there are {list(tasks)}")
+            raise KeyError(
+                f"task_metrics={metrics!r:.60} has {task!r}, which is no task; there are "
+                f"{list(tasks)}"
+            )
         check_text(f"task_metrics of {task!r}", column)
         known = direction_of(column, tasks)
         if known is None:

@@ -106,7 +106,9 @@ class Trainer:
             leave out a parameter, or have a setting that there is not or that is outside its range;
             or a task is called ``"loss"`` or ``"penalty"``, as the sum over tasks is; or the
             balancer cannot do with the config's ``accumulate``, since it has to see whole batches
-            (:class:`~mtl_utils.objectives.Balancer`).
+            (:class:`~mtl_utils.objectives.Balancer`); or there are ``task_metrics`` and no
+            ``task_patience``, or the name of one does not tell which way it is better.
+        KeyError: If ``task_metrics`` names a task that there is not.
         TypeError: If something is not of its kind.
     """
 
