@@ -149,6 +149,27 @@ def test_another_run_is_not_overwritten_unless_told(
     assert "is a file" in refused(capsys, "train", path, "--output", path)
 
 
+def test_tasks_stop_by_themselves_and_batches_are_put_together_by_file(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    small = "[encoder]\nwidth = 8\n[tokenizer]\nvocab_size = 300\n[training]\nepochs = 4\n"
+    settings = "accumulate = 3\nbatch_size = 10\ntask_patience = 1\nlearning_rate = 1e-9\n"
+    settings += 'task_metrics = {names = "names_f1"}\n'
+    of_both = THREE[: THREE.index("[tasks.likeness]")] if "[tasks.likeness]" in THREE else THREE
+    path = write_run(tmp_path, f"{of_both}{small}{settings}")
+    assert main(["train", str(path), "--quiet"]) == 0
+    assert "stopped: " in capsys.readouterr().out
+    with (tmp_path / "runs/run/history.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [int(row["step"]) for row in rows] == [2 * n for n in range(1, len(rows) + 1)]
+    # With such steps no score ever gets better: the tags are judged by their F1.
+    assert rows[1]["names_stopped"] == "1.0"
+    assert main(["train", str(path), "--quiet"]) == 0  # the file is the same as its resolved form
+    assert "names_f1" in capsys.readouterr().out
+    path.write_text(path.read_text("utf-8").replace("names = ", "name = "), "utf-8")
+    assert "'name', which is no task" in refused(capsys, "train", path, "--quiet", "--force")
+
+
 def test_a_run_that_was_cut_goes_on_to_the_same_end(
     place: Path,
     tmp_path: Path,
