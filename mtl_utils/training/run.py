@@ -186,7 +186,8 @@ class Run:
             last = progress.step >= self.total_steps
             if not last and every is not None and progress.step % every == 0:
                 self._save()
-            self.ended = self.listeners.step(self._report(losses)) or self.ended
+            if self.listeners.of_steps:
+                self.ended = self.listeners.step(self._report(losses)) or self.ended
             if (last or self.ended) and progress.batch < self.train.num_batches:
                 return
 

@@ -121,6 +121,8 @@ class Updates:
             trained = True
             if shares is not None:
                 shares.add(losses, self.balancer.loss_weights(losses.by_task))
+            # Several processes average after each batch: what came before is the same in all, and
+            # its mean it stays. To wait for the last batch would leave out heads that it lacks.
             self.balancer.backward(losses, self.model, backward=self.accelerator.backward)
         if not trained and progress.stopped:
             return numbers  # those that are left have nothing to train
