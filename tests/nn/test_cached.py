@@ -347,7 +347,8 @@ def test_copies_and_pickles_have_no_memory() -> None:
     for other in (copy.deepcopy(cached), pickle.loads(pickle.dumps(cached))):
         assert (other.hits, other.misses) == (0, 0)
         assert torch.equal(other(inputs), expected)
-    assert len(pickle.dumps(cached)) == len(pickle.dumps(CachedEncoder(frozen("bilstm"))))
+    cached(texts([100] * 100))  # 320,000 bytes of states
+    assert len(pickle.dumps(cached)) < len(pickle.dumps(CachedEncoder(frozen("bilstm")))) + 1000
 
 
 @pytest.mark.parametrize("name", ENCODERS)
