@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+    import matplotlib.figure
 
 SHARE, STOPPED = "_share", "_stopped"
 
@@ -26,9 +26,16 @@ class History(pd.DataFrame):
     Parts of it, such as columns, rows and what pandas computes from it, are pandas' own tables and
     columns: ``history["train_loss"].plot()`` is pandas' method. Its own :meth:`plot` stands in the
     place of that of the whole table, which is ``pandas.DataFrame(history).plot``.
+
+    Args:
+        rows: What pandas makes a table of.
+        **options: As ``pandas.DataFrame`` takes them.
     """
 
-    def plot(self) -> Figure:  # type: ignore[override]  # see above
+    def __init__(self, rows: Any = None, **options: Any) -> None:
+        super().__init__(rows, **options)  # type: ignore[call-arg]  # says a stub
+
+    def plot(self) -> matplotlib.figure.Figure:  # type: ignore[override]  # see above
         """Draw losses by task, validation metrics, shares of the gradient and the learning rate.
 
         Every task has one colour throughout. Epochs that were not measured are passed over.
