@@ -15,6 +15,7 @@ from mtl_utils.commands.keys import choice, nearest
 from mtl_utils.commands.messages import Refused, located
 from mtl_utils.commands.run_file import ENCODERS, KINDS, RunFile, TaskTable
 from mtl_utils.data import BytePairTokenizer, PretrainedTokenizer, Tokenizer
+from mtl_utils.data.class_labels import cells_of
 from mtl_utils.models import TextModel
 from mtl_utils.models.rows import rows_of
 from mtl_utils.nn import PretrainedEncoder
@@ -110,7 +111,7 @@ def _texts(rows: datasets.Dataset, columns: list[str]) -> Iterator[str]:
     for column in columns:
         simple = column in rows.column_names
         top = column if simple else column.split(".")[0]
-        for cell in rows[top] if top in rows.column_names else ():
+        for cell in cells_of(rows[top]) if top in rows.column_names else ():
             text = cell if simple else cell_of({top: cell}, column)
             if text is not None and text is not NO_CELL:
                 yield text if isinstance(text, str) else " ".join(map(str, text))

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import sys
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -52,8 +54,9 @@ def train(file: RunFile, *, force: bool = False, quiet: bool = False) -> Scores:
     folder = file.output
     if not force:
         _check_folder(folder)
-    data = load_all(file)
-    built = build(file, data)
+    with _nothing_thrown_away():
+        data = load_all(file)
+        built = build(file, data)
     if _is_same(folder, built.file, force):
         if (folder / METRICS).is_file():
             _say(f"{folder} holds this run, finished; --force runs it again.")
@@ -67,6 +70,18 @@ def train(file: RunFile, *, force: bool = False, quiet: bool = False) -> Scores:
     write_toml(folder / RESOLVED, built.file.content)
     _fit(built, data, quiet)
     return _finish(built, data)
+
+
+@contextmanager
+def _nothing_thrown_away() -> Iterator[None]:
+    """Read data without a look for garbage now and then, which takes as long as the reading."""
+    looking = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if looking:
+            gc.enable()
 
 
 def _say(line: str) -> None:
@@ -124,7 +139,7 @@ def _fit(built: Built, data: Mapping[str, datasets.DatasetDict], quiet: bool) ->
     if missing:
         raise Refused(f"[tasks.{missing[0]}]: no training row has a label")
     validation = of_split(model.text_tasks, data, "validation")
-    with located("The data ([tokenizer] has max_length and long)"):
+    with located("The data ([tokenizer] has max_length and long)"), _nothing_thrown_away():
         loader = model.loader(train, **sizes, sampling=settings["sampling"], seed=file.seed)
         checked = model.loader(validation, **sizes, shuffle=False) if validation else None
     with located("[training]"):

@@ -133,6 +133,8 @@ class ConllFormat(TextFormat):
         first = _first_word(file.lines)
         by_tabs = "\t" in first if self.separator is None else self.separator == "tab"
         count = len(_cells(first, by_tabs)) if self.columns is None else len(self.columns)
+        names = self._names(count)
+        place = names.index("tokens")
         sentences: list[list[_Word]] = []
         inside = False
         for number, line in enumerate(file.lines):
@@ -144,14 +146,14 @@ class ConllFormat(TextFormat):
                 inside = False
             else:
                 word = _Word(number, _cells(line, by_tabs))
-                self._check(file, word, by_tabs, count)
+                self._check(file, word, by_tabs, count, place)
                 if not inside:
                     sentences.append([])
                 sentences[-1].append(word)
                 inside = True
         if not sentences:
             raise EmptySplitError(f"{file.path}: found no words, expected at least one sentence.")
-        return sentences, self._names(count), by_tabs
+        return sentences, names, by_tabs
 
     def _names(self, count: int) -> list[str | None]:
         if self.columns is not None:
@@ -171,7 +173,7 @@ class ConllFormat(TextFormat):
             "ConllFormat(comments=True), or False.",
         )
 
-    def _check(self, file: TextFile, word: _Word, by_tabs: bool, count: int) -> None:
+    def _check(self, file: TextFile, word: _Word, by_tabs: bool, count: int, place: int) -> None:
         parted = "tabs" if by_tabs else "blanks"
         if len(word.cells) != count:
             why = "like the first word" if self.columns is None else f"for {list(self.columns)}"
@@ -180,7 +182,7 @@ class ConllFormat(TextFormat):
                 f"found {len(word.cells)} cells parted by {parted} ({word.cells!r:.80}), expected "
                 f"{count} {why}.",
             )
-        if not word.cells[self._names(count).index("tokens")].strip(" "):
+        if not word.cells[place].strip(" "):
             raise file.error(word.line + 1, f"found no word in {word.cells!r:.80}, expected one.")
 
 

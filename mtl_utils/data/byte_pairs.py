@@ -16,6 +16,7 @@ from tokenizers import models, pre_tokenizers, trainers
 from mtl_utils import arguments
 from mtl_utils.data.tokenization import (
     Pieces,
+    SpecialTokens,
     Tokenizer,
     check_whole,
     checked_text,
@@ -128,6 +129,11 @@ class BytePairTokenizer(Tokenizer):
         return len(self.vocabulary)
 
     @cached_property
+    def special_tokens(self) -> SpecialTokens:
+        """What an encoder reads around texts: ``<bos>``, and ``<eos>`` after each text."""
+        return super().special_tokens
+
+    @cached_property
     def _encoder(self) -> Any:
         # Special tokens are ordinary entries of this vocabulary, never "added tokens", which the
         # library would look for in the text.
@@ -211,13 +217,26 @@ class BytePairTokenizer(Tokenizer):
             TypeError: If a word is not a string, or one string was given for many.
             ValueError: If a word holds a lone surrogate, which is half a character.
         """
-        prepared = [_prepared(word, self.lowercase) for word in checked_words(words)]
-        encoding = self._encoder.encode(prepared, is_pretokenized=True)
-        pieces = list(zip(encoding.word_ids, encoding.ids, strict=True))
-        if not all(prepared):
-            pieces += [(index, self.unk_id) for index, word in enumerate(prepared) if not word]
-            pieces.sort(key=lambda piece: piece[0])
-        return Pieces([index for _, index in pieces], [word for word, _ in pieces])
+        known, ids, owners = self._known_words, [], []
+        for index, word in enumerate(checked_words(words)):
+            pieces = known.get(word)
+            if pieces is None:
+                pieces = self._spelled(word)
+            ids += pieces
+            owners += [index] * len(pieces)
+        return Pieces(ids, owners)
+
+    @cached_property
+    def _known_words(self) -> dict[str, list[int]]:
+        """Words that were spelled: few different ones make up a text, and looking up is fast."""
+        return {}
+
+    def _spelled(self, word: str) -> list[int]:
+        prepared = _prepared(word, self.lowercase)
+        pieces: list[int] = self._encoder.encode(prepared).ids if prepared else [self.unk_id]
+        if len(self._known_words) < _MOST_WORDS:
+            self._known_words[word] = pieces
+        return pieces
 
     def decode(self, ids: Iterable[int]) -> str:
         """Return the text that ids spell.
@@ -296,6 +315,7 @@ def _byte_alphabet() -> dict[str, int]:
 
 
 _BYTES = _byte_alphabet()
+_MOST_WORDS = 100_000  # remembered, some 20 MB
 _TO_LATIN_1 = {ord(letter): byte for letter, byte in _BYTES.items()}
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TypeVar
 
 from mtl_utils.arguments import check_flag, check_several, check_whole
@@ -61,7 +62,7 @@ class EncodedText:
                     f"{name} {values!r:.60}, input_ids {self.input_ids!r:.60}"
                 )
 
-    @property
+    @cached_property
     def first_pieces(self) -> list[int]:
         """Where the words begin that have not been cut off, in order."""
         starts: list[int] = []

@@ -14,6 +14,9 @@ def is_missing(label: Any) -> bool:
     Args:
         label: The cell.
     """
-    if label is None or type(label).__name__ in ("NAType", "NaTType"):
+    kind = type(label)
+    if kind is str or kind is int:  # most labels
+        return False
+    if label is None or kind.__name__ in ("NAType", "NaTType"):
         return True
     return isinstance(label, Real) and label != label

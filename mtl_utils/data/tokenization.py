@@ -372,7 +372,8 @@ def checked_words(words: Iterable[str]) -> list[str]:
     """
     given = list(checked_texts(words, "words"))
     for index, word in enumerate(given):
-        check_whole(checked_text(word, "one of words"), f"word {index}, {word!r:.60}")
+        if type(word) is not str or not (word.isascii() or _SURROGATES.search(word) is None):
+            check_whole(checked_text(word, "one of words"), f"word {index}, {word!r:.60}")
     return given
 
 

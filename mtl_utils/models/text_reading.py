@@ -174,8 +174,11 @@ def numbered(place: int, text: object) -> Iterator[None]:
         place: Its number, from 0.
         text: The text.
     """
-    with noted(f"This was text {place}, counted from 0: {text!r:.60}"):
+    try:
         yield
+    except (KeyError, TypeError, ValueError) as error:  # the text is long, and most have no error
+        error.add_note(f"This was text {place}, counted from 0: {text!r:.60}")
+        raise
 
 
 @contextmanager

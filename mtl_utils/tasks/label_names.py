@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from operator import index
-from typing import Any
+from typing import Any, cast
 
 from mtl_utils.data.batch import MISSING_LABEL
 from mtl_utils.data.missing import is_missing
@@ -63,11 +64,19 @@ def label_ids(
             f"Expected several labels of {task!r}, got {given!r:.60} as {name}; use a list"
         )
     given = list(given)
+    ids = _numbers(tuple(labels))
+    found = [ids.get(label) if type(label) is str else None for label in given]
+    if all(number is not None for number in found):  # as in most rows
+        return cast(list[int], found)
     if missing:
         given = [MISSING_LABEL if is_missing(label) else label for label in given]
-    named = any(isinstance(label, str) for label in given)
-    ids = {label: number for number, label in enumerate(labels)} if named else {}
     return [_label_id(task, labels, ids, label, missing, name) for label in given]
+
+
+@lru_cache
+def _numbers(labels: tuple[str, ...]) -> Mapping[str, int]:
+    """Return the ids of labels, which a row should not have to number again."""
+    return {label: number for number, label in enumerate(labels)}
 
 
 def _label_id(

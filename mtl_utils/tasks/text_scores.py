@@ -7,11 +7,12 @@ import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
-from typing import Any
-
-from sacrebleu.metrics import BLEU, CHRF
+from typing import TYPE_CHECKING, Any
 
 from mtl_utils.arguments import check_several
+
+if TYPE_CHECKING:  # sacreBLEU imports much, and few tasks are measured with it
+    from sacrebleu.metrics import BLEU, CHRF
 
 DEFAULT = "13a"
 SPLIT_AT_SPACES = (DEFAULT, "intl", "none")
@@ -87,6 +88,8 @@ class TextScores:
 
     def _metrics(self) -> tuple[BLEU, CHRF]:
         _check_installed(self.tokenization)
+        from sacrebleu.metrics import BLEU, CHRF
+
         bleu = BLEU(lowercase=self.lowercase, tokenize=self.tokenization)
         return bleu, CHRF(lowercase=self.lowercase)
 
@@ -131,12 +134,19 @@ def check_settings(tokenize: str | None, language: str | None) -> None:
     for name, value in (("tokenize", tokenize), ("language", language)):
         if value is not None and not isinstance(value, str):
             raise TypeError(f"{name} must be a string or None, got {value!r:.60}")
-    if tokenize is not None and tokenize not in BLEU.TOKENIZERS:
-        raise ValueError(f"tokenize must be one of {sorted(BLEU.TOKENIZERS)}, got {tokenize!r}")
+    if tokenize is not None:
+        _check_tokenization(tokenize)
     if language is not None and not _CODE.fullmatch(language):
         raise ValueError(
             f'language must be a code such as "de", "zh" or "zh-CN" (ISO 639), got {language!r}'
         )
+
+
+def _check_tokenization(tokenize: str) -> None:
+    from sacrebleu.metrics import BLEU
+
+    if tokenize not in BLEU.TOKENIZERS:
+        raise ValueError(f"tokenize must be one of {sorted(BLEU.TOKENIZERS)}, got {tokenize!r}")
 
 
 def warn_of_missing_spaces(tokenization: str, references: Sequence[Sequence[str]]) -> None:

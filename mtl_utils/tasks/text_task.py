@@ -39,7 +39,7 @@ def cell_of(row: Row, column: str) -> Any:
     Raises:
         TypeError: If the row is no mapping.
     """
-    if not isinstance(row, Mapping):
+    if not isinstance(row, dict | Mapping):  # most are a dict, which is seen at once
         raise TypeError(f"row must be a mapping, cells by column, got {shown(row)}")
     if column in row:
         return row[column]
@@ -178,7 +178,7 @@ class TextTask:
             )
         if hasattr(cell, "tolist"):  # an array of words
             cell = cell.tolist()
-        words = isinstance(cell, Sequence) and not isinstance(cell, str | bytes)
+        words = not isinstance(cell, str | bytes) and isinstance(cell, list | Sequence)
         if self.reads_words and not words:
             raise TypeError(
                 f"The column {column!r} must hold a list of words, since each of them has a label; "
