@@ -2,6 +2,7 @@
 
 import ast
 from collections.abc import Iterator
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -77,6 +78,63 @@ def test_imports_run_one_way() -> None:
 )
 def test_an_import_against_the_order_is_seen(source: str, layer: str, upward: list[str]) -> None:
     assert _upward(source, layer) == upward
+
+
+class _Run(ast.NodeTransformer):
+    """Leaves out what is imported for type checkers alone: types may name each other."""
+
+    def visit_If(self, node: ast.If) -> ast.AST | list[ast.stmt]:
+        return node.orelse if ast.unparse(node.test) == "TYPE_CHECKING" else node
+
+
+def _circle(sources: dict[str, str]) -> list[str]:
+    """Return modules that import each other in a circle, wherever in them: none if there is none.
+
+    Args:
+        sources: Code by the name of its module below mtl_utils, such as ``"data.batch"``; that of
+            a room is ``"data.__init__"``.
+    """
+    graph = {}
+    for module, source in sources.items():
+        found = set()
+        tree = _Run().visit(ast.parse(source))
+        for path in _imported(tree, ("mtl_utils", *module.split(".")[:-1])):
+            # The last part is a module, or a name in one: in a room where it is no module there.
+            names = [".".join(path), ".".join(path[:-1]), ".".join((*path[:-1], "__init__"))]
+            found |= {next((name for name in names if name in sources), module)} - {module}
+        graph[module] = found
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        return list(error.args[1])
+    return []
+
+
+def test_no_files_import_each_other_in_a_circle() -> None:
+    names = [path.relative_to(PACKAGE).with_suffix("").parts for path in MODULES]
+    sources = {
+        ".".join(parts): path.read_text("utf-8") for parts, path in zip(names, MODULES, strict=True)
+    }
+    assert _circle(sources) == []
+
+
+@pytest.mark.parametrize(
+    ("sources", "circular"),
+    [
+        ({"a": "from mtl_utils import b", "b": "import mtl_utils.a"}, True),
+        ({"a": "from mtl_utils import b", "b": ""}, False),
+        ({"a": "def f():\n    from mtl_utils import b", "b": "from mtl_utils.a import x"}, True),
+        ({"r.a": "from mtl_utils.r.b import x", "r.b": "from mtl_utils.r import a"}, True),
+        ({"r.a": "from . import b", "r.b": "from .a import x"}, True),
+        ({"r.__init__": "from mtl_utils.r.a import x", "r.a": "from mtl_utils.r import x"}, True),
+        ({"r.__init__": "from mtl_utils.r.a import x", "r.a": "import torch"}, False),
+        ({"a": "import mtl_utils.b", "b": "import mtl_utils.c", "c": "import mtl_utils.a"}, True),
+        ({"r.a": "from mtl_utils.r.a import x"}, False),
+        ({"a": "if TYPE_CHECKING:\n    import mtl_utils.b", "b": "import mtl_utils.a"}, False),
+    ],
+)
+def test_a_circle_is_seen(sources: dict[str, str], circular: bool) -> None:
+    assert bool(_circle(sources)) == circular
 
 
 def test_every_room_has_its_place_in_the_order() -> None:

@@ -1,8 +1,9 @@
 """Recorded multi-seed runs: ``python -m mtl_utils.experiments run NAME``."""
 
 from mtl_utils.experiments.analysis import load_results, student_t_quantile, summary
+from mtl_utils.experiments.experiment import Experiment
 from mtl_utils.experiments.records import results_folder
-from mtl_utils.experiments.registry import Experiment, find, registry
+from mtl_utils.experiments.registry import find, registry
 from mtl_utils.experiments.runner import run
 
 __all__ = [

@@ -11,7 +11,7 @@ import datasets
 from mtl_utils import corpora
 from mtl_utils.corpora.digests import DIGESTS
 from mtl_utils.corpora.equal_texts import guess_texts
-from mtl_utils.experiments.registry import Config, Experiment
+from mtl_utils.experiments.experiment import Config, Experiment
 
 # Lines of running text, whose repeats (headings, blank lines) mean nothing.
 _RUNNING_TEXT = ("tiny_shakespeare", "wikitext")

@@ -15,7 +15,7 @@ from torch import Tensor
 from mtl_utils import corpora
 from mtl_utils.corpora.entry import SPLITS
 from mtl_utils.data.vocabulary import Vocabulary
-from mtl_utils.experiments.registry import Config, Experiment
+from mtl_utils.experiments.experiment import Config, Experiment
 from mtl_utils.models import LSTMLanguageModel, NGramLanguageModel
 from mtl_utils.training import (
     TruncatedBPTTConfig,

@@ -14,7 +14,7 @@ import torch
 from mtl_utils import corpora
 from mtl_utils.corpora.entry import SPLITS
 from mtl_utils.data import BatchLoader
-from mtl_utils.experiments.registry import Config, Experiment
+from mtl_utils.experiments.experiment import Config, Experiment
 from mtl_utils.models import MultiTaskModel, Tagger
 from mtl_utils.tasks import span_errors
 from mtl_utils.training import Trainer, TrainerConfig

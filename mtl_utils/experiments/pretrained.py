@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from mtl_utils.experiments.registry import Config, Experiment
+from mtl_utils.experiments.experiment import Config, Experiment
 from mtl_utils.experiments.text_training import run
 
 STEPS = 160

@@ -12,7 +12,7 @@ from tqdm.auto import tqdm
 
 from mtl_utils.arguments import check_flag, check_kind, check_path, check_whole
 from mtl_utils.experiments import records
-from mtl_utils.experiments.registry import Config, Experiment
+from mtl_utils.experiments.experiment import Config, Experiment
 
 
 def run(

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from mtl_utils.experiments.analysis import load_results
-from mtl_utils.experiments.registry import Config, Experiment
+from mtl_utils.experiments.experiment import Config, Experiment
 from mtl_utils.experiments.text_training import main_scores, train_and_measure
 
 TUNING = "sharing_tuning"

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from mtl_utils.data import BatchLoader, BytePairTokenizer, PretrainedTokenizer, Tokenizer
-from mtl_utils.experiments.registry import Config
+from mtl_utils.experiments.experiment import Config
 from mtl_utils.experiments.text_sets import Row, TextSet, examples, load
 from mtl_utils.models import MultiTaskModel
 from mtl_utils.nn import (

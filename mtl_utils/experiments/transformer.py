@@ -6,7 +6,7 @@ import functools
 from typing import Any
 
 from mtl_utils.data import Tokenizer
-from mtl_utils.experiments.registry import Config, Experiment
+from mtl_utils.experiments.experiment import Config, Experiment
 from mtl_utils.experiments.translation import (
     LONGEST_TRANSLATION,
     bilstm,

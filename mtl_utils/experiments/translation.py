@@ -15,7 +15,7 @@ import torch
 from mtl_utils import atlas, corpora
 from mtl_utils.corpora.entry import SPLITS
 from mtl_utils.data import BatchLoader, BytePairTokenizer, Tokenizer
-from mtl_utils.experiments.registry import Config, Experiment
+from mtl_utils.experiments.experiment import Config, Experiment
 from mtl_utils.models import MultiTaskModel, Seq2Seq
 from mtl_utils.training import Trainer, TrainerConfig
 
