@@ -564,6 +564,7 @@ BATCHES = [
             "pad_id": (-1, *NOT_WHOLE),
             "shuffle": NOT_FLAGS,
             "seed": NOT_WHOLE,
+            "uncounted": ("topic", 3, None),
         },
     ),
     EntryPoint(

@@ -8,7 +8,7 @@ from mtl_utils.arguments.numeric import (
     check_sizes,
     check_whole,
 )
-from mtl_utils.arguments.showing import shown
+from mtl_utils.arguments.showing import nearest, shown
 from mtl_utils.arguments.tensors import (
     check_broadcast,
     check_device,
@@ -51,5 +51,6 @@ __all__ = [
     "check_tensor",
     "check_text",
     "check_whole",
+    "nearest",
     "shown",
 ]

@@ -11,7 +11,8 @@ import datasets
 import torch
 
 from mtl_utils import corpora
-from mtl_utils.commands.keys import choice, nearest
+from mtl_utils.arguments import nearest
+from mtl_utils.commands.keys import choice
 from mtl_utils.commands.messages import Refused, located
 from mtl_utils.commands.run_file import ENCODERS, KINDS, RunFile, TaskTable
 from mtl_utils.data import BytePairTokenizer, PretrainedTokenizer, Tokenizer

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import inspect
 import types
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+
+from mtl_utils.arguments import nearest
 
 NEEDED = object()
 """The default of a key that must be there."""
@@ -80,19 +81,6 @@ def read_table(table: Any, keys: Mapping[str, Key], where: str) -> dict[str, Any
         name: converted(table[name], key.kind) if name in table else key.default
         for name, key in keys.items()
     }
-
-
-def nearest(name: str, known: Iterable[str]) -> str:
-    """Return the end of a message about an unknown name: the nearest known one, and all.
-
-    Args:
-        name: What was given.
-        known: What there is.
-    """
-    names = list(known)
-    close = difflib.get_close_matches(name.lower(), names, n=1, cutoff=0.62)
-    meant = f"; did you mean {close[0]!r}?" if close else "."
-    return f"{meant} There are: {', '.join(names)}"
 
 
 def choice(value: Any, known: Iterable[str], where: str) -> str:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import replace
 from typing import TypeVar
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from mtl_utils.arguments import check_flag, check_whole, shown
+from mtl_utils.arguments import check_flag, check_several, check_whole, shown
 from mtl_utils.data.batch import MISSING_LABEL, Batch, missing_labels
 from mtl_utils.data.content import Plain, examples_digest
 from mtl_utils.data.examples import (
@@ -38,18 +39,23 @@ class BatchLoader:
     Args:
         examples: The examples, at least one.
         max_tokens: Budget of a batch in positions, padding included: the number of rows times the
-            longest input and the longest sequence of labels together (of any one task). An example
-            that exceeds it alone is a batch of its own. Characters are not counted.
+            longest input and the longest sequence of labels together (of any one task), so that
+            texts and what is written of them fit. Tags, one a token, count like the tokens again:
+            half of the budget is that of the texts. An example that exceeds it alone is a batch of
+            its own. Characters are not counted.
         batch_size: Number of rows of a batch, instead of ``max_tokens``; the last one may have
             fewer.
         pad_id: Id that fills the inputs.
         shuffle: Whether to form batches by length and shuffle them.
         seed: Seed of the order.
+        uncounted: Names of tasks whose labels, several a text, are no tokens and take no room in
+            ``max_tokens``.
 
     Raises:
         ValueError: If there are no examples, not exactly one of ``max_tokens`` and ``batch_size``,
             which is at least 1, or ``pad_id`` is negative.
-        TypeError: If something is no example, a number no whole one, or ``shuffle`` no boolean.
+        TypeError: If something is no example, a number no whole one, ``shuffle`` no boolean, or
+            ``uncounted`` no names.
     """
 
     def __init__(
@@ -61,6 +67,7 @@ class BatchLoader:
         pad_id: int = 0,
         shuffle: bool = True,
         seed: int = 0,
+        uncounted: Collection[str] = (),
     ) -> None:
         if not isinstance(examples, Sequence) or isinstance(examples, str | bytes):
             raise TypeError(
@@ -79,7 +86,9 @@ class BatchLoader:
         check_whole("pad_id", pad_id, least=0, most=LARGEST_ID)
         check_whole("seed", seed)
         check_flag("shuffle", shuffle)
+        check_several("uncounted", uncounted, "names of tasks", ordered=False)
         self.examples = list(examples)
+        self.uncounted = frozenset(uncounted)
         self.max_tokens = max_tokens
         self.batch_size = batch_size
         self.pad_id = pad_id
@@ -92,17 +101,25 @@ class BatchLoader:
             for example in self.examples
             for task, labels in example.labels.items()
         }
-        self._lengths = np.array([self._padded_length(example) for example in self.examples])
+        self._lengths = np.array(self._padded_lengths())
         # Sorted lengths are the same in every epoch, whatever the order among equals, and so are
         # the places to cut.
         self._cuts = self._cut(self._order(np.arange(len(self.examples))))
 
-    def _padded_length(self, example: Example) -> tuple[int, int]:
-        """Say how much room an example takes; what is empty is padded to 1."""
+    def _padded_lengths(self) -> list[tuple[int, int]]:
+        """Say how much room each example takes; what is empty is padded to 1, if there is any."""
+        left_out = frozenset() if self.max_tokens is None else self.uncounted
+        examples = self.examples
+        if left_out:
+            examples = [_without(example, left_out) for example in examples]
+        padded = any(self._several[task] for task in self._several.keys() - left_out)
+        return [self._padded_length(example, padded) for example in examples]
+
+    def _padded_length(self, example: Example, padded: bool) -> tuple[int, int]:
         inputs, labels = max(len(example.input_ids), 1), example.length[1]
         if self._token_tasks:
             return inputs, max(labels, inputs)
-        return inputs, max(labels, int(any(self._several.values())))
+        return inputs, max(labels, int(padded))
 
     @property
     def num_batches(self) -> int:
@@ -127,6 +144,7 @@ class BatchLoader:
         return {
             "kind": type(self).__qualname__,
             **{name: getattr(self, name) for name in settings},
+            **({"uncounted": sorted(self.uncounted)} if self.uncounted else {}),
             "examples": f"{len(self.examples)}, digest {examples_digest(self.examples)}",
         }
 
@@ -269,6 +287,11 @@ class BatchLoader:
 def _num_filled(example: Example) -> int:
     sequences = (labels for labels in example.labels.values() if is_sequence(labels))
     return len(example.input_ids) + sum(len(labels) for labels in sequences)
+
+
+def _without(example: Example, tasks: Collection[str]) -> Example:
+    kept = {task: labels for task, labels in example.labels.items() if task not in tasks}
+    return replace(example, labels=kept)
 
 
 def _check_limits(max_tokens: int | None, batch_size: int | None) -> None:

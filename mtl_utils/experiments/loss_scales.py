@@ -17,8 +17,8 @@ from mtl_utils.experiments.analysis import load_results
 from mtl_utils.experiments.atlas_tasks import NAMES, Labelled, corpus, tokenizer
 from mtl_utils.experiments.crossner_files import ENTITIES, TYPES
 from mtl_utils.experiments.crossner_files import train_and_measure as train_on_files
-from mtl_utils.experiments.joint_measures import measure_language, tagging_scores
 from mtl_utils.experiments.experiment import Config, Experiment
+from mtl_utils.experiments.joint_measures import measure_language, tagging_scores
 from mtl_utils.experiments.text_training import main_scores, train_and_measure
 from mtl_utils.experiments.three_tasks import loader_of
 from mtl_utils.models import BiLSTMFramework, MultiTaskModel

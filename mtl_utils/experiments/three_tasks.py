@@ -12,8 +12,8 @@ from torch import Tensor
 
 from mtl_utils.data import BatchLoader
 from mtl_utils.experiments.atlas_tasks import NAMES, Labelled, corpus, examples_of, tokenizer
-from mtl_utils.experiments.joint_measures import MEASURES, probes, tagging_scores
 from mtl_utils.experiments.experiment import Config, Experiment
+from mtl_utils.experiments.joint_measures import MEASURES, probes, tagging_scores
 from mtl_utils.models import BiLSTMFramework, MultiTaskModel
 from mtl_utils.objectives import FixedWeights, Scale
 from mtl_utils.training import (

@@ -151,7 +151,8 @@ def loader_of(
         seed: Seed of the order.
 
     Raises:
-        ValueError: If there is no such sampling, or a setting is outside its range.
+        ValueError: If there is no such sampling, a setting is outside its range, or several tasks
+            would hide tokens of the same texts.
         TypeError: If ``sampling`` is neither a name nor a number.
     """
     if batch_size is None and max_tokens is None:
@@ -159,10 +160,11 @@ def loader_of(
     sizes: dict[str, Any] = {"batch_size": batch_size, "max_tokens": max_tokens}
     loaders = []
     for examples in sets:
-        loader = BatchLoader(examples, **sizes, pad_id=pad_id, shuffle=shuffle, seed=seed)
         known = {name for example in examples for name in example.labels}
-        changed = (task.trained_on(loader, seed) for n, task in tasks.items() if n in known)
-        loaders.append(next((other for other in changed if other is not loader), loader))
+        uncounted = [n for n, task in tasks.items() if n in known and not task.writes_tokens]
+        order: dict[str, Any] = {"pad_id": pad_id, "shuffle": shuffle, "seed": seed}
+        loader = BatchLoader(examples, **sizes, **order, uncounted=uncounted)
+        loaders.append(_changed(loader, {n: t for n, t in tasks.items() if n in known}, seed))
     if isinstance(sampling, bool) or not isinstance(sampling, str | int | float):
         raise TypeError(f"sampling must be the name of a way or a temperature, got {sampling!r}")
     names = ("joint", "turns", "size", "sqrt", "uniform")
@@ -179,6 +181,18 @@ def loader_of(
     if sampling == "turns":
         return AlternatingBatches(loaders)
     return SampledBatches(loaders, sampling, seed=seed)
+
+
+def _changed(loader: BatchLoader, tasks: Mapping[str, TextTask], seed: int) -> Loader:
+    """Return batches as the task wants them that changes what is read, if one does."""
+    found = {name: task.trained_on(loader, seed) for name, task in tasks.items()}
+    found = {name: other for name, other in found.items() if other is not loader}
+    if len(found) > 1:
+        raise ValueError(
+            f"The tasks {list(found)} each hide tokens of the same texts, and one would read what "
+            "the other hid. Train one of them, or give each a data set of its own."
+        )
+    return next(iter(found.values()), loader)
 
 
 @dataclass(frozen=True)

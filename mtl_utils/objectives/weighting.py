@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 
 from torch import Tensor
 from torch import nn as torch_nn
 
-from mtl_utils.arguments import check_number
+from mtl_utils.arguments import check_number, nearest
 from mtl_utils.objectives.base import Balancer, Losses
 
 
@@ -55,11 +55,23 @@ class FixedWeights(Balancer):
             backward: How to back-propagate a scalar.
 
         Raises:
-            KeyError: If a task has no weight.
+            KeyError: If a task has no weight; or there is a weight of none of the model's tasks,
+                and one of these has none, so that a name must be wrong. Weights of more tasks than
+                a model has are left alone, so that the same serve models of some of them.
         """
+        self._check_names(getattr(model, "tasks", {}))
         weights = self.loss_weights(losses.by_task)
         weighted = [weights[task] * loss for task, loss in losses.by_task.items()]
         backward(sum(weighted, start=losses.penalty))
+
+    def _check_names(self, tasks: Collection[str]) -> None:
+        foreign = [name for name in self.weights if name not in tasks]
+        missing = [name for name in tasks if name not in self.weights]
+        if foreign and missing:
+            raise KeyError(
+                f"weights have one of {foreign[0]!r}, which is no task of the model, and none of "
+                f"{missing[0]!r}{nearest(foreign[0], tasks)}"
+            )
 
     def loss_weights(self, tasks: Iterable[str]) -> dict[str, float]:
         """Return the weights of tasks.

@@ -79,6 +79,7 @@ class MultiLabel(TextTask):
     scale: Scale = field(default=DEFAULT_SCALE, kw_only=True)
     causal = False
     label_field = "labels_column"
+    writes_tokens = False
 
     def __post_init__(self) -> None:
         check_text("name", self.name)

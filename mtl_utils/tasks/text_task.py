@@ -60,6 +60,8 @@ class TextTask:
         by_reference: Whether its metrics compare what :meth:`named` returns with
             :meth:`reference`, as where text is written; if not, the head compares ids.
         reads_words: Whether its text must be given as words, as where each word has a label.
+        writes_tokens: Whether its labels, where a text has several, are tokens or stand at tokens,
+            which count in the budget of a batch.
         input_fields: Which of its arguments name the columns that are read.
         label_field: Which of its arguments names the column of labels; ``None`` where the text is
             its own label.
@@ -67,6 +69,7 @@ class TextTask:
 
     by_reference: ClassVar[bool] = False
     reads_words: ClassVar[bool] = False
+    writes_tokens: ClassVar[bool] = True
     input_fields: ClassVar[tuple[str, ...]] = ("text",)
     label_field: ClassVar[str | None] = "label"
 

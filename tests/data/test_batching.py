@@ -280,6 +280,20 @@ def test_batches_are_as_large_as_the_budget_allows():
     assert BatchLoader(two, max_tokens=16, shuffle=False).plan() == [[0, 1]]
 
 
+def test_labels_that_are_no_tokens_take_no_room():
+    """As where each text has a 0 or 1 for each of 40 labels."""
+    kinds = [Example([5] * 3, {"kinds": [0] * 40, "tags": [1] * 3}) for _ in range(8)]
+    for tasks, sizes in (((), [1] * 8), (("kinds",), [4, 4])):
+        loader = BatchLoader(kinds, max_tokens=24, shuffle=False, uncounted=tasks)
+        assert [len(batch) for batch in loader.plan()] == sizes
+    alone = [Example([5] * 3, {"kinds": [0] * 40}) for _ in range(8)]
+    loader = BatchLoader(alone, max_tokens=24, shuffle=False, uncounted=["kinds"])
+    assert loader.plan() == [list(range(8))]
+    assert loader.digest()["uncounted"] == ["kinds"]
+    by_rows = [BatchLoader(kinds, batch_size=3, uncounted=t).plan(1) for t in ((), ("kinds",))]
+    assert by_rows[0] == by_rows[1]
+
+
 def test_an_example_beyond_the_budget_is_a_batch_of_its_own():
     examples = pairs_of([(1, 1), (50, 50), (1, 1)])
     assert BatchLoader(examples, max_tokens=8, shuffle=False).plan() == [[0], [1], [2]]

@@ -356,6 +356,32 @@ def test_training_texts_are_not_cut_silently() -> None:
         assert len(one.examples([long], truncate=True)[0].input_ids) == 6
 
 
+def test_two_tasks_do_not_hide_tokens_of_the_same_texts() -> None:
+    """One would be asked for what the other hid, or read its text whole."""
+    first, second = (MaskedLanguageModeling(n, PIECES.vocab_size, 1, share=0.5) for n in "ab")
+    both = model(first, second, TOPIC)
+    given = [{"text": "we see a sea", "label": "x"}, {"text": "Ada met Bob", "label": "y"}]
+    with pytest.raises(ValueError, match=r"\['a', 'b'\] each hide tokens of the same texts"):
+        both.loader(given)
+    loader = both.loader({"a": given, "b": list(given), "topic": list(given)})
+    for batches in loader.batches():
+        assert set(batches) == {"a", "b", "topic"}
+        for task in ("a", "b"):
+            hidden = batches[task].labels[task] != -100
+            read = batches[task].inputs.input_ids[hidden]
+            assert (read == batches[task].labels[task][hidden]).float().mean() < 0.5
+    assert {"a_accuracy", "b_accuracy", "topic_accuracy"} <= set(both.evaluate(given))
+
+
+def test_labels_of_several_kinds_take_no_room_in_a_batch() -> None:
+    kinds = MultiLabel("kinds", tuple(f"kind {n}" for n in range(90)), pooling="mean")
+    rows = [{"text": "we see a sea", "labels": ["kind 3"]} for _ in range(8)]
+    one = model(kinds)
+    length = len(one.examples(rows)[0].input_ids)
+    plan = one.loader(rows, max_tokens=4 * (length + 1), shuffle=False).plan()
+    assert [len(batch) for batch in plan] == [4, 4]
+
+
 @dataclass(frozen=True)
 class _Counted(MaskedLanguageModeling):
     """Counts what is measured."""

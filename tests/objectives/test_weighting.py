@@ -133,6 +133,19 @@ def test_a_task_without_a_weight():
     assert not gradient(model).any()
 
 
+def test_a_weight_of_a_task_by_another_name():
+    """Refused at once, also where no batch of the task has come yet."""
+    model = Tiny()
+    model.tasks = dict.fromkeys(TASKS)
+    weights = {"ner": 1, "topics": 1, "fr": 1}
+    with pytest.raises(KeyError, match=r"'topics', which is no task .* did you mean 'topic'"):
+        FixedWeights(weights).backward(model(["ner"]), model)
+    assert not gradient(model).any()
+    # One mapping serves models of some of its tasks.
+    FixedWeights({**dict.fromkeys(TASKS, 1.0), "more": 1.0}).backward(model(), model)
+    assert gradient(model).any()
+
+
 @pytest.mark.parametrize("wrong", [-1.0, -1e-9, math.nan])
 def test_a_negative_weight(wrong):
     with pytest.raises(ValueError, match=r"weight of 'ner' .* at least 0, got (-|nan)"):
