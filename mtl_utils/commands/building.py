@@ -31,10 +31,19 @@ from mtl_utils.sharing import (
     squared_distance,
     trace_norm,
 )
-from mtl_utils.tasks import LanguageModeling, Regression, Tagging, TextTask, Translation
+from mtl_utils.tasks import (
+    TAG_SCHEMES,
+    LanguageModeling,
+    MaskedLanguageModeling,
+    Regression,
+    Tagging,
+    TextTask,
+    Translation,
+)
 from mtl_utils.tasks.text_task import NO_CELL, cell_of
 
 _PENALTIES = {"squared_distance": squared_distance, "trace_norm": trace_norm}
+_MASKS = ("[MASK]", "<mask>")
 Data = Mapping[str, datasets.DatasetDict]
 
 
@@ -127,6 +136,8 @@ def _completed(
     with located(f"[tasks.{name}]"):
         if "labels" in settings:
             settings["labels"] = _labels(table, splits)
+    if settings.get("mask", "") is None:
+        settings["mask"] = _mask_of(tokenizer)
     if settings.get("pooling", "") is None:
         first = _first_speaks(file.encoder["kind"], encoder, tokenizer)
         pair = len(table.columns) > 1
@@ -175,6 +186,8 @@ def _task(
     with located(f"[tasks.{name}]"):
         if issubclass(kind, LanguageModeling):
             return kind(name, tokenizer.vocab_size, **settings)
+        if issubclass(kind, MaskedLanguageModeling):
+            return _hiding(name, kind, settings, tokenizer)
         if issubclass(kind, Translation):
             written = list(_texts(train, [settings["written"]]))
             return kind(name, _pieces(file, written), **settings)
@@ -189,6 +202,25 @@ def _task(
     return task
 
 
+def _hiding(
+    name: str,
+    kind: type[MaskedLanguageModeling],
+    settings: dict[str, Any],
+    tokenizer: Tokenizer,
+) -> MaskedLanguageModeling:
+    mask = choice(settings.pop("mask"), tokenizer.tokens, "mask")
+    around = tokenizer.special_tokens
+    special = {tokenizer.pad_id, *around.start, *around.between, *around.end}
+    mask_id = tokenizer.tokens.index(mask)
+    return kind(name, tokenizer.vocab_size, mask_id, special_ids=tuple(sorted(special)), **settings)
+
+
+def _mask_of(tokenizer: Tokenizer) -> str:
+    """Return the token that hides others: that of the pretrained model, or what is unknown."""
+    there = [token for token in _MASKS if token in tokenizer.tokens]
+    return (there or [tokenizer.tokens[tokenizer.unk_id]])[0]
+
+
 def _measured(table: TaskTable, task: TextTask) -> TaskTable:
     """Fill in what was measured on the training data."""
     if not isinstance(task, Regression):
@@ -197,12 +229,13 @@ def _measured(table: TaskTable, task: TextTask) -> TaskTable:
 
 
 def _tagging(name: str, settings: Mapping[str, Any]) -> Tagging:
+    scheme = settings["scheme"] if settings["scheme"] in ("auto", "plain") else "iob2"
     try:
-        return Tagging(name, **settings)
+        return Tagging(name, **{**settings, "scheme": scheme})
     except ValueError as error:
         error.add_note(
-            'If these are no entity tags, say scheme = "plain"; tags of another scheme become '
-            "IOB2 by mtl_utils.tasks.convert_tags."
+            'If these are no entity tags, say scheme = "plain"; if they are of another scheme, say '
+            f'which, such as "iob1": {", ".join(TAG_SCHEMES)}.'
         )
         raise
 

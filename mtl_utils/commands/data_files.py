@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import datasets
 
 from mtl_utils import corpora
 from mtl_utils.commands.keys import Key, choice, keys_of, read_table
-from mtl_utils.commands.messages import located
+from mtl_utils.commands.messages import Refused, located
 from mtl_utils.commands.run_file import RunFile, TaskTable
+from mtl_utils.data import named_labels
 from mtl_utils.models.rows import rows_of
-from mtl_utils.tasks import TextTask
+from mtl_utils.tasks import TAG_SCHEMES, TextTask, convert_tags
 
 FORMATS: dict[str, type[corpora.TextFormat]] = {
     "csv": corpora.CsvFormat,
@@ -22,6 +23,9 @@ FORMATS: dict[str, type[corpora.TextFormat]] = {
     "conllu": corpora.ConlluFormat,
 }
 """Formats by their names in a file."""
+
+CONVERTED = tuple(name for name in TAG_SCHEMES if name not in ("iob2", "bio"))
+"""Schemes of tags that become IOB2 when data are read."""
 
 SPLITS = ("train", "validation", "test")
 
@@ -86,16 +90,93 @@ def load_all(file: RunFile) -> dict[str, datasets.DatasetDict]:
         ValueError: If data cannot be loaded, or have no split ``train``.
     """
     known: dict[str, datasets.DatasetDict] = {}
-    found = {}
     for name, task in file.tasks.items():
-        key = _key(task)
-        if key not in known:
-            where = f"[tasks.{name}]"
-            columns = [c for t in file.tasks.values() if _key(t) == key for c in t.columns]
-            with located(where):
-                known[key] = _with_validation(load(task, where), file, columns)
-        found[name] = known[key]
+        key, where = _key(task), f"[tasks.{name}]"
+        if key in known:
+            continue
+        same = {n: t for n, t in file.tasks.items() if _key(t) == key}
+        columns = [column for other in same.values() for column in other.columns]
+        with located(where):
+            splits = as_iob2(load(task, where), schemes_of(same))
+            known[key] = _with_validation(splits, file, columns)
+    return {name: known[_key(task)] for name, task in file.tasks.items()}
+
+
+def schemes_of(tasks: Mapping[str, TaskTable]) -> dict[str, str]:
+    """Return the columns whose tags are to be converted, with the scheme that they are in.
+
+    Args:
+        tasks: Tasks with the same data.
+
+    Raises:
+        Refused: If tasks say different things of a column.
+    """
+    found: dict[str, str] = {}
+    for name, task in tasks.items():
+        column, scheme = task.settings.get("tags"), task.settings.get("scheme", "auto")
+        if found.setdefault(column, scheme) != scheme:
+            raise Refused(
+                f"[tasks.{name}]: scheme = {scheme!r} for the column {column!r}, of which another "
+                f"task says {found[column]!r}"
+            )
+    return {column: scheme for column, scheme in found.items() if scheme in CONVERTED}
+
+
+def as_iob2(splits: datasets.DatasetDict, schemes: Mapping[str, str]) -> datasets.DatasetDict:
+    """Write tags of other schemes as IOB2, which models learn.
+
+    Args:
+        splits: The data.
+        schemes: Columns of tags, with the scheme that they are in.
+
+    Raises:
+        ValueError: If tags are of another scheme.
+        TypeError: If there are no tags in a column.
+    """
+    found = datasets.DatasetDict(splits)
+    for column, scheme in schemes.items():
+        for split, rows in found.items():
+            if column not in rows.column_names:
+                continue
+            tags = named_labels(rows[column])
+            with located(f"Split {split!r}, column {column!r}, scheme = {scheme!r}"):
+                made = [converted_tags(row, scheme) for row in tags]
+            found[split] = with_column(rows, column, made)
     return found
+
+
+def converted_tags(
+    tags: Sequence[str | None] | None, source: str, target: str = "iob2"
+) -> list[str | None] | None:
+    """Write the tags of a sentence in another scheme; those that are missing stay so.
+
+    Args:
+        tags: One a word.
+        source: The scheme that they are in.
+        target: Another scheme.
+
+    Raises:
+        ValueError: If tags are of another scheme.
+        TypeError: If there are no tags.
+    """
+    if tags is None:
+        return None
+    made = iter(convert_tags([tag for tag in tags if tag is not None], source, target))
+    return [None if tag is None else next(made) for tag in tags]
+
+
+def with_column(rows: datasets.Dataset, column: str, values: list[Any]) -> datasets.Dataset:
+    """Return rows with other values in a column, or with one more column.
+
+    Args:
+        rows: The rows.
+        column: Name of the column.
+        values: A cell for each row.
+    """
+    names = rows.column_names
+    kept = rows.remove_columns(column) if column in names else rows
+    made = kept.add_column(column, values)
+    return made.select_columns([*names, *([] if column in names else [column])])
 
 
 def _key(task: TaskTable) -> str:

@@ -14,8 +14,10 @@ from mtl_utils.nn import BiLSTMEncoder, LSTMEncoder, PretrainedEncoder, Transfor
 from mtl_utils.objectives import FixedWeights
 from mtl_utils.sharing import SharedPrivate
 from mtl_utils.tasks import (
+    TAG_SCHEMES,
     Classification,
     LanguageModeling,
+    MaskedLanguageModeling,
     MultiLabel,
     PairClassification,
     Regression,
@@ -33,6 +35,7 @@ KINDS: dict[str, type[TextTask]] = {
     "tagging": Tagging,
     "translation": Translation,
     "language_modeling": LanguageModeling,
+    "masked_language_modeling": MaskedLanguageModeling,
 }
 """Classes of tasks by their names in a file."""
 
@@ -47,7 +50,11 @@ ENCODERS: dict[str, type] = {
 Source = str | Mapping[str, str]
 """Where data are: a registered name, a folder or file, or a file for each split."""
 
-_MADE = ("name", "tokenizer", "decoder", "own_decoder", "vocab_size")  # arguments no file can give
+_MADE = (  # arguments no file can give
+    *("name", "tokenizer", "decoder", "own_decoder", "vocab_size", "mask_id", "special_ids"),
+)
+SCHEMES = ("auto", "plain", *TAG_SCHEMES)
+"""How tags may be written: recognised, no entities, or a scheme that becomes IOB2."""
 _SIZES = {"width": Key(int, 256), "num_layers": Key(int, 1)}
 _DEFAULTS: dict[str, dict[str, Key]] = {
     "bilstm": _SIZES,
@@ -252,6 +259,10 @@ def task_keys(kind: str) -> dict[str, Key]:
     for name, type_ in from_data.items():
         if name in keys:
             keys[name] = Key(type_ | None, None)
+    if "scheme" in keys:
+        keys["scheme"] = Key(str, "auto")
+    if issubclass(KINDS[kind], MaskedLanguageModeling):
+        keys["mask"] = Key(str | None, None)
     return keys
 
 
@@ -261,6 +272,8 @@ def _task(name: str, table: Any, base: Path) -> TaskTable:
         raise KeyError(f"{where} needs the key 'kind', one of: {', '.join(KINDS)}")
     kind = choice(table["kind"], KINDS, f"{where}: kind")
     values = read_table(table, {"kind": Key(str), **_OF_DATA, **task_keys(kind)}, where)
+    if "scheme" in values:
+        values["scheme"] = choice(values["scheme"].lower(), SCHEMES, f"{where}: scheme")
     given = values.pop("data")
     if not isinstance(given, str):
         read_table(given, dict.fromkeys(("train", "validation", "test"), Key(str, "")), where)

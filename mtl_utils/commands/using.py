@@ -14,10 +14,20 @@ from pathlib import Path
 from typing import Any
 
 import datasets
+import pyarrow as pa
+from pyarrow import parquet
 
 from mtl_utils import corpora, models
 from mtl_utils.commands import results, training
-from mtl_utils.commands.data_files import FORMATS, chosen_split, format_of, has_labels
+from mtl_utils.commands.data_files import (
+    CONVERTED,
+    FORMATS,
+    as_iob2,
+    chosen_split,
+    converted_tags,
+    format_of,
+    has_labels,
+)
 from mtl_utils.commands.keys import choice
 from mtl_utils.commands.messages import Refused
 from mtl_utils.commands.toml_files import read_toml
@@ -27,6 +37,7 @@ from mtl_utils.models import TextModel
 from mtl_utils.tasks import TextTask
 
 _MODEL_FILE = "model.json"
+PARQUET = ".parquet"
 
 
 def evaluate(options: argparse.Namespace) -> str:
@@ -45,7 +56,11 @@ def evaluate(options: argparse.Namespace) -> str:
     model = _load(options.folder)
     asked = _asked(model, options.task)
     made = _format(options, list(asked), options.data)
-    splits = corpora.load(options.data, options.config, format=made)
+    schemes = {str(task.labelled_by): _scheme(options, name) for name, task in asked.items()}
+    schemes = {column: scheme for column, scheme in schemes.items() if scheme is not None}
+    is_file = options.data not in corpora.names() and Path(options.data).expanduser().is_file()
+    given = {"test": options.data} if is_file else options.data
+    splits = as_iob2(corpora.load(given, options.config, format=made), schemes)
     split = chosen_split(splits, options.split)
     rows = splits[split]
     found = {name: rows for name, task in asked.items() if _reads(task, rows)}
@@ -88,6 +103,8 @@ def predict(options: argparse.Namespace) -> None:
     if options.raw or options.file == "-" or (not options.format and not _is_table(options.file)):
         _write(options.output, _of_lines(model, list(asked), options))
         return
+    if options.output is None and options.file.lower().endswith(PARQUET):
+        raise Refused("parquet is nothing to print; give --output FILE")
     if options.probabilities or options.pairs:
         raise Refused("--probabilities and --pairs are for raw texts, one a line")
     _write(options.output, _of_rows(model, asked, options))
@@ -117,7 +134,9 @@ def _asked(model: TextModel, names: Sequence[str] | None) -> dict[str, TextTask]
 
 
 def _is_table(file: str) -> bool:
-    return any(file.lower().endswith(end) for kind in FORMATS.values() for end in kind.extensions)
+    return file.lower().endswith(PARQUET) or any(
+        file.lower().endswith(end) for kind in FORMATS.values() for end in kind.extensions
+    )
 
 
 def _format(
@@ -128,7 +147,7 @@ def _format(
         return format_of(format_given(options.format), "--format")
     if file in corpora.names():
         return None
-    known = [_trained(options.folder, name) for name in tasks]
+    known = [_trained(options.folder, name).get("format") for name in tasks]
     if not known or any(format_ != known[0] for format_ in known) or known[0] is None:
         return None
     made = format_of(known[0], "format of the training data")
@@ -154,11 +173,18 @@ def format_given(given: str) -> Any:
         raise Refused(f"--format {given} is no TOML: {error}") from None
 
 
-def _trained(folder: Path, task: str) -> Any:
-    path = folder / training.RESOLVED
-    if not path.is_file():
-        return None
-    return read_toml(path).get("tasks", {}).get(task, {}).get("format")
+def _trained(folder: Path, task: str) -> dict[str, Any]:
+    """Return what the file of the run says of a task; nothing where a model has no run."""
+    places = (folder / training.RESOLVED, folder.resolve().parent / training.RESOLVED)
+    path = next((path for path in places if path.is_file()), None)
+    table: dict[str, Any] = {} if path is None else read_toml(path).get("tasks", {}).get(task, {})
+    return table
+
+
+def _scheme(options: argparse.Namespace, task: str) -> str | None:
+    """Return the scheme of the tags that a task was trained on, where it is not that of models."""
+    scheme = _trained(options.folder, task).get("scheme")
+    return scheme if scheme in CONVERTED else None
 
 
 def _of_lines(model: TextModel, tasks: list[str], options: argparse.Namespace) -> bytes:
@@ -224,13 +250,40 @@ def _of_rows(model: TextModel, asked: Mapping[str, TextTask], options: argparse.
             f"{list(tasks)} would all write the column {twice!r}; choose one with --task NAME"
         )
     found = model.predict(rows, list(tasks))
-    predictions = {
-        str(task.labelled_by): [said[name] for said in found] for name, task in tasks.items()
-    }
+    predictions = {}
+    for name, task in tasks.items():
+        said, scheme = [one[name] for one in found], _scheme(options, name)
+        if scheme is not None:
+            said = [converted_tags(tags, "iob2", scheme) for tags in said]
+        predictions[str(task.labelled_by)] = said
+    if file.lower().endswith(PARQUET):
+        return _as_parquet(file, rows.features, predictions)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "predicted"
         corpora.write(path, file, predictions, format=made)
         return path.read_bytes()
+
+
+def _as_parquet(
+    file: str, features: datasets.Features, predictions: Mapping[str, list[Any]]
+) -> bytes:
+    """Return a table with other columns of labels, in ids where the table knows what they mean."""
+    table = parquet.read_table(file)
+    for column, said in predictions.items():
+        made = pa.array(said)
+        if column not in table.column_names:
+            table = table.append_column(column, made)
+            continue
+        place = table.schema.get_field_index(column)
+        with contextlib.suppress(ValueError, pa.ArrowException):  # of another type: texts
+            named = datasets.Features({column: features[column]})
+            made = pa.array(named.encode_column(said, column), table.schema.field(place).type)
+        if made.type != table.schema.field(place).type:
+            table = table.replace_schema_metadata(None)  # it would say the old type
+        table = table.set_column(place, column, made)
+    written = io.BytesIO()
+    parquet.write_table(table, written)
+    return written.getvalue()
 
 
 def _write(output: Path | None, content: bytes) -> None:

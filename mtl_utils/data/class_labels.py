@@ -58,8 +58,9 @@ def cells_of(column: Iterable[Any]) -> list[Any]:
         column: A column of a :class:`datasets.Dataset`, which is read as a whole: going through it
             row by row takes twenty times as long. Or anything else to go through.
     """
-    known = hasattr(column, "features") and isinstance(column, Sequence)
-    return list(column[:]) if known else list(column)
+    if hasattr(column, "features") and isinstance(column, Sequence):
+        return list(column[:])
+    return list(column)
 
 
 def _has_names(feature: Any) -> bool:

@@ -1,0 +1,167 @@
+"""Every kind of task by file, tags of every scheme, and predictions in every format."""
+
+from __future__ import annotations
+
+import dataclasses
+import tomllib
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from tiny_runs import PLACES, write_data, write_run
+
+from mtl_utils import commands, corpora, tasks
+from mtl_utils.commands import main
+from mtl_utils.commands.building import build
+from mtl_utils.commands.data_files import load_all
+from mtl_utils.commands.run_file import KINDS, read_run_file, task_keys
+from mtl_utils.data import named_labels
+from mtl_utils.models import TextModel
+from mtl_utils.tasks import MaskedLanguageModeling, convert_tags
+
+SMALL = "[encoder]\nwidth = 8\n[tokenizer]\nvocab_size = 300\n[training]\nepochs = 1\n"
+NAMES = "[tasks.names]\nkind = 'tagging'\ndata = 'names'\n"
+
+
+def rewrite(folder: Path, scheme: str) -> None:
+    """Write the tags of the names in another scheme."""
+    for split in ("train", "dev", "test"):
+        path = folder / "names" / f"{split}.conll"
+        sentences = [
+            [line.split("\t") for line in sentence.split("\n") if line]
+            for sentence in path.read_text("utf-8").split("\n\n")
+        ]
+        lines = []
+        for sentence in sentences:
+            made = convert_tags([tag for _, tag in sentence], "iob2", scheme)
+            lines += [f"{word}\t{tag}\n" for (word, _), tag in zip(sentence, made, strict=True)]
+            lines.append("\n")
+        path.write_text("".join(lines), "utf-8")
+
+
+def test_every_kind_of_task_has_a_name_in_a_file() -> None:
+    """A kind is a data class: what else is a task is what kinds inherit from."""
+    found = {getattr(tasks, name) for name in tasks.__all__}
+    kinds = {
+        one
+        for one in found
+        if isinstance(one, type)
+        and issubclass(one, tasks.TextTask)
+        and dataclasses.is_dataclass(one)
+    }
+    assert kinds == {*KINDS.values()}
+    assert all(task_keys(kind) for kind in KINDS)
+
+
+def test_the_script_is_the_command_line(capsys: pytest.CaptureFixture[str]) -> None:
+    root = Path(__file__).resolve().parents[2]
+    script = tomllib.loads((root / "pyproject.toml").read_text("utf-8"))["project"]["scripts"]
+    module, _, function = script["mtl-utils"].partition(":")
+    assert module == commands.__name__
+    with pytest.raises(SystemExit) as ended:
+        getattr(commands, function)(["--help"])
+    assert ended.value.code == 0
+    assert "train" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("scheme", ["iob1", "IOBES", "bilou", "ioe2", "bio"])
+def test_tags_of_other_schemes_become_iob2(tmp_path: Path, scheme: str) -> None:
+    path = write_run(tmp_path, f"{NAMES}{SMALL}")
+    expected = load_all(read_run_file(path))["names"]
+    rewrite(tmp_path, scheme.lower())
+    path.write_text(f"{NAMES}scheme = '{scheme}'\n{SMALL}", "utf-8")
+    file = read_run_file(path)
+    data = load_all(file)
+    for split, rows in expected.items():
+        assert data["names"][split]["tags"][:] == rows["tags"][:]
+        assert data["names"][split].column_names == rows.column_names
+    task = build(file, data).model.tasks["names"]
+    assert task.labels == ("O", "B-LOC", "B-PER")
+    assert task.has_entities
+
+
+def test_files_keep_their_scheme(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = write_run(
+        tmp_path, f"{NAMES}scheme = 'iobes'\n{SMALL}epochs = 4\n".replace("epochs = 1\n", "")
+    )
+    rewrite(tmp_path, "iobes")
+    assert main(["train", str(path), "--quiet"]) == 0
+    run, test = tmp_path / "runs/run", tmp_path / "names/test.conll"
+    capsys.readouterr()
+    for folder in (run, run / "model"):
+        assert main(["evaluate", str(folder), str(test)]) == 0
+        said = capsys.readouterr().out
+        assert said.splitlines()[0].split() == ["metric", "test"]
+    rows = corpora.load({"test": test})["test"]
+    found = TextModel.load(run / "model").predict(rows, ["names"])
+    assert main(["predict", str(run), str(test)]) == 0
+    written = [line.split("\t") for line in capsys.readouterr().out.splitlines() if line]
+    expected = [t for said in found for t in convert_tags(said["names"], "iob2", "iobes")]
+    assert [tag for _, tag in written] == expected
+
+
+def test_a_scheme_that_is_not_that_of_the_data_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = write_run(tmp_path, f"{NAMES}scheme = 'bilou'\n{SMALL}")
+    assert main(["train", str(path), "--quiet"]) == 2
+    said = capsys.readouterr().err
+    assert "[tasks.names]: Split 'train', column 'tags', scheme = 'bilou'" in said
+    path.write_text(f"{NAMES}scheme = 'iob3'\n{SMALL}", "utf-8")
+    assert main(["train", str(path), "--quiet"]) == 2
+    assert "did you mean 'iob" in capsys.readouterr().err
+    two = NAMES.replace("names]", "more]")
+    path.write_text(f"{NAMES}scheme = 'iob1'\n{two}{SMALL}", "utf-8")
+    assert main(["train", str(path), "--quiet"]) == 2
+    assert "another task says 'iob1'" in capsys.readouterr().err
+
+
+def test_tokens_are_hidden_by_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    table = "[tasks.hidden]\nkind = 'masked_language_modeling'\ndata = 'topics'\nshare = 0.3\n"
+    path = write_run(tmp_path, f"{table}{SMALL}")
+    assert main(["train", str(path), "--quiet"]) == 0
+    assert "hidden_accuracy" in capsys.readouterr().out
+    model = TextModel.load(tmp_path / "runs/run/model")
+    task = model.tasks["hidden"]
+    assert isinstance(task, MaskedLanguageModeling)
+    assert (task.share, task.mask_id) == (0.3, model.tokenizer.unk_id)
+    assert {model.tokenizer.pad_id, model.tokenizer.bos_id, model.tokenizer.eos_id} == {
+        *task.special_ids
+    }
+    assert 'mask = "<unk>"' in (tmp_path / "runs/run/resolved.toml").read_text("utf-8")
+    two = table.replace("hidden", "too")
+    path.write_text(f"{table}{two}{SMALL}", "utf-8")
+    assert main(["train", str(path), "--quiet", "--force"]) == 2
+    assert "each hide tokens of the same texts" in capsys.readouterr().err
+    path.write_text(f"{table}mask = '[MASK]'\n{SMALL}", "utf-8")
+    assert main(["train", str(path), "--quiet", "--force"]) == 2
+    assert "mask = '[MASK]' is not known" in capsys.readouterr().err
+
+
+def test_parquet_comes_back_as_parquet(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """With ids in a column whose feature names them, and all else as it was."""
+    write_data(tmp_path)
+    topics = corpora.load(tmp_path / "topics")
+    for split, rows in topics.items():
+        made = rows.class_encode_column("topic").add_column("number", list(range(len(rows))))
+        (tmp_path / "tables").mkdir(exist_ok=True)
+        made.to_parquet(tmp_path / "tables" / f"{split}-00000-of-00001.parquet")
+    table = "[tasks.topic]\nkind = 'classification'\ndata = 'tables'\nlabel = 'topic'\n"
+    assert main(["train", str(write_run(tmp_path, f"{table}{SMALL}")), "--quiet"]) == 0
+    run, given = tmp_path / "runs/run", tmp_path / "tables/test-00000-of-00001.parquet"
+    out = tmp_path / "out.parquet"
+    assert main(["predict", str(run), str(given), "--output", str(out)]) == 0
+    before, after = corpora.load({"test": given})["test"], corpora.load({"test": out})["test"]
+    assert after.features == before.features
+    assert after["number"][:] == before["number"][:]
+    found = TextModel.load(run / "model").predict(before, ["topic"])
+    assert named_labels(after["topic"]) == [said["topic"] for said in found]
+    plain = pd.DataFrame({"text": list(PLACES), "more": [1, 2, 3, 4]})
+    plain.to_parquet(given)
+    assert main(["predict", str(run), str(given), "--output", str(out)]) == 0
+    found = pd.read_parquet(out)
+    assert list(found.columns) == ["text", "more", "topic"]
+    assert {*found["topic"]} <= {"food", "travel"}
+    capsys.readouterr()
+    assert main(["predict", str(run), str(given)]) == 2
+    assert "give --output" in capsys.readouterr().err
