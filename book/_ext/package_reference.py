@@ -23,6 +23,9 @@ from sphinx.environment import BuildEnvironment
 
 PACKAGE = "mtl_utils"
 FOLDER = "book/api"
+RECIPES = "book/recipes"
+WORKED = {"mtl_utils.tasks": "Your own kind of task"}
+"""Recipes that a room begins with, by their headings; their code stands on their page alone."""
 
 
 class Reference:
@@ -79,7 +82,8 @@ def write_pages(app: Sphinx) -> None:
     """Write the pages that changed and remove those whose room is gone."""
     app.reference = reference = Reference(Path(app.srcdir))  # type: ignore[attr-defined]
     folder = Path(app.srcdir) / FOLDER
-    texts = {folder / f"{r.title}.rst": _page(r, reference) for r in reference.rooms}
+    recipes = (Path(app.srcdir) / f"{RECIPES}.md").read_text("utf-8")
+    texts = {folder / f"{r.title}.rst": _page(r, reference, recipes) for r in reference.rooms}
     for stale in set(folder.glob("*.rst")) - texts.keys():
         stale.unlink()
     for path, text in texts.items():
@@ -87,13 +91,29 @@ def write_pages(app: Sphinx) -> None:
             path.write_text(text, "utf-8")
 
 
-def _page(room: Room, reference: Reference) -> str:
+def _page(room: Room, reference: Reference, recipes: str) -> str:
     title = f"``{room.title}``"
     parts = [title, "=" * len(title), "", f".. automodule:: {room.title}", ""]
-    parts += _overview(room, reference)
+    parts += worked(room.title, recipes) + _overview(room, reference)
     for name in room.names:
         parts += _entry(name, room)
     return "\n".join(parts) + "\n"
+
+
+def worked(room: str, recipes: str) -> list[str]:
+    """Return the recipe that a room begins with, if there is one.
+
+    Args:
+        room: Its name.
+        recipes: The page of recipes.
+    """
+    heading = WORKED.get(room)
+    if heading is None:
+        return []
+    code = re.split("^```.*$", recipes.split(f"\n## {heading}\n")[1], flags=re.M)[1]
+    lines = [f"   {line}".rstrip() for line in code.strip("\n").splitlines()]
+    about = f"As in :doc:`the recipes </{RECIPES}>`, where it is used:"
+    return [f".. rubric:: {heading}", "", about, "", ".. code-block:: python", "", *lines, ""]
 
 
 def _overview(room: Room, reference: Reference) -> list[str]:

@@ -54,7 +54,8 @@ class TextTask:
 
     :class:`mtl_utils.models.TextModel` takes any task that has these methods beside those of
     :class:`Task`. A kind of your own inherits from this class, and defines :meth:`target` and,
-    where what a head predicts is not what a user wants to read, :meth:`named`.
+    where what a head predicts is not what a user wants to read, :meth:`named`. A whole one, with
+    its head, is worked out on the API page of the tasks and among the book's recipes.
 
     Attributes:
         by_reference: Whether its metrics compare what :meth:`named` returns with

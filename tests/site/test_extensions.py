@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from notebook_names import dotted_names
+from package_reference import WORKED, worked
 from page_finish import ENVIRONMENT, mark_chinese
 from public_names import rooms
 from run_records import latest_by_notebook, mean_and_half_width, read_records, rounded
@@ -33,6 +34,18 @@ def test_dotted_names_follow_imports_and_attributes() -> None:
         "mtl_utils.plots",
         "mtl_utils.plots.curve",
     }
+
+
+def test_a_room_begins_with_its_recipe_as_it_stands_there() -> None:
+    recipes = (ROOT / "book/recipes.md").read_text("utf-8")
+    page = worked("mtl_utils.tasks", recipes)
+    code = "\n".join(line[3:] for line in page[page.index(".. code-block:: python") + 2 :])
+    assert code.strip() in recipes
+    assert "class Stars(tasks.TextTask):" in code
+    assert "class StarsHead(tasks.Head):" in code
+    compile(code, "recipe", "exec")
+    assert worked("mtl_utils.nn", recipes) == []
+    assert {*WORKED} <= {room.title for room in rooms("mtl_utils")}
 
 
 def test_half_width_is_that_of_students_t() -> None:
