@@ -113,7 +113,9 @@ def schemes_of(tasks: Mapping[str, TaskTable]) -> dict[str, str]:
     """
     found: dict[str, str] = {}
     for name, task in tasks.items():
-        column, scheme = task.settings.get("tags"), task.settings.get("scheme", "auto")
+        if "scheme" not in task.settings:
+            continue
+        column, scheme = task.settings["tags"], task.settings["scheme"]
         if found.setdefault(column, scheme) != scheme:
             raise Refused(
                 f"[tasks.{name}]: scheme = {scheme!r} for the column {column!r}, of which another "

@@ -56,8 +56,11 @@ def evaluate(options: argparse.Namespace) -> str:
     model = _load(options.folder)
     asked = _asked(model, options.task)
     made = _format(options, list(asked), options.data)
-    schemes = {str(task.labelled_by): _scheme(options, name) for name, task in asked.items()}
-    schemes = {column: scheme for column, scheme in schemes.items() if scheme is not None}
+    schemes = {
+        str(task.labelled_by): scheme
+        for name, task in asked.items()
+        if (scheme := _scheme(options, name)) is not None
+    }
     is_file = options.data not in corpora.names() and Path(options.data).expanduser().is_file()
     given = {"test": options.data} if is_file else options.data
     splits = as_iob2(corpora.load(given, options.config, format=made), schemes)
