@@ -108,12 +108,16 @@ class BatchLoader:
 
     def _padded_lengths(self) -> list[tuple[int, int]]:
         """Say how much room each example takes; what is empty is padded to 1, if there is any."""
-        left_out = frozenset() if self.max_tokens is None else self.uncounted
-        examples = self.examples
+        left_out, examples = self._left_out, self.examples
         if left_out:
             examples = [_without(example, left_out) for example in examples]
         padded = any(self._several[task] for task in self._several.keys() - left_out)
         return [self._padded_length(example, padded) for example in examples]
+
+    @property
+    def _left_out(self) -> frozenset[str]:
+        """Tasks whose labels take no room, which matters where there is a budget."""
+        return frozenset() if self.max_tokens is None else self.uncounted
 
     def _padded_length(self, example: Example, padded: bool) -> tuple[int, int]:
         inputs, labels = max(len(example.input_ids), 1), example.length[1]
@@ -144,7 +148,7 @@ class BatchLoader:
         return {
             "kind": type(self).__qualname__,
             **{name: getattr(self, name) for name in settings},
-            **({"uncounted": sorted(self.uncounted)} if self.uncounted else {}),
+            **({"uncounted": repr(sorted(self._left_out))} if self._left_out else {}),
             "examples": f"{len(self.examples)}, digest {examples_digest(self.examples)}",
         }
 

@@ -11,7 +11,7 @@ import torch
 
 from mtl_utils import corpora
 from mtl_utils.data import PretrainedTokenizer
-from mtl_utils.experiments.registry import Config
+from mtl_utils.experiments.experiment import Config
 from mtl_utils.experiments.text_training import MEAN, BestWeights, main_scores, measure
 from mtl_utils.models import TextModel
 from mtl_utils.nn import BiLSTMEncoder, PretrainedEncoder, packaged_encoder
