@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -135,7 +136,7 @@ def _completed(
     settings = dict(table.settings)
     with located(f"[tasks.{name}]"):
         if "labels" in settings:
-            settings["labels"] = _labels(table, splits)
+            settings["labels"] = _labels(name, table, splits)
     if settings.get("mask", "") is None:
         settings["mask"] = _mask_of(tokenizer)
     if settings.get("pooling", "") is None:
@@ -157,7 +158,7 @@ def _check_columns(where: str, table: TaskTable, there: Sequence[str]) -> None:
                 )
 
 
-def _labels(table: TaskTable, splits: datasets.DatasetDict) -> tuple[str, ...]:
+def _labels(name: str, table: TaskTable, splits: datasets.DatasetDict) -> tuple[str, ...]:
     """Return the labels that were given; or those of the column, in whatever split they are."""
     column = table.settings[str(KINDS[table.kind].label_field)]
     given = table.settings["labels"]
@@ -165,9 +166,19 @@ def _labels(table: TaskTable, splits: datasets.DatasetDict) -> tuple[str, ...]:
         return tuple(given)
     there = {split: rows for split, rows in splits.items() if column in rows.column_names}
     try:
-        return corpora.label_names_of(there, column)
+        names = corpora.label_names_of(there, column)
+        learnt = corpora.label_names_of({"train": there["train"]}, column)
     except corpora.DataError as error:
         raise Refused(f'{error}. Or list them here: labels = ["...", "..."]') from error
+    foreign = [label for label in names if label not in learnt]
+    if foreign:
+        warnings.warn(
+            f"[tasks.{name}]: no training row has the labels {foreign!r:.200} of {column!r}, so "
+            "they are not learnt. Where a label is missing, leave its cell empty; or list those "
+            "that there are: labels = [...]",
+            stacklevel=2,
+        )
+    return names
 
 
 def _first_speaks(kind: str, encoder: Encoder, tokenizer: Tokenizer) -> bool:

@@ -10,11 +10,12 @@ import datasets
 
 from mtl_utils import corpora
 from mtl_utils.commands.keys import Key, choice, keys_of, read_table
-from mtl_utils.commands.messages import Refused, located
+from mtl_utils.commands.messages import Refused, located, one_line
 from mtl_utils.commands.run_file import RunFile, TaskTable
-from mtl_utils.data import named_labels
+from mtl_utils.data import MISSING_LABEL, named_labels
 from mtl_utils.models.rows import rows_of
-from mtl_utils.tasks import TAG_SCHEMES, TextTask, convert_tags
+from mtl_utils.tasks import TAG_SCHEMES, Tagging, TextTask, convert_tags
+from mtl_utils.tasks.spans import check_iob2
 
 FORMATS: dict[str, type[corpora.TextFormat]] = {
     "csv": corpora.CsvFormat,
@@ -227,6 +228,39 @@ def has_labels(task: TextTask, rows: datasets.Dataset) -> bool:
     if task.labelled_by.split(".")[0] not in rows.column_names:
         return False
     return any(task.reference(row) is not None for row in rows_of(rows, {task.name: task}))  # type: ignore[attr-defined]
+
+
+def check_entities(
+    tasks: Mapping[str, TextTask], data: Mapping[str, Mapping[str, datasets.Dataset]]
+) -> None:
+    """Refuse tags that could not be measured, before a training is spent on finding out.
+
+    Args:
+        tasks: The tasks by name.
+        data: By split, the rows of each task.
+
+    Raises:
+        Refused: If entities of a strict task break IOB2.
+    """
+    for split, parts in data.items():
+        for name, rows in parts.items():
+            task = tasks[name]
+            if not isinstance(task, Tagging) or task.iob2_tags is None or task.invalid != "refuse":
+                continue
+            try:
+                check_iob2(_entity_tags(task, rows), "The tags")
+            except ValueError as error:
+                raise Refused(
+                    f"[tasks.{name}], split {split!r}: {one_line(error)} In a file that is "
+                    'scheme = "iob1", or invalid = "convert".'
+                ) from error
+
+
+def _entity_tags(task: Tagging, rows: datasets.Dataset) -> list[list[str]]:
+    assert task.iob2_tags is not None
+    references = [task.reference(row) for row in rows_of(rows, {task.name: task})]
+    known = [task.ids_of(tags) for tags in references if tags is not None]
+    return [[task.iob2_tags[i] for i in ids if i != MISSING_LABEL] for ids in known]
 
 
 def chosen_split(splits: datasets.DatasetDict, asked: str | None) -> str:

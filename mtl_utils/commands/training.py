@@ -16,7 +16,7 @@ import datasets
 
 from mtl_utils.commands import results
 from mtl_utils.commands.building import Built, build
-from mtl_utils.commands.data_files import SPLITS, load_all, of_split
+from mtl_utils.commands.data_files import SPLITS, check_entities, load_all, of_split
 from mtl_utils.commands.keys import choice
 from mtl_utils.commands.messages import Refused, located
 from mtl_utils.commands.run_file import RunFile
@@ -138,7 +138,8 @@ def _fit(built: Built, data: Mapping[str, datasets.DatasetDict], quiet: bool) ->
     missing = [name for name in model.tasks if name not in train]
     if missing:
         raise Refused(f"[tasks.{missing[0]}]: no training row has a label")
-    validation = of_split(model.text_tasks, data, "validation")
+    validation, test = (of_split(model.text_tasks, data, split) for split in SPLITS[1:])
+    check_entities(model.text_tasks, {"validation": validation, "test": test})
     with located("The data ([tokenizer] has max_length and long)"), _nothing_thrown_away():
         loader = model.loader(train, **sizes, sampling=settings["sampling"], seed=file.seed)
         checked = model.loader(validation, **sizes, shuffle=False) if validation else None

@@ -16,7 +16,7 @@ from mtl_utils.sharing import HardSharing
 from mtl_utils.tasks import Classification, MultiLabel, Regression, Tagging
 from mtl_utils.training import TrainerConfig
 
-MOST, WIDTH, ROWS, SIZE = 1.02, 128, 800, 16
+MOST, WIDTH, ROWS, SIZE = 1.02, 256, 1600, 32
 WORDS = [f"{a}{b}{c}" for a in "bdfgklm" for b in "aeiou" for c in "nrst"]
 LABELS = tuple(f"label {number}" for number in range(6))
 

@@ -165,3 +165,34 @@ def test_parquet_comes_back_as_parquet(tmp_path: Path, capsys: pytest.CaptureFix
     capsys.readouterr()
     assert main(["predict", str(run), str(given)]) == 2
     assert "give --output" in capsys.readouterr().err
+
+
+def test_tags_that_cannot_be_measured_are_refused_before_training(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = write_run(tmp_path, f"{NAMES}{SMALL}")
+    test = tmp_path / "names/test.conll"
+    test.write_text("Ada\tO\nLee\tI-PER\n\n" + test.read_text("utf-8"), "utf-8")
+    with (tmp_path / "names/train.conll").open("a", encoding="utf-8") as file:
+        file.write("\nAda\tB-PER\nLee\tI-PER\n")
+    assert main(["train", str(path), "--quiet"]) == 2
+    said = capsys.readouterr()
+    assert "[tasks.names], split 'test': The tags break IOB2" in said.err
+    assert 'invalid = "convert"' in said.err
+    assert "epoch" not in said.out
+    path.write_text(f"{NAMES}invalid = 'convert'\n{SMALL}", "utf-8")
+    assert main(["train", str(path), "--quiet", "--force"]) == 0
+
+
+def test_labels_that_no_training_row_has_are_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    table = "[tasks.topic]\nkind = 'classification'\ndata = 'topics'\nlabel = 'topic'\n"
+    path = write_run(tmp_path, f"{table}{SMALL}")
+    assert main(["train", str(path), "--quiet"]) == 0
+    assert "warning" not in capsys.readouterr().err
+    with (tmp_path / "topics/test.csv").open("a", encoding="utf-8") as file:
+        file.write("Ada eats,-1\n")
+    assert main(["train", str(path), "--quiet", "--force"]) == 0
+    said = capsys.readouterr().err
+    assert "warning: [tasks.topic]: no training row has the labels ['-1'] of 'topic'" in said
