@@ -14,7 +14,7 @@ from mtl_utils.commands.run_file import RunFile
 from mtl_utils.commands.training import COMPARISON, Scores, train
 from mtl_utils.experiments.analysis import student_t_quantile
 from mtl_utils.training.directions import direction_of
-from mtl_utils.training.history import main_metric
+from mtl_utils.training.history_columns import main_metric
 
 
 def compare(file: RunFile, seeds: Sequence[int], *, force: bool, quiet: bool) -> str:

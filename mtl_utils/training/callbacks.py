@@ -9,7 +9,7 @@ from typing import Any
 from accelerate import Accelerator  # type: ignore[import-untyped]
 
 from mtl_utils.arguments import check_callable, check_several, shown
-from mtl_utils.training.history import main_metrics, stopped_tasks, tasks_of_history
+from mtl_utils.training.history_columns import main_metrics, stopped_tasks, tasks_of_history
 from mtl_utils.training.processes import on_first_process
 from mtl_utils.training.randomness import kept_generators
 

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from mtl_utils.plots import PALETTE, use_style
-from mtl_utils.training.history import (
+from mtl_utils.training.history_columns import (
     SHARE,
     main_metrics,
     stopped_tasks,

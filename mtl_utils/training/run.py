@@ -22,7 +22,8 @@ from mtl_utils.training.callbacks import Callback, Listeners, StepReport
 from mtl_utils.training.configuration import TrainerConfig
 from mtl_utils.training.directions import Direction
 from mtl_utils.training.fingerprint import Fingerprint, run_fingerprint
-from mtl_utils.training.history import SHARE, STOPPED, History, mean_shares
+from mtl_utils.training.history import History
+from mtl_utils.training.history_columns import SHARE, STOPPED, mean_shares
 from mtl_utils.training.optimization import make_optimizer
 from mtl_utils.training.precision import choose_precision
 from mtl_utils.training.processes import (
