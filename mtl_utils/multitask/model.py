@@ -129,27 +129,6 @@ class MultiTaskModel(SavableModule):
         of_all = features[0] if len(features) == 1 else None
         return Losses(by_task, penalty, of_all, counts, parts, part_counts)
 
-    def counts(self, batches: Batch | Mapping[str, Batch]) -> tuple[dict[str, Tensor], ...]:
-        """Return what the losses of batches will be means over, without computing them.
-
-        Args:
-            batches: See :meth:`forward`.
-
-        Returns:
-            By task the counts of :class:`~mtl_utils.objectives.Losses`, and its penalty counts.
-
-        Raises:
-            KeyError: As :meth:`forward`.
-            NotImplementedError: As :meth:`~mtl_utils.sharing.Sharing.penalty_counts`.
-            TypeError: If something is no batch.
-        """
-        counts: dict[str, Tensor] = {}
-        penalty_counts: dict[str, Tensor] = {}
-        for batch, names in self._grouped(batches):
-            counts |= {name: self.head(name).count(batch) for name in names}
-            penalty_counts |= self.sharing.penalty_counts(batch, names)
-        return counts, penalty_counts
-
     @torch.no_grad()
     def predict(self, batch: Batch, tasks: Sequence[str] | None = None) -> dict[str, list[Any]]:
         """Predict without dropout.

@@ -135,7 +135,7 @@ def totals_of(
         return None
     found: tuple[dict[str, float], dict[str, float]] = ({}, {})
     for each in batches:
-        for sums, counts in zip(found, model.counts(each), strict=True):
+        for sums, counts in zip(found, _counts(each, model), strict=True):
             for task, count in counts.items():
                 sums[task] = sums.get(task, 0.0) + float(count)
     if accelerator.num_processes > 1:
@@ -145,6 +145,17 @@ def totals_of(
         summed = iter(accelerator.reduce(numbers.to(accelerator.device), reduction="sum").tolist())
         found = tuple({task: next(summed) for task in sums} for sums in found)  # type: ignore[assignment]
     return Totals(*found, len(batches))
+
+
+def _counts(batches: Batches, model: MultiTaskModel) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    """Return what losses and parts of a penalty will be means over, without computing them."""
+    by_task = dict.fromkeys(batches.labels, batches) if isinstance(batches, Batch) else batches
+    counts = {task: model.head(task).count(batch) for task, batch in by_task.items()}
+    penalty_counts: dict[str, Tensor] = {}
+    for batch in {id(batch): batch for batch in by_task.values()}.values():
+        names = [task for task, own in by_task.items() if own is batch]
+        penalty_counts |= model.sharing.penalty_counts(batch, names)
+    return counts, penalty_counts
 
 
 def whole_batch(

@@ -320,7 +320,7 @@ def test_a_penalty_that_does_not_say_its_counts_is_refused() -> None:
     with pytest.raises(ValueError, match="how many texts the penalty of Own is a mean over"):
         Trainer(own, TrainerConfig(accumulate=2))
     with pytest.raises(NotImplementedError, match="Own has a penalty on states and does not say"):
-        own.counts(TinyLoader().batch(0, 0))
+        own.sharing.penalty_counts(TinyLoader().batch(0, 0), ["tags"])
 
 
 def test_what_is_frozen_in_one_batch_is_not_refused_if_another_trains() -> None:
