@@ -327,7 +327,11 @@ def test_what_is_written_is_not_compared_with_ids():
 def test_a_language_model_is_measured_by_its_loss():
     model = make().eval()
     examples = examples_of([{"lm"}] * 4)
-    loss = model(collate(examples)).by_task["lm"].item()
+    losses = model(collate(examples))
+    per_token = (
+        losses.by_task["lm"] * losses.counts["lm"] / sum(len(e.input_ids) - 1 for e in examples)
+    )
+    loss = per_token.item()
     assert model.evaluate(examples)["lm_perplexity"] == pytest.approx(math.exp(loss), rel=1e-5)
 
 

@@ -48,7 +48,8 @@ def tiny(seed=0, **options):
 def of_atlas(rows, seed=0, **options):
     torch.manual_seed(seed)
     texts = [*rows["tokens"], *rows["hypothesis"]]
-    options = {"hidden_size": 32, "num_layers": 1, "num_heads": 2, "dropout": 0.0, **options}
+    sizes = {"hidden_size": 32, "num_layers": 1, "num_heads": 2}
+    options = {**sizes, "dropout": 0.0, "scale": "token", **options}
     model = MultiTaskTransformer.from_texts(
         texts, atlas.TOPICS, atlas.NER_TAGS, vocab_size=400, **options
     )
