@@ -179,8 +179,8 @@ MODEL_CHANGES: dict[str, tuple[Changes, Changes, str]] = {
     ),
     "scale of a loss": (
         {},
-        {"model": of_tasks(tags={"scale": "text"})},
-        "model.tasks.tags.scale is 'token' there and 'text' here",
+        {"model": of_tasks(tags={"scale": "token"})},
+        "model.tasks.tags.scale is 'text' there and 'token' here",
     ),
     "dropout of a task": (
         {},

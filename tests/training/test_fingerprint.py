@@ -84,7 +84,8 @@ def test_a_checkpoint_of_before_there_were_scales_had_means_over_labels(
     path = tmp_path / "old.pt"
     kept = {name: value for name, value in entries.items() if name not in scales}
     save_checkpoint(path, {**state, "fingerprint": kept})
-    settings = {"tags": {"scale": scale}}
+    settings = {task: {"scale": "token"} for task in ("tags", "topic", "relation")}
+    settings["tags"] = {"scale": scale}
     if scale == "token":
         run(path, model=of_tasks(**settings))
         return
