@@ -67,6 +67,7 @@ def test_the_trainer_costs_next_to_nothing() -> None:
             config.learning_rate,
             config.betas,
             weight_decay=config.weight_decay,
+            fused=True,
         )
         for batches in loader.batches(0):
             optimizer.zero_grad()
