@@ -52,10 +52,14 @@ def one_thread():
     torch.set_num_threads(threads)
 
 
+#: Of the losses that are computed by hand below.
+SCALE = {"tags": "token", "translation": "token", "language": "text"}
+
+
 def make(seed=0, labels=LABELS, **settings):
     tokenizer = BiLSTMFramework.train_tokenizer(WORDS, TRANSLATIONS, 330)
     torch.manual_seed(seed)
-    defaults = {"width": 32, "max_length": 30}
+    defaults = {"width": 32, "max_length": 30, "scale": SCALE}
     return BiLSTMFramework(tokenizer, labels, **{**defaults, **settings}).double()
 
 
@@ -63,7 +67,7 @@ def tiny(seed=0, **settings):
     """A framework over two words, small enough to write all that it can write."""
     words = WordTokenizer(Vocabulary.from_tokens(["a", "b"]))
     torch.manual_seed(seed)
-    defaults = {"width": 6, "dropout": 0.0, "max_length": 3}
+    defaults = {"width": 6, "dropout": 0.0, "max_length": 3, "scale": SCALE}
     return BiLSTMFramework(words, ["X", "Y"], **{**defaults, **settings}).double()
 
 

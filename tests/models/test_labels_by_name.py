@@ -200,7 +200,7 @@ def test_a_missing_label_of_a_whole_row(missing):
 @pytest.mark.parametrize("missing", [*MISSING.values(), MISSING_LABEL], ids=[*MISSING, "-100"])
 def test_a_word_without_a_label(crf, missing):
     """It costs nothing, moves nothing and counts nowhere; all others do."""
-    model = text_model(crf=crf)
+    model = text_model(crf=crf, scale="token")
     (example,) = model.examples([["in", "New", "York"]], tags=[["O", missing, "B-LOC"]])
     encoded = encode_text(PIECES, ["in", "New", "York"])
     assert encoded.of_words(example.labels["tags"]) == [0, MISSING_LABEL, 3]

@@ -157,7 +157,7 @@ def test_an_example_by_hand():
 
 
 def test_labels_and_hypotheses_may_be_known_for_some_only():
-    model = transformer()
+    model = transformer(scale="token")
     examples = model.examples(
         ["a b", ["c", "d"], "e"],
         [None, "f", None],

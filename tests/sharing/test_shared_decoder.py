@@ -36,8 +36,14 @@ seeds = st.integers(0, 2**31)
 
 def tasks_of(**settings):
     return [
-        Tagging(TAGS, LABELS),
-        Translation(WRITTEN, WORDS, max_length=LIMIT, **{"own_decoder": False, **settings}),
+        Tagging(TAGS, LABELS, scale="token"),
+        Translation(
+            WRITTEN,
+            WORDS,
+            max_length=LIMIT,
+            scale="token",
+            **{"own_decoder": False, **settings},
+        ),
         LanguageModeling(CONTINUED, VOCABULARY, per="sequence"),
     ]
 

@@ -27,10 +27,11 @@ def share(**options):
 
 def make(seed=0):
     torch.manual_seed(seed)
+    scale = {"scale": "token"}
     tasks = [
-        Tagging(TAGS, ("O", "X", "Y")),
-        Translation(WRITTEN, WORDS, smoothing=0.0, max_length=LIMIT, own_decoder=False),
-        LanguageModeling(CONTINUED, VOCABULARY),
+        Tagging(TAGS, ("O", "X", "Y"), **scale),
+        Translation(WRITTEN, WORDS, smoothing=0.0, max_length=LIMIT, own_decoder=False, **scale),
+        LanguageModeling(CONTINUED, VOCABULARY, **scale),
     ]
     return MultiTaskModel(share(), tasks).double().eval()
 

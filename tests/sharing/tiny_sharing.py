@@ -50,7 +50,9 @@ PARTS = {
 
 
 def model_of(sharing, tasks=TASKS):
-    return MultiTaskModel(sharing, [Tagging(task, LABELS) for task in tasks]).double()
+    return MultiTaskModel(
+        sharing, [Tagging(task, LABELS, scale="token") for task in tasks]
+    ).double()
 
 
 def batch_of(rows=ALL, seed=0):
