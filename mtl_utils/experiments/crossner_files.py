@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +11,17 @@ import torch
 from mtl_utils import corpora
 from mtl_utils.data import PretrainedTokenizer
 from mtl_utils.experiments.experiment import Config
-from mtl_utils.experiments.text_training import MEAN, BestWeights, main_scores, measure
+from mtl_utils.experiments.text_training import (
+    MEAN,
+    BestWeights,
+    main_scores,
+    measure,
+    train_jointly,
+)
 from mtl_utils.models import TextModel
 from mtl_utils.nn import BiLSTMEncoder, PretrainedEncoder, packaged_encoder
-from mtl_utils.objectives import FixedWeights
 from mtl_utils.sharing import HardSharing
 from mtl_utils.tasks import MultiLabel, Tagging
-from mtl_utils.training import JointBatches, Trainer, TrainerConfig
 
 DOMAINS = ("ai", "literature", "music", "politics", "science")
 ENTITIES, TYPES = "entities", "types"
@@ -95,17 +98,14 @@ def _drawn(rows: datasets.Dataset, count: int | None) -> datasets.Dataset:
     return rows.shuffle(seed=0).select(range(count))
 
 
-def train_and_measure(
-    config: Config, scale: str, weights: Mapping[str, float], seed: int, folder: Path
-) -> dict[str, Any]:
+def train_and_measure(config: Config, seed: int, folder: Path) -> dict[str, Any]:
     """Train one model on both files, and measure it with the weights that did best on average.
 
     Args:
         config: ``dropout`` of encoder and heads; ``batch`` rows of each file a step, ``steps`` of
             them, ``validations`` in between; at most ``max_validation`` and ``max_test`` rows of a
-            file are measured; ``training`` are the other settings of the trainer.
-        scale: Of both losses.
-        weights: Of the losses.
+            file are measured; ``scale`` of both losses and their ``weights``; ``training`` are the
+            other settings of the trainer.
         seed: Of weights, dropout and the order of batches.
         folder: Where the files are written.
 
@@ -117,7 +117,7 @@ def train_and_measure(
     data = read_files(folder)
     torch.manual_seed(seed)
     tokenizer = PretrainedTokenizer.from_pretrained(packaged_encoder())
-    settings: dict[str, Any] = {"dropout": config["dropout"], "scale": scale}
+    settings: dict[str, Any] = {"dropout": config["dropout"], "scale": config["scale"]}
     tasks = (
         Tagging(ENTITIES, corpora.label_names_of(data[ENTITIES], "tags"), **settings),
         MultiLabel(
@@ -137,31 +137,17 @@ def train_and_measure(
         for split in ("validation", "test")
     }
     kept = BestWeights(measured["validation"])
-    train = JointBatches(
-        [
-            model.loader({task: rows["train"]}, batch_size=config["batch"], seed=seed)
-            for task, rows in data.items()
-        ],
-        num_batches=config["steps"] // config["validations"],
-    )
-    history = Trainer(
-        model,
-        TrainerConfig(**config["training"], epochs=config["validations"], seed=seed),
-        balancer=FixedWeights(weights),
-        evaluate=kept,
-        metric=f"best_{MEAN}",
-        mode="max",
-        progress=False,
-    ).fit(train)
+    train = [
+        model.loader({task: rows["train"]}, batch_size=config["batch"], seed=seed)
+        for task, rows in data.items()
+    ]
+    trained = train_jointly(config, model, train, kept, seed)
     model.load_state_dict(kept.weights[MEAN])
     tested = main_scores(measure(model, measured["test"]), list(model.tasks))
     named = {"validation": kept.scores[MEAN], "test": tested}
-    return {
-        **{
-            f"{task}_{k}": round(100 * found[task], 2)
-            for k, found in named.items()
-            for task in data
-        },
-        "curves": {name: (100 * history[f"best_{name}"]).round(2).tolist() for name in kept.scores},
-        "training_seconds": round(float(history["seconds"].iloc[-1]), 1),
+    scores = {
+        f"{task}_{kind}": round(100 * found[task], 2)
+        for kind, found in named.items()
+        for task in data
     }
+    return {**scores, **trained}

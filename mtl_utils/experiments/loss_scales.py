@@ -157,7 +157,7 @@ def _trained(
 ) -> dict[str, Any]:
     settings = {**config, "scale": scale, "weights": dict(weights)}
     if config["mixture"] == "CrossNER":
-        measured = train_on_files(settings, scale, weights, seed, workspace)
+        measured = train_on_files(settings, seed, workspace)
     else:
         measured = (_framework if config["mixture"] == "Atlas" else _text_model)(settings, seed)
     means = {

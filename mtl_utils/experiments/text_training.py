@@ -278,31 +278,51 @@ def train_and_measure(config: Config, seed: int) -> tuple[MultiTaskModel, dict[s
     torch.manual_seed(seed)
     model = model_of(config, sets, tokenizer.vocab_size)
     kept = BestWeights(loaders_of(config, sets, tokenizer, "validation", seed))
-    weights = config.get("weights") or dict.fromkeys(config["tasks"], 1.0)
-    train: Loader = JointBatches(
-        loaders_of(config, sets, tokenizer, "train", seed),
-        num_batches=config["steps"] // config["validations"],
-    )
+    train = loaders_of(config, sets, tokenizer, "train", seed)
     groups = None
     if config["encoder"]["kind"] == "pretrained":
         rate = config["training"]["learning_rate"]
         groups = layerwise_groups(model, rate, **config["layerwise"])
+    trained = train_jointly(config, model, train, kept, seed, groups)
+    measured = _measured(config, model, kept, loaders_of(config, sets, tokenizer, "test", seed))
+    parameters = sum(parameter.numel() for parameter in model.parameters())
+    return model, {**measured, **trained, "parameters": parameters}
+
+
+def train_jointly(
+    config: Config,
+    model: MultiTaskModel,
+    train: Sequence[Loader],
+    kept: BestWeights,
+    seed: int,
+    groups: Sequence[Mapping[str, Any]] | None = None,
+) -> dict[str, Any]:
+    """Train a model on a batch of each data set a step.
+
+    Args:
+        config: Its ``steps``, ``validations``, ``training`` and ``weights`` are those of
+            :func:`train_and_measure`.
+        model: The model, left with the weights that were best on average.
+        train: The training examples of each data set.
+        kept: What measures it on validation, and keeps what does best.
+        seed: Of dropout.
+        groups: Groups of parameters with step sizes of their own.
+
+    Returns:
+        Learning curves, in percent, and seconds of training.
+    """
     history = Trainer(
         model,
         TrainerConfig(**config["training"], epochs=config["validations"], seed=seed),
-        balancer=FixedWeights(weights),
+        balancer=FixedWeights(config.get("weights") or dict.fromkeys(config["tasks"], 1.0)),
         evaluate=kept,
         metric=f"best_{MEAN}",
         mode="max",
         parameter_groups=groups,
         progress=False,
-    ).fit(train)
-    measured = _measured(config, model, kept, loaders_of(config, sets, tokenizer, "test", seed))
-    curves = {name: (100 * history[f"best_{name}"]).round(2).tolist() for name in kept.scores}
-    return model, {
-        **measured,
-        "curves": curves,
-        "parameters": sum(parameter.numel() for parameter in model.parameters()),
+    ).fit(JointBatches(train, num_batches=config["steps"] // config["validations"]))
+    return {
+        "curves": {name: (100 * history[f"best_{name}"]).round(2).tolist() for name in kept.scores},
         "training_seconds": round(float(history["seconds"].iloc[-1]), 1),
     }
 

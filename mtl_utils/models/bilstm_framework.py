@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 import torch
@@ -385,8 +384,8 @@ class BiLSTMFramework(MultiTaskModel):
         given.check_sentences("sentences", sentences)
         pieces = [self.tokenizer.encode_words(words) for words in sentences]
         starts = [[1 + place for place in row.first_pieces] for row in pieces]  # after <bos>
-        texts = [Example(self.text(row.ids).input_ids, {}) for row in pieces]
-        return [replace(t, first_pieces=s) for t, s in zip(texts, starts, strict=True)]
+        ids = [self.text(row.ids).input_ids for row in pieces]
+        return [Example(i, {}, first_pieces=s) for i, s in zip(ids, starts, strict=True)]
 
     @property
     def _sharing(self) -> SharedDecoder:

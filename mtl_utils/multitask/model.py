@@ -19,6 +19,7 @@ from mtl_utils.multitask.parts import (
     check_examples,
     checked_parts,
     described,
+    grouped,
     loss_of,
     named_scores,
     note_tasks,
@@ -107,7 +108,7 @@ class MultiTaskModel(SavableModule):
         part_counts: dict[str, Tensor] = {}
         penalty: Tensor | None = None
         features: list[Tensor | None] = []
-        for batch, names in self._grouped(batches):
+        for batch, names in grouped(batches, self):
             shared = self.sharing(batch, names)
             if penalty is None:
                 penalty = shared.penalty
@@ -204,7 +205,7 @@ class MultiTaskModel(SavableModule):
             return self._compared_with(batches, known)
         return [
             row
-            for batch, tasks in self._grouped(batches)
+            for batch, tasks in grouped(batches, self)
             for row in self._compared_with(batch, tasks)
         ]
 
@@ -380,19 +381,3 @@ class MultiTaskModel(SavableModule):
     @property
     def _device(self) -> torch.device:
         return next(self.parameters()).device
-
-    def _grouped(self, batches: Batch | Mapping[str, Batch]) -> list[tuple[Batch, list[str]]]:
-        """Return each batch once, with the tasks that are to be computed on it."""
-        if isinstance(batches, Batch):
-            batches = dict.fromkeys(batches.labels, batches)
-        elif not isinstance(batches, Mapping):
-            check_batch("batches", batches)
-        for task, batch in batches.items():
-            check_batch(f"batches[{task!r}]", batch)
-        groups: dict[int, tuple[Batch, list[str]]] = {}
-        for task, batch in batches.items():
-            self.head(task)
-            if task not in batch.labels:
-                raise KeyError(f"The batch of {task!r} has labels of {list(batch.labels)} only")
-            groups.setdefault(id(batch), (batch, []))[1].append(task)
-        return list(groups.values())

@@ -8,7 +8,7 @@ from typing import Any
 from torch import Tensor
 
 from mtl_utils.arguments import check_several, shown
-from mtl_utils.data.batch import MISSING_LABEL, Batch
+from mtl_utils.data.batch import MISSING_LABEL, Batch, check_batch
 from mtl_utils.data.examples import Example
 from mtl_utils.data.loading import check_loader
 from mtl_utils.nn.rebuilding import note_change
@@ -44,6 +44,32 @@ def note_tasks(model: Any) -> None:
         if is_task(value) and value.name in model.tasks:
             setattr(model, name, model.tasks[value.name])
     note_change(model, tasks=list(model.tasks.values()))
+
+
+def grouped(batches: Batch | Mapping[str, Batch], model: Any) -> list[tuple[Batch, list[str]]]:
+    """Return each batch once, with the tasks that are to be computed on it.
+
+    Args:
+        batches: One batch for all tasks that it has labels for, or one batch a task.
+        model: The model, whose tasks they are.
+
+    Raises:
+        KeyError: If a task is unknown, or a batch lacks the labels of its task.
+        TypeError: If something is no batch.
+    """
+    if isinstance(batches, Batch):
+        batches = dict.fromkeys(batches.labels, batches)
+    elif not isinstance(batches, Mapping):
+        check_batch("batches", batches)
+    for task, batch in batches.items():
+        check_batch(f"batches[{task!r}]", batch)
+    groups: dict[int, tuple[Batch, list[str]]] = {}
+    for task, batch in batches.items():
+        model.head(task)
+        if task not in batch.labels:
+            raise KeyError(f"The batch of {task!r} has labels of {list(batch.labels)} only")
+        groups.setdefault(id(batch), (batch, []))[1].append(task)
+    return list(groups.values())
 
 
 def loss_of(head: Head, hidden: Tensor, batch: Batch) -> Tensor:

@@ -22,6 +22,7 @@ from torch import nn as torch_nn
 
 from mtl_utils.data.batch import Batch
 from mtl_utils.multitask import MultiTaskModel
+from mtl_utils.multitask.parts import grouped
 from mtl_utils.objectives.base import Losses
 
 Batches = Batch | Mapping[str, Batch]
@@ -139,6 +140,7 @@ def totals_of(
             for task, count in counts.items():
                 sums[task] = sums.get(task, 0.0) + float(count)
     if accelerator.num_processes > 1:
+        found = tuple(dict(sorted(sums.items())) for sums in found)  # type: ignore[assignment]
         numbers = torch.tensor([n for sums in found for n in sums.values()], dtype=torch.float64)
         if accelerator.device.type == "mps":
             numbers = numbers.float()
@@ -149,12 +151,11 @@ def totals_of(
 
 def _counts(batches: Batches, model: MultiTaskModel) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
     """Return what losses and parts of a penalty will be means over, without computing them."""
-    by_task = dict.fromkeys(batches.labels, batches) if isinstance(batches, Batch) else batches
-    counts = {task: model.head(task).count(batch) for task, batch in by_task.items()}
+    counts: dict[str, Tensor] = {}
     penalty_counts: dict[str, Tensor] = {}
-    for batch in {id(batch): batch for batch in by_task.values()}.values():
-        names = [task for task, own in by_task.items() if own is batch]
-        penalty_counts |= model.sharing.penalty_counts(batch, names)
+    for batch, tasks in grouped(batches, model):
+        counts |= {task: model.head(task).count(batch) for task in tasks}
+        penalty_counts |= model.sharing.penalty_counts(batch, tasks)
     return counts, penalty_counts
 
 
