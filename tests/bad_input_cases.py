@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import atexit
 import inspect
 import math
 import re
+import shutil
+import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -24,6 +28,13 @@ NOT_TENSORS = (None, 3, "text", [[1.0, 2.0]])
 NOT_TEXTS = (None, 3, b"text", 1.5, ["text"])
 NOT_WORDS = (None, 3, "text", b"text", [3], [None], [["a"]], {"a": 1})
 NOT_CHOICES = ("nothing of the kind", "", None, 3, True)
+
+
+def temporary_folder() -> Path:
+    """Make an empty folder that is gone when the tests have ended."""
+    folder = Path(tempfile.mkdtemp(prefix="bad-inputs-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
 
 
 @dataclass(frozen=True)

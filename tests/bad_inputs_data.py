@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -25,6 +24,7 @@ from bad_input_cases import (
     NOT_WORDS,
     EntryPoint,
     Within,
+    temporary_folder,
 )
 
 from mtl_utils import corpora, data
@@ -68,7 +68,7 @@ def _byte_pairs() -> data.BytePairTokenizer:
 
 @cache
 def _made() -> Path:
-    return Path(tempfile.mkdtemp())
+    return temporary_folder()
 
 
 @cache

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -21,6 +20,7 @@ from bad_input_cases import (
     NOT_SIZES,
     NOT_TENSORS,
     EntryPoint,
+    temporary_folder,
 )
 
 from mtl_utils import models
@@ -140,13 +140,9 @@ def _batch() -> Batch:
     return Batch(inputs, {"topic": torch.tensor([0, 1])})
 
 
-def _folder() -> Path:
-    return Path(tempfile.mkdtemp(prefix="bad-inputs-"))
-
-
 @cache
 def _saved() -> Path:
-    folder = _folder() / "tagger"
+    folder = temporary_folder() / "tagger"
     _tagger().save(folder)
     return folder
 
@@ -440,7 +436,7 @@ METHODS = [
             "segment_ids": (3, "ids", IDS.float(), torch.zeros(2, 4).long()),
         },
     ),
-    _method(_transformer, "save", {"folder": _folder() / "model"}, {"folder": NOT_PATHS}),
+    _method(_transformer, "save", {"folder": temporary_folder() / "model"}, {"folder": NOT_PATHS}),
     *(
         EntryPoint(
             f"{kind.__name__}.load",
@@ -460,7 +456,7 @@ METHODS = [
         _method(
             make,
             "save",
-            {"folder": _folder() / make.__name__},
+            {"folder": temporary_folder() / make.__name__},
             {
                 "folder": NOT_PATHS,
                 "data": (3, "Atlas", ["Atlas"], {3: "Atlas"}),

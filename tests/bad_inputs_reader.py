@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import tempfile
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import torch
-from bad_input_cases import INF, NAN, NOT_FLAGS, NOT_SIZES, EntryPoint
+from bad_input_cases import INF, NAN, NOT_FLAGS, NOT_SIZES, EntryPoint, temporary_folder
 
 from mtl_utils import notebook
 from mtl_utils.experiments import (
@@ -43,12 +42,8 @@ def _experiment(**changed: Any) -> Experiment:
     return Experiment(**(settings | changed))
 
 
-def _folder() -> Path:
-    return Path(tempfile.mkdtemp(prefix="bad-inputs-"))
-
-
 def _results() -> Path:
-    return run(_experiment(), _folder(), progress=False).parent
+    return run(_experiment(), temporary_folder(), progress=False).parent
 
 
 def _draw(size: int, seed: int = 0) -> str:
@@ -151,7 +146,7 @@ ENTRY_POINTS = [
     EntryPoint(
         "run",
         run,
-        lambda: {"experiment": _experiment(), "folder": _folder(), "progress": False},
+        lambda: {"experiment": _experiment(), "folder": temporary_folder(), "progress": False},
         {
             "experiment": (None, 3, "tiny", {}),
             "folder": (None, 3, ["a"]),
@@ -173,7 +168,7 @@ ENTRY_POINTS = [
     EntryPoint(
         "results_folder",
         results_folder,
-        lambda: {"folder": _folder()},
+        lambda: {"folder": temporary_folder()},
         {"folder": (3, ["a"], "nowhere at all", True, "")},
         called={"folder": "folder"},
     ),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ from bad_input_cases import (
     NOT_SIZES,
     EntryPoint,
     Within,
+    temporary_folder,
 )
 
 from mtl_utils.data import BytePairTokenizer, encode_text
@@ -83,7 +83,7 @@ def _model(*tasks: Any) -> TextModel:
 
 @cache
 def _saved() -> Path:
-    folder = Path(tempfile.mkdtemp(prefix="bad-inputs-"))
+    folder = temporary_folder()
     _model().save(folder)
     return folder
 
@@ -181,7 +181,7 @@ MODELS = [
     _method("evaluate", {"examples": ROWS}, examples=NOT_ROWS, max_tokens=NOT_SIZES),
     _method(
         "save",
-        {"folder": tempfile.mkdtemp(prefix="bad-inputs-")},
+        {"folder": temporary_folder()},
         folder=NOT_PATHS,
         data=(3, "Atlas", ["Atlas"], {3: "Atlas"}),
         scores=(3, "high", [0.5], {3: 0.5}, {"accuracy": "high"}, {"accuracy": None}),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,7 @@ from bad_input_cases import (
     NOT_SIZES,
     NOT_TENSORS,
     EntryPoint,
+    temporary_folder,
 )
 
 from mtl_utils import training
@@ -62,10 +62,6 @@ def _fit(train: Any, validation: Any = None) -> Any:
 
 def _chunks(**arguments: Any) -> list[Any]:
     return list(training.stream_chunks(**arguments))
-
-
-def _folder() -> Path:
-    return Path(tempfile.mkdtemp(prefix="bad-inputs-"))
 
 
 NOT_STEPS = tuple(value for value in NOT_COUNTS if value != 1.5)  # a curve may be drawn between
@@ -257,7 +253,7 @@ ENTRY_POINTS = [
     EntryPoint(
         "save_checkpoint",
         training.save_checkpoint,
-        lambda: {"path": _folder() / "file", "state": {"step": 1}},
+        lambda: {"path": temporary_folder() / "file", "state": {"step": 1}},
         {"path": NOT_PATHS, "state": (None, 3, "state", [1], {"a": object})},
     ),
     EntryPoint(
