@@ -12,12 +12,14 @@ from bad_input_cases import INF, NAN, NOT_FLAGS, NOT_SIZES, EntryPoint, temporar
 from mtl_utils import notebook
 from mtl_utils.experiments import (
     Experiment,
+    Place,
     find,
     load_results,
     results_folder,
     run,
     student_t_quantile,
     summary,
+    workspaces_folder,
 )
 from mtl_utils.widgets import Widget
 
@@ -27,7 +29,7 @@ NOT_NAMES = (None, 3, True, ["a"], "nothing of the kind")
 NOT_FUNCTIONS = (None, 3, "source", [len])
 
 
-def _measured(config: Any, seed: int, workspace: Path) -> dict[str, float]:
+def _measured(config: Any, seed: int, place: Place) -> dict[str, float]:
     return {"score": float(seed)}
 
 
@@ -133,8 +135,23 @@ ENTRY_POINTS = [
             "configs": (None, 3, "size", [], [3], {"size": 1}),
             "seeds": (None, 3, "0", [], [-1], [1.5], ["0"], [True], [0, 0]),
             "run": (None, 3, "run"),
+            "needs": (None, 3, "tiny", ["tiny"], ["a", "a"], [3]),
+            "priority": (None, 1.5, "1", True, [1]),
+            "minutes": (0, -1, NAN, INF, "3", True, [3]),
         },
         documented=Experiment,
+    ),
+    EntryPoint(
+        "Place",
+        Place,
+        lambda: {"workspace": Path("a"), "results": Path("b")},
+        {"workspace": (None, 3, "", ["a"]), "results": (None, 3, "", ["a"])},
+    ),
+    EntryPoint(
+        "workspaces_folder",
+        workspaces_folder,
+        lambda: {"results": "book/results"},
+        {"results": (None, 3, "", ["a"])},
     ),
     EntryPoint(
         "Experiment.cells",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import shutil
 import time
 from collections.abc import Sequence
@@ -12,7 +11,8 @@ from tqdm.auto import tqdm
 
 from mtl_utils.arguments import check_flag, check_kind, check_path, check_whole
 from mtl_utils.experiments import records
-from mtl_utils.experiments.experiment import Config, Experiment
+from mtl_utils.experiments.experiment import Experiment, Place
+from mtl_utils.experiments.workspaces import workspace_of
 
 
 def run(
@@ -24,9 +24,9 @@ def run(
 ) -> Path:
     """Run what is not recorded yet.
 
-    While it runs, each configuration and seed has a folder of its own below ``.workspaces`` beside
-    the results file. It is deleted once the record is written, so a killed run starts again from
-    what it left there.
+    While it runs, each configuration and seed has a folder of its own below
+    :func:`workspaces_folder`. It is deleted once the record is written, so a killed run starts
+    again from what it left there.
 
     Args:
         experiment: The experiment.
@@ -58,18 +58,13 @@ def run(
     with tqdm(todo[:limit], desc=experiment.name, disable=not progress, unit="run") as bar:
         for config, seed in bar:
             bar.set_postfix_str(f"{records.canonical(config)[:60]} seed {seed}")
-            workspace = _workspace(path, config, seed)
+            workspace = workspace_of(path.parent, experiment.name, config, seed)
             workspace.mkdir(parents=True, exist_ok=True)
             began = time.perf_counter()
-            metrics = experiment.run(config, seed, workspace)
+            metrics = experiment.run(config, seed, Place(workspace, path.parent))
             # A run that was resumed knows its time over all sessions.
             seconds = metrics.get("seconds", time.perf_counter() - began)
             measured = {name: value for name, value in metrics.items() if name != "seconds"}
             records.append(path, records.make(experiment.name, config, seed, measured, seconds))
             shutil.rmtree(workspace)
     return path
-
-
-def _workspace(path: Path, config: Config, seed: int) -> Path:
-    digest = hashlib.sha256(records.canonical(config).encode()).hexdigest()[:12]
-    return path.parent / ".workspaces" / path.stem / f"{digest}-{seed}"

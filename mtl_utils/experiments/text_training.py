@@ -7,7 +7,6 @@ import functools
 import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from statistics import fmean
 from typing import Any
 
@@ -15,7 +14,7 @@ import torch
 from torch import Tensor
 
 from mtl_utils.data import BatchLoader, BytePairTokenizer, PretrainedTokenizer, Tokenizer
-from mtl_utils.experiments.experiment import Config
+from mtl_utils.experiments.experiment import Config, Place
 from mtl_utils.experiments.text_sets import Row, TextSet, examples, load
 from mtl_utils.models import MultiTaskModel
 from mtl_utils.nn import (
@@ -352,12 +351,12 @@ def _measured(
     return {name: round(100 * value, 2) for name, value in found.items()}
 
 
-def run(config: Config, seed: int, workspace: Path) -> dict[str, Any]:
+def run(config: Config, seed: int, place: Place) -> dict[str, Any]:
     """Train one model and measure it; see :func:`train_and_measure`.
 
     Args:
         config: Its configuration.
         seed: Of the run.
-        workspace: Not needed: a run takes minutes.
+        place: Not needed: a run takes minutes.
     """
     return train_and_measure(config, seed)[1]
