@@ -13,12 +13,15 @@ from mtl_utils import notebook
 from mtl_utils.experiments import (
     Experiment,
     Place,
+    estimate,
     find,
     load_results,
+    registry,
     results_folder,
     run,
     student_t_quantile,
     summary,
+    work,
     workspaces_folder,
 )
 from mtl_utils.widgets import Widget
@@ -42,6 +45,10 @@ def _experiment(**changed: Any) -> Experiment:
         "run": _measured,
     }
     return Experiment(**(settings | changed))
+
+
+def _known() -> dict[str, Experiment]:
+    return {"tiny": _experiment()}
 
 
 def _results() -> Path:
@@ -171,6 +178,31 @@ ENTRY_POINTS = [
             "limit": (-1, 1.5, "3", True, NAN, [3]),
             "progress": NOT_FLAGS,
         },
+    ),
+    EntryPoint(
+        "work",
+        work,
+        lambda: {"names": ["tiny"], "folder": _results(), "jobs": 1, "known": _known},
+        {
+            "names": (None, 3, "tiny", ["nothing of the kind"], [3]),
+            "folder": (3, "", ["a"]),
+            "jobs": tuple(size for size in NOT_SIZES if size is not None),
+            "minutes": (0, -1, NAN, INF, "3", True, [3]),
+            "nice": (-1, 20, 1.5, "3", None, True, NAN),
+            "known": (None, 3, "registry", [registry], lambda: {}),
+        },
+        called={"names": "names|named"},
+    ),
+    EntryPoint(
+        "estimate",
+        estimate,
+        lambda: {"names": ["tiny"], "folder": _results(), "known": _known},
+        {
+            "names": (None, 3, "tiny", ["nothing of the kind"], [3]),
+            "folder": (3, "", ["a"]),
+            "known": (None, 3, "registry", [registry]),
+        },
+        called={"names": "names|named"},
     ),
     EntryPoint(
         "load_results",
