@@ -18,6 +18,7 @@ from mtl_utils.experiments import (
     __main__,
     language_models,
     load_results,
+    queue,
     records,
     summary,
     workspaces,
@@ -356,3 +357,10 @@ def test_a_run_that_an_older_version_left_beside_the_results_is_found(tmp_path):
     starts = [record["metrics"]["from"] for record in records.read(path)]
     assert starts == ["step 7", "the start"]
     assert not left.exists()
+
+
+def test_every_experiment_of_the_book_needs_what_there_is():
+    there = experiments.registry()
+    assert set(queue.in_order([], there)) == set(there)
+    assert there["loss_scales"].needs == ("loss_scales_search",)
+    assert there["sharing_families"].needs == ("sharing_tuning",)

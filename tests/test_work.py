@@ -1,8 +1,8 @@
 """The queue of recorded runs: what is taken next, by whom, and what becomes of what was begun."""
 
+import contextlib
 import multiprocessing
 import signal
-import subprocess
 import sys
 import time
 from dataclasses import dataclass, field, replace
@@ -15,6 +15,7 @@ from queued_experiments import counts, experiment, known
 from mtl_utils import experiments
 from mtl_utils.experiments import (
     Place,
+    WorkReport,
     __main__,
     estimate,
     language_models,
@@ -23,12 +24,14 @@ from mtl_utils.experiments import (
     workspaces_folder,
 )
 from mtl_utils.experiments.estimates import written
-from mtl_utils.experiments.processes import usual_jobs
+from mtl_utils.experiments.processes import Children, usual_jobs
 from mtl_utils.experiments.queue import Run, importable_name, in_order, planned
-from mtl_utils.experiments.runner import record_one
+from mtl_utils.experiments.runner import record_in, record_one
 from mtl_utils.experiments.worker import Worker
 from mtl_utils.experiments.workspaces import claim, give_up, hold, workspace_of
 
+LINUX = pytest.mark.skipif(sys.platform != "linux", reason="forks processes")
+FORK = multiprocessing.get_context("fork") if sys.platform == "linux" else multiprocessing
 AB = ({"n": "a"}, {"n": "b"})
 
 
@@ -69,13 +72,6 @@ def test_what_is_needed_comes_along_with_the_priority_of_what_needs_it():
     circle = replace(first, needs=("last",))
     with pytest.raises(ValueError, match=r"These need each other: .*middle"):
         in_order([], listed(last, middle, circle))
-
-
-def test_every_experiment_of_the_book_needs_what_there_is():
-    there = experiments.registry()
-    assert set(in_order([], there)) == set(there)
-    assert there["loss_scales"].needs == ("loss_scales_search",)
-    assert there["sharing_families"].needs == ("sharing_tuning",)
 
 
 @dataclass
@@ -225,21 +221,48 @@ def test_a_worker_that_is_hurried_does_not_wait_for_its_runs(tmp_path):
     assert any(line.startswith("stopped one n=a seed 0") for line in said)
 
 
+@dataclass
+class Forked:
+    """A process that imports nothing anew, where only who runs what is to be seen."""
+
+    process: multiprocessing.Process
+
+    def poll(self):
+        return self.process.exitcode
+
+
+def work_forking(folder, count):
+    def launch(run):
+        workspace = workspace_of(folder, "counts", run.config, run.seed)
+        try:
+            claimed = claim(workspace)
+        except TimeoutError:
+            return None
+        arguments = (workspace, run.experiment, run.config, run.seed, folder)
+        process = FORK.Process(target=record_in, args=arguments)
+        process.start()
+        give_up(claimed)
+        return Forked(process)
+
+    runs = planned([], listed(experiment("counts", counts, *AB, seeds=range(count))))
+    sys.exit(Worker(runs, folder, launch, jobs=2).work().left)
+
+
 def attempt(folder, count):
     one = experiment("counts", counts, *AB, seeds=range(count))
     for config, seed in one.cells():
         record_one(one, config, seed, folder)
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="there are no locks")
-def test_processes_that_work_at_the_same_time_never_run_one_twice(tmp_path):
-    context = multiprocessing.get_context("fork")
-    processes = [context.Process(target=attempt, args=(tmp_path, 8)) for _ in range(4)]
+@LINUX
+@pytest.mark.parametrize("many", [attempt, work_forking])
+def test_processes_that_work_at_the_same_time_never_run_one_twice(tmp_path, many):
+    processes = [FORK.Process(target=many, args=(tmp_path, 8)) for _ in range(3)]
     for process in processes:
         process.start()
     for process in processes:
         process.join(HANG_SECONDS)
-    assert [process.exitcode for process in processes] == [0] * 4
+    assert [process.exitcode for process in processes] == [0] * 3
     lines = (tmp_path / "pids.txt").read_text().splitlines()
     ran = sorted(line.split()[0] for line in lines)
     assert ran == sorted(f"{config['n']}-{seed}" for config in AB for seed in range(8))
@@ -304,20 +327,19 @@ def test_a_killed_run_loses_its_steps_since_the_checkpoint_and_a_failing_one_is_
     assert list((workspaces_folder(tmp_path) / "steps").iterdir()) == []
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="signals are something else there")
+def work_on(folder, output):
+    with output.open("w") as file, contextlib.redirect_stdout(file):
+        report = work(["waits"], folder, jobs=100, known=known)
+    sys.exit(report != WorkReport(0, (), 1))
+
+
+@LINUX
 def test_a_worker_that_is_told_to_stop_ends_its_runs_and_they_keep_their_checkpoints(tmp_path):
-    script = """
-import sys
-from mtl_utils.experiments import work
-from queued_experiments import known
-work(["waits"], sys.argv[1], jobs=100, known=known)
-"""
-    command = [sys.executable, "-c", script, str(tmp_path)]
-    environment = {**queued_experiments.os.environ, "PYTHONPATH": ":".join(sys.path)}
-    process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
+    process = FORK.Process(target=work_on, args=(tmp_path, tmp_path / "output.txt"))
+    process.start()
     begun = tmp_path / "begun.txt"
     while not (begun.exists() and begun.read_text()):
-        assert process.poll() is None
+        assert process.exitcode is None
         time.sleep(0.05)
 
     # Another worker leaves the run alone meanwhile.
@@ -325,14 +347,36 @@ work(["waits"], sys.argv[1], jobs=100, known=known)
     with pytest.raises(TimeoutError):
         claim(workspace)
 
-    process.send_signal(signal.SIGTERM)
-    output, _ = process.communicate(timeout=HANG_SECONDS)
-    assert process.returncode == 0
-    assert "stopped waits seed 0; it goes on from its last checkpoint" in output
+    process.terminate()
+    process.join(HANG_SECONDS)
+    assert process.exitcode == 0
+    output = (tmp_path / "output.txt").read_text()
+    assert "stopped waits seed 0; next time it goes on from its checkpoint" in output
     assert (tmp_path / "ended.txt").read_text() == "1"
     assert (workspace / "checkpoint.txt").read_text() == "step 7"
     give_up(claim(workspace))
     assert records.read(tmp_path / "waits.jsonl") == []
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals are something else there")
+def test_a_run_ends_when_its_worker_is_killed(tmp_path):
+    (run,) = planned(["waits"], known())
+    launch = Children(tmp_path, importable_name(known), threads=1, nice=1)
+    child = launch(run)
+    assert launch(run) is None
+    begun = tmp_path / "begun.txt"
+    while not (begun.exists() and begun.read_text()):
+        assert child.poll() is None
+        time.sleep(0.05)
+    child.popen.stdin.close()  # which is what the system does when this process is killed
+    assert child.popen.wait(HANG_SECONDS) == 128 + signal.SIGTERM
+    give_up(claim(workspace_of(tmp_path, "waits", run.config, 0)))
+
+
+def test_a_run_is_told_from_others_by_what_differs_between_configurations():
+    configs = ({"size": 1, "kind": "a", "more": [1]}, {"size": 1, "kind": "b", "more": [2]})
+    runs = planned([], listed(experiment("one", counts, *configs)))
+    assert [str(run) for run in runs] == ["one kind=a seed 0", "one kind=b seed 0"]
 
 
 def test_an_estimate_is_from_the_configuration_then_the_experiment_then_what_it_says(tmp_path):

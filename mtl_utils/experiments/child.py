@@ -13,11 +13,8 @@ from types import FrameType
 
 from mtl_utils.experiments import records
 from mtl_utils.experiments.experiment import Experiment
+from mtl_utils.experiments.processes import KNOWN
 from mtl_utils.experiments.runner import record_in
-from mtl_utils.files import parse_json
-
-KNOWN = 75
-"""Exit status of a process that found its run on record already."""
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -25,8 +22,8 @@ def main(arguments: Sequence[str]) -> int:
 
     Args:
         arguments: The function that lists experiments, as ``module:name``; the folder of results;
-            the workspace, which this process holds; the experiment's name; the seed; the
-            configuration as JSON.
+            the workspace, which this process holds; what is added to its niceness; the experiment's
+            name; the seed; the configuration, as :func:`records.canonical` writes it.
 
     Returns:
         The exit status: 0, or :data:`KNOWN`.
@@ -34,17 +31,18 @@ def main(arguments: Sequence[str]) -> int:
     Raises:
         ValueError: If the experiment has no such configuration any more.
     """
-    source, folder, workspace, name, seed, text = arguments
+    source, folder, workspace, nice, name, seed, text = arguments
+    if hasattr(os, "nice"):
+        os.nice(int(nice))
     signal.signal(signal.SIGTERM, _leave)
     threading.Thread(target=_leave_with_parent, daemon=True).start()
     records.commit()  # what is running now, whatever the folder holds when it ends
     experiment = _listed(source)[name]
-    wanted = records.canonical(parse_json(text.encode()))
     for config in experiment.configs:
-        if records.canonical(config) == wanted:
+        if records.canonical(config) == text:
             done = record_in(Path(workspace), experiment, config, int(seed), Path(folder))
             return KNOWN if done == "known" else 0
-    raise ValueError(f"{name} has no configuration {wanted} any more; start the worker again")
+    raise ValueError(f"{name} has no configuration {text} any more; start the worker again")
 
 
 def _listed(source: str) -> Mapping[str, Experiment]:

@@ -15,6 +15,9 @@ import torch
 from mtl_utils.experiments.queue import Run
 from mtl_utils.experiments.workspaces import claim, give_up, log_of, workspace_of
 
+KNOWN = 75
+"""Exit status of a process that found its run on record already."""
+
 
 class Process(Protocol):
     """What a worker asks of a process."""
@@ -108,12 +111,12 @@ class Children:
 
     def _started(self, run: Run, workspace: Path, claimed: int | None) -> Child:
         name, config, seed = run.key
-        words = [self.source, str(self.folder), str(workspace), name, str(seed), config]
+        words = [self.source, self.folder, workspace, self.nice, name, seed, config]
         # Not sent what is typed into this terminal; it ends when its standard input does.
         with log_of(workspace).open("wb") as output:
             return Child(
                 subprocess.Popen(
-                    [*self._python(), "-m", "mtl_utils.experiments.child", *words],
+                    [sys.executable, "-P", "-m", "mtl_utils.experiments.child", *map(str, words)],
                     stdin=subprocess.PIPE,
                     stdout=output,
                     stderr=subprocess.STDOUT,
@@ -122,10 +125,6 @@ class Children:
                     pass_fds=() if claimed is None else (claimed,),
                 )
             )
-
-    def _python(self) -> list[str]:
-        polite = ["nice", "-n", str(self.nice)] if self.nice and os.name == "posix" else []
-        return [*polite, sys.executable, "-P"]
 
     def _environment(self) -> dict[str, str]:
         """Return the environment of a process that imports what this one would."""

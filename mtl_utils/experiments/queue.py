@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
@@ -40,7 +41,8 @@ class Run:
         varying = [
             f"{name}={value}"
             for name, value in self.config.items()
-            if any(other.get(name) != value for other in self.experiment.configs)
+            if not isinstance(value, list | tuple | dict)
+            and any(other.get(name) != value for other in self.experiment.configs)
         ]
         told = " ".join(varying)
         return " ".join(filter(None, (self.experiment.name, f"{told:.80}", f"seed {self.seed}")))
@@ -112,11 +114,14 @@ def recorded(runs: Iterable[Run], folder: Path) -> dict[Key, float]:
         The seconds of each record, by its key; also of runs that are not among these.
     """
     names = dict.fromkeys(run.experiment.name for run in runs)
-    return {
-        records.key(record): record["seconds"]
-        for name in names
-        for record in records.read(records.file_of(folder, name))
-    }
+    with warnings.catch_warnings():
+        # A line that is half there is one that another process is just writing.
+        warnings.filterwarnings("ignore", message=".*half-written record")
+        return {
+            records.key(record): record["seconds"]
+            for name in names
+            for record in records.read(records.file_of(folder, name))
+        }
 
 
 def importable_name(known: Known) -> str:

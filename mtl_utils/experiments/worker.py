@@ -8,9 +8,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from mtl_utils.experiments.child import KNOWN
 from mtl_utils.experiments.estimates import expected_seconds
-from mtl_utils.experiments.processes import Launch, Process
+from mtl_utils.experiments.processes import KNOWN, Launch, Process
 from mtl_utils.experiments.queue import Key, Run, recorded
 from mtl_utils.experiments.workspaces import discard, log_of, workspace_of
 
@@ -137,7 +136,9 @@ class Worker:
             log.unlink(missing_ok=True)
             self.say(f"known   {begun.run}: another worker was faster")
         elif self._stopping:
-            self.say(f"stopped {begun.run}; it goes on from its last checkpoint")
+            self.say(
+                f"stopped {begun.run}; next time it goes on from its checkpoint, if it has one"
+            )
         else:
             line = f"{begun.run}: {_reason(code, log)}; see {log}"
             self._failed[begun.run.key] = line
