@@ -107,7 +107,9 @@ def load(name: str, size: int | None = None, seed: int = 0) -> TextSet:
 
     Args:
         name: ``"snips"``, ``"universal_ner"``, ``"uner_ud"``, ``"sick"``, ``"trec"``,
-            ``"atlas"`` or ``"atlas_large"`` (pairs), or ``"atlas_sentences"``.
+            ``"atlas"`` or ``"atlas_large"`` (pairs), or ``"atlas_sentences"``. Of the last and
+            ``"atlas"`` another size than the recorded one may follow a colon, as in
+            ``"atlas:20000"``: that of all splits together.
         size: Use so many training rows, drawn with ``seed``; all of them if ``None``. Those of a
             smaller size are among those of a larger one. Validation and test stay whole.
         seed: Of the draw, and of Atlas itself.
@@ -116,9 +118,10 @@ def load(name: str, size: int | None = None, seed: int = 0) -> TextSet:
         KeyError: If there is no such data set.
         ValueError: If there are fewer training rows than ``size``.
     """
-    if name not in _MAKERS:
+    kind, _, number = name.partition(":")
+    if kind not in _MAKERS or (number and (kind not in _SIZES or not number.isdecimal())):
         raise KeyError(f"No data set named {name!r}; there are {sorted(_MAKERS)}")
-    whole = _whole(name, seed if name in _GENERATED else 0)
+    whole = _whole(name, seed if kind in _GENERATED else 0)
     if size is None:
         return whole
     train = whole.splits["train"]
@@ -137,14 +140,14 @@ ATLAS_LARGE_PAIRS = 10_000
 
 
 def _atlas(seed: int) -> TextSet:
-    return _atlas_pairs("atlas", ATLAS_PAIRS, seed)
+    return _atlas_pairs(ATLAS_PAIRS, seed)
 
 
 def _atlas_large(seed: int) -> TextSet:
-    return _atlas_pairs("atlas_large", ATLAS_LARGE_PAIRS, seed)
+    return _atlas_pairs(ATLAS_LARGE_PAIRS, seed, "atlas_large")
 
 
-def _atlas_pairs(name: str, size: int, seed: int) -> TextSet:
+def _atlas_pairs(size: int, seed: int, name: str = "atlas") -> TextSet:
     columns = {"topic": "topic", "entities": "ner_tags", "inference": "label"}
     kinds: dict[str, Kind] = {
         "topic": Classification,
@@ -160,9 +163,13 @@ ATLAS_SENTENCES = 6000
 
 
 def _atlas_sentences(seed: int) -> TextSet:
+    return _sentences_of_atlas(ATLAS_SENTENCES, seed)
+
+
+def _sentences_of_atlas(size: int, seed: int) -> TextSet:
     kinds: dict[str, Kind] = {"topic": Classification, "entities": Tagging}
     columns = {"topic": "topic", "entities": "ner_tags"}
-    dataset = atlas.load(ATLAS_SENTENCES, seed=seed)
+    dataset = atlas.load(size, seed=seed)
     return _text_set("atlas_sentences", dataset, kinds, columns, text="tokens")
 
 
@@ -208,12 +215,14 @@ _MAKERS: Mapping[str, Callable[[int], TextSet]] = {
     "sick": _sick,
     "trec": _trec,
 }
+_SIZES = {"atlas": _atlas_pairs, "atlas_sentences": _sentences_of_atlas}
 _GENERATED = ("atlas", "atlas_large", "atlas_sentences")
 
 
 @functools.lru_cache(maxsize=8)
 def _whole(name: str, seed: int) -> TextSet:
-    return _MAKERS[name](seed)
+    kind, _, number = name.partition(":")
+    return _SIZES[kind](int(number), seed) if number else _MAKERS[kind](seed)
 
 
 def _text_set(
