@@ -12,6 +12,7 @@ def registry() -> dict[str, Experiment]:
     from mtl_utils.experiments import (
         atlas_difficulty,
         data_sets,
+        joint_transformer,
         language_models,
         loss_scales,
         multitask_transformer,
@@ -35,6 +36,7 @@ def registry() -> dict[str, Experiment]:
         pretrained,
         sharing_families,
         loss_scales,
+        joint_transformer,
     )
     return {experiment.name: experiment for module in modules for experiment in module.EXPERIMENTS}
 
