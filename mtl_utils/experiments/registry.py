@@ -22,6 +22,7 @@ def registry() -> dict[str, Experiment]:
         three_tasks,
         transformer,
         translation,
+        ways_of_sharing,
     )
 
     modules = (
@@ -37,6 +38,7 @@ def registry() -> dict[str, Experiment]:
         sharing_families,
         loss_scales,
         joint_transformer,
+        ways_of_sharing,
     )
     return {experiment.name: experiment for module in modules for experiment in module.EXPERIMENTS}
 
