@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from statistics import fmean
 from typing import Any
 
@@ -47,6 +47,8 @@ class Comparison:
         reference: Name of the contender whose validation scores count as 1; its units have one
             task each.
         doubles: Names of the contenders that are run again; all if ``None``.
+        tuned_at: By setting another one, near it, whose tuning serves it too; a setting that is
+            left out is tuned itself.
         priority: Of its runs in the queue.
         minutes: Expected of one run on one core.
 
@@ -65,6 +67,7 @@ class Comparison:
     contrasts: Mapping[str, tuple[Contrast, ...]]
     reference: str = "separate"
     doubles: tuple[str, ...] | None = None
+    tuned_at: Mapping[str, str] = field(default_factory=dict)
     priority: int = 0
     minutes: float | None = None
 
@@ -93,6 +96,11 @@ class Comparison:
             raise ValueError(f"There is no contender {sorted(strangers - set(names))} in {names}")
         if self.contender(self.reference).grouping != "apart":
             raise ValueError(f"reference must be trained apart, got {self.reference!r}")
+        untuned = set(self.tuned_at) | set(self.tuned_at.values())
+        if untuned - set(self.settings) or set(self.tuned_at) & set(self.tuned_at.values()):
+            raise ValueError(
+                f"tuned_at must lead from settings to settings that are tuned, got {self.tuned_at}"
+            )
         if set(self.contrasts) - set(self.settings):
             raise ValueError(f"contrasts name settings that are not in {sorted(self.settings)}")
         if max((len(several) for several in self.contrasts.values()), default=0) > MOST_CONTRASTS:
@@ -115,13 +123,14 @@ class Comparison:
     def experiments(self) -> tuple[Experiment, ...]:
         """Return what there is to run: step sizes, trials (if any), all seeds, twice the steps."""
         whole = self._configs()
+        tuned_here = [config for config in whole if config["setting"] not in self.tuned_at]
         doubles = self.doubles or [c.name for c in self.contenders]
         rates, trials = f"{self.name}_rates", f"{self.name}_trials"
         made = [
             Experiment(
                 name=rates,
                 description=f"{self.description} Step sizes, on validation.",
-                configs=tuple({**config, "rate": r} for config in whole for r in self.rates),
+                configs=tuple({**config, "rate": r} for config in tuned_here for r in self.rates),
                 seeds=(TUNING_SEED,),
                 run=self.run_trial,
                 priority=self.priority,
@@ -135,7 +144,7 @@ class Comparison:
                     description=f"{self.description} Further settings, on validation.",
                     configs=tuple(
                         {**config, "trial": dict(trial)}
-                        for config in whole
+                        for config in tuned_here
                         for trial in self.contender(config["contender"]).trials
                     ),
                     seeds=(TUNING_SEED,),
@@ -247,7 +256,8 @@ class Comparison:
             if experiment.run == self.run_trial
         ]
         frame = pd.concat(frames)
-        return Tuning(self, setting, frame[frame["setting"] == setting])
+        tuned = self.tuned_at.get(setting, setting)
+        return Tuning(self, tuned, frame[frame["setting"] == tuned])
 
     def verdicts(
         self, setting: str, frame: pd.DataFrame, doubled: pd.DataFrame | None = None

@@ -111,12 +111,14 @@ def train_unit(
     Returns:
         What was learnt, measured with the weights of the best validation.
     """
-    own = _of_unit(settings, unit)
+    own = _of_unit(settings, unit, seed)
     sets = [load(name, size, seed) for name, size, _ in own["data"]]
     tokenizer = tokenizer_of(settings, seed)
     torch.manual_seed(seed)
     model = model_of(own, sets, tokenizer.vocab_size)
-    validation = loaders_of(own, sets, tokenizer, "validation", seed)
+    judged = _of_unit(settings, Unit(unit.judged), seed)
+    of_judged = [load(name, size, seed) for name, size, _ in judged["data"]]
+    validation = loaders_of(judged, of_judged, tokenizer, "validation", seed)
     judge = Judge(validation, unit.judged, reference or dict.fromkeys(unit.judged, 1.0))
     history = Trainer(
         model,
@@ -137,8 +139,8 @@ def train_unit(
     best = history.iloc[int(history[JUDGED].argmax())]
     rows: Compared = {}
     if test:
-        loaders = loaders_of(own, sets, tokenizer, "test", seed)
-        names = [name for name, *_ in own["data"]]
+        loaders = loaders_of(judged, of_judged, tokenizer, "test", seed)
+        names = [name for name, *_ in judged["data"]]
         rows = _compared(model, unit, dict(zip(names, loaders, strict=True)))
     return Trained(
         history,
@@ -150,11 +152,13 @@ def train_unit(
     )
 
 
-def _of_unit(settings: Config, unit: Unit) -> dict[str, Any]:
+def _of_unit(settings: Config, unit: Unit, seed: int) -> dict[str, Any]:
     """Return the settings with the tasks of the unit, and the data sets that have any of them."""
     dealt = settings["tasks"] if settings.get("apart") else None
     data = [
-        entry for entry in settings["data"] if set(unit.tasks) & set(load(entry[0], entry[1]).kinds)
+        [name, size, batch]
+        for name, size, batch in settings["data"]
+        if set(unit.tasks) & set(load(name, size, seed).kinds)
     ]
     return {**settings, "tasks": list(unit.tasks), "data": data, "apart": dealt}
 
