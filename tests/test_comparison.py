@@ -11,10 +11,19 @@ import pandas as pd
 import pytest
 import torch
 
-from mtl_utils.experiments import Experiment, load_results, records, runner
+from mtl_utils.experiments import (
+    Experiment,
+    Place,
+    load_results,
+    records,
+    runner,
+    text_sets,
+)
 from mtl_utils.experiments.comparison import Comparison, Tuning
 from mtl_utils.experiments.contenders import Contender, Unit, overlaid
 from mtl_utils.experiments.contrasts import Contrast
+from mtl_utils.experiments.registry import comparisons
+from mtl_utils.experiments.text_sets import _parts
 from mtl_utils.experiments.unit_training import exact, train_unit
 from mtl_utils.training import Trainer
 
@@ -276,3 +285,77 @@ def test_what_a_comparison_refuses(message: str, changes: dict[str, Any]) -> Non
 def test_units_that_are_refused(tasks: tuple[tuple[str, ...], tuple[str, ...]]) -> None:
     with pytest.raises(ValueError, match="must be"):
         Unit(*tasks)
+
+
+def test_the_tuning_of_a_corner_serves_the_points_near_it(tmp_path: Path) -> None:
+    near = replace(COMPARISON, settings={"Atlas": TINY, "near": TINY}, tuned_at={"near": "Atlas"})
+    rates, trials, final, _ = near.experiments()
+    assert {config["setting"] for e in (rates, trials) for config in e.configs} == {"Atlas"}
+    assert {config["setting"] for config in final.configs} == {"Atlas", "near"}
+    inner = {"topic": {0.003: 90.0}, "entities": {0.01: 90.0}}
+    for record in records_of(rates, {"joint": inner, "separate": inner}):
+        records.append(tmp_path / "tiny_rates.jsonl", record)
+    runner.run(trials, tmp_path, progress=False)
+    tuning = near.tuning("near", Place(tmp_path, tmp_path))
+    assert tuning.setting == "Atlas"
+    assert tuning.best("separate", "topic") == {"training.learning_rate": 0.003}
+    with pytest.raises(ValueError, match="must lead from settings to settings that are tuned"):
+        replace(near, tuned_at={"near": "near"})
+
+
+@pytest.mark.parametrize("comparison", comparisons(), ids=lambda comparison: comparison.name)
+def test_contenders_of_the_book_read_the_data_that_their_names_say(comparison: Comparison) -> None:
+    for settings in comparison.settings.values():
+        sets = [_parts(name) for name, *_ in settings["data"]]
+        assert len({name for name, *_ in settings["data"]}) == len(sets)
+        for contender in comparison.contenders:
+            overlaid(settings, contender.settings)
+            for trial in contender.trials:
+                overlaid(overlaid(settings, contender.settings), trial)
+
+
+def test_a_task_that_helps_is_trained_and_not_judged(tmp_path: Path) -> None:
+    halves = [[f"atlas_sentences:60/{task}", None, 8] for task in ("topic/even", "entities/odd")]
+    settings = {**TINY, "data": halves, "tasks": ["topic"]}
+    (unit,) = Contender("helped", "apart", helpers=("entities",)).units(("topic",))
+    found = train_unit(settings, unit, 0, tmp_path)
+    assert {"train_topic", "train_entities", "topic_score"} <= set(found.history)
+    assert "entities_score" not in found.history
+    assert list(found.metrics) == ["topic"]
+    assert found.texts == 4 * 16
+    alone = train_unit(settings, TOPIC, 0, tmp_path / "alone")
+    assert (alone.texts, alone.parameters < found.parameters) == (4 * 8, True)
+    assert not alone.history["train_topic"].equals(found.history["train_topic"])
+
+
+def test_data_sets_by_task_and_by_half() -> None:
+    whole = text_sets.load("atlas_sentences:60")
+    even, odd = (text_sets.load(f"atlas_sentences:60/topic/{half}") for half in ("even", "odd"))
+    assert [row.text for row in even.splits["train"]] == [
+        row.text for row in whole.splits["train"][::2]
+    ]
+    assert len(even.splits["train"]) + len(odd.splits["train"]) == len(whole.splits["train"])
+    assert even.splits["test"][3].labels == {"topic": whole.splits["test"][3].labels["topic"]}
+    renamed = text_sets.load("atlas_sentences:60/topic as theme/odd")
+    assert renamed.kinds == {"theme": odd.kinds["topic"]}
+    assert [row.labels["theme"] for row in renamed.splits["train"]] == [
+        row.labels["topic"] for row in odd.splits["train"]
+    ]
+    related, not_at_all = (
+        text_sets.load(f"atlas_sentences:60@{share}").splits["train"] for share in (1, 0)
+    )
+    assert [row.text for row in related] == [row.text for row in not_at_all]
+    assert [row.labels["event"] for row in related] == [row.labels["event"] for row in not_at_all]
+    assert [row.labels["topic"] for row in related] != [row.labels["topic"] for row in not_at_all]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("atlas:2x", "snips:10", "snips@0.5", "snips/slots/third", "snips/slots/odd/even"),
+        *("atlas:60@0.5", "atlas_sentences@0.5", "atlas_sentences:60/event", "unknown", ""),
+    ],
+)
+def test_data_sets_that_there_are_not(name: str) -> None:
+    with pytest.raises(KeyError, match=r"No data set named|has no task"):
+        text_sets.load(name)

@@ -155,4 +155,5 @@ SNIPS = _map(
     widths=(64,),
 )
 
-EXPERIMENTS = tuple(e for comparison in (ATLAS, UNER, SNIPS) for e in comparison.experiments())
+COMPARISONS = (ATLAS, UNER, SNIPS)
+EXPERIMENTS = tuple(e for comparison in COMPARISONS for e in comparison.experiments())

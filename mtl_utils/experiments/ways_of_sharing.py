@@ -96,4 +96,5 @@ COMPARISON = Comparison(
     priority=10,
     minutes=1,
 )
+COMPARISONS = (COMPARISON,)
 EXPERIMENTS = COMPARISON.experiments()
