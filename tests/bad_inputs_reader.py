@@ -12,12 +12,17 @@ from bad_input_cases import INF, NAN, NOT_FLAGS, NOT_SIZES, EntryPoint, temporar
 from mtl_utils import notebook
 from mtl_utils.experiments import (
     Experiment,
+    Place,
+    estimate,
     find,
     load_results,
+    registry,
     results_folder,
     run,
     student_t_quantile,
     summary,
+    work,
+    workspaces_folder,
 )
 from mtl_utils.widgets import Widget
 
@@ -27,7 +32,7 @@ NOT_NAMES = (None, 3, True, ["a"], "nothing of the kind")
 NOT_FUNCTIONS = (None, 3, "source", [len])
 
 
-def _measured(config: Any, seed: int, workspace: Path) -> dict[str, float]:
+def _measured(config: Any, seed: int, place: Place) -> dict[str, float]:
     return {"score": float(seed)}
 
 
@@ -40,6 +45,10 @@ def _experiment(**changed: Any) -> Experiment:
         "run": _measured,
     }
     return Experiment(**(settings | changed))
+
+
+def _known() -> dict[str, Experiment]:
+    return {"tiny": _experiment()}
 
 
 def _results() -> Path:
@@ -133,8 +142,23 @@ ENTRY_POINTS = [
             "configs": (None, 3, "size", [], [3], {"size": 1}),
             "seeds": (None, 3, "0", [], [-1], [1.5], ["0"], [True], [0, 0]),
             "run": (None, 3, "run"),
+            "needs": (None, 3, "tiny", ["tiny"], ["a", "a"], [3]),
+            "priority": (None, 1.5, "1", True, [1]),
+            "minutes": (0, -1, NAN, INF, "3", True, [3]),
         },
         documented=Experiment,
+    ),
+    EntryPoint(
+        "Place",
+        Place,
+        lambda: {"workspace": Path("a"), "results": Path("b")},
+        {"workspace": (None, 3, "", ["a"]), "results": (None, 3, "", ["a"])},
+    ),
+    EntryPoint(
+        "workspaces_folder",
+        workspaces_folder,
+        lambda: {"results": "book/results"},
+        {"results": (None, 3, "", ["a"])},
     ),
     EntryPoint(
         "Experiment.cells",
@@ -154,6 +178,31 @@ ENTRY_POINTS = [
             "limit": (-1, 1.5, "3", True, NAN, [3]),
             "progress": NOT_FLAGS,
         },
+    ),
+    EntryPoint(
+        "work",
+        work,
+        lambda: {"names": ["tiny"], "folder": _results(), "jobs": 1, "known": _known},
+        {
+            "names": (None, 3, "tiny", ["nothing of the kind"], [3]),
+            "folder": (3, "", ["a"]),
+            "jobs": tuple(size for size in NOT_SIZES if size is not None),
+            "minutes": (0, -1, NAN, INF, "3", True, [3]),
+            "nice": (-1, 20, 1.5, "3", None, True, NAN),
+            "known": (None, 3, "registry", [registry], lambda: {}),
+        },
+        called={"names": "names|named"},
+    ),
+    EntryPoint(
+        "estimate",
+        estimate,
+        lambda: {"names": ["tiny"], "folder": _results(), "known": _known},
+        {
+            "names": (None, 3, "tiny", ["nothing of the kind"], [3]),
+            "folder": (3, "", ["a"]),
+            "known": (None, 3, "registry", [registry]),
+        },
+        called={"names": "names|named"},
     ),
     EntryPoint(
         "load_results",

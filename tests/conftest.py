@@ -2,6 +2,7 @@
 
 import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -30,6 +31,14 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.too_slow],
 )
 settings.load_profile("book")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def workspaces(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Keep recorded runs out of the cache of whoever runs the tests."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MTL_WORKSPACES", str(tmp_path_factory.mktemp("workspaces")))
+        yield
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

@@ -1,5 +1,6 @@
 import errno
 import functools
+import hashlib
 import json
 import os
 import subprocess
@@ -17,15 +18,18 @@ from mtl_utils.experiments import (
     __main__,
     language_models,
     load_results,
+    queue,
     records,
     summary,
+    workspaces,
+    workspaces_folder,
 )
 
 CONFIGS = ({"model": "count", "order": 2}, {"model": "net", "width": 8})
 
 
 def toy(calls=None, run=None):
-    def default(config, seed, workspace):
+    def default(config, seed, place):
         if calls is not None:
             calls.append((config["model"], seed))
         return {"loss": seed + len(config["model"]), "curve": [1.0, 0.5]}
@@ -138,7 +142,7 @@ for seed in range(30):
 
 
 def test_a_failing_run_keeps_the_records_before_it(tmp_path):
-    def fail(config, seed, workspace):
+    def fail(config, seed, place):
         if seed == 1:
             raise FloatingPointError("step 3")
         return {}
@@ -151,9 +155,10 @@ def test_a_failing_run_keeps_the_records_before_it(tmp_path):
 def test_a_killed_run_finds_its_workspace_again_and_a_finished_one_leaves_none(tmp_path):
     found = []
 
-    def run(config, seed, workspace):
-        assert workspace.is_dir()
-        checkpoint = workspace / "checkpoint.txt"
+    def run(config, seed, place):
+        assert place.workspace.is_dir()
+        assert place.results == tmp_path
+        checkpoint = place.workspace / "checkpoint.txt"
         found.append((config["model"], seed, checkpoint.exists()))
         checkpoint.write_text(f"{config['model']} {seed}")
         if len(found) == 2:
@@ -166,7 +171,8 @@ def test_a_killed_run_finds_its_workspace_again_and_a_finished_one_leaves_none(t
     path = experiments.run(toy(run=run), tmp_path, progress=False)
     cells = [("count", 0), ("net", 0), ("net", 0), ("net", 1), ("net", 2)]
     assert found == [(*cell, index == 2) for index, cell in enumerate(cells)]
-    assert list((tmp_path / ".workspaces" / "toy").iterdir()) == []
+    assert list((workspaces_folder(tmp_path) / "toy").iterdir()) == []
+    assert os.listdir(tmp_path) == ["toy.jsonl"]
     assert [record["seconds"] for record in records.read(path)] == [77.0] * 4
     assert all("seconds" not in record["metrics"] for record in records.read(path))
 
@@ -309,3 +315,52 @@ def test_what_is_recorded_in_the_book_is_whole():
         missing = wanted - set(keys)
         assert not (missing and path.stem in shown), "run it again: configurations without a record"
         json.dumps(found, allow_nan=False)
+
+
+def test_workspaces_are_in_the_cache_and_not_shared_between_checkouts(tmp_path, monkeypatch):
+    monkeypatch.delenv("MTL_WORKSPACES")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    one, other = (tmp_path / name / "book" / "results" for name in ("one", "other"))
+    found = workspaces_folder(one)
+    assert found.parent == tmp_path / "cache" / "mtl_utils" / "workspaces"
+    assert found.name.startswith("one-book-results-")
+    assert found != workspaces_folder(other)
+    assert found == workspaces_folder(one / ".." / "results")
+    monkeypatch.setenv("MTL_WORKSPACES", str(tmp_path / "own"))
+    assert workspaces_folder(one) == tmp_path / "own" / found.name
+
+
+@pytest.mark.parametrize(
+    ("platform", "folder"),
+    [("linux", ".cache"), ("darwin", "Library/Caches"), ("win32", "AppData/Local")],
+)
+def test_the_cache_is_where_the_system_has_it(tmp_path, monkeypatch, platform, folder):
+    monkeypatch.setenv("XDG_CACHE_HOME", "relative")
+    for name in ("MTL_WORKSPACES", "LOCALAPPDATA"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(workspaces.sys, "platform", platform)
+    monkeypatch.setattr(workspaces.Path, "home", lambda: tmp_path)
+    assert workspaces_folder(tmp_path).is_relative_to(tmp_path / folder / "mtl_utils")
+
+
+def test_a_run_that_an_older_version_left_beside_the_results_is_found(tmp_path):
+    digest = hashlib.sha256(records.canonical(CONFIGS[0]).encode()).hexdigest()[:12]
+    left = tmp_path / ".workspaces" / "toy" / f"{digest}-0"
+    left.mkdir(parents=True)
+    (left / "checkpoint.txt").write_text("step 7")
+
+    def run(config, seed, place):
+        found = place.workspace / "checkpoint.txt"
+        return {"from": found.read_text() if found.exists() else "the start"}
+
+    path = experiments.run(toy(run=run), tmp_path, limit=2, progress=False)
+    starts = [record["metrics"]["from"] for record in records.read(path)]
+    assert starts == ["step 7", "the start"]
+    assert not left.exists()
+
+
+def test_every_experiment_of_the_book_needs_what_there_is():
+    there = experiments.registry()
+    assert set(queue.in_order([], there)) == set(there)
+    assert there["loss_scales"].needs == ("loss_scales_search",)
+    assert there["sharing_families"].needs == ("sharing_tuning",)

@@ -3,7 +3,7 @@
 import pytest
 
 from mtl_utils import sharing
-from mtl_utils.experiments import records, text_sets, text_training
+from mtl_utils.experiments import Place, records, text_sets, text_training
 from mtl_utils.experiments import sharing_families as families
 from mtl_utils.nn import BiLSTMEncoder
 
@@ -44,8 +44,8 @@ def record_tuning(folder, scores):
         records.append(path, records.make(families.TUNING, config, 100, {"validation": score}, 1.0))
 
 
-def workspace_in(folder):
-    return folder / ".workspaces" / "sharing_families" / "run"
+def place_in(folder):
+    return Place(folder / "workspace", folder)
 
 
 @pytest.mark.parametrize("contender", families.CONTENDERS)
@@ -54,7 +54,7 @@ def test_a_run_measures_both_tasks_with_what_the_tuning_chose(contender, tmp_pat
     candidates = [(contender, r, s) for r in families.RATES for s in strengths]
     best = candidates[-2]
     record_tuning(tmp_path, {c: 60.0 if c == best else 50.0 for c in candidates})
-    measured = families.run(config_of(contender), 0, workspace_in(tmp_path))
+    measured = families.run(config_of(contender), 0, place_in(tmp_path))
     assert (measured["learning_rate"], measured["strength"]) == best[1:]
     assert {"topic_accuracy", "entities_f1"} <= measured.keys()
     both = (measured["topic_accuracy"] + measured["entities_f1"]) / 2

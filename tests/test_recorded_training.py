@@ -3,7 +3,7 @@
 import pytest
 
 from mtl_utils import atlas
-from mtl_utils.experiments import named_entities, transformer, translation
+from mtl_utils.experiments import Place, named_entities, transformer, translation
 from mtl_utils.experiments.named_entities import Tagged
 from mtl_utils.experiments.translation import Pairs
 
@@ -75,7 +75,7 @@ def without_time(metrics):
 def test_a_translator_is_measured_and_a_killed_run_ends_the_same(pairs, monkeypatch, tmp_path):
     def run(workspace):
         workspace.mkdir(exist_ok=True)
-        return translation.run_multi30k(TRANSLATOR, 0, workspace)
+        return translation.run_multi30k(TRANSLATOR, 0, Place(workspace, workspace))
 
     whole = run(tmp_path / "whole")
     resumed = killed_and_resumed(monkeypatch, translation, "quality", run, tmp_path / "killed")
@@ -95,7 +95,7 @@ def test_attention_adds_parameters_and_changes_what_is_measured(monkeypatch, tmp
         small = tiny(config, size=160, width=8, vocab_size=400, max_tokens=600)
         workspace = tmp_path / str(config["attention"])
         workspace.mkdir()
-        found[config["attention"]] = translation.run_atlas(small, 0, workspace)
+        found[config["attention"]] = translation.run_atlas(small, 0, Place(workspace, workspace))
     assert found[True]["parameters"] == found[False]["parameters"] + 2 * 8 * 8 + 2 * 8
     assert found[True]["bleu_curve"] != found[False]["bleu_curve"]
     lengths = [f"{low}-{high}" for low, high in translation.LENGTHS]
@@ -111,7 +111,7 @@ def test_a_transformer_is_measured_in_the_same_way(pairs, tmp_path):
     (experiment, *_) = [e for e in transformer.EXPERIMENTS if e.name == "transformer_multi30k"]
     sizes = {"width": 8, "num_layers": 1, "num_heads": 2, "feedforward_width": 16}
     config = tiny(experiment.configs[0], **sizes, vocab_size=400, max_tokens=600)
-    metrics = experiment.run(config, 0, tmp_path)
+    metrics = experiment.run(config, 0, Place(tmp_path, tmp_path))
     assert list(metrics["validation_bleu_by_beam"]) == ["1", "2", "5", "10"]
     assert metrics["train_curve"][1] < metrics["train_curve"][0]
     assert metrics["size"] < 20_000
@@ -137,7 +137,7 @@ def test_a_transformer_and_a_bilstm_differ_in_their_sizes_and_step_sizes_alone(m
 def test_a_tagger_is_measured_and_a_killed_run_ends_the_same(tagged, monkeypatch, tmp_path):
     def run(workspace):
         workspace.mkdir(exist_ok=True)
-        return named_entities.run(TAGGER, 0, workspace)
+        return named_entities.run(TAGGER, 0, Place(workspace, workspace))
 
     whole = run(tmp_path / "whole")
     resumed = killed_and_resumed(monkeypatch, named_entities, "_measure", run, tmp_path / "killed")

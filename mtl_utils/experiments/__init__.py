@@ -1,18 +1,48 @@
-"""Recorded multi-seed runs: ``python -m mtl_utils.experiments run NAME``."""
+"""Recorded multi-seed runs: ``python -m mtl_utils.experiments work``."""
 
-from mtl_utils.experiments.analysis import load_results, student_t_quantile, summary
-from mtl_utils.experiments.experiment import Experiment
+from mtl_utils.experiments.analysis import (
+    load_results,
+    student_t_distribution,
+    student_t_quantile,
+    summary,
+)
+from mtl_utils.experiments.contrasts import (
+    Contrast,
+    PairedDifference,
+    contrast_table,
+    holm,
+    paired_difference,
+    score_table,
+)
+from mtl_utils.experiments.estimates import Estimate, estimate
+from mtl_utils.experiments.experiment import Experiment, Place
 from mtl_utils.experiments.records import results_folder
 from mtl_utils.experiments.registry import find, registry
 from mtl_utils.experiments.runner import run
+from mtl_utils.experiments.worker import WorkReport
+from mtl_utils.experiments.working import work
+from mtl_utils.experiments.workspaces import workspaces_folder
 
 __all__ = [
+    "Contrast",
+    "Estimate",
     "Experiment",
+    "PairedDifference",
+    "Place",
+    "contrast_table",
+    "WorkReport",
+    "estimate",
     "find",
+    "holm",
     "load_results",
+    "paired_difference",
     "registry",
     "results_folder",
     "run",
+    "score_table",
+    "student_t_distribution",
     "student_t_quantile",
     "summary",
+    "work",
+    "workspaces_folder",
 ]

@@ -1,4 +1,4 @@
-"""Command line: ``python -m mtl_utils.experiments list`` and ``... run NAME``."""
+"""Command line: ``python -m mtl_utils.experiments list``, ``estimate``, ``work`` and ``run``."""
 
 from __future__ import annotations
 
@@ -6,7 +6,21 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from mtl_utils.experiments import find, registry, results_folder, run
+from mtl_utils.experiments import estimate, find, registry, results_folder, run, work
+from mtl_utils.experiments.estimates import written
+
+_ABOUT = """\
+Experiments that take longer than a chapter of the book may are recorded: every configuration with
+every seed is a run, and every run leaves one line in book/results/NAME.jsonl. What is on record is
+never run again."""
+
+_EXAMPLES = """\
+examples:
+  python -m mtl_utils.experiments list                     which there are, and what is on record
+  python -m mtl_utils.experiments estimate                 what the rest will cost
+  python -m mtl_utils.experiments work --minutes 60        record what is missing for an hour
+  python -m mtl_utils.experiments work loss_scales --jobs 1
+Ctrl-C stops work; started again, it goes on from the last checkpoint of each run."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -16,34 +30,118 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: The words after the command; those of the process if ``None``.
 
     Returns:
-        The exit status: 0, or 2 for an unknown experiment or a missing folder.
+        The exit status: 0, 1 if a run of ``work`` failed, or 2 for an unknown experiment or a
+        missing folder.
     """
     options = _parser().parse_args(arguments)
-    if options.command == "list":
-        for experiment in registry().values():
-            print(f"{experiment.name}: {experiment.description}")
-            runs = len(experiment.cells())
-            print(f"    {len(experiment.configs)} configurations, {runs} runs")
-        return 0
     try:
-        experiment = find(options.name)
-        folder = options.output or results_folder()
+        return int(options.act(options))
     except (KeyError, FileNotFoundError) as error:
         print(error.args[0], file=sys.stderr)
         return 2
+
+
+def _list(options: argparse.Namespace) -> int:
+    try:
+        done = {
+            one.name: f", {one.done}/{one.runs} on record" for one in estimate((), options.output)
+        }
+    except FileNotFoundError:  # the package is installed without records
+        done = {}
+    for name, experiment in registry().items():
+        print(f"{name}: {experiment.description}")
+        runs = len(experiment.cells())
+        print(f"    {len(experiment.configs)} configurations, {runs} runs{done.get(name, '')}")
+    return 0
+
+
+def _run(options: argparse.Namespace) -> int:
+    experiment = find(options.name)
+    folder = options.output or results_folder()
     print(run(experiment, folder, seeds=options.seeds, limit=options.limit))
     return 0
 
 
+def _estimate(options: argparse.Namespace) -> int:
+    print(written(estimate(options.names, options.output)))
+    return 0
+
+
+def _work(options: argparse.Namespace) -> int:
+    report = work(
+        options.names,
+        options.output,
+        jobs=options.jobs,
+        minutes=options.minutes,
+        nice=options.nice,
+    )
+    for line in report.failed:
+        print(f"failed: {line}", file=sys.stderr)
+    return 1 if report.failed else 0
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m mtl_utils.experiments")
-    commands = parser.add_subparsers(dest="command", required=True)
-    commands.add_parser("list", help="name the experiments")
-    runner = commands.add_parser("run", help="run what is not recorded yet")
-    runner.add_argument("name", help="name of the experiment")
+    parser = argparse.ArgumentParser(
+        prog="python -m mtl_utils.experiments",
+        description=_ABOUT,
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+
+    listing = commands.add_parser("list", help="name the experiments, and what is on record")
+    listing.set_defaults(act=_list)
+
+    estimating = commands.add_parser(
+        "estimate",
+        help="core-hours that are left, and in all",
+        description="Say what the experiments cost in core-hours, those that work takes first "
+        "above. Runs that are missing are expected to take the median of those on record with the "
+        "same configuration, or else of the experiment.",
+    )
+    estimating.set_defaults(act=_estimate)
+
+    working = commands.add_parser(
+        "work",
+        help="run what is not recorded yet, several runs at a time",
+        description="Take the next run that is missing, by priority, until all are on record. Any "
+        "number of workers may go on at once: no run is made twice. Ctrl-C stops the runs; they go "
+        "on from their last checkpoint when work is started again. A run that fails leaves its "
+        "traceback in a file that is named, and the others go on.",
+    )
+    working.set_defaults(act=_work)
+    working.add_argument(
+        "--jobs", type=_positive, help="runs at a time (default: one a core, or one on a GPU)"
+    )
+    working.add_argument("--minutes", type=_minutes, help="stop after so many")
+    working.add_argument(
+        "--nice",
+        type=int,
+        choices=range(20),
+        metavar="N",
+        default=0,
+        help="niceness of the runs, 0 to 19: the higher, the more they give way to other programs",
+    )
+
+    runner = commands.add_parser("run", help="run what is not recorded yet of one, in this process")
+    runner.set_defaults(act=_run)
+    runner.add_argument("name", metavar="NAME", help="name of the experiment")
     runner.add_argument("--seeds", type=int, nargs="+", help="instead of the experiment's own")
     runner.add_argument("--limit", type=_positive, help="run at most so many and stop")
-    runner.add_argument("--output", help="folder of the results file (default: book/results)")
+
+    for command in (estimating, working):
+        command.add_argument(
+            "names",
+            nargs="*",
+            metavar="NAME",
+            help="name of an experiment, which brings those it needs (default: all)",
+        )
+    for command in (listing, estimating, working, runner):
+        command.add_argument(
+            "--output",
+            metavar="FOLDER",
+            help="folder of the results files (default: MTL_RESULTS_DIR, or book/results)",
+        )
     return parser
 
 
@@ -51,6 +149,13 @@ def _positive(text: str) -> int:
     number = int(text)
     if number < 1:
         raise argparse.ArgumentTypeError(f"must be at least 1, got {number}")
+    return number
+
+
+def _minutes(text: str) -> float:
+    number = float(text)
+    if not 0 < number < float("inf"):
+        raise argparse.ArgumentTypeError(f"must be above 0, got {text}")
     return number
 
 

@@ -133,17 +133,30 @@ def student_t_quantile(probability: float, degrees: int) -> float:
     if probability < 0.5:
         return -student_t_quantile(1 - probability, degrees)
     low, high = 0.0, 1.0
-    while _student_t_cdf(high, degrees) < probability:
+    while student_t_distribution(high, degrees) < probability:
         high *= 2
     for _ in range(100):
         middle = (low + high) / 2
-        below = _student_t_cdf(middle, degrees) < probability
+        below = student_t_distribution(middle, degrees) < probability
         low, high = (middle, high) if below else (low, middle)
     return (low + high) / 2
 
 
-def _student_t_cdf(t: float, degrees: int) -> float:
-    """Sum the finite series for whole degrees of freedom (Abramowitz & Stegun, 26.7.3 and 4)."""
+def student_t_distribution(t: float, degrees: int) -> float:
+    """Return the share of Student's t distribution that lies below a value.
+
+    The series is finite for whole degrees of freedom (Abramowitz & Stegun, 1964, 26.7.3 and 4).
+
+    Args:
+        t: The value.
+        degrees: Degrees of freedom, at least 1.
+
+    Raises:
+        ValueError: If there are fewer than 1.
+        TypeError: If ``t`` is no number, or the degrees no whole one.
+    """
+    check_number("t", t)
+    check_sizes(degrees=degrees)
     angle = math.atan2(t, math.sqrt(degrees))
     cosine = math.cos(angle)
     odd = degrees % 2 == 1

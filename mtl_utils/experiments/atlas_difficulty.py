@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
 from datasets import Dataset
@@ -14,7 +13,7 @@ from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.linear_model import LogisticRegression, SGDClassifier
 
 from mtl_utils import atlas
-from mtl_utils.experiments.experiment import Config, Experiment
+from mtl_utils.experiments.experiment import Config, Experiment, Place
 
 EVALUATION_SIZE = 20_000
 """Every model is measured on the test split of a corpus of this size."""
@@ -23,13 +22,13 @@ SIZES = (500, 1_000, 2_000, 5_000, 10_000, 20_000)
 _KNOBS = ({"ambiguity": 0.0}, {"ambiguity": 1.0}, {"noise": 0.2}, {"relatedness": 0.0})
 
 
-def run(config: Config, seed: int, workspace: Path) -> dict[str, Any]:
+def run(config: Config, seed: int, place: Place) -> dict[str, Any]:
     """Train the simple models on one corpus and measure them.
 
     Args:
         config: ``size`` and knobs of :func:`mtl_utils.atlas.load`.
         seed: Of the corpus and of the tagger.
-        workspace: Not needed: a run is short.
+        place: Not needed: a run is short.
 
     Returns:
         Strict entity F1 of a tagger that sees five words at a time, accuracies of bag-of-n-grams

@@ -4,26 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict
-from pathlib import Path
 
 import datasets
 
 from mtl_utils import corpora
 from mtl_utils.corpora.digests import DIGESTS
 from mtl_utils.corpora.equal_texts import guess_texts
-from mtl_utils.experiments.experiment import Config, Experiment
+from mtl_utils.experiments.experiment import Config, Experiment, Place
 
 # Lines of running text, whose repeats (headings, blank lines) mean nothing.
 _RUNNING_TEXT = ("tiny_shakespeare", "wikitext")
 
 
-def run(config: Config, seed: int, workspace: Path) -> dict[str, int]:
+def run(config: Config, seed: int, place: Place) -> dict[str, int]:
     """Count what is seen twice, and what is no IOB2.
 
     Args:
         config: One of :data:`CONFIGS`.
         seed: Not used.
-        workspace: Not used.
+        place: Not used.
 
     Returns:
         For each split ``SPLIT_rows`` and ``SPLIT_repeats``, and where a row has several texts

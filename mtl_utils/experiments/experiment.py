@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +11,39 @@ from mtl_utils.arguments import (
     check_callable,
     check_file_name,
     check_kind,
+    check_number,
+    check_path,
     check_seed,
     check_several,
+    check_strings,
     check_text,
+    check_whole,
 )
 
 Config = Mapping[str, Any]
 Metrics = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where one run of an experiment keeps its files.
+
+    Args:
+        workspace: A folder of this configuration and seed alone, kept until the record is written:
+            a long run that was killed finds its checkpoint there.
+        results: The folder of results files, where the records of other experiments are read.
+
+    Raises:
+        TypeError: If one is no path.
+        ValueError: If one is empty.
+    """
+
+    workspace: Path
+    results: Path
+
+    def __post_init__(self) -> None:
+        check_path("workspace", self.workspace)
+        check_path("results", self.results)
 
 
 @dataclass(frozen=True)
@@ -29,24 +55,32 @@ class Experiment:
         description: One sentence.
         configs: One mapping a configuration, of values that JSON can write.
         seeds: The seeds of each configuration.
-        run: ``run(config, seed, workspace) -> metrics``, a mapping of values that JSON can write.
-            The workspace is a folder of this configuration and seed alone, kept until the record
-            is written: a long run that was killed finds its checkpoint there.
+        run: ``run(config, seed, place) -> metrics``, a mapping of values that JSON can write; the
+            third argument is a :class:`Place`.
         deterministic: Tells whether a configuration uses no randomness; such a one is run once,
             with the first seed.
+        needs: Names of the experiments whose records a run reads: they come first, all of them.
+        priority: Of several experiments the one with the highest comes first.
+        minutes: How long one run is expected to take on one core, which is asked for only as long
+            as there is no record to tell.
 
     Raises:
         TypeError: If something is not of its kind.
-        ValueError: If the name is none of a file, there is no configuration or no seed, or a seed
-            is negative or occurs twice.
+        ValueError: If the name is none of a file, there is no configuration or no seed, a seed is
+            negative or occurs twice, an experiment needs itself or one of them twice, or the
+            minutes are not above 0.
     """
 
     name: str
     description: str
     configs: tuple[Config, ...]
     seeds: tuple[int, ...]
-    run: Callable[[Config, int, Path], Metrics]
+    run: Callable[[Config, int, Place], Metrics]
     deterministic: Callable[[Config], bool] = lambda config: False
+    _: KW_ONLY
+    needs: tuple[str, ...] = ()
+    priority: int = 0
+    minutes: float | None = None
 
     def __post_init__(self) -> None:
         check_file_name("name", self.name)
@@ -59,6 +93,12 @@ class Experiment:
         _check_seeds(self.seeds)
         check_callable("run", self.run)
         check_callable("deterministic", self.deterministic)
+        check_strings("needs", self.needs, distinct=True)
+        if self.name in self.needs:
+            raise ValueError(f"needs must be other experiments, got {self.name!r} itself")
+        check_whole("priority", self.priority)
+        if self.minutes is not None:
+            check_number("minutes", self.minutes, above=0)
 
     def cells(self, seeds: Sequence[int] | None = None) -> list[tuple[Config, int]]:
         """List what there is to run.

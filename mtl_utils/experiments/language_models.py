@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -15,7 +14,7 @@ from torch import Tensor
 from mtl_utils import corpora
 from mtl_utils.corpora.entry import SPLITS
 from mtl_utils.data.vocabulary import Vocabulary
-from mtl_utils.experiments.experiment import Config, Experiment
+from mtl_utils.experiments.experiment import Config, Experiment, Place
 from mtl_utils.models import LSTMLanguageModel, NGramLanguageModel
 from mtl_utils.training import (
     TruncatedBPTTConfig,
@@ -76,13 +75,13 @@ def subset(sentences: Sequence[list[str]], fraction: float) -> Sentences:
     return [sentences[index] for index in order[: round(fraction * len(sentences))]]
 
 
-def run_characters(config: Config, seed: int, workspace: Path) -> dict[str, Any]:
+def run_characters(config: Config, seed: int, place: Place) -> dict[str, Any]:
     """Train one model on the characters of Tiny Shakespeare and measure it.
 
     Args:
         config: One of :data:`CHARACTER_CONFIGS`.
         seed: Of weights and dropout; an n-gram model has none.
-        workspace: Not needed: a run is short.
+        place: Not needed: a run is short.
 
     Returns:
         Bits per character on validation and test, and the size of the model.
@@ -109,13 +108,13 @@ def run_characters(config: Config, seed: int, workspace: Path) -> dict[str, Any]
     return {**bits, "size": _num_parameters(model), **curve}
 
 
-def run_words(config: Config, seed: int, workspace: Path) -> dict[str, Any]:
+def run_words(config: Config, seed: int, place: Place) -> dict[str, Any]:
     """Train one model on the words of EWT and measure it sentence by sentence.
 
     Args:
         config: One of :data:`WORD_CONFIGS`.
         seed: Of weights, dropout and the order of the sentences; an n-gram model has none.
-        workspace: Not needed: a run is short.
+        place: Not needed: a run is short.
 
     Returns:
         Perplexity on validation and test, and the size of the model.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from statistics import fmean
 from typing import Any
 
@@ -17,7 +16,7 @@ from mtl_utils.experiments.analysis import load_results
 from mtl_utils.experiments.atlas_tasks import NAMES, Labelled, corpus, tokenizer
 from mtl_utils.experiments.crossner_files import ENTITIES, TYPES
 from mtl_utils.experiments.crossner_files import train_and_measure as train_on_files
-from mtl_utils.experiments.experiment import Config, Experiment
+from mtl_utils.experiments.experiment import Config, Experiment, Place
 from mtl_utils.experiments.joint_measures import measure_language, tagging_scores
 from mtl_utils.experiments.text_training import main_scores, train_and_measure
 from mtl_utils.experiments.three_tasks import loader_of
@@ -101,14 +100,14 @@ def weights_drawn(mixture: str, draw: int) -> dict[str, float]:
     }
 
 
-def run(config: Config, seed: int, workspace: Path) -> dict[str, Any]:
+def run(config: Config, seed: int, place: Place) -> dict[str, Any]:
     """Train one model and measure each of its tasks.
 
     Args:
         config: Its ``mixture`` with all settings, and the ``contender``: a scale with equal
             weights, or :data:`REFERENCE`, the weights that were best in the search.
         seed: Of weights, dropout and the order of batches.
-        workspace: In the folder of the results, where those of the search are.
+        place: Where the records of the search are.
 
     Returns:
         By task ``<task>_test`` and ``<task>_validation``, in percent; ``test`` and ``validation``,
@@ -116,21 +115,21 @@ def run(config: Config, seed: int, workspace: Path) -> dict[str, Any]:
     """
     mixture, contender = config["mixture"], config["contender"]
     if contender == REFERENCE:
-        draw = best_draw(load_results(SEARCH, workspace.parents[2]), mixture)
-        return _trained(config, "token", weights_drawn(mixture, draw), seed, workspace)
-    return _trained(config, contender, dict.fromkeys(config["tasks"], 1.0), seed, workspace)
+        draw = best_draw(load_results(SEARCH, place.results), mixture)
+        return _trained(config, "token", weights_drawn(mixture, draw), seed, place)
+    return _trained(config, contender, dict.fromkeys(config["tasks"], 1.0), seed, place)
 
 
-def run_search(config: Config, seed: int, workspace: Path) -> dict[str, Any]:
+def run_search(config: Config, seed: int, place: Place) -> dict[str, Any]:
     """Train one model with weights that were drawn; see :func:`run`.
 
     Args:
         config: Its ``mixture`` with all settings, and the number of the ``draw``.
         seed: Of weights, dropout and the order of batches.
-        workspace: For the files of CrossNER.
+        place: Its workspace is for the files of CrossNER.
     """
     weights = weights_drawn(config["mixture"], config["draw"])
-    return _trained(config, "token", weights, seed, workspace)
+    return _trained(config, "token", weights, seed, place)
 
 
 def best_draw(search: pd.DataFrame, mixture: str) -> int:
@@ -153,11 +152,11 @@ def best_draw(search: pd.DataFrame, mixture: str) -> int:
 
 
 def _trained(
-    config: Config, scale: str, weights: Mapping[str, float], seed: int, workspace: Path
+    config: Config, scale: str, weights: Mapping[str, float], seed: int, place: Place
 ) -> dict[str, Any]:
     settings = {**config, "scale": scale, "weights": dict(weights)}
     if config["mixture"] == "CrossNER":
-        measured = train_on_files(settings, seed, workspace)
+        measured = train_on_files(settings, seed, place.workspace)
     else:
         measured = (_framework if config["mixture"] == "Atlas" else _text_model)(settings, seed)
     means = {
@@ -289,5 +288,6 @@ EXPERIMENTS = (
         ),
         seeds=(0, 1, 2),
         run=run,
+        needs=(SEARCH,),
     ),
 )

@@ -6,7 +6,6 @@ import functools
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -14,7 +13,7 @@ import torch
 from mtl_utils import corpora
 from mtl_utils.corpora.entry import SPLITS
 from mtl_utils.data import BatchLoader
-from mtl_utils.experiments.experiment import Config, Experiment
+from mtl_utils.experiments.experiment import Config, Experiment, Place
 from mtl_utils.models import MultiTaskModel, Tagger
 from mtl_utils.tasks import span_errors
 from mtl_utils.training import Trainer, TrainerConfig
@@ -48,13 +47,13 @@ def universal_ner() -> tuple[Mapping[str, Tagged], tuple[str, ...]]:
     return splits, labels
 
 
-def run(config: Config, seed: int, workspace: Path) -> dict[str, Any]:
+def run(config: Config, seed: int, place: Place) -> dict[str, Any]:
     """Train one tagger, keep the weights with the best validation F1, and measure it.
 
     Args:
         config: One of :data:`CONFIGS`.
         seed: Of weights, dropout and the order of batches.
-        workspace: Where the checkpoint of a killed run is.
+        place: Its workspace has the checkpoint of a killed run.
 
     Returns:
         Strict micro precision, recall and F1 and token accuracy on validation and test, test F1 by
@@ -80,7 +79,7 @@ def run(config: Config, seed: int, workspace: Path) -> dict[str, Any]:
         evaluate=evaluate,
         metric="f1",
         mode="max",
-        checkpoint=workspace / "checkpoint.pt",
+        checkpoint=place.workspace / "checkpoint.pt",
     ).fit(*loaders)
     began = time.perf_counter()
     test = splits["test"]

@@ -86,6 +86,11 @@ def key(record: Mapping[str, Any]) -> tuple[str, str, int]:
     return record["experiment"], canonical(record["config"]), record["seed"]
 
 
+def file_of(folder: str | Path, experiment: str) -> Path:
+    """Return the results file of an experiment in a folder."""
+    return Path(folder) / f"{experiment}.jsonl"
+
+
 def read(path: str | Path) -> list[Record]:
     """Read a results file.
 

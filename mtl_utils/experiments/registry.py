@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from mtl_utils.arguments import check_text
 from mtl_utils.experiments.experiment import Experiment
+
+if TYPE_CHECKING:
+    from mtl_utils.experiments.comparison import Comparison
 
 
 def registry() -> dict[str, Experiment]:
@@ -12,15 +17,18 @@ def registry() -> dict[str, Experiment]:
     from mtl_utils.experiments import (
         atlas_difficulty,
         data_sets,
+        joint_transformer,
         language_models,
         loss_scales,
         multitask_transformer,
         named_entities,
         pretrained,
         sharing_families,
+        sharing_map,
         three_tasks,
         transformer,
         translation,
+        ways_of_sharing,
     )
 
     modules = (
@@ -34,9 +42,20 @@ def registry() -> dict[str, Experiment]:
         multitask_transformer,
         pretrained,
         sharing_families,
+        sharing_map,
         loss_scales,
+        joint_transformer,
+        ways_of_sharing,
     )
     return {experiment.name: experiment for module in modules for experiment in module.EXPERIMENTS}
+
+
+def comparisons() -> tuple[Comparison, ...]:
+    """Return every comparison, each of which is several experiments."""
+    from mtl_utils.experiments import joint_transformer, sharing_map, ways_of_sharing
+
+    modules = (joint_transformer, sharing_map, ways_of_sharing)
+    return tuple(comparison for module in modules for comparison in module.COMPARISONS)
 
 
 def find(name: str) -> Experiment:

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-import hashlib
 import shutil
 import time
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal
 
 from tqdm.auto import tqdm
 
 from mtl_utils.arguments import check_flag, check_kind, check_path, check_whole
 from mtl_utils.experiments import records
-from mtl_utils.experiments.experiment import Config, Experiment
+from mtl_utils.experiments.experiment import Config, Experiment, Place
+from mtl_utils.experiments.workspaces import hold, workspace_of
+
+Outcome = Literal["recorded", "known", "held"]
+"""Of an attempt at one run: it is on record now, or was before; or another process is at it."""
 
 
 def run(
@@ -22,11 +27,11 @@ def run(
     limit: int | None = None,
     progress: bool = True,
 ) -> Path:
-    """Run what is not recorded yet.
+    """Run what is not recorded yet, in this process; :func:`work` runs several at a time.
 
-    While it runs, each configuration and seed has a folder of its own below ``.workspaces`` beside
-    the results file. It is deleted once the record is written, so a killed run starts again from
-    what it left there.
+    While it runs, each configuration and seed has a folder of its own below
+    :func:`workspaces_folder`. It is deleted once the record is written, so a killed run starts
+    again from what it left there. What another process runs at the same time is left to it.
 
     Args:
         experiment: The experiment.
@@ -47,7 +52,7 @@ def run(
     if limit is not None:
         check_whole("limit", limit, least=0)
     check_flag("progress", progress)
-    path = Path(folder) / f"{experiment.name}.jsonl"
+    path = records.file_of(folder, experiment.name)
     records.commit()  # what is running now, whatever the folder holds when it ends
     finished = {records.key(record) for record in records.read(path)}
     todo = [
@@ -55,21 +60,54 @@ def run(
         for config, seed in experiment.cells(seeds)
         if (experiment.name, records.canonical(config), seed) not in finished
     ]
+    held = 0
     with tqdm(todo[:limit], desc=experiment.name, disable=not progress, unit="run") as bar:
         for config, seed in bar:
             bar.set_postfix_str(f"{records.canonical(config)[:60]} seed {seed}")
-            workspace = _workspace(path, config, seed)
-            workspace.mkdir(parents=True, exist_ok=True)
-            began = time.perf_counter()
-            metrics = experiment.run(config, seed, workspace)
-            # A run that was resumed knows its time over all sessions.
-            seconds = metrics.get("seconds", time.perf_counter() - began)
-            measured = {name: value for name, value in metrics.items() if name != "seconds"}
-            records.append(path, records.make(experiment.name, config, seed, measured, seconds))
-            shutil.rmtree(workspace)
+            held += record_one(experiment, config, seed, path.parent) == "held"
+    if held:
+        warnings.warn(
+            f"{held} runs of {experiment.name} were left to another process that is at them",
+            stacklevel=2,
+        )
     return path
 
 
-def _workspace(path: Path, config: Config, seed: int) -> Path:
-    digest = hashlib.sha256(records.canonical(config).encode()).hexdigest()[:12]
-    return path.parent / ".workspaces" / path.stem / f"{digest}-{seed}"
+def record_one(experiment: Experiment, config: Config, seed: int, folder: Path) -> Outcome:
+    """Run one configuration and seed and record it, unless that is done or being done.
+
+    Args:
+        experiment: The experiment.
+        config: The configuration.
+        seed: The seed.
+        folder: Where the results file is, or is to be.
+    """
+    workspace = workspace_of(folder, experiment.name, config, seed)
+    with hold(workspace) as ours:
+        return record_in(workspace, experiment, config, seed, folder) if ours else "held"
+
+
+def record_in(
+    workspace: Path, experiment: Experiment, config: Config, seed: int, folder: Path
+) -> Outcome:
+    """Run one configuration and seed in its workspace, which is held, and record it.
+
+    Args:
+        workspace: The folder, which is removed once the record is written.
+        experiment: The experiment.
+        config: The configuration.
+        seed: The seed.
+        folder: Where the results file is, or is to be.
+    """
+    path = records.file_of(folder, experiment.name)
+    key = (experiment.name, records.canonical(config), seed)
+    known = key in map(records.key, records.read(path))
+    if not known:
+        began = time.perf_counter()
+        metrics = experiment.run(config, seed, Place(workspace, path.parent))
+        # A run that was resumed knows its time over all sessions.
+        seconds = metrics.get("seconds", time.perf_counter() - began)
+        measured = {name: value for name, value in metrics.items() if name != "seconds"}
+        records.append(path, records.make(experiment.name, config, seed, measured, seconds))
+    shutil.rmtree(workspace)
+    return "known" if known else "recorded"

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from mtl_utils.experiments.analysis import load_results
-from mtl_utils.experiments.experiment import Config, Experiment
+from mtl_utils.experiments.experiment import Config, Experiment, Place
 from mtl_utils.experiments.text_training import main_scores, train_and_measure
 
 TUNING = "sharing_tuning"
@@ -94,13 +94,13 @@ def whole(config: Config, learning_rate: float, strength: float | None) -> dict[
     }
 
 
-def run_tuning(config: Config, seed: int, workspace: Path) -> dict[str, Any]:
+def run_tuning(config: Config, seed: int, place: Place) -> dict[str, Any]:
     """Train one model and measure it on validation alone.
 
     Args:
         config: One of the configurations of ``sharing_tuning``.
         seed: Of the draw of rows, weights, dropout and the order of batches.
-        workspace: Not needed: a run takes seconds.
+        place: Not needed: a run takes seconds.
 
     Returns:
         ``validation``, the mean over tasks of their main metrics, in percent.
@@ -110,19 +110,19 @@ def run_tuning(config: Config, seed: int, workspace: Path) -> dict[str, Any]:
     return {"validation": _mean(measured, "validation"), "curve": measured["curves"]["mean"]}
 
 
-def run(config: Config, seed: int, workspace: Path) -> dict[str, Any]:
+def run(config: Config, seed: int, place: Place) -> dict[str, Any]:
     """Train one model with what was best for it in the tuning, and measure it.
 
     Args:
         config: One of the configurations of ``sharing_families``.
         seed: Of the draw of rows, weights, dropout and the order of batches.
-        workspace: In the folder of the results, where those of ``sharing_tuning`` are.
+        place: Where the results of ``sharing_tuning`` are.
 
     Returns:
         What :func:`text_training.train_and_measure` measures; ``test`` and ``validation``, the
         means over tasks of their main metrics; the chosen ``learning_rate`` and ``strength``.
     """
-    learning_rate, strength = chosen(config, workspace.parents[2])
+    learning_rate, strength = chosen(config, place.results)
     measured = train_and_measure(whole(config, learning_rate, strength), seed)[1]
     return {
         **measured,
@@ -220,5 +220,6 @@ EXPERIMENTS = (
         configs=tuple(_families()),
         seeds=(0, 1, 2, 3, 4),
         run=run,
+        needs=(TUNING,),
     ),
 )

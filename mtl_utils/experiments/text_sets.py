@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -107,7 +108,12 @@ def load(name: str, size: int | None = None, seed: int = 0) -> TextSet:
 
     Args:
         name: ``"snips"``, ``"universal_ner"``, ``"uner_ud"``, ``"sick"``, ``"trec"``,
-            ``"atlas"`` or ``"atlas_large"`` (pairs), or ``"atlas_sentences"``.
+            ``"atlas"`` or ``"atlas_large"`` (pairs), or ``"atlas_sentences"``. Of the last and
+            ``"atlas"`` another size than the recorded one may follow a colon, as in
+            ``"atlas:20000"``: that of all splits together; and of the last a relatedness of
+            topics, as in ``"atlas_sentences:20000@0.5"``. ``"snips/slots"`` has the labels of one
+            task alone, ``"snips/slots as frames"`` under another name, and ``"snips/slots/even"``
+            or ``".../odd"`` every other training row, so that two tasks have texts of their own.
         size: Use so many training rows, drawn with ``seed``; all of them if ``None``. Those of a
             smaller size are among those of a larger one. Validation and test stay whole.
         seed: Of the draw, and of Atlas itself.
@@ -116,9 +122,10 @@ def load(name: str, size: int | None = None, seed: int = 0) -> TextSet:
         KeyError: If there is no such data set.
         ValueError: If there are fewer training rows than ``size``.
     """
-    if name not in _MAKERS:
-        raise KeyError(f"No data set named {name!r}; there are {sorted(_MAKERS)}")
-    whole = _whole(name, seed if name in _GENERATED else 0)
+    source, task, half = _parts(name)
+    whole = _whole(source, seed if source.partition(":")[0] in _GENERATED else 0)
+    if task:
+        whole = _of_task(whole, name, task, half)
     if size is None:
         return whole
     train = whole.splits["train"]
@@ -129,6 +136,35 @@ def load(name: str, size: int | None = None, seed: int = 0) -> TextSet:
     return TextSet(whole.name, whole.kinds, whole.labels, splits)
 
 
+def _parts(name: str) -> tuple[str, str, str]:
+    """Return the data set, the task and the half that a name asks for; empty where it does not."""
+    source, task, half, *rest = [*name.split("/"), "", ""]
+    if _NAME.fullmatch(source) and source.partition(":")[0] in _MAKERS:
+        sized = ":" not in source or source.partition(":")[0] in _SIZES
+        related = "@" not in source or source.startswith("atlas_sentences:")
+        if sized and related and half in ("", *_HALVES) and not any(rest):
+            return source, task, half
+    raise KeyError(f"No data set named {name!r}; there are {sorted(_MAKERS)}")
+
+
+def _of_task(text_set: TextSet, name: str, task: str, half: str) -> TextSet:
+    old, _, new = task.partition(" as ")
+    if old not in text_set.kinds:
+        raise KeyError(f"{text_set.name!r} has no task {old!r}; it has {sorted(text_set.kinds)}")
+    new = new or old
+    splits = dict(text_set.splits)
+    if half:
+        splits["train"] = splits["train"][_HALVES[half] :: 2]
+    named = {
+        split: [Row(row.text, {new: row.labels[old]}, row.other) for row in rows]
+        for split, rows in splits.items()
+    }
+    return TextSet(name, {new: text_set.kinds[old]}, {new: text_set.labels[old]}, named)
+
+
+_NAME = re.compile(r"\w+(:\d+(@\d\.?\d*)?)?")
+_HALVES = {"even": 0, "odd": 1}
+
 ATLAS_PAIRS = 4000
 """Pairs of the Atlas corpus; 3,200 are training pairs."""
 
@@ -137,14 +173,14 @@ ATLAS_LARGE_PAIRS = 10_000
 
 
 def _atlas(seed: int) -> TextSet:
-    return _atlas_pairs("atlas", ATLAS_PAIRS, seed)
+    return _atlas_pairs(ATLAS_PAIRS, seed)
 
 
 def _atlas_large(seed: int) -> TextSet:
-    return _atlas_pairs("atlas_large", ATLAS_LARGE_PAIRS, seed)
+    return _atlas_pairs(ATLAS_LARGE_PAIRS, seed, "atlas_large")
 
 
-def _atlas_pairs(name: str, size: int, seed: int) -> TextSet:
+def _atlas_pairs(size: int, seed: int, name: str = "atlas") -> TextSet:
     columns = {"topic": "topic", "entities": "ner_tags", "inference": "label"}
     kinds: dict[str, Kind] = {
         "topic": Classification,
@@ -160,9 +196,17 @@ ATLAS_SENTENCES = 6000
 
 
 def _atlas_sentences(seed: int) -> TextSet:
+    return _sentences_of_atlas(ATLAS_SENTENCES, seed)
+
+
+def _sentences_of_atlas(size: int, seed: int, relatedness: float | None = None) -> TextSet:
     kinds: dict[str, Kind] = {"topic": Classification, "entities": Tagging}
     columns = {"topic": "topic", "entities": "ner_tags"}
-    dataset = atlas.load(ATLAS_SENTENCES, seed=seed)
+    knobs = {}
+    if relatedness is not None:
+        kinds, columns = {**kinds, "event": Classification}, {**columns, "event": "event"}
+        knobs = {"relatedness": relatedness}
+    dataset = atlas.load(size, seed=seed, **knobs)
     return _text_set("atlas_sentences", dataset, kinds, columns, text="tokens")
 
 
@@ -208,12 +252,17 @@ _MAKERS: Mapping[str, Callable[[int], TextSet]] = {
     "sick": _sick,
     "trec": _trec,
 }
+_SIZES = {"atlas": _atlas_pairs, "atlas_sentences": _sentences_of_atlas}
 _GENERATED = ("atlas", "atlas_large", "atlas_sentences")
 
 
 @functools.lru_cache(maxsize=8)
 def _whole(name: str, seed: int) -> TextSet:
-    return _MAKERS[name](seed)
+    kind, _, rest = name.partition(":")
+    number, *related = rest.split("@")
+    if related:
+        return _sentences_of_atlas(int(number), seed, float(related[0]))
+    return _SIZES[kind](int(number), seed) if number else _MAKERS[kind](seed)
 
 
 def _text_set(

@@ -7,7 +7,6 @@ import functools
 import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from statistics import fmean
 from typing import Any
 
@@ -15,7 +14,7 @@ import torch
 from torch import Tensor
 
 from mtl_utils.data import BatchLoader, BytePairTokenizer, PretrainedTokenizer, Tokenizer
-from mtl_utils.experiments.experiment import Config
+from mtl_utils.experiments.experiment import Config, Place
 from mtl_utils.experiments.text_sets import Row, TextSet, examples, load
 from mtl_utils.models import MultiTaskModel
 from mtl_utils.nn import (
@@ -153,7 +152,8 @@ def model_of(config: Config, sets: Sequence[TextSet], vocab_size: int) -> MultiT
             settings["smoothing"] = 0.0 if settings["crf"] else settings["smoothing"]
         else:
             pair = text_set.kinds[name] is not Classification
-            settings["pooling"] = "compare" if pair and pooling == "mean" else pooling
+            pair_pooling = config.get("pair_pooling", "compare" if pooling == "mean" else pooling)
+            settings["pooling"] = pair_pooling if pair else pooling
         tasks.append(text_set.task(name, **settings))
     make = functools.partial(encoder_of, config["encoder"], vocab_size)
     return MultiTaskModel(sharing_of(config["sharing"], named, make), tasks)
@@ -236,8 +236,11 @@ def loaders_of(
             continue
         parts = [tasks]
         if config.get("apart"):
-            parts = [[task] for task in tasks]
+            dealt = config["tasks"] if config["apart"] is True else config["apart"]
+            parts = [[task] for task in dealt if task in text_set.kinds]
         for place, part in enumerate(parts):
+            if not set(part) <= set(tasks):
+                continue
             rows = examples(given[place :: len(parts)], tokenizer, part, limit)
             made.append(BatchLoader(rows, batch_size=batch, seed=seed))
     return made
@@ -258,11 +261,12 @@ def train_and_measure(config: Config, seed: int) -> tuple[MultiTaskModel, dict[s
             ``tasks`` names the tasks. ``encoder`` and ``sharing`` are as :func:`encoder_of` and
             :func:`sharing_of` take them, ``vocab_size`` as :func:`tokenizer_of`.
             With ``apart`` the training rows of a data set are dealt out, and each of its tasks has
-            the labels of its own rows alone. At most ``max_validation`` and ``max_test`` rows of a
-            data set are measured. Heads have ``head_dropout``, ``pooling`` (``"first"``, or
-            ``"mean"`` and for pairs ``"compare"``), ``smoothing`` and ``crf``, and their losses the
-            ``scale`` (``"token"``). A step takes a batch
-            of each data set, and there are ``steps`` of them with ``validations`` in between;
+            the labels of its own rows alone; it may name all tasks that rows are dealt to. At most
+            ``max_validation`` and ``max_test`` rows of a data set are measured. Heads have
+            ``head_dropout``, ``pooling`` (``"first"``, or ``"mean"`` and for pairs ``"compare"``;
+            ``pair_pooling`` for pairs alone), ``smoothing`` and ``crf``, and their losses the
+            ``scale`` (``"token"``). A step takes a batch of each data set, and there are ``steps``
+            of them with ``validations`` in between;
             ``training`` are the other settings of the trainer, ``weights`` those of the losses,
             equal ones where there are none. ``choose`` is ``"mean"`` where one set of weights must
             serve all tasks, and ``"each"`` where every task has a model of its own.
@@ -352,12 +356,12 @@ def _measured(
     return {name: round(100 * value, 2) for name, value in found.items()}
 
 
-def run(config: Config, seed: int, workspace: Path) -> dict[str, Any]:
+def run(config: Config, seed: int, place: Place) -> dict[str, Any]:
     """Train one model and measure it; see :func:`train_and_measure`.
 
     Args:
         config: Its configuration.
         seed: Of the run.
-        workspace: Not needed: a run takes minutes.
+        place: Not needed: a run takes minutes.
     """
     return train_and_measure(config, seed)[1]

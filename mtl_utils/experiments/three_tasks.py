@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -12,7 +11,7 @@ from torch import Tensor
 
 from mtl_utils.data import BatchLoader
 from mtl_utils.experiments.atlas_tasks import NAMES, Labelled, corpus, examples_of, tokenizer
-from mtl_utils.experiments.experiment import Config, Experiment
+from mtl_utils.experiments.experiment import Config, Experiment, Place
 from mtl_utils.experiments.joint_measures import MEASURES, probes, tagging_scores
 from mtl_utils.models import BiLSTMFramework, MultiTaskModel
 from mtl_utils.objectives import FixedWeights, Scale
@@ -91,24 +90,24 @@ class BestByTask:
         return {f"best_{task}": score for task, score in scores.items()}
 
 
-def run(config: Config, seed: int, workspace: Path) -> dict[str, Any]:
+def run(config: Config, seed: int, place: Place) -> dict[str, Any]:
     """Train one model and measure it; see :func:`train_and_measure`.
 
     Args:
         config: One of this module's configurations.
         seed: Of the corpus, weights, dropout and the order of batches.
-        workspace: Not needed: a run takes minutes.
+        place: Not needed: a run takes minutes.
     """
     return train_and_measure(config, seed)[1]
 
 
-def run_longer(config: Config, seed: int, workspace: Path) -> dict[str, Any]:
+def run_longer(config: Config, seed: int, place: Place) -> dict[str, Any]:
     """Train one model, measure it and let it write.
 
     Args:
         config: One of :data:`LONGER_CONFIGS`.
         seed: Of the corpus, weights, dropout and the order of batches.
-        workspace: Not needed: a run takes minutes.
+        place: Not needed: a run takes minutes.
 
     Returns:
         What :func:`train_and_measure` measures, and texts that a model with a language model

@@ -6,7 +6,6 @@ import functools
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -15,7 +14,7 @@ import torch
 from mtl_utils import atlas, corpora
 from mtl_utils.corpora.entry import SPLITS
 from mtl_utils.data import BatchLoader, BytePairTokenizer, Tokenizer
-from mtl_utils.experiments.experiment import Config, Experiment
+from mtl_utils.experiments.experiment import Config, Experiment, Place
 from mtl_utils.models import MultiTaskModel, Seq2Seq
 from mtl_utils.training import Trainer, TrainerConfig
 
@@ -107,7 +106,7 @@ def target_language(config: Config) -> str:
 
 
 def train_translator(
-    make: MakeModel, pairs: Mapping[str, Pairs], config: Config, seed: int, workspace: Path
+    make: MakeModel, pairs: Mapping[str, Pairs], config: Config, seed: int, place: Place
 ) -> tuple[Seq2Seq, pd.DataFrame]:
     """Train a translator, keeping the weights with the best greedy BLEU on validation.
 
@@ -116,7 +115,7 @@ def train_translator(
         pairs: The splits.
         config: Sizes, tokenizers and training.
         seed: Of weights, dropout and the order of batches.
-        workspace: Where the checkpoint of a killed run is.
+        place: Its workspace has the checkpoint of a killed run.
 
     Returns:
         The translator and the history of its training.
@@ -147,7 +146,7 @@ def train_translator(
         evaluate=greedy_bleu,
         metric="validation_bleu",
         mode="max",
-        checkpoint=workspace / "checkpoint.pt",
+        checkpoint=place.workspace / "checkpoint.pt",
     ).fit(*loaders)
     return model, history
 
@@ -168,14 +167,14 @@ def quality(model: Seq2Seq, pairs: Pairs, beam_size: int = 1) -> dict[str, float
 
 
 def run_multi30k(
-    config: Config, seed: int, workspace: Path, make: MakeModel = bilstm
+    config: Config, seed: int, place: Place, make: MakeModel = bilstm
 ) -> dict[str, Any]:
     """Train one translator on Multi30k and measure it.
 
     Args:
         config: Sizes, tokenizers and training, such as :data:`MULTI30K_CONFIGS` has them.
         seed: Of weights, dropout and the order of batches.
-        workspace: Where the checkpoint of a killed run is.
+        place: Its workspace has the checkpoint of a killed run.
         make: What to train.
 
     Returns:
@@ -184,7 +183,7 @@ def run_multi30k(
         of all sessions.
     """
     pairs = multi30k(config["pair"])
-    model, history = train_translator(make, pairs, config, seed, workspace)
+    model, history = train_translator(make, pairs, config, seed, place)
     began = time.perf_counter()
     measured: dict[str, Any] = {}
     for split in ("validation", "test"):
@@ -208,15 +207,13 @@ def run_multi30k(
     }
 
 
-def run_atlas(
-    config: Config, seed: int, workspace: Path, make: MakeModel = bilstm
-) -> dict[str, Any]:
+def run_atlas(config: Config, seed: int, place: Place, make: MakeModel = bilstm) -> dict[str, Any]:
     """Train one translator on Atlas and measure it, also by the length of the sentence.
 
     Args:
         config: Sizes, tokenizers and training, such as :data:`ATLAS_CONFIGS` has them.
         seed: Of the corpus, weights, dropout and the order of batches.
-        workspace: Where the checkpoint of a killed run is.
+        place: Its workspace has the checkpoint of a killed run.
         make: What to train.
 
     Returns:
@@ -224,7 +221,7 @@ def run_atlas(
         test BLEU by length, and the size of the model.
     """
     pairs = atlas_pairs(config["size"], seed)
-    model, history = train_translator(make, pairs, config, seed, workspace)
+    model, history = train_translator(make, pairs, config, seed, place)
     written = model.translate(pairs["test"].sources)
     by_length = {
         f"{low}-{high}": round(_bleu_of_length(model, pairs["test"], written, low, high), 2)

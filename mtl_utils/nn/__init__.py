@@ -1,5 +1,6 @@
 """Layers, encoders, decoders, and turning scores into text."""
 
+from mtl_utils.nn.alignment import AlignedComparison
 from mtl_utils.nn.attention import AdditiveAttention, UniformAttention, masked_softmax
 from mtl_utils.nn.cached import CachedEncoder, CacheFullWarning
 from mtl_utils.nn.crf import LinearChainCRF
@@ -38,6 +39,7 @@ from mtl_utils.nn.transformer_layer import FeedForward, Residual, TransformerLay
 
 __all__ = [
     "AdditiveAttention",
+    "AlignedComparison",
     "AttentionDecoder",
     "BiLSTMEncoder",
     "CacheFullWarning",

@@ -16,7 +16,14 @@ from mtl_utils.tasks.masked_language_modeling import (
 )
 from mtl_utils.tasks.masking import HidesTokens, MaskedBatches, masked
 from mtl_utils.tasks.multi_label import MultiLabel, MultiLabelHead
-from mtl_utils.tasks.pooling import Pooling, compared_means, first_state, mean_state
+from mtl_utils.tasks.pooling import (
+    AlignedTexts,
+    Pool,
+    Pooling,
+    compared_means,
+    first_state,
+    mean_state,
+)
 from mtl_utils.tasks.regression import Regression, RegressionHead
 from mtl_utils.tasks.reliability import Calibration, calibration
 from mtl_utils.tasks.schemes import TAG_SCHEMES, convert_tags, repair_iob2
@@ -35,6 +42,7 @@ from mtl_utils.tasks.writing import (
 )
 
 __all__ = [
+    "AlignedTexts",
     "TAG_SCHEMES",
     "Calibration",
     "Classification",
@@ -51,6 +59,7 @@ __all__ = [
     "MultiLabel",
     "MultiLabelHead",
     "PairClassification",
+    "Pool",
     "Pooling",
     "Regression",
     "RegressionHead",

@@ -200,14 +200,16 @@ class PairClassification(Classification):
     ``"first"`` reads the state of the first token, after an encoder that reads both texts together
     and lets each position look at all others (Devlin et al., 2019). ``"compare"`` is for encoders
     without such a token, a BiLSTM for example: it compares the mean states of the two texts (Mou et
-    al., 2016; Conneau et al., 2017; see :func:`mtl_utils.tasks.compared_means`). Both need inputs
-    with segment ids, 0 in the first text and 1 in the second, as :func:`mtl_utils.data.encode_pair`
-    makes them.
+    al., 2016; Conneau et al., 2017; see :func:`mtl_utils.tasks.compared_means`). ``"align"``
+    compares the texts token by token, with layers of its own (Parikh et al., 2016; see
+    :class:`mtl_utils.nn.AlignedComparison`); where it matters which name stands where, it learns
+    from far fewer pairs. All need inputs with segment ids, 0 in the first text and 1 in the second,
+    as :func:`mtl_utils.data.encode_pair` makes them.
 
     Args:
         name: Under which a batch has its labels, one a row.
         labels: Names of the labels; the id of one is its position.
-        pooling: What speaks for the pair: ``"first"`` or ``"compare"``.
+        pooling: What speaks for the pair: ``"first"``, ``"compare"`` or ``"align"``.
         smoothing: Label smoothing while training.
         dropout: Probability of dropping a unit of what was pooled.
         scale: What the loss is divided by, see :data:`mtl_utils.objectives.Scale`. With one label a
@@ -251,6 +253,7 @@ class ClassificationHead(LabelledHead):
         super().__init__(task.name, task.labels, task.class_weights)
         self.smoothing, self.scale = task.smoothing, task.scale
         self.pooling = task.poolings[task.pooling]
+        self.pool = self.pooling.made(width)
         self.dropout = torch_nn.Dropout(task.dropout)
         self.output = torch_nn.Linear(self.pooling.factor * width, len(task.labels))
 
@@ -267,7 +270,7 @@ class ClassificationHead(LabelledHead):
         Raises:
             ValueError: If the task is one of pairs and the inputs have no segment ids.
         """
-        return self.output(self.dropout(self.pooling.pool(hidden, batch.inputs)))
+        return self.output(self.dropout(self.pool(hidden, batch.inputs)))
 
     def loss(self, outputs: Tensor, batch: Batch) -> Tensor:
         """Return the mean cross-entropy per row that has a label, smoothed only while training.
@@ -301,7 +304,7 @@ class ClassificationHead(LabelledHead):
         Raises:
             ValueError: If the task is one of pairs and the inputs have no segment ids.
         """
-        pooled = self.pooling.pool(hidden, batch.inputs)
+        pooled = self.pool(hidden, batch.inputs)
         found: list[int] = self.output(pooled).argmax(dim=-1).tolist()
         return found
 
@@ -318,7 +321,7 @@ class ClassificationHead(LabelledHead):
         Raises:
             ValueError: If the task is one of pairs and the inputs have no segment ids.
         """
-        logits = self.output(self.pooling.pool(hidden, batch.inputs))
+        logits = self.output(self.pool(hidden, batch.inputs))
         found: list[list[float]] = self.tempered(logits).softmax(dim=-1).tolist()
         return found
 

@@ -245,6 +245,7 @@ class MultiLabelHead(LabelledHead):
         super().__init__(task.name, task.labels)
         self.threshold, self.scale = task.threshold, task.scale
         self.pooling = TEXT_POOLINGS[task.pooling]
+        self.pool = self.pooling.made(width)
         self.dropout = torch_nn.Dropout(task.dropout)
         self.output = torch_nn.Linear(self.pooling.factor * width, len(task.labels))
         weights = weight_tensor(task.positive_weights, task.labels)
@@ -260,7 +261,7 @@ class MultiLabelHead(LabelledHead):
         Returns:
             Logits ``[B, C]``; where one is 0, the label is as probable as not.
         """
-        return self.output(self.dropout(self.pooling.pool(hidden, batch.inputs)))
+        return self.output(self.dropout(self.pool(hidden, batch.inputs)))
 
     def negative_log_likelihood(self, outputs: Tensor, batch: Batch, sharpness: Tensor) -> Tensor:
         """Return how unlikely the labels are if scores are multiplied by a number.
@@ -355,7 +356,7 @@ class MultiLabelHead(LabelledHead):
 
     def _probabilities(self, hidden: Tensor, batch: Batch) -> Tensor:
         """Return probabilities ``[B, C]``."""
-        logits = self.output(self.pooling.pool(hidden, batch.inputs))
+        logits = self.output(self.pool(hidden, batch.inputs))
         return self.tempered(logits).sigmoid()
 
     def _labels(self, shape: torch.Size, batch: Batch) -> Tensor:

@@ -7,9 +7,14 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from torch import nn as torch_nn
 
 from mtl_utils.arguments import check_flag, check_kind, check_sizes, check_tensor, shown
 from mtl_utils.data.batch import Inputs
+from mtl_utils.nn.alignment import AlignedComparison
+
+Pool = Callable[[Tensor, Inputs], Tensor]
+"""From hidden states ``[B, T, D]`` and inputs to one vector a row."""
 
 
 @dataclass(frozen=True)
@@ -17,7 +22,8 @@ class Pooling:
     """A way to pool.
 
     Args:
-        pool: From hidden states ``[B, T, D]`` and inputs to one vector a row.
+        pool: From hidden states ``[B, T, D]`` and inputs to one vector a row; or a class of modules
+            that do so with parameters of their own, made with the width D, one for each head.
         factor: How many times D long the vector is.
         of_pairs: Whether inputs need segment ids.
 
@@ -27,7 +33,7 @@ class Pooling:
         ValueError: If ``factor`` is below 1.
     """
 
-    pool: Callable[[Tensor, Inputs], Tensor]
+    pool: Pool | type[torch_nn.Module]
     factor: int = 1
     of_pairs: bool = False
 
@@ -36,6 +42,19 @@ class Pooling:
             raise TypeError(f"pool must be a function of states and inputs, got {shown(self.pool)}")
         check_sizes(factor=self.factor)
         check_flag("of_pairs", self.of_pairs)
+
+    def made(self, width: int) -> Pool:
+        """Return what pools, for one head.
+
+        Args:
+            width: Size of the hidden states, D.
+
+        Raises:
+            TypeError: If it is no whole number.
+            ValueError: If it is below 1.
+        """
+        check_sizes(width=width)
+        return self.pool(width) if isinstance(self.pool, type) else self.pool
 
 
 def first_state(hidden: Tensor, inputs: Inputs) -> Tensor:
@@ -116,10 +135,43 @@ def compared_means(hidden: Tensor, inputs: Inputs) -> Tensor:
     return torch.cat([first, second, (first - second).abs(), first * second], dim=-1)
 
 
+class AlignedTexts(torch_nn.Module):
+    """Compare the texts of each pair token by token; see :class:`mtl_utils.nn.AlignedComparison`.
+
+    Args:
+        width: Size of the hidden states, D.
+    """
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.comparison = AlignedComparison(width)
+
+    def forward(self, hidden: Tensor, inputs: Inputs) -> Tensor:
+        """Pool.
+
+        Args:
+            hidden: Hidden states ``[B, T, D]``.
+            inputs: What they were computed from, with segment ids.
+
+        Returns:
+            ``[B, 4 D]``, zero for a row without tokens.
+
+        Raises:
+            ValueError: If the inputs have no segment ids, or the states are not one a token.
+            TypeError: If the states are no floating-point tensor, or the inputs none.
+        """
+        _check_states(hidden, inputs)
+        segments = _segments(inputs)
+        first, second = (inputs.mask & (segments == segment) for segment in (0, 1))
+        compared: Tensor = self.comparison(hidden, first, second)
+        return compared
+
+
 TEXT_POOLINGS = {"first": Pooling(first_state), "mean": Pooling(mean_state)}
 PAIR_POOLINGS = {
     "first": Pooling(first_state_of_pair, of_pairs=True),
     "compare": Pooling(compared_means, 4, of_pairs=True),
+    "align": Pooling(AlignedTexts, 4, of_pairs=True),
 }
 
 

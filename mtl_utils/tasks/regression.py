@@ -51,8 +51,9 @@ class Regression(TextTask):
         name: Under which a batch has its labels, one number a row.
         texts: Columns of a row that hold the text, or the two texts of a pair.
         value: Column of a row that holds the number.
-        pooling: Which state speaks for the text: ``"first"`` or ``"mean"``; for a pair ``"first"``
-            or ``"compare"``. See :class:`Classification` and :class:`PairClassification`.
+        pooling: Which state speaks for the text: ``"first"`` or ``"mean"``; for a pair
+            ``"first"``, ``"compare"`` or ``"align"``. See :class:`Classification` and
+            :class:`PairClassification`.
         dropout: Probability of dropping a unit of what was pooled.
         bounds: Least and greatest value there can be. Predictions are moved within them, the loss
             is not.
@@ -231,6 +232,7 @@ class RegressionHead(Head):
         super().__init__(task.name)
         self.bounds, self.scale = task.bounds, task.scale
         self.pooling = task.poolings[task.pooling]
+        self.pool = self.pooling.made(width)
         self.dropout = torch_nn.Dropout(task.dropout)
         self.output = torch_nn.Linear(self.pooling.factor * width, 1)
         self.register_buffer("mean", torch.tensor(float(task.mean)))
@@ -249,7 +251,7 @@ class RegressionHead(Head):
         Raises:
             ValueError: If the task is one of pairs and the inputs have no segment ids.
         """
-        return self.output(self.dropout(self.pooling.pool(hidden, batch.inputs))).squeeze(-1)
+        return self.output(self.dropout(self.pool(hidden, batch.inputs))).squeeze(-1)
 
     def loss(self, outputs: Tensor, batch: Batch) -> Tensor:
         """Return the mean squared error per row that has a label, in units of the spread.
@@ -286,7 +288,7 @@ class RegressionHead(Head):
         Raises:
             ValueError: If the task is one of pairs and the inputs have no segment ids.
         """
-        pooled = self.pooling.pool(hidden, batch.inputs)
+        pooled = self.pool(hidden, batch.inputs)
         outputs = self.output(pooled).squeeze(-1)
         precise = torch.promote_types(outputs.dtype, torch.float32)
         values = self.mean + self.spread * outputs.to(precise)

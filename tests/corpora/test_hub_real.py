@@ -13,7 +13,7 @@ import yaml
 from mtl_utils import corpora
 from mtl_utils.corpora import BrokenFileError, DataError
 from mtl_utils.corpora.digests import DIGESTS
-from mtl_utils.experiments import data_sets, records
+from mtl_utils.experiments import Place, data_sets, records
 
 pytestmark = [
     pytest.mark.real_data,
@@ -146,7 +146,7 @@ RECORDED = records.read(records.repository() / "book" / "results" / "data_sets.j
 @pytest.mark.parametrize("record", RECORDED, ids=lambda record: "-".join(record["config"].values()))
 def test_the_counts_on_the_data_page_are_those_of_the_data(record: dict[str, Any]) -> None:
     folder_of(record["config"]["data"])
-    assert data_sets.run(record["config"], 0, Path()) == record["metrics"]
+    assert data_sets.run(record["config"], 0, Place(Path(), Path())) == record["metrics"]
 
 
 def counts_of(name: str, config: str) -> dict[str, int]:

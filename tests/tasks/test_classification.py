@@ -21,6 +21,7 @@ KINDS = [
     (Classification, "mean"),
     (PairClassification, "first"),
     (PairClassification, "compare"),
+    (PairClassification, "align"),
 ]
 of_each_kind = pytest.mark.parametrize(("kind", "pooling"), KINDS)
 seeds = st.integers(0, 2**31)
@@ -55,8 +56,30 @@ def some_batch(rows, seed=0):
     return hidden.masked_fill(~batch.inputs.mask.unsqueeze(2), torch.nan), batch
 
 
-def pooled_by_hand(pooling, states, first):
+def aligned_by_hand(comparison, states, first):
+    """Compare each token with those of the other text, one token after another."""
+    texts, contrasts = (states[:first], states[first:]), []
+    for text, other in (texts, texts[::-1]):
+        contrasts.append([])
+        for state in text:
+            matches = [
+                (comparison.match.weight @ state) @ (comparison.match.weight @ there)
+                for there in other
+            ]
+            likeness = torch.stack(matches) / len(state) ** 0.5
+            found = sum(
+                share * there for share, there in zip(likeness.softmax(0), other, strict=True)
+            )
+            parts = torch.cat([state, found, (state - found).abs(), state * found])
+            contrasts[-1].append(torch.relu(comparison.contrast(parts)))
+    means = [sum(contrast) / len(contrast) for contrast in contrasts]
+    return torch.cat([*means, *(torch.stack(contrast).amax(0) for contrast in contrasts)])
+
+
+def pooled_by_hand(head, pooling, states, first):
     """What is pooled of one row, from its states ``[T, D]`` and the length of its first text."""
+    if pooling == "align":
+        return aligned_by_hand(head.pool.comparison, states, first)
     u, v = states[:first].mean(dim=0), states[first:].mean(dim=0)
     return {
         "first": states[0],
@@ -68,7 +91,7 @@ def pooled_by_hand(pooling, states, first):
 def logits_by_hand(head, pooling, hidden, rows):
     return torch.stack(
         [
-            head.output.weight @ pooled_by_hand(pooling, states[: first + second], first)
+            head.output.weight @ pooled_by_hand(head, pooling, states[: first + second], first)
             + head.output.bias
             for states, (_, first, second) in zip(hidden, rows, strict=True)
         ]
@@ -134,7 +157,7 @@ def test_a_text_without_tokens_is_scored_by_the_bias_alone(kind, pooling):
     assert torch.equal(head(hidden, Batch(inputs)), head.output.bias.expand(2, -1))
 
 
-@pytest.mark.parametrize("pooling", ["first", "compare"])
+@pytest.mark.parametrize("pooling", ["first", "compare", "align"])
 def test_pairs_need_segment_ids(pooling):
     hidden, batch = some_batch(ROWS)
     single = Batch(Inputs(batch.inputs.input_ids, batch.inputs.mask), batch.labels)
@@ -241,7 +264,7 @@ def test_ids_and_names_are_the_same():
         ),
         (
             ValueError,
-            r"PairClassification has the poolings \['first', 'compare'\], got 'mean'",
+            r"PairClassification has the poolings \['first', 'compare', 'align'\], got 'mean'",
             lambda: PairClassification("t", ("a",), "mean"),
         ),
         (

@@ -1,0 +1,392 @@
+"""Comparisons: contenders tuned alike, run over seeds, and run again at twice the steps."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from statistics import fmean
+from typing import Any
+
+import pandas as pd
+
+from mtl_utils.arguments import check_file_name, check_kind, check_number, check_several
+from mtl_utils.experiments.analysis import load_results
+from mtl_utils.experiments.contenders import Contender, Unit, overlaid
+from mtl_utils.experiments.contrasts import MOST_CONTRASTS, Contrast, contrast_table
+from mtl_utils.experiments.experiment import Config, Experiment, Place
+from mtl_utils.experiments.unit_training import Trained, exact, train_unit
+
+RATE = "training.learning_rate"
+FEWEST_RATES = 4
+TUNING_SEED = 100
+DOUBLED_SEEDS = (0, 1)
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Contenders that are tuned alike, compared seed by seed, and tried at twice the steps.
+
+    It is four experiments, each of which needs the one before. ``<name>_rates`` tries step sizes,
+    ``<name>_trials`` tries what each contender names beside, at its best step size; both with one
+    seed and on validation data alone. ``<name>`` runs what was best with all seeds, and
+    ``<name>_doubled`` runs it with two of them, twice the steps and the schedule stretched.
+
+    Each unit of a contender (each model of "separate") takes its own best of the same trials. The
+    best is that with the greatest mean over tasks of the validation score relative to the
+    reference's; a step size at the edge of the grid is refused.
+
+    Args:
+        name: Also that of the results files.
+        description: One sentence.
+        settings: By name of the setting, what all contenders share, as
+            :func:`unit_training.train_unit` takes it.
+        contenders: The contenders.
+        rates: Step sizes, at least four, the same for all.
+        seeds: Shared by all contenders.
+        contrasts: By setting the differences that are to be claimed or not; at most five each.
+        reference: Name of the contender whose validation scores count as 1; its units have one
+            task each.
+        doubles: Names of the contenders that are run again; all if ``None``.
+        tuned_at: By setting another one, near it, whose tuning serves it too; a setting that is
+            left out is tuned itself.
+        priority: Of its runs in the queue.
+        minutes: Expected of one run on one core.
+
+    Raises:
+        ValueError: If step sizes are too few, contenders have another number of trials or a name
+            twice, or a contrast or the reference names what there is not.
+        TypeError: If something is not of its kind.
+    """
+
+    name: str
+    description: str
+    settings: Mapping[str, Config]
+    contenders: tuple[Contender, ...]
+    rates: tuple[float, ...]
+    seeds: tuple[int, ...]
+    contrasts: Mapping[str, tuple[Contrast, ...]]
+    reference: str = "separate"
+    doubles: tuple[str, ...] | None = None
+    tuned_at: Mapping[str, str] = field(default_factory=dict)
+    priority: int = 0
+    minutes: float | None = None
+
+    def __post_init__(self) -> None:
+        check_file_name("name", self.name)
+        check_kind("settings", self.settings, Mapping, "a mapping")
+        check_several("contenders", self.contenders, "Contenders")
+        check_several("rates", self.rates, "step sizes")
+        for place, rate in enumerate(self.rates):
+            check_number(f"rates[{place}]", rate, above=0)
+        names = [contender.name for contender in self.contenders]
+        if len(set(names)) < len(names):
+            raise ValueError(f"contenders must have different names, got {names}")
+        if len(set(self.rates)) < FEWEST_RATES or list(self.rates) != sorted(self.rates):
+            raise ValueError(
+                f"rates must be at least {FEWEST_RATES} step sizes in ascending order, got "
+                f"{self.rates!r}"
+            )
+        trials = {contender.name: len(contender.trials) for contender in self.contenders}
+        if len(set(trials.values())) > 1:
+            raise ValueError(f"contenders must have as many trials each, got {trials}")
+        named = [c for several in self.contrasts.values() for c in several]
+        strangers = {c.first for c in named} | {c.second for c in named} | {self.reference}
+        strangers |= set(self.doubles or ())
+        if strangers - set(names):
+            raise ValueError(f"There is no contender {sorted(strangers - set(names))} in {names}")
+        if self.contender(self.reference).grouping != "apart":
+            raise ValueError(f"reference must be trained apart, got {self.reference!r}")
+        untuned = set(self.tuned_at) | set(self.tuned_at.values())
+        if untuned - set(self.settings) or set(self.tuned_at) & set(self.tuned_at.values()):
+            raise ValueError(
+                f"tuned_at must lead from settings to settings that are tuned, got {self.tuned_at}"
+            )
+        if set(self.contrasts) - set(self.settings):
+            raise ValueError(f"contrasts name settings that are not in {sorted(self.settings)}")
+        if max((len(several) for several in self.contrasts.values()), default=0) > MOST_CONTRASTS:
+            raise ValueError(f"contrasts may be at most {MOST_CONTRASTS} for each setting")
+
+    def contender(self, name: str) -> Contender:
+        """Look up a contender.
+
+        Args:
+            name: Its name.
+
+        Raises:
+            KeyError: If there is none of that name.
+        """
+        for contender in self.contenders:
+            if contender.name == name:
+                return contender
+        raise KeyError(f"No contender {name!r}; there are {[c.name for c in self.contenders]}")
+
+    def experiments(self) -> tuple[Experiment, ...]:
+        """Return what there is to run: step sizes, trials (if any), all seeds, twice the steps."""
+        whole = self._configs()
+        tuned_here = [config for config in whole if config["setting"] not in self.tuned_at]
+        doubles = self.doubles or [c.name for c in self.contenders]
+        rates, trials = f"{self.name}_rates", f"{self.name}_trials"
+        made = [
+            Experiment(
+                name=rates,
+                description=f"{self.description} Step sizes, on validation.",
+                configs=tuple({**config, "rate": r} for config in tuned_here for r in self.rates),
+                seeds=(TUNING_SEED,),
+                run=self.run_trial,
+                priority=self.priority,
+                minutes=self.minutes,
+            )
+        ]
+        if self.contenders[0].trials:
+            made.append(
+                Experiment(
+                    name=trials,
+                    description=f"{self.description} Further settings, on validation.",
+                    configs=tuple(
+                        {**config, "trial": dict(trial)}
+                        for config in tuned_here
+                        for trial in self.contender(config["contender"]).trials
+                    ),
+                    seeds=(TUNING_SEED,),
+                    run=self.run_trial,
+                    needs=(rates,),
+                    priority=self.priority,
+                    minutes=self.minutes,
+                )
+            )
+        tuned = tuple(experiment.name for experiment in made)
+        made.append(
+            Experiment(
+                name=self.name,
+                description=self.description,
+                configs=whole,
+                seeds=self.seeds,
+                run=self.run,
+                needs=tuned,
+                priority=self.priority,
+                minutes=self.minutes,
+            )
+        )
+        made.append(
+            Experiment(
+                name=f"{self.name}_doubled",
+                description=f"{self.description} At twice the steps.",
+                configs=tuple(
+                    {**config, "times": 2} for config in whole if config["contender"] in doubles
+                ),
+                seeds=DOUBLED_SEEDS,
+                run=self.run,
+                needs=tuned,
+                priority=self.priority,
+                minutes=None if self.minutes is None else 2 * self.minutes,
+            )
+        )
+        return tuple(made)
+
+    def run_trial(self, config: Config, seed: int, place: Place) -> dict[str, Any]:
+        """Train a contender with settings that are tried, and measure it on validation alone.
+
+        Args:
+            config: Its ``setting``, ``contender`` and either ``rate`` or ``trial``.
+            seed: Of everything.
+            place: Of checkpoints and earlier records.
+
+        Returns:
+            By unit ``tried`` (the settings) and ``curves`` (by task the score at each validation,
+            in percent).
+        """
+        contender = self.contender(config["contender"])
+        trained, tried = {}, {}
+        for unit in self._units(config["setting"], contender):
+            tried[unit.name] = self._tried(config, unit, place)
+            settings = overlaid(config["settings"], tried[unit.name])
+            trained[unit.name] = train_unit(settings, unit, seed, place.workspace, test=False)
+        return {"tried": tried, **_learning(trained)}
+
+    def run(self, config: Config, seed: int, place: Place) -> dict[str, Any]:
+        """Train a contender with the best of what was tried, and measure it on test.
+
+        Args:
+            config: Its ``setting`` and ``contender``; ``times`` the steps to train.
+            seed: Of everything.
+            place: Of checkpoints and earlier records.
+
+        Returns:
+            ``<task>_<metric>`` on test and ``<task>_validation``, in percent; for data sets of
+            several tasks ``<data set>_exact``, the share of rows of which all is right;
+            ``chosen``, the settings of each unit; ``curves``; ``parameters`` and ``texts`` read, of
+            all units together.
+        """
+        tuning = self.tuning(config["setting"], place)
+        reference = tuning.reference()
+        trained, chosen = {}, {}
+        for unit in self._units(config["setting"], self.contender(config["contender"])):
+            chosen[unit.name] = tuning.best(config["contender"], unit.name)
+            settings = _stretched(
+                overlaid(config["settings"], chosen[unit.name]), config.get("times", 1)
+            )
+            trained[unit.name] = train_unit(settings, unit, seed, place.workspace, reference)
+        found: dict[str, float] = exact(list(trained.values()))
+        for done in trained.values():
+            for task, metrics in done.metrics.items():
+                found |= {f"{task}_{metric}": value for metric, value in metrics.items()}
+                found[f"{task}_validation"] = done.scores[task]
+        return {
+            **{name: round(100 * value, 2) for name, value in found.items()},
+            "chosen": chosen,
+            **_learning(trained),
+            "parameters": sum(done.parameters for done in trained.values()),
+            "texts": sum(done.texts for done in trained.values()),
+        }
+
+    def tuning(self, setting: str, place: Place) -> Tuning:
+        """Read what was tried.
+
+        Args:
+            setting: Name of the setting.
+            place: Where the records are.
+
+        Raises:
+            FileNotFoundError: If nothing is on record.
+            ValueError: If a trial is missing.
+        """
+        frames = [
+            load_results(experiment.name, place.results)
+            for experiment in self.experiments()
+            if experiment.run == self.run_trial
+        ]
+        frame = pd.concat(frames)
+        tuned = self.tuned_at.get(setting, setting)
+        return Tuning(self, tuned, frame[frame["setting"] == tuned])
+
+    def verdicts(
+        self, setting: str, frame: pd.DataFrame, doubled: pd.DataFrame | None = None
+    ) -> pd.DataFrame:
+        """Say which of the named differences may be claimed; see :func:`contrast_table`.
+
+        Args:
+            setting: Name of the setting.
+            frame: The records of ``<name>``.
+            doubled: Those of ``<name>_doubled``, if there are any yet.
+        """
+        ours = frame[frame["setting"] == setting]
+        again = None if doubled is None else doubled[doubled["setting"] == setting]
+        return contrast_table(ours, self.contrasts[setting], again)
+
+    def _configs(self) -> tuple[dict[str, Any], ...]:
+        return tuple(
+            {
+                "setting": setting,
+                "contender": contender.name,
+                "settings": overlaid(settings, contender.settings),
+            }
+            for setting, settings in self.settings.items()
+            for contender in self.contenders
+        )
+
+    def _units(self, setting: str, contender: Contender) -> tuple[Unit, ...]:
+        return contender.units(tuple(self.settings[setting]["tasks"]))
+
+    def _tried(self, config: Config, unit: Unit, place: Place) -> dict[str, Any]:
+        if "rate" in config:
+            return {RATE: config["rate"]}
+        frame = load_results(f"{self.name}_rates", place.results)
+        tuning = Tuning(self, config["setting"], frame[frame["setting"] == config["setting"]])
+        return {**tuning.best(config["contender"], unit.name), **config["trial"]}
+
+
+@dataclass(frozen=True)
+class Tuning:
+    """What was tried in one setting, and what was best.
+
+    Args:
+        comparison: Whose trials they are.
+        setting: Name of the setting.
+        frame: The records of its trials.
+    """
+
+    comparison: Comparison
+    setting: str
+    frame: pd.DataFrame
+
+    def reference(self) -> dict[str, float]:
+        """Return by task the best validation score of the reference, from 0 to 1."""
+        found = {}
+        for unit in self._units(self.comparison.reference):
+            (task,) = unit.judged
+            found[task] = max(
+                max(c[task]) for _, c in self._trials(self.comparison.reference, unit)
+            )
+        return {task: score / 100 for task, score in found.items()}
+
+    def best(self, contender: str, unit: str) -> dict[str, Any]:
+        """Return the settings that were best for one unit of a contender.
+
+        Args:
+            contender: Its name.
+            unit: Name of the unit.
+
+        Raises:
+            ValueError: If the best step size is the least or greatest that was tried: the
+                comparison needs further ones.
+        """
+        found = next(u for u in self._units(contender) if u.name == unit)
+        reference = self.reference()
+        trials = self._trials(contender, found)
+        tried, _ = max(trials, key=lambda trial: _relative(trial[1], found.judged, reference))
+        rates = self.comparison.rates
+        if tried[RATE] in (rates[0], rates[-1]):
+            raise ValueError(
+                f"{contender!r} does best on {unit} of {self.setting!r} with the step size "
+                f"{tried[RATE]}, at the edge of {list(rates)}: give {self.comparison.name} further "
+                "rates"
+            )
+        return tried
+
+    def _units(self, contender: str) -> tuple[Unit, ...]:
+        return self.comparison._units(self.setting, self.comparison.contender(contender))
+
+    def _trials(self, contender: str, unit: Unit) -> list[tuple[dict[str, Any], Mapping[str, Any]]]:
+        ours = self.frame[self.frame["contender"] == contender]
+        found = [
+            (dict(tried[unit.name]), curves)
+            for tried, curves in zip(ours["tried"], ours["curves"], strict=True)
+        ]
+        there = {tried[RATE] for tried, _ in found}
+        missing = [rate for rate in self.comparison.rates if rate not in there]
+        if missing:
+            raise ValueError(
+                f"{contender!r} has no trial on {self.setting!r} with the step sizes {missing}; "
+                f"record them with `python -m mtl_utils.experiments work {self.comparison.name}`"
+            )
+        return found
+
+
+def _relative(
+    curves: Mapping[str, Any], tasks: Iterable[str], reference: Mapping[str, float]
+) -> float:
+    """Return the greatest mean over tasks, at any validation, of score over reference."""
+    relative = [[score / (100 * reference[task]) for score in curves[task]] for task in tasks]
+    return max(fmean(at_once) for at_once in zip(*relative, strict=True))
+
+
+def _stretched(settings: Mapping[str, Any], times: int) -> dict[str, Any]:
+    """Train so many times longer: warm-up and the distance of validations are stretched too."""
+    changes: dict[str, Any] = {"steps": times * settings["steps"]}
+    if "warmup_steps" in settings["training"]:
+        changes["training.warmup_steps"] = times * settings["training"]["warmup_steps"]
+    return overlaid(settings, changes)
+
+
+def _learning(units: Mapping[str, Trained]) -> dict[str, Any]:
+    """Return the learning curves of all units, in percent, and their seconds of training."""
+    return {
+        "curves": {
+            task: (100 * unit.history[f"{task}_score"]).round(2).tolist()
+            for unit in units.values()
+            for task in unit.scores
+        },
+        "training_seconds": round(
+            sum(float(unit.history["seconds"].iloc[-1]) for unit in units.values()), 1
+        ),
+    }

@@ -1,0 +1,126 @@
+"""Contenders of a comparison: which models there are, and what each of them trains."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from mtl_utils.arguments import check_choice, check_kind, check_several, check_text
+from mtl_utils.experiments.experiment import Config
+
+Grouping = Literal["together", "apart"]
+
+
+@dataclass(frozen=True)
+class Unit:
+    """Tasks that one model learns, with one trainer and one stored set of weights.
+
+    Args:
+        tasks: Names of the tasks that are trained.
+        judged: Those that count when the weights of the best validation are chosen, and that are
+            measured; all if left out. The others are there to help.
+
+    Raises:
+        ValueError: If there is no task, one twice, or a judged one is not among those trained.
+        TypeError: If names are no strings.
+    """
+
+    tasks: tuple[str, ...]
+    judged: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        for argument, names in (("tasks", self.tasks), ("judged", self.judged)):
+            check_several(argument, names, "names of tasks")
+            for place, name in enumerate(names):
+                check_text(f"{argument}[{place}]", name)
+        if not self.tasks or len(set(self.tasks)) < len(self.tasks):
+            raise ValueError(f"tasks must be at least one, none twice, got {self.tasks!r}")
+        strangers = [name for name in self.judged if name not in self.tasks]
+        if strangers:
+            raise ValueError(f"judged must be among the tasks {self.tasks!r}, got {strangers!r}")
+        object.__setattr__(self, "judged", tuple(self.judged) or tuple(self.tasks))
+
+    @property
+    def name(self) -> str:
+        """The judged tasks, joined by ``+``: each is judged in one unit of a contender."""
+        return "+".join(self.judged)
+
+
+@dataclass(frozen=True)
+class Contender:
+    """One way of having a model for every task.
+
+    Args:
+        name: What tables call it.
+        grouping: ``"together"``: one model for all tasks. ``"apart"``: one for each, with a
+            trainer, clipping, step size and stopping of its own.
+        settings: What it has beside or instead of the settings that all share; dotted names reach
+            into mappings, as in ``{"sharing.kind": "soft"}``.
+        trials: What is tried after the step size, the best of which is taken: each the settings
+            that it changes. As many for every contender of a comparison.
+        helpers: Tasks that are trained beside the judged ones and do not count.
+
+    Raises:
+        ValueError: If ``grouping`` is something else, or the name is empty.
+        TypeError: If something is not of its kind.
+    """
+
+    name: str
+    grouping: Grouping = "together"
+    settings: Config = field(default_factory=dict)
+    trials: tuple[Config, ...] = ()
+    helpers: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        check_text("name", self.name)
+        check_choice("grouping", self.grouping, ("together", "apart"))
+        check_kind("settings", self.settings, Mapping, "a mapping")
+        check_several("trials", self.trials, "settings")
+        for place, trial in enumerate(self.trials):
+            check_kind(f"trials[{place}]", trial, Mapping, "a mapping")
+        check_several("helpers", self.helpers, "names of tasks")
+
+    def units(self, tasks: Sequence[str]) -> tuple[Unit, ...]:
+        """Say which models there are.
+
+        Args:
+            tasks: Names of the tasks that are compared.
+
+        Returns:
+            One unit a model.
+        """
+        if self.grouping == "together":
+            return (Unit((*tasks, *self.helpers), tuple(tasks)),)
+        return tuple(Unit((task, *self.helpers), (task,)) for task in tasks)
+
+
+def overlaid(settings: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """Change settings without touching the ones given.
+
+    Args:
+        settings: The settings.
+        changes: What to change; a dotted name reaches into a mapping.
+
+    Returns:
+        Other settings.
+
+    Raises:
+        KeyError: If a dotted name leads through something that is not there.
+        TypeError: If it leads through something that is no mapping.
+
+    Example:
+        >>> overlaid({"training": {"epochs": 2}, "width": 8}, {"training.epochs": 4})
+        {'training': {'epochs': 4}, 'width': 8}
+    """
+    result = dict(settings)
+    for name, value in changes.items():
+        first, _, rest = name.partition(".")
+        if not rest:
+            result[first] = value
+            continue
+        if first not in result:
+            raise KeyError(f"{name!r} leads into {first!r}, and the settings have {list(result)}")
+        check_kind(first, result[first], Mapping, "a mapping")
+        result[first] = overlaid(result[first], {rest: value})
+    return result

@@ -1,0 +1,207 @@
+"""Training one unit of a contender: one model, one trainer, one stored set of weights."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+import torch
+
+from mtl_utils.experiments.contenders import Unit
+from mtl_utils.experiments.experiment import Config
+from mtl_utils.experiments.text_sets import load
+from mtl_utils.experiments.text_training import (
+    loaders_of,
+    main_scores,
+    measure,
+    model_of,
+    tokenizer_of,
+)
+from mtl_utils.models import MultiTaskModel
+from mtl_utils.objectives import FixedWeights
+from mtl_utils.training import (
+    History,
+    JointBatches,
+    Loader,
+    Trainer,
+    TrainerConfig,
+    layerwise_groups,
+)
+
+JUDGED = "judged"
+"""Column of the history: the mean over judged tasks of score over reference."""
+
+
+Compared = Mapping[str, Mapping[str, Sequence[tuple[Any, Any]]]]
+"""By task and data set, what was predicted and what is right for each row."""
+
+
+@dataclass(frozen=True)
+class Judge:
+    """Measures each task on validation, and the mean over tasks of score over reference.
+
+    A plain mean of scores would choose weights by the task whose scores move most.
+
+    Args:
+        loaders: The validation examples of each data set.
+        tasks: The tasks that count.
+        reference: By task the score that counts as 1, that of the separate model.
+    """
+
+    loaders: Sequence[Loader]
+    tasks: tuple[str, ...]
+    reference: Mapping[str, float]
+
+    def __call__(self, model: MultiTaskModel) -> dict[str, float]:
+        """Measure a model.
+
+        Args:
+            model: The model.
+        """
+        scores = main_scores(measure(model, self.loaders), list(self.tasks))
+        relative = fmean(score / self.reference[task] for task, score in scores.items())
+        return {JUDGED: relative} | {f"{task}_score": score for task, score in scores.items()}
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What a unit learnt.
+
+    Attributes:
+        history: Of the training.
+        scores: By task the main score on validation of the weights that are kept, from 0 to 1.
+        rows: By task, what was predicted and what is right for each row that was measured, by data
+            set; empty unless test data were asked for.
+        metrics: By task, all metrics on test, from 0 to 1; likewise.
+        parameters: Numbers that were trained or frozen, P.
+        texts: Texts, or pairs, that the encoder read in training.
+    """
+
+    history: History
+    scores: Mapping[str, float]
+    rows: Compared
+    metrics: Mapping[str, Mapping[str, float]]
+    parameters: int
+    texts: int
+
+
+def train_unit(
+    settings: Config,
+    unit: Unit,
+    seed: int,
+    workspace: Path,
+    reference: Mapping[str, float] | None = None,
+    test: bool = True,
+) -> Trained:
+    """Train one model for the tasks of a unit; what was killed goes on from its last validation.
+
+    Args:
+        settings: As :func:`text_training.train_and_measure` takes them, of all tasks that are
+            compared: the tokenizer is the same for all units, and rows that are dealt out to tasks
+            (``apart``) are dealt alike. ``weights`` may leave out tasks, which weigh 1.
+        unit: Its tasks.
+        seed: Of the draw of rows, weights, dropout and the order of batches.
+        workspace: Where the checkpoint is.
+        reference: By task the score that counts as 1 when weights are chosen; 1 if ``None``.
+        test: Whether to measure on test data.
+
+    Returns:
+        What was learnt, measured with the weights of the best validation.
+    """
+    own = _of_unit(settings, unit, seed)
+    sets = [load(name, size, seed) for name, size, _ in own["data"]]
+    tokenizer = tokenizer_of(settings, seed)
+    torch.manual_seed(seed)
+    model = model_of(own, sets, tokenizer.vocab_size)
+    judged = _of_unit(settings, Unit(unit.judged), seed)
+    of_judged = [load(name, size, seed) for name, size, _ in judged["data"]]
+    validation = loaders_of(judged, of_judged, tokenizer, "validation", seed)
+    judge = Judge(validation, unit.judged, reference or dict.fromkeys(unit.judged, 1.0))
+    history = Trainer(
+        model,
+        TrainerConfig(**own["training"], epochs=own["validations"], seed=seed),
+        balancer=FixedWeights({task: own.get("weights", {}).get(task, 1.0) for task in unit.tasks}),
+        evaluate=judge,
+        metric=JUDGED,
+        mode="max",
+        checkpoint=workspace / f"{unit.name}.pt",
+        parameter_groups=_groups(own, model),
+        progress=False,
+    ).fit(
+        JointBatches(
+            loaders_of(own, sets, tokenizer, "train", seed),
+            num_batches=own["steps"] // own["validations"],
+        )
+    )
+    best = history.iloc[int(history[JUDGED].argmax())]
+    rows: Compared = {}
+    if test:
+        loaders = loaders_of(judged, of_judged, tokenizer, "test", seed)
+        names = [name for name, *_ in judged["data"]]
+        rows = _compared(model, unit, dict(zip(names, loaders, strict=True)))
+    return Trained(
+        history,
+        {task: float(best[f"{task}_score"]) for task in unit.judged},
+        rows,
+        {task: _metrics(model, task, found.values()) for task, found in rows.items()},
+        sum(parameter.numel() for parameter in model.parameters()),
+        own["steps"] * sum(batch for _, _, batch in own["data"]),
+    )
+
+
+def _of_unit(settings: Config, unit: Unit, seed: int) -> dict[str, Any]:
+    """Return the settings with the tasks of the unit, and the data sets that have any of them."""
+    dealt = settings["tasks"] if settings.get("apart") else None
+    data = [
+        [name, size, batch]
+        for name, size, batch in settings["data"]
+        if set(unit.tasks) & set(load(name, size, seed).kinds)
+    ]
+    return {**settings, "tasks": list(unit.tasks), "data": data, "apart": dealt}
+
+
+def _groups(settings: Config, model: MultiTaskModel) -> list[dict[str, Any]] | None:
+    if settings["encoder"]["kind"] != "pretrained":
+        return None
+    rate = settings["training"]["learning_rate"]
+    return layerwise_groups(model, rate, **settings["layerwise"])
+
+
+def _compared(model: MultiTaskModel, unit: Unit, loaders: Mapping[str, Loader]) -> Compared:
+    found: dict[str, dict[str, list[tuple[Any, Any]]]] = {task: {} for task in unit.judged}
+    for name, loader in loaders.items():
+        compared = model.compare(loader)
+        for task in unit.judged:
+            rows = [row for row in compared.get(task, []) if row is not None]
+            if rows:
+                found[task][name] = rows
+    return found
+
+
+def _metrics(model: MultiTaskModel, task: str, sets: Any) -> dict[str, float]:
+    rows = [row for rows in sets for row in rows]
+    return model.tasks[task].metrics(*zip(*rows, strict=True))
+
+
+def exact(units: Sequence[Trained]) -> dict[str, float]:
+    """Return, for each data set of several tasks, the share of rows of which all is right.
+
+    Args:
+        units: The units of a contender; a row counts if each task's own model is right about it.
+
+    Returns:
+        ``<data set>_exact``, from 0 to 1.
+    """
+    by_set: dict[str, list[Sequence[tuple[Any, Any]]]] = {}
+    for unit in units:
+        for found in unit.rows.values():
+            for name, rows in found.items():
+                by_set.setdefault(name, []).append(rows)
+    return {
+        f"{name}_exact": fmean(all(a == b for a, b in row) for row in zip(*parts, strict=True))
+        for name, parts in by_set.items()
+        if len(parts) > 1 and len({len(rows) for rows in parts}) == 1
+    }

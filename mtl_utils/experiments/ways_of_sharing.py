@@ -1,0 +1,100 @@
+"""Chapter 08: ways to share, tuned alike, with controls that are as large and share nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from mtl_utils.experiments.comparison import Comparison
+from mtl_utils.experiments.contenders import Contender
+from mtl_utils.experiments.contrasts import Contrast
+from mtl_utils.experiments.experiment import Config
+
+WIDTH = 64
+WIDER = 86
+"""Width of the models of their own that have as many parameters as shared-private encoders."""
+
+_BASE: dict[str, Any] = {
+    "encoder": {"kind": "bilstm", "width": WIDTH, "num_layers": 2, "dropout": 0.1},
+    "sharing": {"kind": "hard"},
+    "vocab_size": 1000,
+    "head_dropout": 0.1,
+    "scale": "text",
+    "apart": True,
+    "max_validation": 600,
+    "max_test": 1000,
+    "steps": 1000,
+    "validations": 5,
+    "training": {"learning_rate": 0.01, "warmup_steps": 50, "schedule": "linear"},
+}
+
+SETTINGS: dict[str, Config] = {
+    "Atlas": {**_BASE, "data": [["atlas_sentences", 4000, 16]], "tasks": ["topic", "entities"]},
+    "SNIPS": {**_BASE, "data": [["snips", 2000, 16]], "tasks": ["intent", "slots"]},
+    "UNER": {**_BASE, "data": [["uner_ud", 2000, 16]], "tasks": ["entities", "pos"]},
+}
+"""Data and tasks. Rows are dealt out: each task has the labels of half of them."""
+
+_DROPS = ({"head_dropout": 0.0}, {"head_dropout": 0.3})
+
+
+def _soft(penalty: str, strengths: Sequence[float]) -> Contender:
+    middle, *others = strengths
+    return Contender(
+        f"soft, {penalty}",
+        settings={"sharing": {"kind": "soft", "penalty": penalty, "strength": middle}},
+        trials=tuple({"sharing.strength": strength} for strength in others),
+    )
+
+
+_BRANCHED = {"kind": "branched", "shared_layers": 1}
+_PRIVATE = {"kind": "shared-private", "orthogonality": 0.01, "adversary": 0.05}
+
+CONTENDERS = (
+    Contender("separate", "apart", trials=_DROPS),
+    Contender("separate, wider", "apart", {"encoder.width": WIDER}, _DROPS),
+    Contender("hard", trials=_DROPS),
+    Contender(
+        "branched", settings={"sharing": {"kind": "branched", "shared_layers": 1}}, trials=_DROPS
+    ),
+    _soft("distance", (0.01, 0.001, 0.1)),
+    _soft("trace norm", (0.001, 0.0001, 0.01)),
+    Contender(
+        "shared-private",
+        settings={"sharing": _PRIVATE},
+        trials=(
+            {"sharing.orthogonality": 0.001, "sharing.adversary": 0.005},
+            {"sharing.orthogonality": 0.0, "sharing.adversary": None},
+        ),
+    ),
+)
+"""Shared-private encoders try the strengths of Liu et al. (2017), a tenth of them, and none."""
+
+
+def _contrasts(metric: str) -> tuple[Contrast, ...]:
+    return (
+        Contrast("hard", "separate", metric),
+        Contrast("branched", "separate", metric),
+        Contrast("soft, distance", "separate", metric),
+        Contrast("shared-private", "separate", metric),
+        Contrast("shared-private", "separate, wider", metric),
+    )
+
+
+COMPARISON = Comparison(
+    name="ways_of_sharing",
+    description="Six ways to share and a control that shares nothing.",
+    settings=SETTINGS,
+    contenders=CONTENDERS,
+    rates=(0.003, 0.01, 0.03, 0.1),
+    seeds=(0, 1, 2, 3, 4),
+    contrasts={
+        "Atlas": _contrasts("entities_f1"),
+        "SNIPS": _contrasts("slots_f1"),
+        "UNER": _contrasts("entities_f1"),
+    },
+    priority=10,
+    minutes=1,
+)
+COMPARISONS = (COMPARISON,)
+EXPERIMENTS = COMPARISON.experiments()
