@@ -29,10 +29,13 @@ ENTRY_POINTS = [
             {
                 "size": (0, -1, 9, 500_001, 10**12, 10.0, "100", None, True, NAN, [10]),
                 "seed": (1.5, "0", None, True, NAN, [0]),
-                **dict.fromkeys(("noise", "ambiguity", "relatedness"), NOT_KNOBS),
+                **dict.fromkeys(knobs, NOT_KNOBS),
             },
         )
-        for load in (atlas.load, atlas.load_inference)
+        for load, knobs in (
+            (atlas.load, ("noise", "ambiguity", "relatedness")),
+            (atlas.load_inference, ("noise", "ambiguity", "relatedness", "paraphrase")),
+        )
     ),
     EntryPoint(
         "atlas.to_iob2",

@@ -99,6 +99,7 @@ def load_inference(
     noise: float = 0.0,
     ambiguity: float = 0.3,
     relatedness: float = 1.0,
+    paraphrase: float = 1.0,
 ) -> DatasetDict:
     """Write pairs of premise and hypothesis, with all labels of the premise.
 
@@ -109,6 +110,10 @@ def load_inference(
         noise: As for :func:`load`; the inference label is wrong with this probability too.
         ambiguity: As for :func:`load`.
         relatedness: As for :func:`load`.
+        paraphrase: Share, in [0, 1], of the premises that tell their event in other words than the
+            hypothesis, some of them in longer sentences. The other premises keep the words of the
+            hypothesis as far as their label allows, so that what differs is what decides: the dial
+            for how hard inference is. Labels follow from the facts at any value.
 
     Returns:
         Splits ``train``, ``validation`` and ``test`` with columns ``premise``, ``hypothesis``,
@@ -119,9 +124,16 @@ def load_inference(
         TypeError: If ``size`` or ``seed`` is no whole number, or a knob no number.
         ValueError: If ``size`` or a knob is out of range.
     """
-    _check(size, seed, noise=noise, ambiguity=ambiguity, relatedness=relatedness)
+    _check(
+        size,
+        seed,
+        noise=noise,
+        ambiguity=ambiguity,
+        relatedness=relatedness,
+        paraphrase=paraphrase,
+    )
     topics = _topics(seed, relatedness)
-    rows = _route(size, _pairs(seed, ambiguity))
+    rows = _route(size, _pairs(seed, ambiguity, paraphrase))
     features = Features(
         {
             "premise": Value("string"),
@@ -186,9 +198,9 @@ def _sentences(seed: int, ambiguity: float) -> Iterator[tuple[str, tuple[Derivat
             yield split, (derivation, sentence)
 
 
-def _pairs(seed: int, ambiguity: float) -> Iterator[tuple[str, _WrittenPair]]:
+def _pairs(seed: int, ambiguity: float, paraphrase: float) -> Iterator[tuple[str, _WrittenPair]]:
     narrators = _narrators(seed, ambiguity, "pairs")
-    makers = {split: PairMaker(narrator) for split, narrator in narrators.items()}
+    makers = {split: PairMaker(narrator, paraphrase) for split, narrator in narrators.items()}
     premises: set[str] = set()
     owner: dict[str, str] = {}  # every text, premise or hypothesis, belongs to one split
     while True:

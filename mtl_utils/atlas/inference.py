@@ -116,10 +116,15 @@ class PairMaker:
 
     Args:
         narrator: Where clauses come from.
+        paraphrase: Share of premises, in [0, 1], that tell their event in other words than the
+            hypothesis, and may be longer sentences. The others keep its words as far as the label
+            allows.
     """
 
-    def __init__(self, narrator: Narrator) -> None:
+    def __init__(self, narrator: Narrator, paraphrase: float = 1.0) -> None:
         self.narrator = narrator
+        self.paraphrase = paraphrase
+        self._alike = False  # whether the pair that is being made keeps its words
         self.source = narrator.source
         self.frame = next(frame for frame in narrator.grammar.frames if frame.fact)
         self._makers: dict[str, Callable[[Clause], Clause | None]] = {
@@ -147,11 +152,14 @@ class PairMaker:
         """
         label = self.source.pick(INFERENCE_LABELS)
         target = fact(hypothesis)
+        # What is certain draws nothing, so that the pairs are those that were written before.
+        self._alike = self.paraphrase < 1 and not self.source.chance(self.paraphrase)
         while True:
             clause = self._makers[label](hypothesis)
             if clause is None:
                 continue
-            premise = self.narrator.around(clause, self.narrator.factual_frame())
+            frame = self.frame if self._alike else self.narrator.factual_frame()
+            premise = self.narrator.around(clause, frame)
             if relation(facts(premise), target) == label:
                 return Pair(premise, self.alone(hypothesis), label)
 
@@ -204,8 +212,9 @@ class PairMaker:
         """Tell the event in another way, with the details in names and perhaps one more."""
         event = hypothesis.event
         templates = [t for t in event.clauses if t.outcome == outcome]
+        same = [t for t in templates if t.number == hypothesis.template.number]
         others = [t for t in templates if t.number != hypothesis.template.number]
-        template = self.source.pick(others or templates)
+        template = self.source.pick((same if self._alike else others) or templates)
         details = self._adjuncts(hypothesis, names, without)
         return self.narrator.tell(
             event, template, self.narrator.names_for((template, *details), names), details

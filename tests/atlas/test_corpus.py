@@ -207,6 +207,29 @@ def test_relatedness_leaves_texts_and_other_labels_alone():
         assert related["train"][column] == unrelated["train"][column]
 
 
+def shares_of_words(rows):
+    """By label, the mean share of the hypothesis' words that its premise has too."""
+    found = {}
+    for row in rows:
+        words = row["hypothesis"].lower().rstrip(".").split()
+        known = {word.lower() for word in row["tokens"]}
+        share = sum(word.strip(",") in known for word in words) / len(words)
+        found.setdefault(row["label"], []).append(share)
+    return {label: sum(shares) / len(shares) for label, shares in found.items()}
+
+
+def test_paraphrase_dials_how_alike_the_texts_of_a_pair_are():
+    plain, half, default = (
+        atlas.load_inference(2000, paraphrase=share)["train"] for share in (0.0, 0.5, 1.0)
+    )
+    assert default[:] == atlas.load_inference(2000)["train"][:]
+    lengths = [sum(map(len, rows["tokens"])) for rows in (plain, half, default)]
+    assert lengths == sorted(lengths)
+    for label in range(3):
+        shares = [shares_of_words(rows)[label] for rows in (plain, half, default)]
+        assert shares[0] > shares[1] + 0.05 > shares[2] + 0.1
+
+
 @pytest.mark.parametrize("size", [0, 9, -1, 500_001, 10**12])
 def test_sizes_out_of_range(size):
     with pytest.raises(ValueError, match=r"from 10 to 500,000; got"):
@@ -226,6 +249,8 @@ def test_sizes_that_are_no_integers(size):
 def test_knobs_out_of_range(knob, value):
     with pytest.raises(ValueError, match=rf"{knob} must lie in \[0, 1\], got {value}"):
         atlas.load(100, **{knob: value})
+    with pytest.raises(ValueError, match=rf"paraphrase must lie in \[0, 1\], got {value}"):
+        atlas.load_inference(100, paraphrase=value)
 
 
 @pytest.mark.parametrize("knob", ["noise", "ambiguity", "relatedness"])

@@ -194,14 +194,18 @@ def test_many_sentences_are_distinct():
 # Inference
 
 
-def pairs(count=1500, pool="train"):
-    maker = PairMaker(narrator(2, pool))
+of_any_wording = pytest.mark.parametrize("paraphrase", [1.0, 0.0])
+
+
+def pairs(count=1500, pool="train", paraphrase=1.0):
+    maker = PairMaker(narrator(2, pool), paraphrase)
     return [maker.pair(maker.hypothesis()) for _ in range(count)]
 
 
-def test_each_label_follows_from_the_facts():
+@of_any_wording
+def test_each_label_follows_from_the_facts(paraphrase):
     labels = set()
-    for pair in pairs():
+    for pair in pairs(paraphrase=paraphrase):
         labels.add(pair.label)
         assert relation(facts(pair.premise), fact(pair.hypothesis.clause)) == pair.label
     assert labels == {"entailment", "neutral", "contradiction"}
@@ -212,10 +216,11 @@ def stated(clause):
     return {role: f"{name.kind}={name.english}" for role, name in clause.names.items()}
 
 
-def test_entailed_hypotheses_say_nothing_new():
+@of_any_wording
+def test_entailed_hypotheses_say_nothing_new(paraphrase):
     countries = dict(row[::2] for row in tables.rows("cities.tsv"))
     checked = 0
-    for pair in pairs():
+    for pair in pairs(paraphrase=paraphrase):
         if pair.label != "entailment":
             continue
         premise, claim = stated(pair.premise.clause), stated(pair.hypothesis.clause)
@@ -226,11 +231,12 @@ def test_entailed_hypotheses_say_nothing_new():
             city = known.removeprefix("city=")
             assert value == f"country={countries[city].removeprefix('the ')}"
             checked += 1
-    assert checked > 10
+    assert checked > 5
 
 
-def test_contradicted_hypotheses_clash_in_a_value():
-    for pair in pairs():
+@of_any_wording
+def test_contradicted_hypotheses_clash_in_a_value(paraphrase):
+    for pair in pairs(paraphrase=paraphrase):
         if pair.label != "contradiction":
             continue
         premise, claim = stated(pair.premise.clause), stated(pair.hypothesis.clause)
@@ -272,9 +278,10 @@ def test_relation_by_hand():
     assert relation([], plain) == "neutral"
 
 
-def test_hypotheses_are_drawn_before_their_labels():
+@of_any_wording
+def test_hypotheses_are_drawn_before_their_labels(paraphrase):
     """The same hypotheses come whatever the label: each label can be made for each of them."""
-    maker = PairMaker(narrator(4))
+    maker = PairMaker(narrator(4), paraphrase)
     for _ in range(100):
         clause = maker.hypothesis()
         labels = {maker.pair(clause).label for _ in range(40)}
