@@ -22,7 +22,9 @@ class AlignedComparison(torch_nn.Module):
 
     where j are the tokens of the *other* text than that of i. Mean and maximum of v over each text
     speak for the pair, as in the model of Chen et al. (2017). A single vector for each text has to
-    say everything that the other might ask about; here a name looks for the same name.
+    say everything that the other might ask about; here a name looks for the same name. M begins as
+    the identity, so that from the first step on like finds like: drawn at random, it has to learn
+    that before anything else can be learnt.
 
     Args:
         width: Size of a state, D.
@@ -37,6 +39,7 @@ class AlignedComparison(torch_nn.Module):
         check_sizes(width=width)
         self.width = width
         self.match = torch_nn.Linear(width, width, bias=False)
+        torch_nn.init.eye_(self.match.weight)
         self.contrast = torch_nn.Linear(4 * width, width)
 
     def forward(self, hidden: Tensor, first: Tensor, second: Tensor) -> Tensor:
