@@ -359,3 +359,10 @@ def test_data_sets_by_task_and_by_half() -> None:
 def test_data_sets_that_there_are_not(name: str) -> None:
     with pytest.raises(KeyError, match=r"No data set named|has no task"):
         text_sets.load(name)
+
+
+def test_tasks_are_read_off_a_name_without_loading(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert text_sets.tasks_of("atlas_sentences:60") == {"topic", "entities"}
+    monkeypatch.setattr(text_sets, "load", None)
+    assert text_sets.tasks_of("atlas_sentences:60/topic/odd") == {"topic"}
+    assert text_sets.tasks_of("atlas_sentences:60@0/topic as theme/odd") == {"theme"}

@@ -29,6 +29,7 @@ def _settings(
     return {
         setting_name(amount, width): {
             "data": [[judged, amount, 16], *([name, BESIDE, 16] for name in beside)],
+            "tokenizer_data": [[judged, None]],  # the same for all amounts and all contenders
             "tasks": [task],
             "encoder": {"kind": "bilstm", "width": width, "num_layers": 1, "dropout": 0.2},
             "sharing": {"kind": "hard"},

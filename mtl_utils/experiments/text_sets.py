@@ -136,6 +136,20 @@ def load(name: str, size: int | None = None, seed: int = 0) -> TextSet:
     return TextSet(whole.name, whole.kinds, whole.labels, splits)
 
 
+def tasks_of(name: str, seed: int = 0) -> set[str]:
+    """Name the tasks of a data set, without loading it where its name tells.
+
+    Args:
+        name: As for :func:`load`.
+        seed: As for :func:`load`.
+
+    Raises:
+        KeyError: If there is no such data set.
+    """
+    _, task, _ = _parts(name)
+    return {task.rpartition(" as ")[2]} if task else set(load(name, None, seed).kinds)
+
+
 def _parts(name: str) -> tuple[str, str, str]:
     """Return the data set, the task and the half that a name asks for; empty where it does not."""
     source, task, half, *rest = [*name.split("/"), "", ""]

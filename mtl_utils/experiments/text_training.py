@@ -48,12 +48,14 @@ def tokenizer_of(config: Config, seed: int) -> Tokenizer:
 
     Args:
         config: Its ``vocab_size`` is the number of pieces to learn from the training texts of its
-            data sets. A pretrained encoder has its own.
+            data sets, or of ``tokenizer_data``, as ``[name, training rows or None]``. A pretrained
+            encoder has its own.
         seed: Of the run.
     """
     if config["encoder"]["kind"] == "pretrained":
         return PretrainedTokenizer.from_pretrained(packaged_encoder())
-    sets = tuple((name, size) for name, size, _ in config["data"])
+    data = config.get("tokenizer_data", config["data"])
+    sets = tuple((name, size) for name, size, *_ in data)
     return _trained_tokenizer(sets, config["vocab_size"], seed)
 
 

@@ -12,7 +12,7 @@ import torch
 
 from mtl_utils.experiments.contenders import Unit
 from mtl_utils.experiments.experiment import Config
-from mtl_utils.experiments.text_sets import load
+from mtl_utils.experiments.text_sets import load, tasks_of
 from mtl_utils.experiments.text_training import (
     loaders_of,
     main_scores,
@@ -158,7 +158,7 @@ def _of_unit(settings: Config, unit: Unit, seed: int) -> dict[str, Any]:
     data = [
         [name, size, batch]
         for name, size, batch in settings["data"]
-        if set(unit.tasks) & set(load(name, size, seed).kinds)
+        if set(unit.tasks) & tasks_of(name, seed)
     ]
     return {**settings, "tasks": list(unit.tasks), "data": data, "apart": dealt}
 
