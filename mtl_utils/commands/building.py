@@ -34,6 +34,7 @@ from mtl_utils.sharing import (
 )
 from mtl_utils.tasks import (
     TAG_SCHEMES,
+    Classification,
     LanguageModeling,
     MaskedLanguageModeling,
     Regression,
@@ -165,6 +166,8 @@ def _labels(name: str, table: TaskTable, splits: datasets.DatasetDict) -> tuple[
     if given is not None:
         return tuple(given)
     there = {split: rows for split, rows in splits.items() if column in rows.column_names}
+    if issubclass(KINDS[table.kind], Classification):
+        there = {split: _numbers_as_texts(rows, column) for split, rows in there.items()}
     try:
         names = corpora.label_names_of(there, column)
         learnt = corpora.label_names_of({"train": there["train"]}, column)
@@ -179,6 +182,18 @@ def _labels(name: str, table: TaskTable, splits: datasets.DatasetDict) -> tuple[
             stacklevel=2,
         )
     return names
+
+
+def _numbers_as_texts(rows: datasets.Dataset, column: str) -> datasets.Dataset:
+    """Return rows whose whole numbers are the names of their labels; -1 may be a missing one."""
+    dtype = getattr(rows.features[column], "dtype", "")
+    plain = not isinstance(rows.features[column], datasets.ClassLabel)
+    if not (plain and dtype.startswith(("int", "uint"))):
+        return rows
+    numbers = rows.select_columns([column])
+    if any(number is not None and number < 0 for number in cells_of(numbers[column])):
+        return rows
+    return numbers.cast_column(column, datasets.Value("string"))
 
 
 def _first_speaks(kind: str, encoder: Encoder, tokenizer: Tokenizer) -> bool:
