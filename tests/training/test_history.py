@@ -256,6 +256,6 @@ def test_a_long_legend_hides_no_curve(tasks: int, beside: bool) -> None:
     legend = axis.get_legend()
     assert legend is not None
     box, drawn_in = legend.get_window_extent(), axis.get_window_extent()
-    assert (box.x0 >= drawn_in.x1) is beside
+    assert bool(box.x0 >= drawn_in.x1) is beside
     assert box.x1 <= figure.bbox.x1
     assert len(legend.get_texts()) == tasks + 1
