@@ -261,6 +261,8 @@ def test_a_text_file_like_the_training_data_is_not_read_as_raw_lines(
         "[tasks.names]\nkind = 'tagging'\nformat = 'conll'\n"
         "data = {train = 'train.txt', validation = 'dev.txt'}\n"
     )
+    assert main(["init", str(tmp_path / "names")]) == 2
+    assert "such as in train.txt, say it by format" in capsys.readouterr().err
     assert main(["train", str(write_run(tmp_path, f"{table}{SMALL}")), "--quiet"]) == 0
     words = ["predict", str(tmp_path / "runs/run"), str(tmp_path / "test.txt")]
     capsys.readouterr()
@@ -273,3 +275,47 @@ def test_a_text_file_like_the_training_data_is_not_read_as_raw_lines(
     assert [line.split("\t")[0] for line in capsys.readouterr().out.splitlines()] == [
         line.split("\t")[0] for line in lines
     ]
+
+
+@pytest.mark.parametrize(
+    ("columns", "task"),
+    [
+        (
+            {"q1": "a sea {n}", "q2": "the sea {n}", "is_duplicate": "{b}"},
+            {"kind": "pair", "texts": ["q1", "q2"], "label": "is_duplicate"},
+        ),
+        (
+            {"left": "a sea {n}", "right": "the sea {n}", "similarity": "{b}.5"},
+            {"kind": "regression", "texts": ["left", "right"], "value": "similarity"},
+        ),
+        (
+            {"review": "a sea {n}", "label": "{b}", "pages": "{n}"},
+            {"kind": "classification", "text": "review", "label": "label"},
+        ),
+        (
+            {"text": "a sea {n}", "stars": "{b}"},  # an amount more than a class
+            {"kind": "regression", "texts": ["text"], "value": "stars"},
+        ),
+    ],
+)
+def test_init_finds_texts_and_numbers_of_any_name(
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    columns: dict[str, str],
+    task: dict[str, object],
+) -> None:
+    rows = [{name: cell.format(n=n, b=n % 2) for name, cell in columns.items()} for n in range(40)]
+    numbers = {name for name, cell in columns.items() if " " not in cell}
+    made = [
+        {k: float(v) if "." in v else int(v) if k in numbers else v for k, v in row.items()}
+        for row in rows
+    ]
+    path = tmp_path / "rows.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in made), "utf-8")
+    first = tmp_path / "first.toml"
+    assert main(["init", str(path), "--output", str(first)]) == 0
+    (table,) = tomllib.loads(first.read_text("utf-8"))["tasks"].values()
+    assert {key: value for key, value in table.items() if key != "data"} == task
+    small = first.read_text("utf-8").replace("256", "8").replace("epochs = 10", "epochs = 1")
+    first.write_text(small, "utf-8")
+    assert main(["train", str(first), "--quiet"]) == 0
