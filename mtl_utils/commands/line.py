@@ -127,6 +127,13 @@ def _add_model_and(parser: argparse.ArgumentParser, name: str, what: str) -> Non
     parser.add_argument(name, help=what)
     parser.add_argument("--task", nargs="+", metavar="NAME", help="these tasks alone")
     parser.add_argument("--format", help=_FORMAT)
+    parser.add_argument(
+        "--own",
+        nargs="+",
+        default=[],
+        metavar="FILE.py:CLASS",
+        help="classes of kinds of tasks of your own, whose files are run",
+    )
 
 
 # What a command needs is imported when it runs, so that --help comes at once.

@@ -31,6 +31,7 @@ from mtl_utils.commands.data_files import (
 )
 from mtl_utils.commands.keys import choice
 from mtl_utils.commands.messages import Refused
+from mtl_utils.commands.own_kinds import is_own, kind_of
 from mtl_utils.commands.toml_files import read_toml, toml_value
 from mtl_utils.data import split_words
 from mtl_utils.files import whole_file
@@ -54,7 +55,7 @@ def evaluate(options: argparse.Namespace) -> str:
         ValueError: If there is no model, or nothing in the data that it could be measured on.
         KeyError: If a task or a split is not known.
     """
-    model = _load(options.folder)
+    model = _load(options.folder, options.own)
     asked = _asked(model, options.task)
     made = _format(options, list(asked), options.data)
     schemes = {
@@ -102,7 +103,7 @@ def predict(options: argparse.Namespace) -> None:
     """
     if options.file != "-" and not Path(options.file).expanduser().is_file():
         raise Refused(f"FILE must be a file of texts, or - for standard input, got {options.file}")
-    model = _load(options.folder)
+    model = _load(options.folder, options.own)
     asked = _asked(model, options.task)
     if _is_raw(options, list(asked)):
         _write(options.output, _of_lines(model, list(asked), options))
@@ -134,10 +135,10 @@ def _is_raw(options: argparse.Namespace, tasks: Sequence[str]) -> bool:
     return True
 
 
-def _load(folder: Path) -> TextModel:
+def _load(folder: Path, own: Sequence[str]) -> TextModel:
     for place in (folder / training.MODEL, folder):
         if (place / _MODEL_FILE).is_file():
-            model = models.load(place)
+            model = _model_in(place, own)
             if isinstance(model, TextModel):
                 return model
             raise Refused(
@@ -147,6 +148,19 @@ def _load(folder: Path) -> TextModel:
     raise Refused(
         f"There is no model in {folder}: give the folder of a run that `train` has finished"
     )
+
+
+def _model_in(place: Path, own: Sequence[str]) -> Any:
+    """Load a model; files of one's own are run where the command names them, and not otherwise."""
+    for kind in own:
+        if not is_own(kind):
+            raise Refused(f"--own must be FILE.py:CLASS, got {kind}")
+    try:
+        return models.load(place, own=[kind_of(kind) for kind in own])
+    except ValueError as error:
+        if "own=" not in str(error):
+            raise
+        raise Refused(f"{error}; here, --own FILE.py:CLASS") from error
 
 
 def _asked(model: TextModel, names: Sequence[str] | None) -> dict[str, TextTask]:

@@ -15,7 +15,8 @@ from mtl_utils import commands, corpora, tasks
 from mtl_utils.commands import main
 from mtl_utils.commands.building import build
 from mtl_utils.commands.data_files import load_all
-from mtl_utils.commands.run_file import KINDS, read_run_file, task_keys
+from mtl_utils.commands.own_kinds import KINDS
+from mtl_utils.commands.run_file import read_run_file, task_keys
 from mtl_utils.data import named_labels
 from mtl_utils.models import TextModel
 from mtl_utils.tasks import MaskedLanguageModeling, convert_tags
