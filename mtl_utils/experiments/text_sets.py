@@ -266,7 +266,10 @@ _MAKERS: Mapping[str, Callable[[int], TextSet]] = {
     "sick": _sick,
     "trec": _trec,
 }
-_SIZES = {"atlas": _atlas_pairs, "atlas_sentences": _sentences_of_atlas}
+_SIZES: Mapping[str, Callable[[int, int], TextSet]] = {
+    "atlas": _atlas_pairs,
+    "atlas_sentences": _sentences_of_atlas,
+}
 _GENERATED = ("atlas", "atlas_large", "atlas_sentences")
 
 
