@@ -108,6 +108,19 @@ class Decoder(Rebuildable):
         """
         raise NotImplementedError
 
+    def read(self, input_ids: Tensor, state: Any) -> tuple[Tensor, Any]:
+        """Read target tokens; everything but the output layer, and nothing to look at.
+
+        Args:
+            input_ids: Target tokens ``[B, U]``, the first of all ``<bos>``.
+            state: From :meth:`start`, or what the call before returned.
+
+        Returns:
+            Hidden states ``[B, U, E]``, and the state after the last token.
+        """
+        decoded = self.decode(input_ids, state)
+        return decoded.hidden, decoded.state
+
     def forward(self, input_ids: Tensor, state: Any) -> tuple[Tensor, Any]:
         """Score the next token after every prefix.
 
@@ -118,8 +131,13 @@ class Decoder(Rebuildable):
         Returns:
             Logits ``[B, U, V]``, those at position u from tokens up to u alone; and the state after
             the last token.
+
+        Raises:
+            ValueError: If an id is outside the vocabulary, or the text is longer than there are
+                positions.
         """
-        raise NotImplementedError
+        hidden, state = self.read(input_ids, state)
+        return self.output(hidden), state
 
 
 class AttentionDecoder(Decoder):
@@ -229,20 +247,6 @@ class AttentionDecoder(Decoder):
         everything = self.dropout(torch.cat([written, context, embedded], dim=-1))
         hidden = self.readout(everything)  # [B, U, E]
         return Decoded(hidden, weights, state._replace(lower=lower, upper=upper))
-
-    def forward(self, input_ids: Tensor, state: DecoderState) -> tuple[Tensor, DecoderState]:
-        """Score the next token after every prefix.
-
-        Args:
-            input_ids: Target tokens ``[B, U]``, the first of all ``<bos>``.
-            state: From :meth:`start`, or what the call before returned.
-
-        Returns:
-            Logits ``[B, U, V]``, those at position u from tokens up to u alone; and the state after
-            the last token.
-        """
-        decoded = self.decode(input_ids, state)
-        return self.output(decoded.hidden), decoded.state
 
 
 def run_lstm(lstm: torch_nn.LSTM, inputs: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
