@@ -17,6 +17,7 @@ from mtl_utils.arguments import (
 )
 from mtl_utils.data.batch import MISSING_LABEL
 from mtl_utils.nn.attention import AdditiveAttention, UniformAttention
+from mtl_utils.nn.dropout import Dropout
 from mtl_utils.nn.masks import check_mask
 from mtl_utils.nn.rebuilding import Rebuildable
 from mtl_utils.nn.recurrent import check_ids, remember_by_default
@@ -191,7 +192,7 @@ class AttentionDecoder(Decoder):
         self.vocab_size, self.width = vocab_size, width
         self.embedding_scale = embedding_width**0.5
         self.embedding = torch_nn.Embedding(vocab_size, embedding_width)
-        self.dropout = torch_nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         self.bridge = torch_nn.Linear(memory_width, 4 * width)
         self.lower = torch_nn.LSTM(embedding_width, width, batch_first=True)
         self.attention: AdditiveAttention | UniformAttention = UniformAttention()
