@@ -326,26 +326,6 @@ class TransformerDecoder(Decoder):
         weights = self.attention_weights(input_ids, state).source
         return Decoded(hidden, weights.mean(dim=(1, 2)), after)
 
-    def forward(
-        self, input_ids: Tensor, state: TransformerState
-    ) -> tuple[Tensor, TransformerState]:
-        """Score the next token after every prefix.
-
-        Args:
-            input_ids: Target tokens ``[B, U]``, the first of all ``<bos>``.
-            state: From :meth:`start`, or what the call before returned.
-
-        Returns:
-            Logits ``[B, U, V]``, those at position u from tokens up to u alone; without an output
-            layer hidden states ``[B, U, D]``. And the state after the last token.
-
-        Raises:
-            ValueError: If an id is outside the vocabulary, or the text is longer than there are
-                positions.
-        """
-        hidden, state = self.read(input_ids, state)
-        return self.output(hidden), state
-
     def read(self, input_ids: Tensor, state: TransformerState) -> tuple[Tensor, TransformerState]:
         """Read target tokens; everything but the output layer.
 
