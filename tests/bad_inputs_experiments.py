@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from functools import cache
+from pathlib import Path
+
 import pandas as pd
-from bad_input_cases import INF, NAN, NOT_SIZES, EntryPoint
+from bad_input_cases import INF, NAN, NOT_SIZES, EntryPoint, temporary_folder
 
 from mtl_utils import experiments
-from mtl_utils.experiments import Contrast
+from mtl_utils.experiments import Contrast, joint_transformer, records
 
 _CONTRAST = Contrast("joint", "separate", "f1")
 _RUNS = pd.DataFrame(
@@ -16,9 +19,21 @@ _RUNS = pd.DataFrame(
         for seed in range(3)
     ]
 )
+_CURVES = _RUNS.assign(curves=[{"a": [1.0, 2.0]}] * len(_RUNS))
 _NOT_FRAMES = (None, 3, "runs", [1], {"f1": [1.0]})
 _NOT_NAMES = (None, 3, b"f1", ["f1"], "")
 _NOT_CONTRASTS = (None, 3, "joint", ("joint", "separate", "f1"))
+
+
+@cache
+def _results() -> Path:
+    folder = temporary_folder()
+    for config in joint_transformer.ON_SNIPS.experiments()[2].configs:
+        metrics = dict.fromkeys(("intent_accuracy", "slots_f1", "snips_exact"), 90.0)
+        record = records.make("joint_transformer_snips", config, 0, metrics, 1.0)
+        records.append(folder / "joint_transformer_snips.jsonl", record)
+    return folder
+
 
 ENTRY_POINTS = [
     EntryPoint(
@@ -67,6 +82,23 @@ ENTRY_POINTS = [
             "digits": (-1, 1.5, "1", None, True, NAN),
         },
         called={"metrics": "metrics|metric|column", "by": "by|column"},
+    ),
+    EntryPoint(
+        "verdicts",
+        experiments.verdicts,
+        lambda: {"name": "joint_transformer_snips", "setting": "SNIPS", "folder": _results()},
+        {"name": (None, 3, b"snips", "", "snips"), "setting": (None, 3, b"SNIPS", "", "Atlas")},
+        called={"name": "name|named"},
+    ),
+    EntryPoint(
+        "plot_curves",
+        experiments.plot_curves,
+        lambda: {"frame": _CURVES, "tasks": ["a"]},
+        {
+            "frame": _NOT_FRAMES,
+            "tasks": (None, 3, "a", [], [3], ["b"]),
+            "by": (*_NOT_NAMES, "method"),
+        },
     ),
     EntryPoint(
         "student_t_distribution",
