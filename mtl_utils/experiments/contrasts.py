@@ -163,7 +163,7 @@ def contrast_table(
 
     Args:
         frame: One row a run, of one setting.
-        contrasts: At most :data:`MOST_CONTRASTS`, all that were named before the table was run.
+        contrasts: At most five, all that were named before the table was run.
         doubled: Runs of twice the steps, with seeds that are in ``frame`` too.
         by: The column that names the contender.
 

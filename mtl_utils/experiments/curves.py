@@ -11,10 +11,10 @@ import pandas as pd
 from mtl_utils.arguments import check_kind, check_strings, check_text
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+    import matplotlib.figure
 
 
-def plot_curves(frame: pd.DataFrame, tasks: Sequence[str], by: str = "contender") -> Figure:
+def plot_curves(frame: pd.DataFrame, tasks: Sequence[str], by: str = "contender") -> matplotlib.figure.Figure:
     """Draw how each task was learnt: the score on validation against the share of the steps.
 
     Args:

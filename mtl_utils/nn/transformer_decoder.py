@@ -183,7 +183,7 @@ class TransformerDecoder(Decoder):
         activation_dropout: For the hidden layer another probability than ``dropout``.
         embedding: Token embeddings to share with an encoder; new ones if ``None``. They should
             have variance 1 / D, as those of :class:`TransformerEncoder` do.
-        output: Whether to have an output layer. Without one, :meth:`forward` returns hidden states,
+        output: Whether to have an output layer. Without one, :meth:`Decoder.forward` returns hidden states,
             as :class:`mtl_utils.sharing.SharedDecoder` reads them, and the last normalisation
             starts with a gain of 1.
 
