@@ -119,12 +119,16 @@ def spoken(text: str) -> str:
     Args:
         text: A label or a caption.
     """
-    for written, said in _SPOKEN.items():
-        text = text.replace(written, said)
-    text = re.sub(r"(?<!\\)\$([^$]*)\$", lambda found: re.sub(r"[_^{}]", "", found[1]), text)
-    text = text.replace("○ label", "a label that is") if "○ label" in text else text
+    text = re.sub(r"(?<!\\)\$([^$]*)\$", lambda found: _read(found[1]), text)
     text = re.sub(r"[●○]( [●○])+", lambda found: _counted(found[0]), text)
-    return re.sub(r"\s+", " ", text.replace(r"\$", "$")).strip()
+    text = text.replace("○ label", "a label that is").replace(r"\$", "$")
+    return re.sub(r"\s+", " ", text).strip()
+
+
+def _read(mathematics: str) -> str:
+    for written, said in _SPOKEN.items():
+        mathematics = mathematics.replace(written, said)
+    return re.sub(r"[_^{}]", "", mathematics)
 
 
 def _counted(circles: str) -> str:
