@@ -27,9 +27,11 @@ def _all() -> Iterator[tuple[str, diagrams.Diagram]]:
     yield "encoder_decoder", diagrams.encoder_decoder()
     yield "pair_with_heads", diagrams.pair_with_heads()
     yield "pair_with_heads, long", diagrams.pair_with_heads(*LONG[:2], LONG[4])
+    yield "hard_sharing, 4 long", diagrams.hard_sharing(LONG[-4:])
+    yield "shared_private, 4 long", diagrams.shared_private(LONG[-4:])
     for family in FAMILIES:
         yield f"{family.__name__}, short", family(SHORT)
-        for count in (2, 3, 4, 5):
+        for count in (2, 5):
             yield f"{family.__name__}, {count} long", family(LONG[-count:])
 
 

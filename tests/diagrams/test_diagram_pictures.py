@@ -26,7 +26,7 @@ PHONE = 390
 SLACK = 0.75  # pixels, of 900 in a diagram's width
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture(autouse=True, scope="module")
 def _style() -> Iterator[None]:
     with mpl.rc_context():
         plots.use_style()
@@ -38,21 +38,28 @@ class Drawn:
     """What stands in a figure, in pixels."""
 
     figure: Figure
-    texts: list[tuple[str, Text, Bbox]]
+    texts: list[tuple[str, Text]]
+    extents: list[Bbox]  # of the texts
     outlines: dict[str, Patch]  # of boxes and frames
+    places: dict[str, Bbox]  # of the outlines
     lines: dict[str, np.ndarray]  # of arrows: points along the line, its head's tip at last
     starts: dict[str, np.ndarray]
 
     def extent(self, name: str) -> Bbox:
         """Return where a box or frame stands."""
-        return self.outlines[name].get_window_extent()
+        return self.places[name]
+
+    def measured(self) -> list[tuple[str, Text, Bbox]]:
+        """Return names, texts and where these stand."""
+        return [(*text, extent) for text, extent in zip(self.texts, self.extents, strict=True)]
 
 
-def _measured(figure: Figure) -> Drawn:
+def _measured(figure: Figure, texts: bool = True) -> Drawn:
     FigureCanvasAgg(figure)  # otherwise each measurement makes one
     (axes,) = figure.axes
     axes.apply_aspect()
-    texts = [(str(t.get_gid()), t, t.get_window_extent()) for t in axes.texts]
+    named = [(str(text.get_gid()), text) for text in axes.texts]
+    extents = [text.get_window_extent() for _, text in named if texts]
     patches = {str(patch.get_gid()): patch for patch in axes.patches if patch.get_gid()}
     lines, starts = {}, {}
     for name, patch in patches.items():
@@ -62,7 +69,8 @@ def _measured(figure: Figure) -> Drawn:
             tip = _points(patches[f"head {arrow}"])[0]
             lines[arrow], starts[arrow] = np.vstack([line, tip]), line[0]
     outlines = {k: p for k, p in patches.items() if k.startswith(("box ", "frame "))}
-    return Drawn(figure, texts, outlines, lines, starts)
+    places = {name: patch.get_window_extent() for name, patch in outlines.items()}
+    return Drawn(figure, named, extents, outlines, places, lines, starts)
 
 
 def _points(patch: Patch) -> np.ndarray:
@@ -111,9 +119,7 @@ def _holds(outer: Bbox, inner: Bbox) -> bool:
 def case(request: pytest.FixtureRequest) -> tuple[diagrams.Diagram, dict[bool, Drawn]]:
     """A diagram, and it drawn for a light (False) and a dark page (True)."""
     diagram = DIAGRAMS[request.param]
-    with mpl.rc_context():
-        plots.use_style()
-        return diagram, {dark: _measured(diagram.draw(dark=dark)) for dark in (False, True)}
+    return diagram, {d: _measured(diagram.draw(dark=d), texts=not d) for d in (False, True)}
 
 
 Case = tuple[diagrams.Diagram, dict[bool, Drawn]]
@@ -122,9 +128,10 @@ Case = tuple[diagrams.Diagram, dict[bool, Drawn]]
 def test_both_pages_have_the_same_picture_in_other_colours(case: Case) -> None:
     """So that what is measured below in one is true of both."""
     light, dark = case[1][False], case[1][True]
-    for (_, one, first), (_, other, second) in zip(light.texts, dark.texts, strict=True):
+    for (_, one), (_, other) in zip(light.texts, dark.texts, strict=True):
         assert one.get_text() == other.get_text()
-        assert np.array_equal(first.bounds, second.bounds)
+        assert one.get_position() == other.get_position()
+        assert one.get_fontproperties() == other.get_fontproperties()
     assert light.outlines.keys() == dark.outlines.keys()
     for name in light.outlines:
         assert np.array_equal(light.extent(name).bounds, dark.extent(name).bounds)
@@ -135,13 +142,13 @@ def test_both_pages_have_the_same_picture_in_other_colours(case: Case) -> None:
 
 def test_no_two_texts_overlap(case: Case) -> None:
     drawn = case[1][False]
-    for (_, first, one), (_, second, other) in combinations(drawn.texts, 2):
+    for (_, first, one), (_, second, other) in combinations(drawn.measured(), 2):
         assert _apart(one, other), (first.get_text(), second.get_text())
 
 
 def test_text_stays_in_its_box_and_in_the_figure(case: Case) -> None:
     drawn = case[1][False]
-    for name, text, extent in drawn.texts:
+    for name, text, extent in drawn.measured():
         assert _holds(drawn.figure.bbox, extent), text.get_text()
         if name in drawn.outlines:
             assert _holds(drawn.extent(name), extent), text.get_text()
@@ -152,10 +159,10 @@ def test_text_stays_in_its_box_and_in_the_figure(case: Case) -> None:
 def test_every_word_of_the_description_is_drawn(case: Case) -> None:
     diagram, drawn = case[0], case[1][False]
     for box in diagram.boxes:
-        lines = [t.get_text() for n, t, _ in drawn.texts if n == f"box {box.name}"]
+        lines = [t.get_text() for n, t in drawn.texts if n == f"box {box.name}"]
         assert _bare("".join(lines)) == _bare(box.label)
     for frame in diagram.frames:
-        lines = [t.get_text() for n, t, _ in drawn.texts if n == f"frame {frame.name}"]
+        lines = [t.get_text() for n, t in drawn.texts if n == f"frame {frame.name}"]
         assert _bare("".join(lines)) == _bare(frame.caption)
 
 
@@ -190,7 +197,7 @@ def test_arrows_run_from_border_to_border_through_nothing(case: Case) -> None:
                 # Half of a border's width, and the head's, lie in the box it starts or ends at.
                 slack = 2.0 if other in ends else -2.0
                 assert not _inside(drawn.extent(other), line, slack).any(), (name, other)
-        for _, text, extent in drawn.texts:
+        for _, text, extent in drawn.measured():
             assert not _inside(extent, line, 0.0).any(), (name, text.get_text())
 
 
@@ -209,7 +216,7 @@ def test_letters_are_large_enough_on_a_phone(case: Case) -> None:
     """A figure 390 pixels wide: letters of a mathematical index aside, 8 pixels at least."""
     for drawn in case[1].values():
         inches = drawn.figure.get_figwidth()
-        for _, text, _ in drawn.texts:
+        for _, text in drawn.texts:
             pixels = text.get_fontsize() / 72 / inches * PHONE
             assert pixels >= 8, (text.get_text(), pixels)
             assert pixels * 0.7 >= 6.5  # an index
@@ -219,7 +226,7 @@ def test_text_stands_out_from_its_ground_and_lines_from_the_paper(case: Case) ->
     for dark, drawn in case[1].items():
         paper = to_hex(drawn.figure.get_facecolor())
         assert paper == (DARK if dark else LIGHT).paper
-        for name, text, _ in drawn.texts:
+        for name, text in drawn.texts:
             ground = paper
             if name.startswith("box ") and name in drawn.outlines:
                 ground = to_hex(drawn.outlines[name].get_facecolor())
@@ -259,17 +266,19 @@ def test_the_same_description_gives_the_same_picture() -> None:
 
     assert diagrams.shared_private(SHORT) == diagrams.shared_private(list(SHORT))
     first = pixels()
-    mpl.rcParams["lines.linewidth"] = 9  # what a reader set before plays no part
-    mpl.rcParams["font.size"] = 20
-    mpl.rcParams["figure.autolayout"] = True
-    assert pixels() == first
+    with mpl.rc_context():  # what a reader set before plays no part
+        mpl.rcParams["lines.linewidth"] = 9
+        mpl.rcParams["font.size"] = 20
+        mpl.rcParams["figure.autolayout"] = True
+        mpl.rcParams["mathtext.fontset"] = "cm"
+        assert pixels() == first
 
 
 def test_without_a_choice_the_page_is_that_of_the_style() -> None:
     diagram = diagrams.encoder_decoder()
     assert to_hex(diagram.draw().get_facecolor()) == LIGHT.paper
-    mpl.rcParams["figure.facecolor"] = "#111111"
-    assert to_hex(diagram.draw().get_facecolor()) == DARK.paper
+    with mpl.rc_context({"figure.facecolor": "#111111"}):
+        assert to_hex(diagram.draw().get_facecolor()) == DARK.paper
 
 
 def test_a_figure_is_as_wide_as_the_books_and_left_to_the_caller() -> None:
