@@ -149,7 +149,7 @@ def shared_private(tasks: Sequence[str]) -> Diagram:
         Box("shared", "shared encoder $s$", "layer", (count + 1, 1), role="shared"),
         Box("mirror", r"gradient reversal $R_\lambda$", "mirror", (count + 2, 1), role="shared"),
         Box("adversary", "adversary: of which task is $x$?", "head", (count + 2, 2), role="shared"),
-        Box("loss", "$L_a$", "loss", (count + 2, 3), role="shared"),
+        Box("loss", "$L_a$", "loss", (count + 2, 3), role="shared", tight=True),
     ]
     arrows += [
         Arrow("text", "shared"),

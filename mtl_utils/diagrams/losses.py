@@ -48,7 +48,9 @@ def joint_losses(tasks: Sequence[str]) -> Diagram:
         boxes += [
             Box(head, f"{written(task)} head", "head", (number, 1), role=number),
             Box(loss, label, "loss", (number, 2), role=number),
-            Box(weight, rf"$\lambda_{{{number + 1}}}$", "text", (number, 3), role=number),
+            Box(
+                weight, rf"$\lambda_{{{number + 1}}}$", "text", (number, 3), role=number, tight=True
+            ),
         ]
         arrows += [
             Arrow("shared", head),

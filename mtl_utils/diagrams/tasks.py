@@ -56,7 +56,7 @@ def head_and_loss(
     head, loss = f"head {number}", f"loss {number}"
     boxes = [
         Box(head, f"{written(task)} head", "head", (number, column), role=number),
-        Box(loss, f"$L_{{{number + 1}}}$", "loss", (number, column + 1), role=number),
+        Box(loss, f"$L_{{{number + 1}}}$", "loss", (number, column + 1), role=number, tight=True),
     ]
     roles = ["shared" if name == "shared" else "neutral" for name in below]
     arrows = [Arrow(name, head, role=role) for name, role in zip(below, roles, strict=True)]
