@@ -14,7 +14,9 @@ if TYPE_CHECKING:
     import matplotlib.figure
 
 
-def plot_curves(frame: pd.DataFrame, tasks: Sequence[str], by: str = "contender") -> matplotlib.figure.Figure:
+def plot_curves(
+    frame: pd.DataFrame, tasks: Sequence[str], by: str = "contender"
+) -> matplotlib.figure.Figure:
     """Draw how each task was learnt: the score on validation against the share of the steps.
 
     Args:

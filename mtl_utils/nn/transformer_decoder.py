@@ -183,9 +183,9 @@ class TransformerDecoder(Decoder):
         activation_dropout: For the hidden layer another probability than ``dropout``.
         embedding: Token embeddings to share with an encoder; new ones if ``None``. They should
             have variance 1 / D, as those of :class:`TransformerEncoder` do.
-        output: Whether to have an output layer. Without one, :meth:`Decoder.forward` returns hidden states,
-            as :class:`mtl_utils.sharing.SharedDecoder` reads them, and the last normalisation
-            starts with a gain of 1.
+        output: Whether to have an output layer. Without one, calling it returns hidden states, as
+            :class:`mtl_utils.sharing.SharedDecoder` reads them, and the last normalisation starts
+            with a gain of 1.
 
     Raises:
         ValueError: If a size is below 1, H does not divide D, a probability is outside [0, 1), the
