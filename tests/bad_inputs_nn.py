@@ -201,6 +201,7 @@ CONSTRUCTORS = [
         encoder=(None, 3, torch.nn.Linear(2, 2)),
         shortcut=NOT_FLAGS,
     ),
+    _constructor(nn.AlignedComparison, {"width": 4}, width=NOT_SIZES),
     _constructor(nn.Packing, {"mask": MASK}, mask=(*NOT_TENSORS, MASK.float(), MASK[0])),
 ]
 
@@ -230,7 +231,23 @@ _emissions = {"emissions": FLOATS, "mask": MASK}
 _NOT_EMISSIONS = (*NOT_TENSORS, FLOATS[0], FLOATS[:, :, :2], FLOATS.long())
 _NOT_TAGS = (*NOT_TENSORS, IDS.float(), IDS[:, :2], IDS.bool())
 
+_aligned = nn.AlignedComparison(FLOATS.shape[-1])
+_NOT_MASKS = (*NOT_TENSORS, MASK.float(), MASK[0], MASK[:, :2])
+
 CALLS = [
+    *(
+        EntryPoint(
+            f"AlignedComparison.{method.__name__}",
+            method,
+            lambda: {"hidden": FLOATS, "first": MASK, "second": ~MASK},
+            {
+                "hidden": (*NOT_TENSORS, FLOATS[0], FLOATS.long()),
+                "first": _NOT_MASKS,
+                "second": _NOT_MASKS,
+            },
+        )
+        for method in (_aligned.forward, _aligned.alignment)
+    ),
     EntryPoint(
         "nn.CachedEncoder",
         nn.CachedEncoder,

@@ -124,6 +124,7 @@ CONSTRUCTORS = [
         {"pool": (None, 3, "first"), "factor": NOT_SIZES, "of_pairs": NOT_FLAGS},
         pool=tasks.first_state,
     ),
+    _make(tasks.AlignedTexts, {"width": NOT_SIZES}, width=4),
     _make(
         tasks.Span,
         {

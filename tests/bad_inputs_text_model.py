@@ -157,6 +157,7 @@ MODELS = [
         checkpoint=(3, 1.5, ["a"], ""),
         on_other_run=NOT_CHOICES,
         progress=NOT_FLAGS,
+        shares_every=(-1, 1.5, "50", True, [50], NAN),
     ),
     _method(
         "predict",

@@ -7,6 +7,8 @@ from typing import Any
 
 import bad_inputs_atlas
 import bad_inputs_data
+import bad_inputs_diagrams
+import bad_inputs_experiments
 import bad_inputs_kinds
 import bad_inputs_models
 import bad_inputs_nn
@@ -21,6 +23,8 @@ from bad_input_cases import EntryPoint, raised_by
 TABLES = (
     bad_inputs_atlas,
     bad_inputs_data,
+    bad_inputs_diagrams,
+    bad_inputs_experiments,
     bad_inputs_kinds,
     bad_inputs_models,
     bad_inputs_nn,

@@ -1,10 +1,14 @@
 """The recorded runs of chapter 04 on tiny data: what they train on and what they measure."""
 
+import math
+
 import pytest
 
 from mtl_utils.data import BytePairTokenizer
-from mtl_utils.experiments import atlas_tasks, joint_measures, three_tasks
+from mtl_utils.experiments import atlas_tasks, joint_bilstm, joint_measures, three_tasks
 from mtl_utils.experiments.atlas_tasks import Labelled, corpus, examples_of, tokenizer
+from mtl_utils.experiments.contenders import Unit
+from mtl_utils.experiments.framework_training import FrameworkJudge, train_framework
 from mtl_utils.models import BiLSTMFramework
 
 ALL = ["tags", "translation", "language"]
@@ -113,3 +117,57 @@ def test_names_are_looked_for_as_the_model_can_write_them():
     lower = BytePairTokenizer.train(["zo\u00eb est partie."], 270, lowercase=True).normalise
     assert joint_measures.names_kept(part, ["zo\u00eb est partie."], lower)["kept"] == 100.0
     assert joint_measures.names_kept(part, ["zora est partie."], lower)["kept"] == 0.0
+
+
+TINY = {
+    **joint_bilstm._settings(40),
+    "max_tokens": 300,
+    "width": 8,
+    "measured": 12,
+    "steps": 4,
+    "validations": 2,
+}
+
+
+def test_a_unit_of_the_framework_trains_its_tasks_and_is_judged_by_them(tmp_path):
+    unit = Unit(("tags", "language"), ("tags",))
+    found = train_framework(TINY, unit, 0, tmp_path, {"tags": 0.5})
+    assert {"train_tags", "train_language", "tags_score"} <= set(found.history)
+    assert "train_translation" not in found.history
+    assert (found.history["judged"] == found.history["tags_score"] / 0.5).all()
+    assert found.metrics.keys() == {"tags"}
+    assert found.scores["tags"] == found.history["tags_score"][found.history["judged"].argmax()]
+    again = train_framework(TINY, unit, 0, tmp_path / "again", {"tags": 0.5})
+    assert again.metrics == found.metrics
+
+
+def test_scores_of_the_framework_are_what_its_measures_say():
+    model = model_of()
+    part = corpus(0)["test"].first(6)
+    scores = joint_measures.framework_scores(model, part)
+    assert scores["tags"] == pytest.approx(joint_measures.measure_tags(model, part)["f1"], abs=0.01)
+    bleu = joint_measures.measure_translation(model, part)["bleu"]
+    assert scores["translation"] == pytest.approx(bleu, abs=0.01)
+    loss = joint_measures.measure_language(model, part)["language_loss"]
+    assert scores["language"] == pytest.approx(100 * math.exp(-loss), rel=1e-3)
+    alone = joint_measures.framework_scores(model_of(["language"]), part)
+    assert alone.keys() == {"language"}
+
+
+def test_a_killed_unit_of_the_framework_goes_on(tmp_path, monkeypatch):
+    whole = train_framework(TINY, Unit(("tags",)), 0, tmp_path / "whole")
+    judge, calls = FrameworkJudge.__call__, []
+
+    def killing(self, model):
+        calls.append(1)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        return judge(self, model)
+
+    monkeypatch.setattr(FrameworkJudge, "__call__", killing)
+    with pytest.raises(KeyboardInterrupt):
+        train_framework(TINY, Unit(("tags",)), 0, tmp_path / "part")
+    resumed = train_framework(TINY, Unit(("tags",)), 0, tmp_path / "part")
+    assert len(calls) == 3
+    assert resumed.metrics == whole.metrics
+    assert resumed.history["train_tags"].tolist() == whole.history["train_tags"].tolist()

@@ -2,10 +2,12 @@
 
 import contextlib
 import multiprocessing
+import os
 import signal
 import sys
 import time
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 import pytest
 import queued_experiments
@@ -368,6 +370,10 @@ def test_a_run_ends_when_its_worker_is_killed(tmp_path):
     while not (begun.exists() and begun.read_text()):
         assert child.poll() is None
         time.sleep(0.05)
+    assert os.getpriority(os.PRIO_PROCESS, child.popen.pid) == os.nice(0) + 1
+    group = Path(f"/proc/{child.popen.pid}/autogroup")
+    if group.exists() and os.access(group, os.W_OK):
+        assert group.read_text().endswith("nice 1\n")
     child.popen.stdin.close()  # which is what the system does when this process is killed
     assert child.popen.wait(HANG_SECONDS) == 128 + signal.SIGTERM
     give_up(claim(workspace_of(tmp_path, "waits", run.config, 0)))

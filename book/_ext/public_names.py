@@ -16,6 +16,7 @@ from sphinx.pycode import ModuleAnalyzer
 ROOMS = (
     "atlas",
     "plots",
+    "diagrams",
     "corpora",
     "data",
     "nn",

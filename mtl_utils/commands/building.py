@@ -15,7 +15,8 @@ from mtl_utils import corpora
 from mtl_utils.arguments import nearest
 from mtl_utils.commands.keys import choice
 from mtl_utils.commands.messages import Refused, located
-from mtl_utils.commands.run_file import ENCODERS, KINDS, RunFile, TaskTable
+from mtl_utils.commands.own_kinds import is_own, kind_of
+from mtl_utils.commands.run_file import ENCODERS, RunFile, TaskTable
 from mtl_utils.data import BytePairTokenizer, PretrainedTokenizer, Tokenizer
 from mtl_utils.data.class_labels import cells_of
 from mtl_utils.models import TextModel
@@ -34,6 +35,7 @@ from mtl_utils.sharing import (
 )
 from mtl_utils.tasks import (
     TAG_SCHEMES,
+    Classification,
     LanguageModeling,
     MaskedLanguageModeling,
     Regression,
@@ -139,7 +141,7 @@ def _completed(
             settings["labels"] = _labels(name, table, splits)
     if settings.get("mask", "") is None:
         settings["mask"] = _mask_of(tokenizer)
-    if settings.get("pooling", "") is None:
+    if settings.get("pooling", "") is None and not is_own(table.kind):
         first = _first_speaks(file.encoder["kind"], encoder, tokenizer)
         pair = len(table.columns) > 1
         settings["pooling"] = "first" if first else "compare" if pair else "mean"
@@ -147,7 +149,7 @@ def _completed(
 
 
 def _check_columns(where: str, table: TaskTable, there: Sequence[str]) -> None:
-    kind = KINDS[table.kind]
+    kind = kind_of(table.kind)
     for field in [*kind.input_fields, *([kind.label_field] if kind.label_field else [])]:
         given = table.settings[field]
         for column in [given] if isinstance(given, str) else given:
@@ -160,11 +162,13 @@ def _check_columns(where: str, table: TaskTable, there: Sequence[str]) -> None:
 
 def _labels(name: str, table: TaskTable, splits: datasets.DatasetDict) -> tuple[str, ...]:
     """Return the labels that were given; or those of the column, in whatever split they are."""
-    column = table.settings[str(KINDS[table.kind].label_field)]
+    column = table.settings[str(kind_of(table.kind).label_field)]
     given = table.settings["labels"]
     if given is not None:
         return tuple(given)
     there = {split: rows for split, rows in splits.items() if column in rows.column_names}
+    if issubclass(kind_of(table.kind), Classification):
+        there = {split: _numbers_as_texts(rows, column) for split, rows in there.items()}
     try:
         names = corpora.label_names_of(there, column)
         learnt = corpora.label_names_of({"train": there["train"]}, column)
@@ -181,6 +185,18 @@ def _labels(name: str, table: TaskTable, splits: datasets.DatasetDict) -> tuple[
     return names
 
 
+def _numbers_as_texts(rows: datasets.Dataset, column: str) -> datasets.Dataset:
+    """Return rows whose whole numbers are the names of their labels; -1 may be a missing one."""
+    dtype = getattr(rows.features[column], "dtype", "")
+    plain = not isinstance(rows.features[column], datasets.ClassLabel)
+    if not (plain and dtype.startswith(("int", "uint"))):
+        return rows
+    numbers = rows.select_columns([column])
+    if any(number is not None and number < 0 for number in cells_of(numbers[column])):
+        return rows
+    return numbers.cast_column(column, datasets.Value("string"))
+
+
 def _first_speaks(kind: str, encoder: Encoder, tokenizer: Tokenizer) -> bool:
     """Whether the first token has seen the whole text, as ``[CLS]`` has."""
     if kind in ("bilstm", "lstm"):
@@ -191,7 +207,7 @@ def _first_speaks(kind: str, encoder: Encoder, tokenizer: Tokenizer) -> bool:
 def _task(
     name: str, table: TaskTable, train: datasets.Dataset, tokenizer: Tokenizer, file: RunFile
 ) -> TextTask:
-    kind, settings = KINDS[table.kind], dict(table.settings)
+    kind, settings = kind_of(table.kind), dict(table.settings)
     values = [settings[key] for key in ("mean", "spread") if key in settings]
     settings = {k: v for k, v in settings.items() if not (k in ("mean", "spread") and v is None)}
     with located(f"[tasks.{name}]"):

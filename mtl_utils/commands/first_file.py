@@ -18,7 +18,10 @@ from mtl_utils.commands.using import format_given
 from mtl_utils.files import whole_file
 
 _MOST_LABELS = 500
-_LABEL = re.compile(r"(.*_)?(labels?|tags?|intents?|topics?|class|category|upos|emotions?)", re.I)
+_MOST_CLASSES = 20  # of whole numbers, which are more often amounts
+_LABEL = re.compile(
+    r"(.*_)?(labels?|tags?|intents?|topics?|class|category|upos|emotions?)|(is|has)_.*", re.I
+)
 _NUMBER = re.compile(r"(.*_)?(scores?|values?|ratings?|stars|similarity|relatedness.*)", re.I)
 _TEXTS = ("text", "sentence", "utterance", "question", "content", "tokens", "words")
 _PAIRS = (
@@ -112,7 +115,8 @@ def first_file(
         kinds = {name: str(feature) for name, feature in rows.features.items()}
         raise Refused(
             f"Nothing in {data} looks like a column of labels beside texts: {kinds!s:.300}. Write "
-            "a table [tasks.NAME] with kind, data and the names of the columns"
+            "a table [tasks.NAME] with kind, data and the names of the columns, such as kind = "
+            "'classification', text = '...', label = '...'"
         )
     counts = ", ".join(f"{split} {len(part):,}" for split, part in splits.items())
     lines = [
@@ -150,6 +154,9 @@ def _tasks(splits: datasets.DatasetDict, rows: datasets.Dataset) -> dict[str, di
     words = next((n for n in ("tokens", "words") if _kind(rows, n) == "texts"), None)
     texts = _texts(rows)
     pair = next((p for p in _PAIRS if all(n in rows.column_names for n in p)), None)
+    if not texts and pair is None:
+        free = _free_texts(splits, rows)
+        texts, pair = (free, None) if len(free) == 1 else ([], (free[0], free[1]) if free else None)
     read = {"texts": list(pair)} if pair else {"text": texts[0]} if texts else None
     found: dict[str, dict[str, Any]] = {}
     for column in rows.column_names:
@@ -171,6 +178,8 @@ def _tasks(splits: datasets.DatasetDict, rows: datasets.Dataset) -> dict[str, di
             found[column] = {"kind": kind_of, **read, "label": column}
         elif kind == "texts" and not pair and _is_label(splits, rows, column):
             found[column] = {"kind": "multi_label", **read, "labels_column": column}
+        elif kind == "number" and _counts_classes(rows, column):
+            found[column] = {"kind": "pair" if pair else "classification", **read, "label": column}
         elif kind == "number" and (_NUMBER.fullmatch(column) or _LABEL.fullmatch(column)):
             several = list(pair) if pair else [texts[0]]
             found[column] = {"kind": "regression", "texts": several, "value": column}
@@ -180,6 +189,28 @@ def _tasks(splits: datasets.DatasetDict, rows: datasets.Dataset) -> dict[str, di
 def _texts(rows: datasets.Dataset) -> list[str]:
     """Return the columns that texts may stand in, the likeliest first."""
     return [name for name in _TEXTS if _kind(rows, name) in ("text", "texts")]
+
+
+def _free_texts(splits: Mapping[str, datasets.Dataset], rows: datasets.Dataset) -> list[str]:
+    """Return the columns of texts that are no labels: one or two, or else none is sure."""
+    found = [
+        name
+        for name in rows.column_names
+        if _kind(rows, name) == "text"
+        and not isinstance(rows.features[name], datasets.ClassLabel)
+        and not _is_label(splits, rows, name)
+        and any(" " in text for text in rows[:100][name] if text)
+    ]
+    return found if len(found) <= 2 else []
+
+
+def _counts_classes(rows: datasets.Dataset, column: str) -> bool:
+    """Whether a column of whole numbers looks like one of classes, and not of amounts."""
+    if _NUMBER.fullmatch(column) or not rows.features[column].dtype.startswith(("int", "uint")):
+        return False
+    values = set(rows.with_format("arrow")[:][column].unique().to_pylist()) - {None}
+    few = 2 <= len(values) <= min(_MOST_CLASSES, max(2, len(rows) // 10))
+    return few and min(values) >= 0 and _LABEL.fullmatch(column) is not None
 
 
 def _kind(rows: datasets.Dataset, column: str) -> str | None:

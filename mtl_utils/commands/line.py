@@ -74,7 +74,13 @@ def _parser() -> argparse.ArgumentParser:
     )
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
 
-    train = commands.add_parser("train", help="train what a file says", description=_TRAIN)
+    # Words first: options that take several names would take them too.
+    train = commands.add_parser(
+        "train",
+        help="train what a file says",
+        description=_TRAIN,
+        usage="%(prog)s file [options]",
+    )
     train.add_argument("file", type=Path, help="the file, such as run.toml")
     train.add_argument("--output", type=Path, help="another folder for the run")
     train.add_argument("--force", action="store_true", help="replace another run in the folder")
@@ -89,14 +95,21 @@ def _parser() -> argparse.ArgumentParser:
     )
     train.set_defaults(run=_train)
 
-    evaluate = commands.add_parser("evaluate", help="measure a trained model on data")
+    evaluate = commands.add_parser(
+        "evaluate", help="measure a trained model on data", usage="%(prog)s folder data [options]"
+    )
     _add_model_and(evaluate, "data", "a registered name, a folder or a file with labels")
     evaluate.add_argument("--config", help="configuration of the data set")
     evaluate.add_argument("--split", help="which split (default: test, or the only one)")
     evaluate.add_argument("--json", action="store_true", help="print JSON")
     evaluate.set_defaults(run=_evaluate)
 
-    predict = commands.add_parser("predict", help="label texts", description=_PREDICT)
+    predict = commands.add_parser(
+        "predict",
+        help="label texts",
+        description=_PREDICT,
+        usage="%(prog)s folder file [options]",
+    )
     _add_model_and(predict, "file", "texts, one a line, or a file like the training data; or -")
     predict.add_argument("--output", type=Path, help="file to write (default: standard output)")
     predict.add_argument("--raw", action="store_true", help="read FILE as one text a line")
@@ -127,6 +140,13 @@ def _add_model_and(parser: argparse.ArgumentParser, name: str, what: str) -> Non
     parser.add_argument(name, help=what)
     parser.add_argument("--task", nargs="+", metavar="NAME", help="these tasks alone")
     parser.add_argument("--format", help=_FORMAT)
+    parser.add_argument(
+        "--own",
+        nargs="+",
+        default=[],
+        metavar="FILE.py:CLASS",
+        help="classes of kinds of tasks of your own, whose files are run",
+    )
 
 
 # What a command needs is imported when it runs, so that --help comes at once.

@@ -9,35 +9,13 @@ from typing import Any, Literal
 
 from mtl_utils.commands.keys import Key, choice, keys_of, read_table
 from mtl_utils.commands.messages import located
+from mtl_utils.commands.own_kinds import KINDS, is_own, kind_of
 from mtl_utils.commands.toml_files import read_toml
 from mtl_utils.nn import BiLSTMEncoder, LSTMEncoder, PretrainedEncoder, TransformerEncoder
 from mtl_utils.objectives import FixedWeights
 from mtl_utils.sharing import SharedPrivate
-from mtl_utils.tasks import (
-    TAG_SCHEMES,
-    Classification,
-    LanguageModeling,
-    MaskedLanguageModeling,
-    MultiLabel,
-    PairClassification,
-    Regression,
-    Tagging,
-    TextTask,
-    Translation,
-)
+from mtl_utils.tasks import TAG_SCHEMES, MaskedLanguageModeling
 from mtl_utils.training import TrainerConfig
-
-KINDS: dict[str, type[TextTask]] = {
-    "classification": Classification,
-    "pair": PairClassification,
-    "multi_label": MultiLabel,
-    "regression": Regression,
-    "tagging": Tagging,
-    "translation": Translation,
-    "language_modeling": LanguageModeling,
-    "masked_language_modeling": MaskedLanguageModeling,
-}
-"""Classes of tasks by their names in a file."""
 
 ENCODERS: dict[str, type] = {
     "bilstm": BiLSTMEncoder,
@@ -132,7 +110,7 @@ class TaskTable:
     @property
     def columns(self) -> list[str]:
         """Names of the columns of its texts."""
-        given = [self.settings[field] for field in KINDS[self.kind].input_fields]
+        given = [self.settings[field] for field in kind_of(self.kind).input_fields]
         return [name for one in given for name in ([one] if isinstance(one, str) else one)]
 
     @property
@@ -254,14 +232,19 @@ def task_keys(kind: str) -> dict[str, Key]:
     Args:
         kind: Name of the kind.
     """
-    keys = keys_of(KINDS[kind], _MADE)
+    described = kind_of(kind)
+    keys = keys_of(described, _MADE)
+    if is_own(kind):
+        if "labels" in keys:
+            keys["labels"] = Key(tuple[str, ...] | None, None)
+        return keys
     from_data = {"labels": tuple[str, ...], "pooling": str, "mean": float, "spread": float}
     for name, type_ in from_data.items():
         if name in keys:
             keys[name] = Key(type_ | None, None)
     if "scheme" in keys:
         keys["scheme"] = Key(str, "auto")
-    if issubclass(KINDS[kind], MaskedLanguageModeling):
+    if issubclass(described, MaskedLanguageModeling):
         keys["mask"] = Key(str | None, None)
     return keys
 
@@ -269,8 +252,16 @@ def task_keys(kind: str) -> dict[str, Key]:
 def _task(name: str, table: Any, base: Path) -> TaskTable:
     where = f"[tasks.{name}]"
     if not isinstance(table, Mapping) or "kind" not in table:
-        raise KeyError(f"{where} needs the key 'kind', one of: {', '.join(KINDS)}")
-    kind = choice(table["kind"], KINDS, f"{where}: kind")
+        raise KeyError(
+            f"{where} needs the key 'kind', one of: {', '.join(KINDS)}; or FILE.py:CLASS, a class "
+            "of your own"
+        )
+    kind = table["kind"]
+    if isinstance(kind, str) and is_own(kind):
+        kind = str(base / Path(kind).expanduser())
+    else:
+        kind = choice(kind, KINDS, f"{where}: kind")
+    table = {**table, "kind": kind}
     values = read_table(table, {"kind": Key(str), **_OF_DATA, **task_keys(kind)}, where)
     if "scheme" in values:
         values["scheme"] = choice(values["scheme"].lower(), SCHEMES, f"{where}: scheme")

@@ -6,6 +6,7 @@ import argparse
 import contextlib
 import io
 import json
+import re
 import sys
 import tempfile
 import tomllib
@@ -30,7 +31,8 @@ from mtl_utils.commands.data_files import (
 )
 from mtl_utils.commands.keys import choice
 from mtl_utils.commands.messages import Refused
-from mtl_utils.commands.toml_files import read_toml
+from mtl_utils.commands.own_kinds import is_own, kind_of
+from mtl_utils.commands.toml_files import read_toml, toml_value
 from mtl_utils.data import split_words
 from mtl_utils.files import whole_file
 from mtl_utils.models import TextModel
@@ -53,7 +55,7 @@ def evaluate(options: argparse.Namespace) -> str:
         ValueError: If there is no model, or nothing in the data that it could be measured on.
         KeyError: If a task or a split is not known.
     """
-    model = _load(options.folder)
+    model = _load(options.folder, options.own)
     asked = _asked(model, options.task)
     made = _format(options, list(asked), options.data)
     schemes = {
@@ -101,9 +103,9 @@ def predict(options: argparse.Namespace) -> None:
     """
     if options.file != "-" and not Path(options.file).expanduser().is_file():
         raise Refused(f"FILE must be a file of texts, or - for standard input, got {options.file}")
-    model = _load(options.folder)
+    model = _load(options.folder, options.own)
     asked = _asked(model, options.task)
-    if options.raw or options.file == "-" or (not options.format and not _is_table(options.file)):
+    if _is_raw(options, list(asked)):
         _write(options.output, _of_lines(model, list(asked), options))
         return
     if options.output is None and options.file.lower().endswith(PARQUET):
@@ -113,10 +115,30 @@ def predict(options: argparse.Namespace) -> None:
     _write(options.output, _of_rows(model, asked, options))
 
 
-def _load(folder: Path) -> TextModel:
+def _is_raw(options: argparse.Namespace, tasks: Sequence[str]) -> bool:
+    """Tell whether a file is one text a line, which its name says unless the command does."""
+    if options.raw or options.file == "-":
+        return True
+    if options.format or _is_table(options.file):
+        return False
+    end = Path(options.file).suffix.lower()
+    for name in tasks:
+        table = _trained(options.folder, name)
+        data = table.get("data", "")
+        files = [data] if isinstance(data, str) else list(data.values())
+        if table.get("format") and end in {Path(file).suffix.lower() for file in files}:
+            raise Refused(
+                f"{options.file} may be one text a line, or like {files[0]}, which {name!r} was "
+                f"trained on with a format of its own: give --raw, or --format "
+                f"'{toml_value(table['format'])}'"
+            )
+    return True
+
+
+def _load(folder: Path, own: Sequence[str]) -> TextModel:
     for place in (folder / training.MODEL, folder):
         if (place / _MODEL_FILE).is_file():
-            model = models.load(place)
+            model = _model_in(place, own)
             if isinstance(model, TextModel):
                 return model
             raise Refused(
@@ -126,6 +148,19 @@ def _load(folder: Path) -> TextModel:
     raise Refused(
         f"There is no model in {folder}: give the folder of a run that `train` has finished"
     )
+
+
+def _model_in(place: Path, own: Sequence[str]) -> Any:
+    """Load a model; files of one's own are run where the command names them, and not otherwise."""
+    for kind in own:
+        if not is_own(kind):
+            raise Refused(f"--own must be FILE.py:CLASS, got {kind}")
+    try:
+        return models.load(place, own=[kind_of(kind) for kind in own])
+    except ValueError as error:
+        if "own=" not in str(error):
+            raise
+        raise Refused(f"{error}; here, --own FILE.py:CLASS") from error
 
 
 def _asked(model: TextModel, names: Sequence[str] | None) -> dict[str, TextTask]:
@@ -258,6 +293,8 @@ def _of_rows(model: TextModel, asked: Mapping[str, TextTask], options: argparse.
         said, scheme = [one[name] for one in found], _scheme(options, name)
         if scheme is not None:
             said = [converted_tags(tags, "iob2", scheme) for tags in said]
+        if _holds_numbers(rows, str(task.labelled_by)):
+            said = as_numbers(said)
         predictions[str(task.labelled_by)] = said
     if file.lower().endswith(PARQUET):
         return _as_parquet(file, rows.features, predictions)
@@ -265,6 +302,23 @@ def _of_rows(model: TextModel, asked: Mapping[str, TextTask], options: argparse.
         path = Path(folder) / "predicted"
         corpora.write(path, file, predictions, format=made)
         return path.read_bytes()
+
+
+def _holds_numbers(rows: datasets.Dataset, column: str) -> bool:
+    """Tell whether whole numbers that are labels stand in a column as numbers."""
+    feature = rows.features.get(column)
+    is_named = isinstance(feature, datasets.ClassLabel)
+    return not is_named and getattr(feature, "dtype", "").startswith(("int", "uint"))
+
+
+def as_numbers(labels: Sequence[str]) -> list[Any]:
+    """Return labels as the whole numbers that they are names of, if all are.
+
+    Args:
+        labels: The labels.
+    """
+    numbers = [int(name) if re.fullmatch(r"-?[0-9]+", str(name)) else None for name in labels]
+    return list(labels) if None in numbers else numbers
 
 
 def _as_parquet(

@@ -92,7 +92,8 @@ def _no_config_message(folder: Path) -> str:
     return (
         f"{folder} holds no parquet files laid out as {_LAYOUT}, no files such as train.csv, "
         "dev.jsonl or test.conllu, and nothing that save_to_disk wrote. Files of other names load "
-        "as load({'train': ..., 'test': ...})."
+        "as load({'train': ..., 'test': ...}); where ends do not tell how to read them, such as in "
+        "train.txt, say it by format."
     )
 
 

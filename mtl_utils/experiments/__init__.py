@@ -14,11 +14,13 @@ from mtl_utils.experiments.contrasts import (
     paired_difference,
     score_table,
 )
+from mtl_utils.experiments.curves import plot_curves
 from mtl_utils.experiments.estimates import Estimate, estimate
 from mtl_utils.experiments.experiment import Experiment, Place
 from mtl_utils.experiments.records import results_folder
 from mtl_utils.experiments.registry import find, registry
 from mtl_utils.experiments.runner import run
+from mtl_utils.experiments.tables import verdicts
 from mtl_utils.experiments.worker import WorkReport
 from mtl_utils.experiments.working import work
 from mtl_utils.experiments.workspaces import workspaces_folder
@@ -37,6 +39,7 @@ __all__ = [
     "load_results",
     "paired_difference",
     "registry",
+    "plot_curves",
     "results_folder",
     "run",
     "score_table",
@@ -44,5 +47,6 @@ __all__ = [
     "student_t_quantile",
     "summary",
     "work",
+    "verdicts",
     "workspaces_folder",
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import os
 import signal
@@ -32,8 +33,7 @@ def main(arguments: Sequence[str]) -> int:
         ValueError: If the experiment has no such configuration any more.
     """
     source, folder, workspace, nice, name, seed, text = arguments
-    if hasattr(os, "nice"):
-        os.nice(int(nice))
+    _give_way(int(nice))
     signal.signal(signal.SIGTERM, _leave)
     threading.Thread(target=_leave_with_parent, daemon=True).start()
     records.commit()  # what is running now, whatever the folder holds when it ends
@@ -43,6 +43,20 @@ def main(arguments: Sequence[str]) -> int:
             done = record_in(Path(workspace), experiment, config, int(seed), Path(folder))
             return KNOWN if done == "known" else 0
     raise ValueError(f"{name} has no configuration {text} any more; start the worker again")
+
+
+def _give_way(nice: int) -> None:
+    """Let other programs go first, also on systems that share time out between sessions.
+
+    There a niceness counts within a session alone, and this process has a session of its own.
+    """
+    if not hasattr(os, "nice"):
+        return
+    os.nice(nice)
+    group = Path("/proc/self/autogroup")
+    if nice and group.exists():
+        with contextlib.suppress(OSError):  # where the kernel does not let us, nothing is lost
+            group.write_text(str(nice))
 
 
 def _listed(source: str) -> Mapping[str, Experiment]:

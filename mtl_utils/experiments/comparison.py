@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from statistics import fmean
 from typing import Any
@@ -47,6 +47,7 @@ class Comparison:
         reference: Name of the contender whose validation scores count as 1; its units have one
             task each.
         doubles: Names of the contenders that are run again; all if ``None``.
+        train: What trains a unit, as :func:`unit_training.train_unit` does.
         tuned_at: By setting another one, near it, whose tuning serves it too; a setting that is
             left out is tuned itself.
         priority: Of its runs in the queue.
@@ -67,6 +68,7 @@ class Comparison:
     contrasts: Mapping[str, tuple[Contrast, ...]]
     reference: str = "separate"
     doubles: tuple[str, ...] | None = None
+    train: Callable[..., Trained] = train_unit
     tuned_at: Mapping[str, str] = field(default_factory=dict)
     priority: int = 0
     minutes: float | None = None
@@ -200,7 +202,7 @@ class Comparison:
         for unit in self._units(config["setting"], contender):
             tried[unit.name] = self._tried(config, unit, place)
             settings = overlaid(config["settings"], tried[unit.name])
-            trained[unit.name] = train_unit(settings, unit, seed, place.workspace, test=False)
+            trained[unit.name] = self.train(settings, unit, seed, place.workspace, test=False)
         return {"tried": tried, **_learning(trained)}
 
     def run(self, config: Config, seed: int, place: Place) -> dict[str, Any]:
@@ -225,7 +227,7 @@ class Comparison:
             settings = _stretched(
                 overlaid(config["settings"], chosen[unit.name]), config.get("times", 1)
             )
-            trained[unit.name] = train_unit(settings, unit, seed, place.workspace, reference)
+            trained[unit.name] = self.train(settings, unit, seed, place.workspace, reference)
         found: dict[str, float] = exact(list(trained.values()))
         for done in trained.values():
             for task, metrics in done.metrics.items():

@@ -74,6 +74,8 @@ class Contender:
 
     def __post_init__(self) -> None:
         check_text("name", self.name)
+        if not self.name:
+            raise ValueError(f"name must not be empty, got {self.name!r}")
         check_choice("grouping", self.grouping, ("together", "apart"))
         check_kind("settings", self.settings, Mapping, "a mapping")
         check_several("trials", self.trials, "settings")

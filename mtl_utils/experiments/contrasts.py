@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from types import NoneType
 
 import pandas as pd
 
@@ -36,9 +37,10 @@ class Contrast:
     metric: str
 
     def __post_init__(self) -> None:
-        check_text("first", self.first)
-        check_text("second", self.second)
-        check_text("metric", self.metric)
+        for argument, name in vars(self).items():
+            check_text(argument, name)
+            if not name:
+                raise ValueError(f"{argument} must be a name, got {name!r}")
         if self.first == self.second:
             raise ValueError(f"first and second must differ, got {self.first!r} twice")
 
@@ -161,7 +163,7 @@ def contrast_table(
 
     Args:
         frame: One row a run, of one setting.
-        contrasts: At most :data:`MOST_CONTRASTS`, all that were named before the table was run.
+        contrasts: At most five, all that were named before the table was run.
         doubled: Runs of twice the steps, with seeds that are in ``frame`` too.
         by: The column that names the contender.
 
@@ -179,7 +181,8 @@ def contrast_table(
     """
     check_several("contrasts", contrasts, "Contrasts")
     if not 0 < len(contrasts) <= MOST_CONTRASTS:
-        raise ValueError(f"contrasts must be 1 to {MOST_CONTRASTS}, got {len(contrasts)}")
+        raise ValueError(f"contrasts must be 1 to {MOST_CONTRASTS}, got {contrasts!r:.200}")
+    check_kind("doubled", doubled, (pd.DataFrame, NoneType), "a DataFrame")
     found = [paired_difference(frame, contrast, by) for contrast in contrasts]
     adjusted = holm([difference.p for difference in found])
     rows = []
@@ -254,7 +257,9 @@ def score_table(
     check_whole("digits", digits, least=0)
     if not metrics:
         raise ValueError(f"metrics must name at least one column, got {metrics!r}")
-    names = [by] if isinstance(by, str) else list(by)
+    names = [by] if isinstance(by, str) else by
+    check_several("by", names, "names of columns", sized=False)
+    names = list(names)
     tables = [summary(frame, names, metric).set_index(names) for metric in metrics]
     texts = {"n": pd.concat([table["n"] for table in tables], axis=1).max(axis=1)}
     for metric, table in zip(metrics, tables, strict=True):

@@ -30,6 +30,28 @@ def tagging_scores(model: BiLSTMFramework, part: Labelled) -> dict[str, float]:
     return model.tasks["tags"].metrics(model.tag(part.words), part.tags)
 
 
+def framework_scores(model: BiLSTMFramework, part: Labelled) -> dict[str, float]:
+    """Give each task of a model a score from 0 to 100.
+
+    Args:
+        model: The model.
+        part: The sentences.
+
+    Returns:
+        ``tags``: strict F1 of entities. ``translation``: BLEU. ``language``: the probability that
+        a token of the text has, the geometric mean over tokens, which is one over perplexity.
+    """
+    scores = {}
+    if "tags" in model.tasks:
+        scores["tags"] = 100 * tagging_scores(model, part)["f1"]
+    if "translation" in model.tasks:
+        written = model.translate(part.words)
+        scores["translation"] = model.translation.metrics(written, part.french)["bleu"]
+    if "language" in model.tasks:
+        scores["language"] = 100 * math.exp(-measure_language(model, part)["language_loss"])
+    return scores
+
+
 def measure_tags(model: BiLSTMFramework, part: Labelled) -> dict[str, Any]:
     """Measure entities: strict micro F1, of all and of each type.
 

@@ -17,7 +17,7 @@ from mtl_utils.experiments.atlas_tasks import NAMES, Labelled, corpus, tokenizer
 from mtl_utils.experiments.crossner_files import ENTITIES, TYPES
 from mtl_utils.experiments.crossner_files import train_and_measure as train_on_files
 from mtl_utils.experiments.experiment import Config, Experiment, Place
-from mtl_utils.experiments.joint_measures import measure_language, tagging_scores
+from mtl_utils.experiments.joint_measures import framework_scores
 from mtl_utils.experiments.text_training import main_scores, train_and_measure
 from mtl_utils.experiments.three_tasks import loader_of
 from mtl_utils.models import BiLSTMFramework, MultiTaskModel
@@ -196,26 +196,6 @@ class BestByMean:
             self.scores = scores
             self.weights = {name: value.clone() for name, value in model.state_dict().items()}
         return {"best_mean": fmean(scores.values())}
-
-
-def framework_scores(model: BiLSTMFramework, part: Labelled) -> dict[str, float]:
-    """Give each of the three tasks a score from 0 to 100.
-
-    Args:
-        model: The model.
-        part: The sentences.
-
-    Returns:
-        ``tags``: strict F1 of entities. ``translation``: BLEU. ``language``: the probability that
-        a token of the text has, the geometric mean over tokens, which is one over perplexity.
-    """
-    bleu = model.translation.metrics(model.translate(part.words), part.french)["bleu"]
-    loss = measure_language(model, part)["language_loss"]
-    return {
-        "tags": 100 * tagging_scores(model, part)["f1"],
-        "translation": bleu,
-        "language": 100 * float(np.exp(-loss)),
-    }
 
 
 def _framework(settings: Config, seed: int) -> dict[str, Any]:

@@ -17,6 +17,7 @@ def registry() -> dict[str, Experiment]:
     from mtl_utils.experiments import (
         atlas_difficulty,
         data_sets,
+        joint_bilstm,
         joint_transformer,
         language_models,
         loss_scales,
@@ -44,6 +45,7 @@ def registry() -> dict[str, Experiment]:
         sharing_families,
         sharing_map,
         loss_scales,
+        joint_bilstm,
         joint_transformer,
         ways_of_sharing,
     )
@@ -52,9 +54,14 @@ def registry() -> dict[str, Experiment]:
 
 def comparisons() -> tuple[Comparison, ...]:
     """Return every comparison, each of which is several experiments."""
-    from mtl_utils.experiments import joint_transformer, sharing_map, ways_of_sharing
+    from mtl_utils.experiments import (
+        joint_bilstm,
+        joint_transformer,
+        sharing_map,
+        ways_of_sharing,
+    )
 
-    modules = (joint_transformer, sharing_map, ways_of_sharing)
+    modules = (joint_bilstm, joint_transformer, sharing_map, ways_of_sharing)
     return tuple(comparison for module in modules for comparison in module.COMPARISONS)
 
 

@@ -216,7 +216,7 @@ def _atlas_sentences(seed: int) -> TextSet:
 def _sentences_of_atlas(size: int, seed: int, relatedness: float | None = None) -> TextSet:
     kinds: dict[str, Kind] = {"topic": Classification, "entities": Tagging}
     columns = {"topic": "topic", "entities": "ner_tags"}
-    knobs = {}
+    knobs: dict[str, float] = {}
     if relatedness is not None:
         kinds, columns = {**kinds, "event": Classification}, {**columns, "event": "event"}
         knobs = {"relatedness": relatedness}
@@ -266,7 +266,10 @@ _MAKERS: Mapping[str, Callable[[int], TextSet]] = {
     "sick": _sick,
     "trec": _trec,
 }
-_SIZES = {"atlas": _atlas_pairs, "atlas_sentences": _sentences_of_atlas}
+_SIZES: Mapping[str, Callable[[int, int], TextSet]] = {
+    "atlas": _atlas_pairs,
+    "atlas_sentences": _sentences_of_atlas,
+}
 _GENERATED = ("atlas", "atlas_large", "atlas_sentences")
 
 

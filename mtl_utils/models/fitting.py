@@ -228,6 +228,7 @@ def trainer_of(
     progress: bool | Literal["lines"],
     callbacks: Sequence[AnyCallback] = (),
     task_metrics: Mapping[str, str] | None = None,
+    shares_every: int | None = 50,
 ) -> Trainer:
     """Return what trains a model; see :meth:`mtl_utils.models.TextModel.fit`.
 
@@ -244,6 +245,7 @@ def trainer_of(
         progress: Whether to show a progress bar, or to print lines.
         callbacks: What is told of steps and epochs.
         task_metrics: By which column each task is judged by itself.
+        shares_every: Steps from one measurement of shares of the gradient to the next.
     """
     groups: list[dict[str, Any]] | None = None
     if head_learning_rate is not None:
@@ -266,6 +268,7 @@ def trainer_of(
         progress=progress,
         callbacks=callbacks,
         task_metrics=task_metrics,
+        shares_every=shares_every,
     )
 
 

@@ -48,7 +48,8 @@ class MultiTaskTransformer(ThreeTaskModel):
 
     ``"classification"`` labels a text from the state of its first token, ``"tags"`` labels each
     word from the state of its first piece, and ``"inference"`` says from the first token of a pair
-    whether a premise entails a hypothesis (Devlin et al., 2019). A :class:`MultiTaskModel` over
+    (Devlin et al., 2019), or from a comparison token by token, whether a premise entails a
+    hypothesis. A :class:`MultiTaskModel` over
     :class:`~mtl_utils.sharing.HardSharing`: called with a batch, or with one a task, it returns
     losses, and :class:`mtl_utils.training.Trainer` can train it; called with token ids, it returns
     the logits of all three tasks.
@@ -69,6 +70,8 @@ class MultiTaskTransformer(ThreeTaskModel):
         token_dropout: Probability of reading a token as unknown while training; see
             :class:`mtl_utils.nn.TokenDropout`.
         crf: Whether to score whole sequences of tags; see :class:`mtl_utils.tasks.Tagging`.
+        pair_pooling: What speaks for a pair: ``"first"``, its first token, or ``"align"``, the two
+            texts compared token by token; see :class:`mtl_utils.tasks.PairClassification`.
         smoothing: Label smoothing of all tasks while training.
         max_length: Number of positions: the longest text or pair, special tokens included.
         positions: ``"sinusoidal"`` or ``"learned"``.
@@ -108,6 +111,7 @@ class MultiTaskTransformer(ThreeTaskModel):
         activation: str = "relu",
         long: str = "error",
         crf: bool = False,
+        pair_pooling: str = "first",
         scale: Scale = DEFAULT_SCALE,
     ) -> None:
         check_sizes(
@@ -140,6 +144,7 @@ class MultiTaskTransformer(ThreeTaskModel):
             _names("tags", tags, "tag", num_entities),
             tokenizer=tokenizer,
             max_length=max_length,
+            pair_pooling=pair_pooling,
             crf=crf,
             smoothing=smoothing,
             dropout=dropout,

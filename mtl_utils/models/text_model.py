@@ -168,6 +168,7 @@ class TextModel(MultiTaskModel):
         progress: bool | Literal["lines"] = True,
         callbacks: Sequence[AnyCallback] = (),
         task_metrics: Mapping[str, str] | None = None,
+        shares_every: int | None = 50,
     ) -> History:
         """Train in place; the model is left with its best weights, in evaluation mode.
 
@@ -189,6 +190,8 @@ class TextModel(MultiTaskModel):
             progress: This and what follows: see :class:`mtl_utils.training.Trainer`.
             callbacks: What is told of steps and epochs, and may end the training.
             task_metrics: By which column each task is stopped by itself.
+            shares_every: Steps from one measurement of the tasks' shares of the gradient to the
+                next; 0 or ``None`` measures none.
 
         Returns:
             One row an epoch; see :meth:`mtl_utils.training.Trainer.fit`.
@@ -219,6 +222,7 @@ class TextModel(MultiTaskModel):
             progress=progress,
             callbacks=callbacks,
             task_metrics=task_metrics,
+            shares_every=shares_every,
         )
         return trainer.fit(batches, measured)
 

@@ -84,9 +84,8 @@ def loss_of(head: Head, hidden: Tensor, batch: Batch) -> Tensor:
         ValueError: If the loss is no scalar, or the labels do not fit.
         TypeError: If the loss is no tensor.
     """
-    outputs = head(hidden, batch)
     try:
-        loss = head.loss(outputs, batch)
+        loss = head.loss_of_states(hidden, batch)
     except ValueError as error:
         if repr(head.task) in str(error):
             raise

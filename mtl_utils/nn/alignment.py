@@ -58,14 +58,7 @@ class AlignedComparison(torch_nn.Module):
             TypeError: If the states are no floating-point tensor, or a mask is not boolean.
             ValueError: If shapes do not fit.
         """
-        check_tensor("hidden", hidden, "[B, T, D]", "floating-point")
-        for name, mask in (("first", first), ("second", second)):
-            check_mask(mask, name)
-            if mask.shape != hidden.shape[:2] or hidden.shape[2] != self.width:
-                raise ValueError(
-                    f"Expected hidden [B, T, {self.width}] and {name} [B, T], got "
-                    f"{list(hidden.shape)} and {list(mask.shape)}"
-                )
+        self._check(hidden, first, second)
         hidden = hidden.masked_fill(~(first | second).unsqueeze(-1), 0.0)
         aligned = self.alignment(hidden, first, second) @ hidden
         compared = torch.cat([hidden, aligned, (hidden - aligned).abs(), hidden * aligned], dim=-1)
@@ -85,8 +78,23 @@ class AlignedComparison(torch_nn.Module):
 
         Returns:
             ``[B, T, T]``; rows sum to 1, those of tokens without another text and of padding to 0.
+
+        Raises:
+            TypeError: As :meth:`forward`.
+            ValueError: As :meth:`forward`.
         """
+        self._check(hidden, first, second)
         matched = self.match(hidden)
         scores = matched @ matched.transpose(1, 2) / math.sqrt(self.width)
         other = first.unsqueeze(2) & second.unsqueeze(1)
         return masked_softmax(scores, other | other.transpose(1, 2))
+
+    def _check(self, hidden: Tensor, first: Tensor, second: Tensor) -> None:
+        check_tensor("hidden", hidden, "[B, T, D]", "floating-point")
+        for name, mask in (("first", first), ("second", second)):
+            check_mask(mask, name)
+            if mask.shape != hidden.shape[:2] or hidden.shape[2] != self.width:
+                raise ValueError(
+                    f"Expected hidden [B, T, {self.width}] and {name} [B, T], got "
+                    f"{list(hidden.shape)} and {list(mask.shape)}"
+                )

@@ -17,6 +17,7 @@ from mtl_utils.arguments import (
 )
 from mtl_utils.data.batch import MISSING_LABEL
 from mtl_utils.nn.attention import AdditiveAttention, UniformAttention
+from mtl_utils.nn.dropout import Dropout
 from mtl_utils.nn.masks import check_mask
 from mtl_utils.nn.rebuilding import Rebuildable
 from mtl_utils.nn.recurrent import check_ids, remember_by_default
@@ -108,6 +109,19 @@ class Decoder(Rebuildable):
         """
         raise NotImplementedError
 
+    def read(self, input_ids: Tensor, state: Any) -> tuple[Tensor, Any]:
+        """Read target tokens; everything but the output layer, and nothing to look at.
+
+        Args:
+            input_ids: Target tokens ``[B, U]``, the first of all ``<bos>``.
+            state: From :meth:`start`, or what the call before returned.
+
+        Returns:
+            Hidden states ``[B, U, E]``, and the state after the last token.
+        """
+        decoded = self.decode(input_ids, state)
+        return decoded.hidden, decoded.state
+
     def forward(self, input_ids: Tensor, state: Any) -> tuple[Tensor, Any]:
         """Score the next token after every prefix.
 
@@ -118,8 +132,13 @@ class Decoder(Rebuildable):
         Returns:
             Logits ``[B, U, V]``, those at position u from tokens up to u alone; and the state after
             the last token.
+
+        Raises:
+            ValueError: If an id is outside the vocabulary, or the text is longer than there are
+                positions.
         """
-        raise NotImplementedError
+        hidden, state = self.read(input_ids, state)
+        return self.output(hidden), state
 
 
 class AttentionDecoder(Decoder):
@@ -173,7 +192,7 @@ class AttentionDecoder(Decoder):
         self.vocab_size, self.width = vocab_size, width
         self.embedding_scale = embedding_width**0.5
         self.embedding = torch_nn.Embedding(vocab_size, embedding_width)
-        self.dropout = torch_nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         self.bridge = torch_nn.Linear(memory_width, 4 * width)
         self.lower = torch_nn.LSTM(embedding_width, width, batch_first=True)
         self.attention: AdditiveAttention | UniformAttention = UniformAttention()
@@ -229,20 +248,6 @@ class AttentionDecoder(Decoder):
         everything = self.dropout(torch.cat([written, context, embedded], dim=-1))
         hidden = self.readout(everything)  # [B, U, E]
         return Decoded(hidden, weights, state._replace(lower=lower, upper=upper))
-
-    def forward(self, input_ids: Tensor, state: DecoderState) -> tuple[Tensor, DecoderState]:
-        """Score the next token after every prefix.
-
-        Args:
-            input_ids: Target tokens ``[B, U]``, the first of all ``<bos>``.
-            state: From :meth:`start`, or what the call before returned.
-
-        Returns:
-            Logits ``[B, U, V]``, those at position u from tokens up to u alone; and the state after
-            the last token.
-        """
-        decoded = self.decode(input_ids, state)
-        return self.output(decoded.hidden), decoded.state
 
 
 def run_lstm(lstm: torch_nn.LSTM, inputs: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:

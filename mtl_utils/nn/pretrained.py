@@ -29,7 +29,7 @@ from mtl_utils.nn.pretrained_layers import (
     with_layers,
 )
 from mtl_utils.nn.pretrained_nature import nature_of
-from mtl_utils.nn.pretrained_reading import make_steady, read_model
+from mtl_utils.nn.pretrained_reading import make_light, make_steady, read_model
 from mtl_utils.nn.rebuilding import Recipe, note_cut
 from mtl_utils.nn.recurrent import check_ids
 
@@ -92,6 +92,7 @@ class PretrainedEncoder(Encoder):
         make_steady(model)
         self.model: Any = model
         self.vocab_size = _vocab_size(model)
+        make_light(model)
         self.max_length = _max_length(model)
         self.num_segments = _num_segments(model)
         self.layers_above = 0

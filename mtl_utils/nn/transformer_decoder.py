@@ -183,9 +183,9 @@ class TransformerDecoder(Decoder):
         activation_dropout: For the hidden layer another probability than ``dropout``.
         embedding: Token embeddings to share with an encoder; new ones if ``None``. They should
             have variance 1 / D, as those of :class:`TransformerEncoder` do.
-        output: Whether to have an output layer. Without one, :meth:`forward` returns hidden states,
-            as :class:`mtl_utils.sharing.SharedDecoder` reads them, and the last normalisation
-            starts with a gain of 1.
+        output: Whether to have an output layer. Without one, calling it returns hidden states, as
+            :class:`mtl_utils.sharing.SharedDecoder` reads them, and the last normalisation starts
+            with a gain of 1.
 
     Raises:
         ValueError: If a size is below 1, H does not divide D, a probability is outside [0, 1), the
@@ -325,26 +325,6 @@ class TransformerDecoder(Decoder):
         hidden, after = self.read(input_ids, state)
         weights = self.attention_weights(input_ids, state).source
         return Decoded(hidden, weights.mean(dim=(1, 2)), after)
-
-    def forward(
-        self, input_ids: Tensor, state: TransformerState
-    ) -> tuple[Tensor, TransformerState]:
-        """Score the next token after every prefix.
-
-        Args:
-            input_ids: Target tokens ``[B, U]``, the first of all ``<bos>``.
-            state: From :meth:`start`, or what the call before returned.
-
-        Returns:
-            Logits ``[B, U, V]``, those at position u from tokens up to u alone; without an output
-            layer hidden states ``[B, U, D]``. And the state after the last token.
-
-        Raises:
-            ValueError: If an id is outside the vocabulary, or the text is longer than there are
-                positions.
-        """
-        hidden, state = self.read(input_ids, state)
-        return self.output(hidden), state
 
     def read(self, input_ids: Tensor, state: TransformerState) -> tuple[Tensor, TransformerState]:
         """Read target tokens; everything but the output layer.

@@ -60,6 +60,21 @@ class Head(torch_nn.Module):
         """
         raise self._undefined("loss(outputs, batch)")
 
+    def loss_of_states(self, hidden: Tensor, batch: Batch) -> Tensor:
+        """Return the loss of a batch from what the head reads, for training.
+
+        It is ``loss(self(hidden, batch), batch)``; heads with many outputs may do without all of
+        these at a time.
+
+        Args:
+            hidden: Hidden states ``[B, T, D]``.
+            batch: What they were computed from, with its labels.
+
+        Returns:
+            A scalar; exactly 0, with zero gradient, where nothing is counted.
+        """
+        return self.loss(self(hidden, batch), batch)
+
     def predict(self, hidden: Tensor, batch: Batch) -> list[Any]:
         """Predict, one entry a row of the batch.
 

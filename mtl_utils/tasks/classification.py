@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from torch import Tensor
 from torch import nn as torch_nn
@@ -16,7 +16,12 @@ from mtl_utils.data.class_labels import labels_by_name
 from mtl_utils.data.encoded_text import EncodedText
 from mtl_utils.objectives.losses import check_smoothing
 from mtl_utils.objectives.scales import DEFAULT_SCALE, Scale, check_scale, scaled_loss
-from mtl_utils.tasks.label_names import check_labels, label_ids, label_names
+from mtl_utils.tasks.label_names import (
+    check_labels,
+    label_ids,
+    label_names,
+    numbers_by_name,
+)
 from mtl_utils.tasks.label_weights import check_weights
 from mtl_utils.tasks.labelled_head import LabelledHead
 from mtl_utils.tasks.pooling import PAIR_POOLINGS, TEXT_POOLINGS, Pooling
@@ -82,6 +87,17 @@ class Classification(TextTask):
         if self.class_weights is not None:
             object.__setattr__(self, "class_weights", dict(self.class_weights))
         check_columns(text=self.text, label=self.label)
+
+    def reference(self, row: Row) -> Any:
+        """Return the label of a row; see :meth:`TextTask.reference`.
+
+        Args:
+            row: The row.
+
+        Returns:
+            The cell; where all labels are whole numbers, the name that such a number is written as.
+        """
+        return numbers_by_name(self.labels, super().reference(row))
 
     def target(self, row: Row, encoded: EncodedText) -> int | None:
         """Return the id of the label of a row; see :meth:`TextTask.target`.

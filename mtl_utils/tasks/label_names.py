@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from operator import index
@@ -102,6 +103,40 @@ def _label_id(
         f"{number} is not the id of a label of {task!r}, which are 0 to {len(labels) - 1}; it is "
         f"in {name}." + (f" {_HOW_TO_LEAVE_OUT}" if number < 0 else "")
     )
+
+
+def numbers_by_name(labels: Sequence[str], cell: Any) -> Any:
+    """Return whole numbers of a row as names, where all labels are whole numbers.
+
+    Stars from 1 to 5 are the names of five labels and not their ids, which begin at 0.
+
+    Args:
+        labels: Names of the labels, in the order of their ids.
+        cell: A label of a row, or a sequence of them.
+
+    Returns:
+        The same, with the names that whole numbers are written as. Where other labels have words
+        for names, or each has its own id, numbers stay ids.
+    """
+    if not labels or isinstance(cell, str) or not _numbers_are_names(tuple(labels)):
+        return cell
+    return _by_name(labels, cell)
+
+
+def _by_name(labels: Sequence[str], cell: Any) -> Any:
+    if isinstance(cell, list | tuple) or getattr(cell, "ndim", 0) > 0:
+        return [_by_name(labels, label) for label in cell]
+    if isinstance(cell, bool) or not hasattr(cell, "__index__"):
+        return cell
+    name = str(index(cell))
+    # A negative number that is no label is most often a missing one: there is a message for it.
+    return name if name in labels or index(cell) >= 0 else cell
+
+
+@lru_cache
+def _numbers_are_names(labels: tuple[str, ...]) -> bool:
+    whole = all(isinstance(n, str) and re.fullmatch("0|-?[1-9][0-9]*", n) for n in labels)
+    return whole and labels != tuple(map(str, range(len(labels))))
 
 
 def label_names(

@@ -14,7 +14,7 @@ from mtl_utils.arguments import check_names, check_number
 from mtl_utils.data.batch import MISSING_LABEL
 from mtl_utils.data.class_labels import labels_by_name
 from mtl_utils.data.missing import is_missing
-from mtl_utils.tasks.label_names import check_labels, label_ids
+from mtl_utils.tasks.label_names import check_labels, label_ids, numbers_by_name
 
 
 def balanced_weights(labels: Sequence[str], column: Iterable[Any]) -> dict[str, float]:
@@ -26,8 +26,9 @@ def balanced_weights(labels: Sequence[str], column: Iterable[Any]) -> dict[str, 
 
     Args:
         labels: Names of the labels, in the order of their ids.
-        column: Labels of the training data, as names or as ids, or for tags a sequence of them for
-            each text; where one is missing (``None`` or -100), it is not counted.
+        column: Labels of the training data, as names or as ids, as a task takes those of a row, or
+            for tags a sequence of them for each text; where one is missing (``None`` or -100), it
+            is not counted.
 
     Returns:
         A weight by name, for labels that occur; the mean over all that occurs is 1.
@@ -43,6 +44,7 @@ def balanced_weights(labels: Sequence[str], column: Iterable[Any]) -> dict[str, 
     if any(several) and not all(several):
         raise TypeError(f"column has labels and sequences of labels: {rows!r:.80}")
     flat = list(chain.from_iterable(rows)) if any(several) else rows
+    flat = numbers_by_name(labels, flat)
     ids = label_ids("column", labels, flat, missing=True, name="column")
     counts = Counter(number for number in ids if number != MISSING_LABEL)
     if not counts:

@@ -16,6 +16,7 @@ from mtl_utils.data.batch import MISSING_LABEL, Batch
 from mtl_utils.data.encoded_text import EncodedText
 from mtl_utils.data.vocabulary import checked_ids
 from mtl_utils.objectives.losses import check_smoothing
+from mtl_utils.objectives.projection import computes_as, projected_loss
 from mtl_utils.objectives.scales import DEFAULT_SCALE, Scale, check_scale, scaled_loss
 from mtl_utils.tasks.base import Head
 from mtl_utils.tasks.text_task import Row, TextTask, check_columns
@@ -196,6 +197,19 @@ class LanguageModelingHead(Head):
         """
         smoothing = self.smoothing if self.training else 0.0
         return scaled_loss(outputs, batch.labels[self.task], self.scale, smoothing)
+
+    def loss_of_states(self, hidden: Tensor, batch: Batch) -> Tensor:
+        """Return the same loss without holding all logits; see :meth:`Head.loss_of_states`.
+
+        Args:
+            hidden: Causal states ``[B, T, D]``.
+            batch: Holds the next tokens ``[B, T]``.
+        """
+        if not computes_as(self, LanguageModelingHead, "forward", "loss"):
+            return super().loss_of_states(hidden, batch)
+        smoothing = self.smoothing if self.training else 0.0
+        labels = batch.labels[self.task]
+        return projected_loss(hidden, self.output, labels, self.scale, smoothing)
 
     def predict(self, hidden: Tensor, batch: Batch) -> list[list[float]]:
         """Return the log-probability of each token after the first.

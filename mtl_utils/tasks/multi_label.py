@@ -27,7 +27,7 @@ from mtl_utils.data.class_labels import labels_by_name
 from mtl_utils.data.encoded_text import EncodedText
 from mtl_utils.data.missing import is_missing
 from mtl_utils.objectives.scales import DEFAULT_SCALE, Scale, check_scale, scaled_mean
-from mtl_utils.tasks.label_names import check_labels, label_ids
+from mtl_utils.tasks.label_names import check_labels, label_ids, numbers_by_name
 from mtl_utils.tasks.label_sets import checked_labels, checked_vector, set_scores
 from mtl_utils.tasks.label_weights import check_weights, weight_tensor
 from mtl_utils.tasks.labelled_head import LabelledHead
@@ -114,6 +114,19 @@ class MultiLabel(TextTask):
         for number in ids:
             vector[number] = 1
         return vector
+
+    def reference(self, row: Row) -> Any:
+        """Return the labels of a row; see :meth:`TextTask.reference`.
+
+        Args:
+            row: A row, by column.
+
+        Returns:
+            The cell; where all labels are whole numbers, the names that such numbers are written
+            as, unless the cell has a 0 or 1 for each label.
+        """
+        cell = super().reference(row)
+        return cell if self.vector else numbers_by_name(self.labels, cell)
 
     def target(self, row: Row, encoded: EncodedText) -> list[int] | None:
         """Return a 0 or 1 for each label, as the row says.

@@ -140,6 +140,10 @@ class AlignedTexts(torch_nn.Module):
 
     Args:
         width: Size of the hidden states, D.
+
+    Raises:
+        TypeError: If it is no whole number.
+        ValueError: If it is below 1.
     """
 
     def __init__(self, width: int) -> None:

@@ -13,6 +13,7 @@ from mtl_utils.data.encoded_text import EncodedText
 from mtl_utils.data.examples import Example
 from mtl_utils.data.loading import Loader
 from mtl_utils.data.missing import is_missing
+from mtl_utils.tasks.label_names import numbers_by_name
 
 Text = str | Sequence[str]
 """A string, or a sentence as a sequence of words."""
@@ -204,6 +205,18 @@ class WordTask(TextTask):
     reads_words = True
     input_fields = ("tokens",)
     label_field = "tags"
+
+    def reference(self, row: Row) -> Any:
+        """Return the labels of a row; see :meth:`TextTask.reference`.
+
+        Args:
+            row: The row.
+
+        Returns:
+            The cell; where all labels of the task are whole numbers, the names that such numbers
+            are written as.
+        """
+        return numbers_by_name(getattr(self, "labels", ()), super().reference(row))
 
     def ids_of(self, tags: Sequence[str | int | None]) -> list[int]:
         """Turn the labels of a text into ids.

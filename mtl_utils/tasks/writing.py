@@ -19,6 +19,7 @@ from mtl_utils.data.tokenization import Tokenizer
 from mtl_utils.nn.decoder import AttentionDecoder, Decoder, shift_right
 from mtl_utils.nn.decoding import Step
 from mtl_utils.nn.search import Hypothesis, beam_search, greedy_search
+from mtl_utils.objectives.projection import computes_as, projected_loss
 from mtl_utils.objectives.scales import Scale, scaled_loss
 from mtl_utils.tasks.base import Head
 from mtl_utils.tasks.text_task import Row, TextTask
@@ -125,6 +126,11 @@ class WritingHead(Head):
         smoothing = self.settings.smoothing if self.training else 0.0
         return scaled_loss(outputs, batch.labels[self.task], self.scale, smoothing)
 
+    def _projected(self, hidden: Tensor, output: torch_nn.Module, labels: Tensor) -> Tensor:
+        """Return the loss from what an output layer reads ``[B, U, D]``."""
+        smoothing = self.settings.smoothing if self.training else 0.0
+        return projected_loss(hidden, output, labels, self.scale, smoothing)
+
     def compare(self, hidden: Tensor, batch: Batch) -> list[tuple[Any, Any] | None]:
         """Refuse: text is measured as text.
 
@@ -222,6 +228,22 @@ class TranslationHead(WritingHead):
         state = self.decoder.start(hidden, batch.inputs.mask)
         return self.decoder(self.read_by_teacher(batch.labels[self.task]), state)[0]
 
+    def loss_of_states(self, hidden: Tensor, batch: Batch) -> Tensor:
+        """Return the same loss without holding all logits; see :meth:`Head.loss_of_states`.
+
+        Args:
+            hidden: The encoder's states ``[B, T, D]``.
+            batch: Holds the target sentences ``[B, U]``.
+        """
+        if not computes_as(self, TranslationHead, "forward", "loss") or not computes_as(
+            self.decoder, Decoder, "forward"
+        ):
+            return super().loss_of_states(hidden, batch)
+        labels = batch.labels[self.task]
+        state = self.decoder.start(hidden, batch.inputs.mask)
+        read, _ = self.decoder.read(self.read_by_teacher(labels), state)
+        return self._projected(read, self.decoder.output, labels)
+
     def read_by_teacher(self, labels: Tensor) -> Tensor:
         """Shift target sentences to the right; see :func:`mtl_utils.nn.shift_right`.
 
@@ -306,3 +328,14 @@ class TranslationOutput(WritingHead):
             Logits ``[B, U, V]``.
         """
         return self.output(hidden)
+
+    def loss_of_states(self, hidden: Tensor, batch: Batch) -> Tensor:
+        """Return the same loss without holding all logits; see :meth:`Head.loss_of_states`.
+
+        Args:
+            hidden: The decoder's states ``[B, U, D]``.
+            batch: Holds the target sentences ``[B, U]``.
+        """
+        if not computes_as(self, TranslationOutput, "forward", "loss"):
+            return super().loss_of_states(hidden, batch)
+        return self._projected(hidden, self.output, batch.labels[self.task])

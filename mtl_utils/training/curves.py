@@ -22,6 +22,7 @@ from mtl_utils.training.history_columns import (
 
 _ALL_TASKS, _SHARES = "all tasks", "share of the gradient"
 _PANEL, _MOST_IN_A_ROW = (4.2, 3.5), 3
+_MOST_INSIDE, _BESIDE = 6, 2.0  # a longer legend hides the curves: it stands beside them
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,8 @@ def draw_history(history: pd.DataFrame) -> Figure:
     tasks = tasks_of_history(history.columns)
     with matplotlib.rc_context():
         use_style()
-        figure = _Shown(figsize=(_PANEL[0] * columns, _PANEL[1] * rows))
+        width = _PANEL[0] + _BESIDE * any(map(_is_crowded, panels.values()))
+        figure = _Shown(figsize=(width * columns, _PANEL[1] * rows))
         axes = list(figure.subplots(rows, columns, squeeze=False).flat)
         for axis, (title, lines) in zip(axes, panels.items(), strict=False):
             _draw(axis, title, lines, history, tasks)
@@ -119,5 +121,11 @@ def _draw(
     if title == _SHARES:
         axis.set_ylim(0, 1)
     axis.xaxis.set_major_locator(MaxNLocator(integer=True))
-    if any(line.label for line in lines):
-        axis.legend(fontsize="small")
+    if _is_crowded(lines):
+        axis.legend(fontsize="small", handlelength=3.5, loc="upper left", bbox_to_anchor=(1, 1))
+    elif any(line.label for line in lines):
+        axis.legend(fontsize="small", handlelength=3.5)
+
+
+def _is_crowded(lines: list[_Line]) -> bool:
+    return len(lines) > _MOST_INSIDE

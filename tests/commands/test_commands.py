@@ -62,6 +62,20 @@ def test_help_comes_without_torch() -> None:
     assert all(command in said for command in ("train", "evaluate", "predict", "init"))
 
 
+@pytest.mark.parametrize(
+    ("command", "words"),
+    [("train", "file"), ("evaluate", "folder data"), ("predict", "folder file")],
+)
+def test_the_order_of_words_that_help_shows_is_one_that_works(
+    capsys: pytest.CaptureFixture[str], command: str, words: str
+) -> None:
+    """``--task a FOLDER`` takes the folder for a task."""
+    with pytest.raises(SystemExit):
+        main([command, "--help"])
+    usage = capsys.readouterr().out.splitlines()[0]
+    assert usage == f"usage: python -m mtl_utils {command} {words} [options]"
+
+
 def test_the_folder_of_a_run_holds_all_that_is_known_of_it(place: Path, model: TextModel) -> None:
     run = place / "runs/run"
     assert {path.name for path in run.iterdir()} == {

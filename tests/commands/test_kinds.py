@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import tomllib
 from pathlib import Path
 
@@ -14,7 +15,8 @@ from mtl_utils import commands, corpora, tasks
 from mtl_utils.commands import main
 from mtl_utils.commands.building import build
 from mtl_utils.commands.data_files import load_all
-from mtl_utils.commands.run_file import KINDS, read_run_file, task_keys
+from mtl_utils.commands.own_kinds import KINDS
+from mtl_utils.commands.run_file import read_run_file, task_keys
 from mtl_utils.data import named_labels
 from mtl_utils.models import TextModel
 from mtl_utils.tasks import MaskedLanguageModeling, convert_tags
@@ -196,3 +198,125 @@ def test_labels_that_no_training_row_has_are_named(
     assert main(["train", str(path), "--quiet", "--force"]) == 0
     said = capsys.readouterr().err
     assert "warning: [tasks.topic]: no training row has the labels ['-1'] of 'topic'" in said
+
+
+def test_whole_numbers_are_names_of_labels(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Stars from 1 to 5 come back as the numbers that they are, whatever the format."""
+    words = ("awful", "poor", "fair", "good", "great")
+    rows = [{"text": f"{words[n % 5]} food {n}", "stars": n % 5 + 1} for n in range(50)]
+    table = pd.DataFrame(rows)
+    table.to_csv(tmp_path / "reviews.csv", index=False)
+    task = "[tasks.stars]\nkind = 'classification'\ndata = 'reviews.csv'\nlabel = 'stars'\n"
+    text = f"{task}{SMALL}".replace("epochs = 1", "epochs = 12")
+    assert main(["train", str(write_run(tmp_path, text)), "--quiet"]) == 0
+    run = tmp_path / "runs/run"
+    model = TextModel.load(run / "model")
+    assert model.tasks["stars"].labels == ("1", "2", "3", "4", "5")
+    right = [said["stars"] for said in model.predict([row["text"] for row in rows])]
+    expected = sum(a == str(row["stars"]) for a, row in zip(right, rows, strict=True)) / len(rows)
+    table.to_json(tmp_path / "reviews.jsonl", orient="records", lines=True)
+    table.to_parquet(tmp_path / "reviews.parquet", index=False)
+    for end, read in (
+        ("csv", pd.read_csv),
+        ("jsonl", lambda path: pd.read_json(path, lines=True)),
+        ("parquet", pd.read_parquet),
+    ):
+        given, out = tmp_path / f"reviews.{end}", tmp_path / f"out.{end}"
+        capsys.readouterr()
+        assert main(["evaluate", str(run), str(given), "--json"]) == 0
+        assert json.loads(capsys.readouterr().out)["stars_accuracy"] == expected
+        assert main(["predict", str(run), str(given), "--output", str(out)]) == 0
+        found = read(out)
+        assert [str(n) for n in found["stars"]] == right
+        assert found["stars"].dtype == table["stars"].dtype
+
+
+def test_negative_numbers_are_names_only_where_they_are_listed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ("awful", "fair", "great")
+    rows = [{"text": f"{words[n % 3]} food {n}", "label": n % 3 - 1} for n in range(60)]
+    pd.DataFrame(rows).to_csv(tmp_path / "rows.csv", index=False)
+    table = "[tasks.mood]\nkind = 'classification'\ndata = 'rows.csv'\n"
+    form = 'format = {kind = "csv", numbers = ["label"]}\n'
+    assert main(["train", str(write_run(tmp_path, f"{table}{form}{SMALL}")), "--quiet"]) == 2
+    assert "expected labels by name" in capsys.readouterr().err
+    listed = 'labels = ["-1", "0", "1"]\n'
+    longer = SMALL.replace("epochs = 1", "epochs = 20\nlearning_rate = 0.02")
+    path = write_run(tmp_path, f"{table}{form}{listed}{longer}")
+    assert main(["train", str(path), "--quiet"]) == 0
+    model = TextModel.load(tmp_path / "runs/run/model")
+    found = [said["mood"] for said in model.predict([row["text"] for row in rows])]
+    assert found == [str(row["label"]) for row in rows]
+
+
+def test_a_text_file_like_the_training_data_is_not_read_as_raw_lines(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_data(tmp_path)
+    for split in ("train", "dev", "test"):
+        (tmp_path / "names" / f"{split}.conll").rename(tmp_path / f"{split}.txt")
+    table = (
+        "[tasks.names]\nkind = 'tagging'\nformat = 'conll'\n"
+        "data = {train = 'train.txt', validation = 'dev.txt'}\n"
+    )
+    assert main(["init", str(tmp_path / "names")]) == 2
+    assert "such as in train.txt, say it by format" in capsys.readouterr().err
+    assert main(["train", str(write_run(tmp_path, f"{table}{SMALL}")), "--quiet"]) == 0
+    words = ["predict", str(tmp_path / "runs/run"), str(tmp_path / "test.txt")]
+    capsys.readouterr()
+    assert main(words) == 2
+    assert "give --raw, or --format '\"conll\"'" in capsys.readouterr().err
+    assert main([*words, "--raw"]) == 0
+    assert json.loads(capsys.readouterr().out.splitlines()[0])["tokens"][1:] == ["B", "-", "PER"]
+    assert main([*words, "--format", "conll"]) == 0
+    lines = (tmp_path / "test.txt").read_text("utf-8").splitlines()
+    assert [line.split("\t")[0] for line in capsys.readouterr().out.splitlines()] == [
+        line.split("\t")[0] for line in lines
+    ]
+
+
+@pytest.mark.parametrize(
+    ("columns", "task"),
+    [
+        (
+            {"q1": "a sea {n}", "q2": "the sea {n}", "is_duplicate": "{b}"},
+            {"kind": "pair", "texts": ["q1", "q2"], "label": "is_duplicate"},
+        ),
+        (
+            {"left": "a sea {n}", "right": "the sea {n}", "similarity": "{b}.5"},
+            {"kind": "regression", "texts": ["left", "right"], "value": "similarity"},
+        ),
+        (
+            {"review": "a sea {n}", "label": "{b}", "pages": "{n}"},
+            {"kind": "classification", "text": "review", "label": "label"},
+        ),
+        (
+            {"text": "a sea {n}", "stars": "{b}"},  # an amount more than a class
+            {"kind": "regression", "texts": ["text"], "value": "stars"},
+        ),
+    ],
+)
+def test_init_finds_texts_and_numbers_of_any_name(
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    columns: dict[str, str],
+    task: dict[str, object],
+) -> None:
+    rows = [{name: cell.format(n=n, b=n % 2) for name, cell in columns.items()} for n in range(40)]
+    numbers = {name for name, cell in columns.items() if " " not in cell}
+    made = [
+        {k: float(v) if "." in v else int(v) if k in numbers else v for k, v in row.items()}
+        for row in rows
+    ]
+    path = tmp_path / "rows.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in made), "utf-8")
+    first = tmp_path / "first.toml"
+    assert main(["init", str(path), "--output", str(first)]) == 0
+    (table,) = tomllib.loads(first.read_text("utf-8"))["tasks"].values()
+    assert {key: value for key, value in table.items() if key != "data"} == task
+    small = first.read_text("utf-8").replace("256", "8").replace("epochs = 10", "epochs = 1")
+    first.write_text(small, "utf-8")
+    assert main(["train", str(first), "--quiet"]) == 0

@@ -329,6 +329,21 @@ def test_heads_may_have_a_step_size_of_their_own() -> None:
     )
 
 
+def test_shares_of_the_gradient_are_measured_as_often_as_asked() -> None:
+    found = {}
+    for every in (1, 2, 50, 0, None):
+        config = TrainerConfig(max_steps=2, epochs=1)
+        settings: dict[str, Any] = {"config": config, "batch_size": 8, "progress": False}
+        found[every] = model(TOPIC, NAMES).fit(rows(16), **settings, shares_every=every)
+    shares = ["topic_share", "names_share"]
+    for every in (1, 2):
+        assert found[every][shares].sum(axis=1).tolist() == pytest.approx([1.0])
+    assert found[1]["topic_share"][0] != found[2]["topic_share"][0]  # the mean of two, and one
+    for every in (50, 0, None):
+        assert not {*shares} & {*found[every].columns}
+    assert found[1]["train_loss"].tolist() == found[0]["train_loss"].tolist()
+
+
 # --- stored and made again ------------------------------------------------------------------------
 
 

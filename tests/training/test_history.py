@@ -244,3 +244,18 @@ def test_evaluate_must_not_hide_a_share() -> None:
     )
     with pytest.raises(ValueError, match=r"must not return \['tags_share'\]"):
         trainer.fit(TinyLoader(), VALIDATION)
+
+
+@pytest.mark.parametrize(("tasks", "beside"), [(3, False), (9, True)])
+def test_a_long_legend_hides_no_curve(tasks: int, beside: bool) -> None:
+    losses = {f"train_{chr(97 + place)}": float(place) for place in range(tasks)}
+    rows = [{"epoch": n, "step": n, "train_loss": 3.0, **losses} for n in (1, 2, 3)]
+    figure = History(rows).plot()
+    figure.draw_without_rendering()
+    (axis,) = figure.axes
+    legend = axis.get_legend()
+    assert legend is not None
+    box, drawn_in = legend.get_window_extent(), axis.get_window_extent()
+    assert bool(box.x0 >= drawn_in.x1) is beside
+    assert box.x1 <= figure.bbox.x1
+    assert len(legend.get_texts()) == tasks + 1

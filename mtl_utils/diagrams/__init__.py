@@ -1,0 +1,26 @@
+"""Diagrams of models and methods: one description gives the picture and its words."""
+
+from mtl_utils.diagrams.diagram import Diagram
+from mtl_utils.diagrams.families import (
+    branched_sharing,
+    hard_sharing,
+    shared_private,
+    soft_sharing,
+)
+from mtl_utils.diagrams.losses import joint_losses
+from mtl_utils.diagrams.models import encoder_decoder, pair_with_heads
+from mtl_utils.diagrams.parts import Arrow, Box, Frame
+
+__all__ = [
+    "Arrow",
+    "Box",
+    "Diagram",
+    "Frame",
+    "branched_sharing",
+    "encoder_decoder",
+    "hard_sharing",
+    "joint_losses",
+    "pair_with_heads",
+    "shared_private",
+    "soft_sharing",
+]

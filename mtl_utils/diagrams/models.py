@@ -1,0 +1,130 @@
+"""Whole models, token by token, drawn from the text at the bottom to the output at the top."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+from mtl_utils.diagrams.diagram import Diagram
+from mtl_utils.diagrams.parts import Arrow, Box, Frame, check_written
+from mtl_utils.diagrams.tasks import written
+
+_SOURCE = ("She", "reads", "<eos>")
+_TARGET = ("<bos>", "Elle", "lit", "<eos>")
+_ATTENTION = r"attention $c_u = \Sigma_t\, \alpha_{ut}\, h_t$"
+_PAIR = ("<bos>", "Ada", "left", "Oslo", "<eos>", "Ada", "left", "<eos>")
+
+
+def encoder_decoder() -> Diagram:
+    """Draw a bidirectional LSTM that reads, and an LSTM with attention that writes.
+
+    After Bahdanau et al. (2015): the decoder asks, with its state, which states of the encoder
+    matter, and the output layer reads the state and the mean that comes back.
+    """
+    first = len(_SOURCE) + 1  # column of the decoder's first token
+    boxes = [
+        Box("attention", _ATTENTION, "layer", (1, 0), (1, 4), 0),
+        Box("output", "output layer, reads $s_u$ and $c_u$", "head", (1, first), (1, 3), 0),
+        Box("source embedding", "embeddings", "embedding", (3, 0), (1, 3), "shared"),
+        Box("target embedding", "embeddings", "embedding", (3, first), (1, 3), 0),
+    ]
+    arrows = [Arrow("attention", "output"), Arrow("decoder", "attention", bend="corner")]
+    for t, token in enumerate(_SOURCE):
+        boxes += [
+            Box(f"source {t}", token, "text", (4, t)),
+            Box(f"h {t}", f"$h_{{{t + 1}}}$", "layer", (2, t), role="shared"),
+        ]
+        arrows += [
+            Arrow(f"source {t}", "source embedding"),
+            Arrow("source embedding", f"h {t}"),
+            Arrow(f"h {t}", "attention"),
+        ]
+        if t:
+            arrows += [Arrow(f"h {t - 1}", f"h {t}"), Arrow(f"h {t}", f"h {t - 1}")]
+    for u, (token, following) in enumerate(pairwise(_TARGET)):
+        boxes += [
+            Box(f"target {u}", token, "text", (4, first + u)),
+            Box(f"s {u}", f"$s_{{{u + 1}}}$", "layer", (2, first + u), role=0),
+            Box(f"written {u}", following, "text", (0, first + u)),
+        ]
+        arrows += [
+            Arrow(f"target {u}", "target embedding"),
+            Arrow("target embedding", f"s {u}"),
+            Arrow(f"s {u}", "output"),
+            Arrow("output", f"written {u}"),
+        ]
+        if u:
+            arrows.append(Arrow(f"s {u - 1}", f"s {u}"))
+    length = range(len(_SOURCE))
+    reader = (*(f"h {t}" for t in length), "source embedding", *(f"source {t}" for t in length))
+    writer = (*(f"s {t}" for t in length), "target embedding", *(f"target {t}" for t in length))
+    return Diagram(
+        "an encoder and a decoder with attention",
+        tuple(boxes),
+        tuple(arrows),
+        columns=(54, 54, 54, 26, 54, 54, 54),
+        frames=(
+            Frame("encoder", "BiLSTM encoder", reader, "shared", below=True),
+            Frame("decoder", "LSTM decoder", writer, 0, below=True),
+        ),
+        gap=16,
+        row_gap=20,
+    )
+
+
+def pair_with_heads(
+    topic: str = "topic", tags: str = "entities", inference: str = "inference"
+) -> Diagram:
+    """Draw a pair of texts, read once, with a head for each of three tasks.
+
+    The first head reads the first state, the second the state of every token of the premise, and
+    the third compares the means of both texts.
+
+    Args:
+        topic: Name of the task of the first state.
+        tags: Name of the task of the premise's tokens.
+        inference: Name of the task of the pair.
+
+    Raises:
+        TypeError: If a name is no string.
+        ValueError: If one is empty.
+    """
+    for argument, name in (("topic", topic), ("tags", tags), ("inference", inference)):
+        check_written(argument, name)
+    last = len(_PAIR)
+    boxes = [
+        Box("topic", f"{written(topic)} head", "head", (0, 0), role=0),
+        Box("tags", f"{written(tags)} head:\na tag for every token", "head", (0, 1), (1, 3), 1),
+        Box(
+            "inference",
+            f"{written(inference)} head:\ncompares the means",
+            "head",
+            (0, 4),
+            (1, 4),
+            2,
+        ),
+        Box("encoder", r"shared Transformer $\theta_s$", "layer", (2, 0), (1, last), "shared"),
+    ]
+    states = [t for t, token in enumerate(_PAIR) if t == 0 or not token.startswith("<")]
+    boxes += [Box(f"h {t}", f"$h_{{{t + 1}}}$", "layer", (1, t), role="shared") for t in states]
+    boxes += [Box(f"x {t}", token, "text", (3, t)) for t, token in enumerate(_PAIR)]
+    arrows = [Arrow(f"x {t}", "encoder") for t in range(last)]
+    arrows += [Arrow("encoder", f"h {t}") for t in states]
+    arrows += [Arrow("h 0", "topic"), *(Arrow(f"h {t}", "tags") for t in (1, 2, 3))]
+    arrows += [
+        Arrow("premise states", "inference", bend="corner"),
+        Arrow("hypothesis states", "inference"),
+    ]
+    return Diagram(
+        "a pair of texts that three heads read",
+        tuple(boxes),
+        tuple(arrows),
+        columns=(78, 40, 40, 40, 52, 40, 40, 52),
+        frames=(
+            Frame("premise", "premise", ("x 1", "x 2", "x 3"), below=True),
+            Frame("hypothesis", "hypothesis", ("x 5", "x 6"), below=True),
+            Frame("premise states", "", ("h 1", "h 2", "h 3"), "shared"),
+            Frame("hypothesis states", "", ("h 5", "h 6"), "shared"),
+        ),
+        gap=8,
+        row_gap=20,
+    )

@@ -1,0 +1,109 @@
+"""Bad inputs to what compares recorded runs."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+
+import pandas as pd
+from bad_input_cases import INF, NAN, NOT_SIZES, EntryPoint, temporary_folder
+
+from mtl_utils import experiments
+from mtl_utils.experiments import Contrast, joint_transformer, records
+
+_CONTRAST = Contrast("joint", "separate", "f1")
+_RUNS = pd.DataFrame(
+    [
+        {"contender": name, "seed": seed, "f1": float(seed + len(name))}
+        for name in ("joint", "separate")
+        for seed in range(3)
+    ]
+)
+_CURVES = _RUNS.assign(curves=[{"a": [1.0, 2.0]}] * len(_RUNS))
+_NOT_FRAMES = (None, 3, "runs", [1], {"f1": [1.0]})
+_NOT_NAMES = (None, 3, b"f1", ["f1"], "")
+_NOT_CONTRASTS = (None, 3, "joint", ("joint", "separate", "f1"))
+
+
+@cache
+def _results() -> Path:
+    folder = temporary_folder()
+    for config in joint_transformer.ON_SNIPS.experiments()[2].configs:
+        metrics = dict.fromkeys(("intent_accuracy", "slots_f1", "snips_exact"), 90.0)
+        record = records.make("joint_transformer_snips", config, 0, metrics, 1.0)
+        records.append(folder / "joint_transformer_snips.jsonl", record)
+    return folder
+
+
+ENTRY_POINTS = [
+    EntryPoint(
+        "Contrast",
+        Contrast,
+        lambda: {"first": "joint", "second": "separate", "metric": "f1"},
+        {
+            "first": (*_NOT_NAMES, "separate"),
+            "second": (*_NOT_NAMES, "joint"),
+            "metric": _NOT_NAMES,
+        },
+    ),
+    EntryPoint(
+        "paired_difference",
+        experiments.paired_difference,
+        lambda: {"frame": _RUNS, "contrast": _CONTRAST},
+        {"frame": _NOT_FRAMES, "contrast": _NOT_CONTRASTS, "by": (*_NOT_NAMES, "method")},
+        called={"by": "by|column"},
+    ),
+    EntryPoint(
+        "holm",
+        experiments.holm,
+        lambda: {"probabilities": [0.01, 0.02]},
+        {"probabilities": (None, 3, "0.1", ["0.1"], [None], [-0.1], [1.1], [INF])},
+    ),
+    EntryPoint(
+        "contrast_table",
+        experiments.contrast_table,
+        lambda: {"frame": _RUNS, "contrasts": [_CONTRAST]},
+        {
+            "frame": _NOT_FRAMES,
+            "contrasts": (None, 3, "joint", [], [3], ["joint"]),
+            "doubled": (3, "runs", [1]),
+            "by": (*_NOT_NAMES, "method"),
+        },
+        called={"contrasts": "contrasts|contrast", "by": "by|column"},
+    ),
+    EntryPoint(
+        "score_table",
+        experiments.score_table,
+        lambda: {"frame": _RUNS, "metrics": ["f1"]},
+        {
+            "frame": _NOT_FRAMES,
+            "metrics": (None, 3, "f1", [], [3], ["f2"]),
+            "by": (None, 3, [], ["method"], [3]),
+            "digits": (-1, 1.5, "1", None, True, NAN),
+        },
+        called={"metrics": "metrics|metric|column", "by": "by|column"},
+    ),
+    EntryPoint(
+        "verdicts",
+        experiments.verdicts,
+        lambda: {"name": "joint_transformer_snips", "setting": "SNIPS", "folder": _results()},
+        {"name": (None, 3, b"snips", "", "snips"), "setting": (None, 3, b"SNIPS", "", "Atlas")},
+        called={"name": "name|named"},
+    ),
+    EntryPoint(
+        "plot_curves",
+        experiments.plot_curves,
+        lambda: {"frame": _CURVES, "tasks": ["a"]},
+        {
+            "frame": _NOT_FRAMES,
+            "tasks": (None, 3, "a", [], [3], ["b"]),
+            "by": (*_NOT_NAMES, "method"),
+        },
+    ),
+    EntryPoint(
+        "student_t_distribution",
+        experiments.student_t_distribution,
+        lambda: {"t": 1.0, "degrees": 3},
+        {"t": ("1", None, True, [1.0], NAN, INF), "degrees": NOT_SIZES},
+    ),
+]

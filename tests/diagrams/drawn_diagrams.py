@@ -1,0 +1,38 @@
+"""Every diagram of the book, with few and many tasks, short and long names."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from mtl_utils import diagrams
+
+SHORT = ("topic", "entities", "inference")
+LONG = (
+    "natural language inference",
+    "part-of-speech tagging",
+    "named_entity_recognition",
+    "hyperpartisanship",
+    "Donaudampfschifffahrtsgesellschaft",
+)
+FAMILIES: tuple[Callable[..., diagrams.Diagram], ...] = (
+    diagrams.hard_sharing,
+    diagrams.branched_sharing,
+    diagrams.soft_sharing,
+    diagrams.shared_private,
+    diagrams.joint_losses,
+)
+
+
+def _all() -> Iterator[tuple[str, diagrams.Diagram]]:
+    yield "encoder_decoder", diagrams.encoder_decoder()
+    yield "pair_with_heads", diagrams.pair_with_heads()
+    yield "pair_with_heads, long", diagrams.pair_with_heads(*LONG[:2], LONG[4])
+    yield "hard_sharing, 4 long", diagrams.hard_sharing(LONG[-4:])
+    yield "shared_private, 4 long", diagrams.shared_private(LONG[-4:])
+    for family in FAMILIES:
+        yield f"{family.__name__}, short", family(SHORT)
+        for count in (2, 5):
+            yield f"{family.__name__}, {count} long", family(LONG[-count:])
+
+
+DIAGRAMS = dict(_all())

@@ -1,0 +1,132 @@
+"""Words of diagrams: how text is broken, and the alternative text, read back into relations."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from itertools import pairwise, product
+
+import pytest
+from drawn_diagrams import DIAGRAMS, LONG, SHORT
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mtl_utils import diagrams
+from mtl_utils.diagrams.lettering import broken, spoken, width_of
+
+KINDS = {"Arrows": "forward", "Dashed": "gradient", "A dashed": "reversed"}
+Relation = tuple[str, str, str]
+
+
+def _read(alt: str) -> set[Relation]:
+    """Read relations off an alternative text: from, to, kind."""
+    found: set[Relation] = set()
+    sentences = re.findall(r"(Arrows lead|Dashed arrows|A dashed arrow)((?:“[^”]*”|[^.“])*)\.", alt)
+    for begin, rest in sentences:
+        kind = next(kind for start, kind in KINDS.items() if begin.startswith(start))
+        for clause in re.findall(r"(?:“[^”]*”|[^;“])+", rest):
+            stations: list[list[str]] = []
+            for word in re.findall(r"“[^”]*”|\b(?:from|through|to)\b", clause):
+                if word.startswith("“"):
+                    stations[-1].append(word[1:-1])
+                else:
+                    stations.append([])
+            for before, after in pairwise(stations):
+                found |= {(*pair, kind) for pair in product(before, after)}
+    return found
+
+
+def _described(diagram: diagrams.Diagram) -> set[Relation]:
+    labels = {box.name: spoken(box.label) for box in diagram.boxes}
+    for frame in diagram.frames:
+        labels[frame.name] = frame.caption or labels[frame.boxes[0]]
+    return {(labels[a.start], labels[a.end], a.kind) for a in diagram.arrows}
+
+
+@pytest.mark.parametrize("name", DIAGRAMS)
+def test_the_words_tell_every_relation_and_no_other(name: str) -> None:
+    assert _read(DIAGRAMS[name].alt) == _described(DIAGRAMS[name])
+
+
+@pytest.mark.parametrize("name", DIAGRAMS)
+def test_the_words_name_every_box_and_frame_without_markup(name: str) -> None:
+    diagram = DIAGRAMS[name]
+    named = Counter(re.findall("“([^”]*)”", diagram.alt))
+    for label, count in Counter(spoken(box.label) for box in diagram.boxes).items():
+        assert named[label] >= count, label
+    for frame in diagram.frames:
+        inside = [spoken(b.label) for b in diagram.boxes if b.name in frame.boxes]
+        title = f"“{frame.caption}”" if frame.caption else "without a caption"
+        told = re.search(f"A frame {title} holds ((?:“[^”]*”|[^.“])*)\\.", diagram.alt)
+        assert told is not None
+        assert frame.caption == "" or Counter(re.findall("“([^”]*)”", told[1])) == Counter(inside)
+    assert not set(diagram.alt) & set("$\\{}^_\n") - set(
+        "_" if "named_entity" in diagram.alt else ""
+    )
+    assert diagram.alt.endswith(".")
+
+
+def test_an_added_arrow_or_box_changes_the_words() -> None:
+    diagram = diagrams.hard_sharing(SHORT)
+    more = (*diagram.arrows, diagrams.Arrow("text", "head 0"))
+    changed = diagrams.Diagram(diagram.subject, diagram.boxes, more, diagram.columns)
+    assert _read(changed.alt) - _read(diagram.alt) == {("text x", "topic head", "forward")}
+    lone = diagrams.Box("lone", "alone", "note", (9, 0))
+    changed = diagrams.Diagram("a", (*diagram.boxes, lone), diagram.arrows, diagram.columns)
+    assert "Beside them stands “alone”." in changed.alt
+
+
+def test_words_of_hard_sharing_are_a_sentence_to_be_read_aloud() -> None:
+    assert diagrams.hard_sharing(["topic", "entities"]).alt == (
+        "Diagram of hard sharing between 2 tasks, topic and entities. Arrows lead from “text x” "
+        "through “shared encoder θs” to “topic head” and “entities head”; from “topic head” to "
+        "“L1”; from “entities head” to “L2”. Dashed arrows bring gradients back from “L1” to "
+        "“topic head”; from “L2” to “entities head”; from “topic head” and “entities head” to "
+        "“shared encoder θs”."
+    )
+
+
+@pytest.mark.parametrize(
+    ("written", "said"),
+    [
+        (r"penalty $\Omega = \lambda\, \Vert\theta_k - \bar\theta\Vert^2$", None),
+        ("loss\nof $L_{12}$", "loss of L12"),
+        ("● ○ ● ○ given", "2 of 4 labels given"),
+        (r"a price in \$ and \$", "a price in $ and $"),
+        ("part_of_speech", "part_of_speech"),
+        (r"$\nabla_{\theta_s} L$", "∇θs L"),
+    ],
+)
+def test_mathematics_is_spoken(written: str, said: str | None) -> None:
+    assert spoken(written) == (said or "penalty Ω = λ ‖θk - their mean‖²")
+
+
+def test_a_name_with_dollars_is_no_mathematics() -> None:
+    diagram = diagrams.hard_sharing(["$x^2$", "a_b"])
+    assert "“$x^2$ head”" in diagram.alt
+    texts = [text.get_text() for text in diagram.draw().axes[0].texts]
+    assert r"\$x^2\$ head" in texts
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.text("ab -_/é", min_size=1).filter(str.strip), st.floats(40, 200))
+def test_lines_are_narrow_enough_and_lose_nothing(text: str, width: float) -> None:
+    text = " ".join(text.split())
+    lines = broken(text, width)
+    assert all(width_of(line) <= width for line in lines)
+    assert "".join("".join(lines).split()).replace("-", "") == text.replace(" ", "").replace(
+        "-", ""
+    )
+
+
+@pytest.mark.parametrize("text", ["topic head", "a b c", *LONG])
+def test_text_that_fits_is_one_line(text: str) -> None:
+    assert broken(text, width_of(text) + 1) == (text,)
+
+
+def test_lines_are_balanced_and_break_where_words_do() -> None:
+    assert broken("one gradient for all the tasks", 130) == ("one gradient", "for all the tasks")
+    assert broken("named_entity_recognition", 100) == ("named_entity_", "recognition")
+    assert broken("a\nb", 500) == ("a", "b")
+    whole = r"$\Sigma_k\, \lambda_k L_k$"
+    assert broken(f"total {whole}", 60) == ("total", whole)

@@ -1,0 +1,81 @@
+"""Verdicts and curves of recorded comparisons, as chapters call them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib import pyplot as plt
+
+from mtl_utils.experiments import load_results, plot_curves, records, verdicts
+from mtl_utils.experiments.joint_transformer import ON_SNIPS
+
+CURVES = {
+    "joint": [{"a": [10.0, 20.0, 30.0], "b": [5.0, 6.0, 7.0]}, {"a": [20.0, 30.0, 50.0]}],
+    "separate": [{"a": [0.0, 40.0], "b": [1.0, 2.0]}],
+}
+
+
+def frame() -> pd.DataFrame:
+    return pd.DataFrame(
+        [
+            {"contender": name, "seed": seed, "curves": curve}
+            for name, several in CURVES.items()
+            for seed, curve in enumerate(several)
+        ]
+    )
+
+
+def test_curves_are_means_over_seeds_against_the_share_of_steps() -> None:
+    figure = plot_curves(frame(), ["a", "b"])
+    first, second = figure.axes
+    assert [panel.get_title() for panel in figure.axes] == ["a", "b"]
+    joint, separate = first.lines
+    np.testing.assert_allclose(joint.get_xydata(), [[1 / 3, 15], [2 / 3, 25], [1, 40]])
+    np.testing.assert_allclose(separate.get_xydata(), [[0.5, 0], [1, 40]])
+    np.testing.assert_allclose(second.lines[0].get_ydata(), [5, 6, 7])
+    band = first.collections[0].get_paths()[0].vertices
+    assert (band[:, 1].min(), band[:, 1].max()) == (10, 50)
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["joint", "separate"]
+    plt.close(figure)
+
+
+def test_a_task_without_curves_is_refused() -> None:
+    with pytest.raises(KeyError, match="no run has a curve of 'c'"):
+        plot_curves(frame(), ["c"])
+    with pytest.raises(KeyError, match="no column"):
+        plot_curves(frame().drop(columns="curves"), ["a"])
+
+
+def record(folder: Path, name: str, joint: float, seeds: range) -> None:
+    """Write down runs in which the joint model is ahead by about so much."""
+    for config in next(e for e in ON_SNIPS.experiments() if e.name == name).configs:
+        lead = joint if config["contender"] == "joint" else 0.0
+        for seed in seeds:
+            scores = {m: 80 + seed + lead + 0.1 * (seed % 2) * bool(lead) for m in METRICS}
+            records.append(folder / f"{name}.jsonl", records.make(name, config, seed, scores, 1.0))
+
+
+METRICS = ("intent_accuracy", "slots_f1", "snips_exact")
+
+
+def test_verdicts_need_runs_at_twice_the_steps(tmp_path: Path) -> None:
+    record(tmp_path, ON_SNIPS.name, 3.0, range(5))
+    assert set(verdicts(ON_SNIPS.name, "SNIPS", tmp_path)["verdict"]) == {"not doubled"}
+    record(tmp_path, f"{ON_SNIPS.name}_doubled", 3.0, range(2))
+    table = verdicts(ON_SNIPS.name, "SNIPS", tmp_path)
+    assert table["metric"].tolist() == list(METRICS)
+    assert set(table["verdict"]) == {"first"}
+    assert table["difference"].tolist() == pytest.approx([3.04] * 3)
+    assert len(load_results(ON_SNIPS.name, tmp_path)) == 10
+
+
+def test_what_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(KeyError, match=r"No comparison named 'snips'; there are .*sharing_map"):
+        verdicts("snips", "SNIPS", tmp_path)
+    with pytest.raises(KeyError, match="has no setting 'Atlas'"):
+        verdicts(ON_SNIPS.name, "Atlas", tmp_path)
+    with pytest.raises(FileNotFoundError, match="No recorded results"):
+        verdicts(ON_SNIPS.name, "SNIPS", tmp_path)
