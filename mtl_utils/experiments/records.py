@@ -214,7 +214,7 @@ def hardware() -> dict[str, str | int]:
     """
     found: dict[str, str | int] = {
         "cpu": _cpu(),
-        "flags": " ".join(sorted(INSTRUCTIONS & set(_from_system("flags").split()))),
+        "flags": " ".join(sorted(INSTRUCTIONS & _instructions())),
         "cores": os.cpu_count() or 0,
         "threads": torch.get_num_threads(),
     }
@@ -225,6 +225,10 @@ def hardware() -> dict[str, str | int]:
 
 def _cpu() -> str:
     return _from_system("model name") or platform.processor() or platform.machine()
+
+
+def _instructions() -> set[str]:
+    return set((_from_system("flags") or _from_system("Features")).split())  # x86, or ARM
 
 
 def _from_system(entry: str) -> str:
