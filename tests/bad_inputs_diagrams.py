@@ -81,6 +81,7 @@ PARTS = [
         arrows=(
             *(None, 3, "a", list(ARROWS), Within(("c",), "c")),
             Within((diagrams.Arrow("a", "elsewhere"),), "elsewhere"),
+            Within(ARROWS * 2, ARROWS[0]),
         ),
         columns=(None, 3, "ab", [1, 1], (), *(Within((1, w), w) for w in NOT_POSITIVE)),
         frames=(

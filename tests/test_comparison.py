@@ -23,7 +23,6 @@ from mtl_utils.experiments.comparison import Comparison, Tuning
 from mtl_utils.experiments.contenders import Contender, Unit, overlaid
 from mtl_utils.experiments.contrasts import Contrast
 from mtl_utils.experiments.registry import comparisons
-from mtl_utils.experiments.text_sets import _parts
 from mtl_utils.experiments.unit_training import exact, train_unit
 from mtl_utils.training import Trainer
 
@@ -304,14 +303,19 @@ def test_the_tuning_of_a_corner_serves_the_points_near_it(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize("comparison", comparisons(), ids=lambda comparison: comparison.name)
-def test_contenders_of_the_book_read_the_data_that_their_names_say(comparison: Comparison) -> None:
+def test_tasks_of_the_book_have_data_and_trials_change_what_there_is(
+    comparison: Comparison,
+) -> None:
     for settings in comparison.settings.values():
-        sets = [_parts(name) for name, *_ in settings["data"]]
-        assert len({name for name, *_ in settings["data"]}) == len(sets)
+        names = [name for name, *_ in settings.get("data", [])]
+        assert len(set(names)) == len(names)
+        own = {name.split("/")[1].rpartition(" as ")[2] for name in names if "/" in name}
         for contender in comparison.contenders:
-            overlaid(settings, contender.settings)
+            if own:
+                assert own >= {*settings["tasks"], *contender.helpers}
+            changed = overlaid(settings, contender.settings)
             for trial in contender.trials:
-                overlaid(overlaid(settings, contender.settings), trial)
+                assert overlaid(changed, trial) != changed
 
 
 def test_a_task_that_helps_is_trained_and_not_judged(tmp_path: Path) -> None:

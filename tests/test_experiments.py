@@ -70,6 +70,7 @@ def test_a_record_says_how_it_came_about(tmp_path):
     assert record["metrics"] == {"loss": 5, "curve": [1.0, 0.5]}
     assert record["versions"]["torch"].startswith("2.")
     assert record["hardware"]["cores"] >= 1
+    assert set(record["hardware"]["flags"].split()) <= records.INSTRUCTIONS
     assert record["seconds"] >= 0
     assert record["commit"] == "unknown" or len(record["commit"].removesuffix("-dirty")) == 40
     assert record["date"][:2] == "20"

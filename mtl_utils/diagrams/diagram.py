@@ -41,8 +41,8 @@ class Diagram:
         TypeError: If ``subject`` is no string, boxes, arrows, frames or columns are no tuples of
             what they should be, or a gap is no number.
         ValueError: If ``subject`` is empty, there is no box, two things have one name or one place,
-            a box stands outside the grid, an arrow or a frame names what there is not, or a width
-            is not positive.
+            an arrow is given twice, a box stands outside the grid, an arrow or a frame names what
+            there is not, or a width is not positive.
     """
 
     subject: str
@@ -79,6 +79,8 @@ class Diagram:
             if names.count(name) > 1:
                 raise ValueError(f"boxes and frames must have different names, got {name!r} twice")
         for arrow in self.arrows:
+            if self.arrows.count(arrow) > 1:
+                raise ValueError(f"arrows must be different, got {arrow!r} twice")
             for name in (arrow.start, arrow.end):
                 if name not in names:
                     raise ValueError(f"arrows must join boxes or frames of {names}, got {name!r}")

@@ -77,7 +77,7 @@ def pair_with_heads(
     """Draw a pair of texts, read once, with a head for each of three tasks.
 
     The first head reads the first state, the second the state of every token of the premise, and
-    the third compares the means of both texts.
+    the third compares the two texts, token by token.
 
     Args:
         topic: Name of the task of the first state.
@@ -96,7 +96,7 @@ def pair_with_heads(
         Box("tags", f"{written(tags)} head:\na tag for every token", "head", (0, 1), (1, 3), 1),
         Box(
             "inference",
-            f"{written(inference)} head:\ncompares the means",
+            f"{written(inference)} head:\ncompares token by token",
             "head",
             (0, 4),
             (1, 4),

@@ -10,12 +10,13 @@ import pandas as pd
 
 from mtl_utils.arguments import check_kind, check_strings, check_text
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # whole names, so that the API page finds them without importing the first
     import matplotlib.figure
+    import pandas
 
 
 def plot_curves(
-    frame: pd.DataFrame, tasks: Sequence[str], by: str = "contender"
+    frame: pandas.DataFrame, tasks: Sequence[str], by: str = "contender"
 ) -> matplotlib.figure.Figure:
     """Draw how each task was learnt: the score on validation against the share of the steps.
 

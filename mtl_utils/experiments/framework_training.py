@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from statistics import fmean
 
 import torch
 
@@ -14,7 +13,7 @@ from mtl_utils.experiments.atlas_tasks import NAMES, Labelled, corpus, examples_
 from mtl_utils.experiments.contenders import Unit
 from mtl_utils.experiments.experiment import Config
 from mtl_utils.experiments.joint_measures import framework_scores
-from mtl_utils.experiments.unit_training import JUDGED, Trained
+from mtl_utils.experiments.unit_training import JUDGED, Trained, judged_columns
 from mtl_utils.models import BiLSTMFramework, MultiTaskModel
 from mtl_utils.objectives import FixedWeights
 from mtl_utils.training import JointBatches, Trainer, TrainerConfig
@@ -43,9 +42,7 @@ class FrameworkJudge:
         Args:
             model: The model.
         """
-        scores = _scores(model, self.part, self.tasks)
-        relative = fmean(score / self.reference[task] for task, score in scores.items())
-        return {JUDGED: relative} | {f"{task}_score": score for task, score in scores.items()}
+        return judged_columns(_scores(model, self.part, self.tasks), self.reference)
 
 
 def train_framework(

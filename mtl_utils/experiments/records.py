@@ -29,6 +29,9 @@ MATTERING = (
 )
 """Distributions whose versions are noted."""
 
+INSTRUCTIONS = {"fma", "avx", "avx2", "avx512f", "avx512_bf16", "amx_bf16", "asimd", "bf16"}
+"""Flags of a processor that are noted: its kernels are chosen by them."""
+
 FIELDS = ("experiment", "config", "seed", "metrics", "commit", "versions", "hardware", "seconds")
 
 
@@ -205,9 +208,13 @@ def versions() -> dict[str, str]:
 
 
 def hardware() -> dict[str, str | int]:
-    """Return the processor, its cores, the threads torch uses and the GPU where there is one."""
+    """Return what a run depends on: processor, cores, threads of torch, and the GPU if any.
+
+    ``flags`` are the instructions of the processor that the numbers of torch depend on.
+    """
     found: dict[str, str | int] = {
         "cpu": _cpu(),
+        "flags": " ".join(sorted(INSTRUCTIONS & _instructions())),
         "cores": os.cpu_count() or 0,
         "threads": torch.get_num_threads(),
     }
@@ -217,12 +224,20 @@ def hardware() -> dict[str, str | int]:
 
 
 def _cpu() -> str:
+    return _from_system("model name") or platform.processor() or platform.machine()
+
+
+def _instructions() -> set[str]:
+    return set((_from_system("flags") or _from_system("Features")).split())  # x86, or ARM
+
+
+def _from_system(entry: str) -> str:
+    """Return what Linux says of the first processor; nothing where it says nothing."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:
-        return platform.processor() or platform.machine()
-    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.machine()
+        return ""
+    return next((line.split(":", 1)[1].strip() for line in lines if line.startswith(entry)), "")
 
 
 def make(

@@ -62,8 +62,21 @@ class Judge:
             model: The model.
         """
         scores = main_scores(measure(model, self.loaders), list(self.tasks))
-        relative = fmean(score / self.reference[task] for task, score in scores.items())
-        return {JUDGED: relative} | {f"{task}_score": score for task, score in scores.items()}
+        return judged_columns(scores, self.reference)
+
+
+def judged_columns(scores: Mapping[str, float], reference: Mapping[str, float]) -> dict[str, float]:
+    """Return what the history has of a validation: each task's score, and what they are worth.
+
+    Args:
+        scores: By task, from 0 to 1.
+        reference: By task the score that counts as 1.
+
+    Returns:
+        ``<task>_score``, and :data:`JUDGED`, the mean over tasks of score over reference.
+    """
+    relative = fmean(score / reference[task] for task, score in scores.items())
+    return {JUDGED: relative} | {f"{task}_score": score for task, score in scores.items()}
 
 
 @dataclass(frozen=True)

@@ -96,6 +96,9 @@ class Classification(TextTask):
 
         Returns:
             The cell; where all labels are whole numbers, the name that such a number is written as.
+
+        Raises:
+            TypeError: If the row is no mapping.
         """
         return numbers_by_name(self.labels, super().reference(row))
 

@@ -124,6 +124,9 @@ class MultiLabel(TextTask):
         Returns:
             The cell; where all labels are whole numbers, the names that such numbers are written
             as, unless the cell has a 0 or 1 for each label.
+
+        Raises:
+            TypeError: If the row is no mapping.
         """
         cell = super().reference(row)
         return cell if self.vector else numbers_by_name(self.labels, cell)

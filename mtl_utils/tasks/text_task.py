@@ -215,6 +215,9 @@ class WordTask(TextTask):
         Returns:
             The cell; where all labels of the task are whole numbers, the names that such numbers
             are written as.
+
+        Raises:
+            TypeError: If the row is no mapping.
         """
         return numbers_by_name(getattr(self, "labels", ()), super().reference(row))
 

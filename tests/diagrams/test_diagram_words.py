@@ -66,6 +66,24 @@ def test_the_words_name_every_box_and_frame_without_markup(name: str) -> None:
     assert diagram.alt.endswith(".")
 
 
+_NAMES = st.sampled_from("abcde")
+_ARROWS = st.builds(
+    diagrams.Arrow,
+    _NAMES,
+    st.sampled_from("fghij"),
+    st.sampled_from(("forward", "gradient", "reversed")),
+) | st.builds(lambda start, step: diagrams.Arrow(start, chr(ord(start) + step)), _NAMES, st.just(1))
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(_ARROWS, unique=True))
+def test_any_arrows_are_told(arrows: list[diagrams.Arrow]) -> None:
+    boxes = tuple(diagrams.Box(n, n, "layer", (i, 0)) for i, n in enumerate("abcdefghij"))
+    back = tuple(diagrams.Arrow(a.end, a.start, a.kind) for a in arrows[::2])
+    diagram = diagrams.Diagram("letters", boxes, (*arrows, *back), (1,))
+    assert _read(diagram.alt) == _described(diagram)
+
+
 def test_an_added_arrow_or_box_changes_the_words() -> None:
     diagram = diagrams.hard_sharing(SHORT)
     more = (*diagram.arrows, diagrams.Arrow("text", "head 0"))
