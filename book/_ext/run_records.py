@@ -179,6 +179,7 @@ def _results(records: list[Record]) -> tuple[list[str], list[list[Cell]]]:
     configs = [record.get("config", {}) for record in records]
     keys = list(dict.fromkeys(key for config in configs for key in config))
     varying = [key for key in keys if len({json.dumps(c.get(key)) for c in configs}) > 1]
+    varying = _telling(varying, configs)
     metrics = list(dict.fromkeys(m for r in records for m, v in r["metrics"].items() if _scalar(v)))
     groups: dict[str, list[Record]] = {}
     for record in records:
@@ -190,6 +191,20 @@ def _results(records: list[Record]) -> tuple[list[str], list[list[Cell]]]:
         for group in groups.values()
     ]
     return [name.replace("_", " ") for name in (*varying, "seeds", *metrics)], rows
+
+
+def _telling(varying: list[str], configs: list[Record]) -> list[str]:
+    """Leave out mappings of settings that the short columns beside them name already."""
+    short = [k for k in varying if not any(isinstance(c.get(k), dict) for c in configs)]
+    named: dict[str, list[Record]] = {}
+    for config in configs:
+        named.setdefault(json.dumps([config.get(key) for key in short]), []).append(config)
+    return [
+        key
+        for key in varying
+        if key in short
+        or any(len({json.dumps(c.get(key)) for c in same}) > 1 for same in named.values())
+    ]
 
 
 def _scalar(value: object) -> bool:

@@ -10,7 +10,13 @@ from notebook_names import dotted_names
 from package_reference import WORKED, worked
 from page_finish import ENVIRONMENT, mark_chinese
 from public_names import rooms
-from run_records import latest_by_notebook, mean_and_half_width, read_records, rounded
+from run_records import (
+    _results,
+    latest_by_notebook,
+    mean_and_half_width,
+    read_records,
+    rounded,
+)
 from visiting import ROOT
 
 
@@ -70,6 +76,22 @@ def test_means_have_the_decimals_of_their_half_width(
     mean: float, half: float | None, text: str
 ) -> None:
     assert rounded(mean, half) == text
+
+
+def test_settings_that_short_columns_name_are_left_out() -> None:
+    def record(contender: str, width: int, rate: float) -> dict[str, object]:
+        settings = {"encoder": {"width": width}}
+        config = {"contender": contender, "settings": settings, "training": {"rate": rate}}
+        return {"config": config, "seed": 0, "metrics": {"f1": 1.0}}
+
+    records = [record("joint", 8, 0.1), record("joint", 8, 0.2), record("separate", 4, 0.1)]
+    header, rows = _results(records)
+    assert header == ["contender", "training", "seeds", "f1"]
+    assert [row[:2] for row in rows] == [
+        ["joint", "rate 0.1"],
+        ["joint", "rate 0.2"],
+        ["separate", "rate 0.1"],
+    ]
 
 
 def test_latest_record_of_each_notebook_is_kept(tmp_path: Path) -> None:
