@@ -7,7 +7,6 @@ import signal
 import sys
 import time
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 
 import pytest
 import queued_experiments
@@ -19,6 +18,7 @@ from mtl_utils.experiments import (
     Place,
     WorkReport,
     __main__,
+    child,
     estimate,
     language_models,
     records,
@@ -371,12 +371,20 @@ def test_a_run_ends_when_its_worker_is_killed(tmp_path):
         assert child.poll() is None
         time.sleep(0.05)
     assert os.getpriority(os.PRIO_PROCESS, child.popen.pid) == os.nice(0) + 1
-    group = Path(f"/proc/{child.popen.pid}/autogroup")
-    if group.exists() and os.access(group, os.W_OK):
-        assert group.read_text().endswith("nice 1\n")
     child.popen.stdin.close()  # which is what the system does when this process is killed
     assert child.popen.wait(HANG_SECONDS) == 128 + signal.SIGTERM
     give_up(claim(workspace_of(tmp_path, "waits", run.config, 0)))
+
+
+def test_a_run_gives_way_to_other_sessions_too(tmp_path, monkeypatch):
+    asked, group = [], tmp_path / "autogroup"
+    monkeypatch.setattr(os, "nice", asked.append)
+    child._give_way(3, group)  # where there are no such groups
+    assert not group.exists()
+    group.write_text("/autogroup-1 nice 0")
+    child._give_way(3, group)
+    assert (asked, group.read_text()) == ([3, 3], "3")
+    child._give_way(3, tmp_path)  # what cannot be written is no reason to fail
 
 
 def test_a_run_is_told_from_others_by_what_differs_between_configurations():

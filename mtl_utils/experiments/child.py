@@ -45,7 +45,7 @@ def main(arguments: Sequence[str]) -> int:
     raise ValueError(f"{name} has no configuration {text} any more; start the worker again")
 
 
-def _give_way(nice: int) -> None:
+def _give_way(nice: int, group: Path = Path("/proc/self/autogroup")) -> None:
     """Let other programs go first, also on systems that share time out between sessions.
 
     There a niceness counts within a session alone, and this process has a session of its own.
@@ -53,7 +53,6 @@ def _give_way(nice: int) -> None:
     if not hasattr(os, "nice"):
         return
     os.nice(nice)
-    group = Path("/proc/self/autogroup")
     if nice and group.exists():
         with contextlib.suppress(OSError):  # where the kernel does not let us, nothing is lost
             group.write_text(str(nice))
