@@ -108,6 +108,14 @@ class Comparison:
         if max((len(several) for several in self.contrasts.values()), default=0) > MOST_CONTRASTS:
             raise ValueError(f"contrasts may be at most {MOST_CONTRASTS} for each setting")
 
+    @property
+    def _rates(self) -> str:
+        return f"{self.name}_rates"
+
+    @property
+    def _trials(self) -> str:
+        return f"{self.name}_trials"
+
     def contender(self, name: str) -> Contender:
         """Look up a contender.
 
@@ -127,10 +135,9 @@ class Comparison:
         whole = self._configs()
         tuned_here = [config for config in whole if config["setting"] not in self.tuned_at]
         doubles = self.doubles or [c.name for c in self.contenders]
-        rates, trials = f"{self.name}_rates", f"{self.name}_trials"
         made = [
             Experiment(
-                name=rates,
+                name=self._rates,
                 description=f"{self.description} Step sizes, on validation.",
                 configs=tuple({**config, "rate": r} for config in tuned_here for r in self.rates),
                 seeds=(TUNING_SEED,),
@@ -142,7 +149,7 @@ class Comparison:
         if self.contenders[0].trials:
             made.append(
                 Experiment(
-                    name=trials,
+                    name=self._trials,
                     description=f"{self.description} Further settings, on validation.",
                     configs=tuple(
                         {**config, "trial": dict(trial)}
@@ -151,7 +158,7 @@ class Comparison:
                     ),
                     seeds=(TUNING_SEED,),
                     run=self.run_trial,
-                    needs=(rates,),
+                    needs=(self._rates,),
                     priority=self.priority,
                     minutes=self.minutes,
                 )
@@ -252,14 +259,12 @@ class Comparison:
             FileNotFoundError: If nothing is on record.
             ValueError: If a trial is missing.
         """
-        frames = [
-            load_results(experiment.name, place.results)
-            for experiment in self.experiments()
-            if experiment.run == self.run_trial
-        ]
-        frame = pd.concat(frames)
-        tuned = self.tuned_at.get(setting, setting)
-        return Tuning(self, tuned, frame[frame["setting"] == tuned])
+        names = [self._rates, *([self._trials] if self.contenders[0].trials else [])]
+        return self._read(names, self.tuned_at.get(setting, setting), place)
+
+    def _read(self, names: Iterable[str], setting: str, place: Place) -> Tuning:
+        frame = pd.concat([load_results(name, place.results) for name in names])
+        return Tuning(self, setting, frame[frame["setting"] == setting])
 
     def verdicts(
         self, setting: str, frame: pd.DataFrame, doubled: pd.DataFrame | None = None
@@ -292,8 +297,7 @@ class Comparison:
     def _tried(self, config: Config, unit: Unit, place: Place) -> dict[str, Any]:
         if "rate" in config:
             return {RATE: config["rate"]}
-        frame = load_results(f"{self.name}_rates", place.results)
-        tuning = Tuning(self, config["setting"], frame[frame["setting"] == config["setting"]])
+        tuning = self._read([self._rates], config["setting"], place)
         return {**tuning.best(config["contender"], unit.name), **config["trial"]}
 
 

@@ -13,10 +13,8 @@ from mtl_utils.experiments.atlas_tasks import NAMES, Labelled, corpus, examples_
 from mtl_utils.experiments.contenders import Unit
 from mtl_utils.experiments.experiment import Config
 from mtl_utils.experiments.joint_measures import framework_scores
-from mtl_utils.experiments.unit_training import JUDGED, Trained, judged_columns
+from mtl_utils.experiments.unit_training import Trained, fit_judged, judged_columns
 from mtl_utils.models import BiLSTMFramework, MultiTaskModel
-from mtl_utils.objectives import FixedWeights
-from mtl_utils.training import JointBatches, Trainer, TrainerConfig
 
 METRICS: Mapping[str, str] = {"tags": "f1", "translation": "bleu", "language": "probability"}
 """What each task is judged by, as :func:`joint_measures.framework_scores` measures it."""
@@ -82,27 +80,15 @@ def train_framework(
     validation = splits["validation"].first(settings["measured"])
     rows = examples_of(model, splits["train"].first(settings["sentences"]), unit.tasks)
     batches = BatchLoader(rows, max_tokens=settings["max_tokens"], seed=seed)
-    weights = settings.get("weights", {})
-    history = Trainer(
-        model,
-        TrainerConfig(**settings["training"], epochs=settings["validations"], seed=seed),
-        balancer=FixedWeights({task: weights.get(task, 1.0) for task in unit.tasks}),
-        evaluate=FrameworkJudge(
-            validation, unit.judged, reference or dict.fromkeys(unit.judged, 1.0)
-        ),
-        metric=JUDGED,
-        mode="max",
-        checkpoint=workspace / f"{unit.name}.pt",
-        progress=False,
-    ).fit(JointBatches([batches], num_batches=settings["steps"] // settings["validations"]))
-    best = history.iloc[int(history[JUDGED].argmax())]
+    judge = FrameworkJudge(validation, unit.judged, reference or dict.fromkeys(unit.judged, 1.0))
+    history, scores = fit_judged(model, settings, unit, seed, workspace, judge, [batches])
     tested = {}
     if test:
         part = splits["test"].first(settings["measured"])
         tested = _scores(model, part, unit.judged)
     return Trained(
         history,
-        {task: float(best[f"{task}_score"]) for task in unit.judged},
+        scores,
         {},
         {task: {METRICS[task]: score} for task, score in tested.items()},
         sum(parameter.numel() for parameter in model.parameters()),

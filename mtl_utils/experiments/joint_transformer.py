@@ -107,9 +107,7 @@ ON_ATLAS = Comparison(
     name="joint_transformer_atlas",
     description="One Transformer for three tasks on the same pairs of Atlas, or one for each.",
     settings={"Atlas": ATLAS},
-    contenders=_contenders(
-        [{"entities": 0.3}, {"entities": 3.0}, {"inference": 3.0}], 0.1, 0.2, 0.3
-    ),
+    contenders=_contenders(_OF_THREE, 0.1, 0.2, 0.3),
     rates=(0.0005, 0.001, 0.002, 0.004),
     seeds=(0, 1, 2, 3, 4),
     contrasts={"Atlas": _contrasts("topic_accuracy", "entities_f1", "inference_accuracy")},
@@ -133,9 +131,7 @@ DISJOINTLY = Comparison(
     name="joint_transformer_disjoint",
     description="One Transformer for TREC, Universal NER and SICK, or one for each.",
     settings={"TREC, UNER, SICK": DISJOINT},
-    contenders=_contenders(
-        [{"entities": 0.3}, {"entities": 3.0}, {"inference": 3.0}], 0.0, 0.1, 0.3
-    ),
+    contenders=_contenders(_OF_THREE, 0.0, 0.1, 0.3),
     rates=(0.0005, 0.001, 0.002, 0.004),
     seeds=(0, 1, 2, 3, 4),
     contrasts={

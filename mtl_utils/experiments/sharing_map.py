@@ -113,7 +113,6 @@ def _map(
         seeds=(0, 1, 2),
         contrasts=_contrasts(list(beside), f"{task}_{metric}", widths),
         reference=ALONE,
-        doubles=(ALONE, *(f"with {other}" for other in beside)),
         tuned_at=_corners(widths),
         priority=15,
         minutes=0.7,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
@@ -133,23 +133,9 @@ def train_unit(
     of_judged = [load(name, size, seed) for name, size, _ in judged["data"]]
     validation = loaders_of(judged, of_judged, tokenizer, "validation", seed)
     judge = Judge(validation, unit.judged, reference or dict.fromkeys(unit.judged, 1.0))
-    history = Trainer(
-        model,
-        TrainerConfig(**own["training"], epochs=own["validations"], seed=seed),
-        balancer=FixedWeights({task: own.get("weights", {}).get(task, 1.0) for task in unit.tasks}),
-        evaluate=judge,
-        metric=JUDGED,
-        mode="max",
-        checkpoint=workspace / f"{unit.name}.pt",
-        parameter_groups=_groups(own, model),
-        progress=False,
-    ).fit(
-        JointBatches(
-            loaders_of(own, sets, tokenizer, "train", seed),
-            num_batches=own["steps"] // own["validations"],
-        )
-    )
-    best = history.iloc[int(history[JUDGED].argmax())]
+    train = loaders_of(own, sets, tokenizer, "train", seed)
+    groups = _groups(own, model)
+    history, scores = fit_judged(model, own, unit, seed, workspace, judge, train, groups)
     rows: Compared = {}
     if test:
         loaders = loaders_of(judged, of_judged, tokenizer, "test", seed)
@@ -157,12 +143,53 @@ def train_unit(
         rows = _compared(model, unit, dict(zip(names, loaders, strict=True)))
     return Trained(
         history,
-        {task: float(best[f"{task}_score"]) for task in unit.judged},
+        scores,
         rows,
         {task: _metrics(model, task, found.values()) for task, found in rows.items()},
         sum(parameter.numel() for parameter in model.parameters()),
         own["steps"] * sum(batch for _, _, batch in own["data"]),
     )
+
+
+def fit_judged(
+    model: MultiTaskModel,
+    settings: Config,
+    unit: Unit,
+    seed: int,
+    workspace: Path,
+    judge: Callable[[MultiTaskModel], Mapping[str, float]],
+    train: Sequence[Loader],
+    groups: Sequence[Mapping[str, Any]] | None = None,
+) -> tuple[History, dict[str, float]]:
+    """Train the model of a unit, which is left with the weights of its best validation.
+
+    Args:
+        model: The model.
+        settings: Its ``steps``, ``validations``, ``training`` and ``weights``.
+        unit: Its tasks.
+        seed: Of dropout.
+        workspace: Where the checkpoint is.
+        judge: Measures what :func:`judged_columns` returns.
+        train: The training examples of each data set, of which a step takes a batch each.
+        groups: Groups of parameters with step sizes of their own.
+
+    Returns:
+        The history, and by judged task the score of the best validation.
+    """
+    weights = settings.get("weights", {})
+    history = Trainer(
+        model,
+        TrainerConfig(**settings["training"], epochs=settings["validations"], seed=seed),
+        balancer=FixedWeights({task: weights.get(task, 1.0) for task in unit.tasks}),
+        evaluate=judge,
+        metric=JUDGED,
+        mode="max",
+        checkpoint=workspace / f"{unit.name}.pt",
+        parameter_groups=groups,
+        progress=False,
+    ).fit(JointBatches(train, num_batches=settings["steps"] // settings["validations"]))
+    best = history.iloc[int(history[JUDGED].argmax())]
+    return history, {task: float(best[f"{task}_score"]) for task in unit.judged}
 
 
 def _of_unit(settings: Config, unit: Unit, seed: int) -> dict[str, Any]:
