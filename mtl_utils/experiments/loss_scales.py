@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from statistics import fmean
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import torch
-from torch import Tensor
 
 from mtl_utils.experiments.analysis import load_results
-from mtl_utils.experiments.atlas_tasks import NAMES, Labelled, corpus, tokenizer
+from mtl_utils.experiments.atlas_tasks import NAMES, corpus, tokenizer
 from mtl_utils.experiments.crossner_files import ENTITIES, TYPES
 from mtl_utils.experiments.crossner_files import train_and_measure as train_on_files
 from mtl_utils.experiments.experiment import Config, Experiment, Place
@@ -172,52 +170,35 @@ def _text_model(settings: Config, seed: int) -> dict[str, Any]:
     return {f"{task}_test": score for task, score in tested.items()} | measured
 
 
-@dataclass
-class BestByMean:
-    """Keeps the weights with the best mean score on validation.
-
-    Args:
-        part: The validation sentences.
-    """
-
-    part: Labelled
-    scores: dict[str, float] = field(default_factory=dict)
-    weights: dict[str, Tensor] = field(default_factory=dict)
-
-    def __call__(self, model: MultiTaskModel) -> dict[str, float]:
-        """Measure the model, and keep its weights if they are the best so far.
-
-        Args:
-            model: The model.
-        """
-        assert isinstance(model, BiLSTMFramework)
-        scores = framework_scores(model, self.part)
-        if not self.scores or fmean(scores.values()) > fmean(self.scores.values()):
-            self.scores = scores
-            self.weights = {name: value.clone() for name, value in model.state_dict().items()}
-        return {"best_mean": fmean(scores.values())}
-
-
 def _framework(settings: Config, seed: int) -> dict[str, Any]:
     splits = corpus(seed)
     torch.manual_seed(seed)
     model = BiLSTMFramework(tokenizer(seed), NAMES, settings["width"], scale=settings["scale"])
-    kept = BestByMean(splits["validation"].first(MEASURED))
+    held_out, test = (splits[split].first(MEASURED) for split in ("validation", "test"))
+
+    def measure(trained: MultiTaskModel) -> dict[str, float]:
+        assert isinstance(trained, BiLSTMFramework)
+        scores = framework_scores(trained, held_out)
+        return {
+            **{f"{task}_score": v for task, v in scores.items()},
+            "mean": fmean(scores.values()),
+        }
+
     history = Trainer(
         model,
         TrainerConfig(**settings["training"], epochs=settings["validations"], seed=seed),
         balancer=FixedWeights(settings["weights"]),
-        evaluate=kept,
-        metric="best_mean",
+        evaluate=measure,
+        metric="mean",
         mode="max",
         progress=False,
     ).fit(loader_of(model, settings, seed))
-    model.load_state_dict(kept.weights)
-    tested = framework_scores(model, splits["test"].first(MEASURED))
-    named = {"validation": kept.scores, "test": tested}
+    best = history.iloc[int(history["mean"].argmax())]
+    tested = framework_scores(model, test)
     return {
-        **{f"{task}_{k}": round(v, 2) for k, found in named.items() for task, v in found.items()},
-        "curves": {"mean": history["best_mean"].round(2).tolist()},
+        **{f"{task}_validation": round(float(best[f"{task}_score"]), 2) for task in tested},
+        **{f"{task}_test": round(score, 2) for task, score in tested.items()},
+        "curves": {"mean": history["mean"].round(2).tolist()},
         "training_seconds": round(float(history["seconds"].iloc[-1]), 1),
     }
 
