@@ -5,6 +5,7 @@ import multiprocessing
 import os
 import signal
 import sys
+import tempfile
 import time
 from dataclasses import dataclass, field, replace
 
@@ -23,6 +24,7 @@ from mtl_utils.experiments import (
     language_models,
     records,
     work,
+    workspaces,
     workspaces_folder,
 )
 from mtl_utils.experiments.estimates import written
@@ -30,7 +32,7 @@ from mtl_utils.experiments.processes import Children, usual_jobs
 from mtl_utils.experiments.queue import Run, importable_name, in_order, planned
 from mtl_utils.experiments.runner import record_in, record_one
 from mtl_utils.experiments.worker import Worker
-from mtl_utils.experiments.workspaces import claim, give_up, hold, workspace_of
+from mtl_utils.experiments.workspaces import claim, give_up, hold, remove, workspace_of
 
 LINUX = pytest.mark.skipif(sys.platform != "linux", reason="forks processes")
 FORK = multiprocessing.get_context("fork") if sys.platform == "linux" else multiprocessing
@@ -291,6 +293,27 @@ def test_a_workspace_has_one_holder_and_can_be_had_when_it_is_given_up(tmp_path)
     assert records.read(path) == []
     give_up(claimed)
     assert len(records.read(experiments.run(one, tmp_path, progress=False))) == 1
+
+
+@LINUX
+def test_a_workspace_that_is_being_removed_can_be_had_anew_and_stays(tmp_path, monkeypatch):
+    workspace = workspace_of(tmp_path, "counts", {"n": 1}, 0)
+    anew = []
+
+    class Slow(tempfile.TemporaryDirectory):
+        def cleanup(self):
+            anew.append(claim(workspace))  # what another process may do at any time
+            super().cleanup()
+
+    with hold(workspace):
+        (workspace / "weights.pt").touch()
+        monkeypatch.setattr(workspaces.tempfile, "TemporaryDirectory", Slow)
+        remove(workspace)
+    assert [file.name for file in workspace.iterdir()] == [".lock"]
+    with pytest.raises(TimeoutError):
+        claim(workspace)
+    give_up(*anew)
+    assert list(workspace.parent.iterdir()) == [workspace]
 
 
 def test_what_was_left_of_a_run_that_is_on_record_is_removed(tmp_path):

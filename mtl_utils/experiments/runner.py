@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import time
 import warnings
 from collections.abc import Sequence
@@ -14,7 +13,7 @@ from tqdm.auto import tqdm
 from mtl_utils.arguments import check_flag, check_kind, check_path, check_whole
 from mtl_utils.experiments import records
 from mtl_utils.experiments.experiment import Config, Experiment, Place
-from mtl_utils.experiments.workspaces import hold, workspace_of
+from mtl_utils.experiments.workspaces import hold, remove, workspace_of
 
 Outcome = Literal["recorded", "known", "held"]
 """Of an attempt at one run: it is on record now, or was before; or another process is at it."""
@@ -109,5 +108,5 @@ def record_in(
         seconds = metrics.get("seconds", time.perf_counter() - began)
         measured = {name: value for name, value in metrics.items() if name != "seconds"}
         records.append(path, records.make(experiment.name, config, seed, measured, seconds))
-    shutil.rmtree(workspace)
+    remove(workspace)
     return "known" if known else "recorded"

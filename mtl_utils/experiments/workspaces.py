@@ -6,8 +6,8 @@ import contextlib
 import hashlib
 import os
 import re
-import shutil
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -123,7 +123,19 @@ def discard(workspace: Path) -> None:
         return
     with hold(workspace) as ours:
         if ours:
-            shutil.rmtree(workspace)
+            remove(workspace)
+
+
+def remove(workspace: Path) -> None:
+    """Remove a workspace that this process holds, for all others in one step.
+
+    Emptied file by file, it could be claimed again by another process between its lock and itself.
+
+    Args:
+        workspace: The folder.
+    """
+    with tempfile.TemporaryDirectory(dir=workspace.parent, prefix="gone-") as gone:
+        workspace.rename(Path(gone) / workspace.name)
 
 
 def log_of(workspace: Path) -> Path:
