@@ -84,6 +84,26 @@ ENTRY_POINTS = [
         called={"metrics": "metrics|metric|column", "by": "by|column"},
     ),
     EntryPoint(
+        "paired_table",
+        experiments.paired_table,
+        lambda: {"frame": _RUNS, "contrasts": [_CONTRAST]},
+        {
+            "frame": _NOT_FRAMES,
+            "contrasts": (None, 3, "joint", [], [3], ["joint"]),
+            "doubled": (3, "runs", [1]),
+            "by": (*_NOT_NAMES, "method"),
+            "digits": (-1, 1.5, "1", None, True, NAN),
+        },
+        called={"contrasts": "contrasts|contrast", "by": "by|column"},
+    ),
+    EntryPoint(
+        "comparison_table",
+        experiments.comparison_table,
+        lambda: {"name": "joint_transformer_snips", "setting": "SNIPS", "folder": _results()},
+        {"name": (None, 3, b"snips", "", "snips"), "setting": (None, 3, b"SNIPS", "", "Atlas")},
+        called={"name": "name|named"},
+    ),
+    EntryPoint(
         "verdicts",
         experiments.verdicts,
         lambda: {"name": "joint_transformer_snips", "setting": "SNIPS", "folder": _results()},

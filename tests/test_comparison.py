@@ -21,7 +21,7 @@ from mtl_utils.experiments import (
 )
 from mtl_utils.experiments.comparison import Comparison, Tuning
 from mtl_utils.experiments.contenders import Contender, Unit, overlaid
-from mtl_utils.experiments.contrasts import Contrast
+from mtl_utils.experiments.contrasts import Contrast, contrast_table
 from mtl_utils.experiments.registry import comparisons
 from mtl_utils.experiments.unit_training import exact, train_unit
 from mtl_utils.training import Trainer
@@ -254,7 +254,7 @@ def test_a_whole_comparison_on_tiny_data(tmp_path: Path) -> None:
         overlaid(TINY, {"training.learning_rate": 0.003}), TOPIC, 0, tmp_path / "by hand"
     )
     assert separate["topic_accuracy"] == round(100 * unit.metrics["topic"]["accuracy"], 2)
-    table = COMPARISON.verdicts("Atlas", frame, again)
+    table = contrast_table(frame, COMPARISON.contrasts["Atlas"], again)
     assert table["n"].tolist() == [2]
     assert table["doubled"].notna().all()
 

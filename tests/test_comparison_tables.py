@@ -9,7 +9,13 @@ import pandas as pd
 import pytest
 from matplotlib import pyplot as plt
 
-from mtl_utils.experiments import load_results, plot_curves, records, verdicts
+from mtl_utils.experiments import (
+    comparison_table,
+    load_results,
+    plot_curves,
+    records,
+    verdicts,
+)
 from mtl_utils.experiments.joint_transformer import ON_SNIPS
 
 CURVES = {
@@ -70,6 +76,15 @@ def test_verdicts_need_runs_at_twice_the_steps(tmp_path: Path) -> None:
     assert set(table["verdict"]) == {"first"}
     assert table["difference"].tolist() == pytest.approx([3.04] * 3)
     assert len(load_results(ON_SNIPS.name, tmp_path)) == 10
+    readable = comparison_table(ON_SNIPS.name, "SNIPS", tmp_path)
+    assert readable.index.tolist() == list(METRICS)
+    assert readable.iloc[0].to_dict() == {
+        "joint": "85.0 ± 2.0",
+        "separate": "82.0 ± 2.0",
+        "difference": "+3.0 ± 0.1",
+        "at twice the steps": "+3.0",  # 3.0 and 3.1 on the two seeds
+        "verdict": "joint is better",
+    }
 
 
 def test_what_is_not_there_is_named(tmp_path: Path) -> None:

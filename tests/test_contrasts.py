@@ -18,6 +18,7 @@ from mtl_utils.experiments import (
     contrast_table,
     holm,
     paired_difference,
+    paired_table,
     score_table,
     student_t_distribution,
 )
@@ -140,6 +141,21 @@ def test_a_table_of_scores_reads_as_a_reader_would_write_it() -> None:
     assert list(table.loc["joint"]) == [3, f"78.0 ± {half:.1f}"]
     assert list(table.loc["alone"]) == [1, "50.0"]
     assert score_table(frame, ["f1"], digits=0).loc["joint", "f1"] == "78 ± 2"
+
+
+def test_differences_stand_beside_what_was_compared_as_texts() -> None:
+    frame = runs(a=[3.0, 4.0, 5.0], b=[5.0, 6.0, 7.5], c=[50.0])
+    half = stats.t.ppf(0.975, 2) * math.sqrt(1 / 12) / math.sqrt(3)
+    contrasts = [Contrast("a", "b", "f1"), Contrast("c", "a", "f1")]
+    table = paired_table(frame, contrasts, runs(a=[3.0, 5.0], b=[5.0, 6.0]), digits=2)
+    assert table.index.tolist() == ["f1", "f1"]
+    row = table.iloc[0].to_dict()
+    assert (row["first"], row["second"]) == ("a: 4.00 ± 2.48", "b: 6.17 ± 3.13")
+    assert row["difference"] == f"-2.17 ± {half:.2f}"
+    assert (row["at twice the steps"], row["verdict"]) == ("-1.50", "b is better")
+    alone = table.iloc[1].to_dict()
+    assert (alone["first"], alone["difference"]) == ("c: 50.00", "+47.00")
+    assert (alone["at twice the steps"], alone["verdict"]) == ("", "no difference shown")
 
 
 @pytest.mark.parametrize(

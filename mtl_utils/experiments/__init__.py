@@ -12,6 +12,7 @@ from mtl_utils.experiments.contrasts import (
     contrast_table,
     holm,
     paired_difference,
+    paired_table,
     score_table,
 )
 from mtl_utils.experiments.curves import plot_curves
@@ -20,7 +21,7 @@ from mtl_utils.experiments.experiment import Experiment, Place
 from mtl_utils.experiments.records import results_folder
 from mtl_utils.experiments.registry import find, registry
 from mtl_utils.experiments.runner import run
-from mtl_utils.experiments.tables import verdicts
+from mtl_utils.experiments.tables import comparison_table, verdicts
 from mtl_utils.experiments.worker import WorkReport
 from mtl_utils.experiments.working import work
 from mtl_utils.experiments.workspaces import workspaces_folder
@@ -31,22 +32,24 @@ __all__ = [
     "Experiment",
     "PairedDifference",
     "Place",
-    "contrast_table",
     "WorkReport",
+    "comparison_table",
+    "contrast_table",
     "estimate",
     "find",
     "holm",
     "load_results",
     "paired_difference",
-    "registry",
+    "paired_table",
     "plot_curves",
+    "registry",
     "results_folder",
     "run",
     "score_table",
     "student_t_distribution",
     "student_t_quantile",
     "summary",
-    "work",
     "verdicts",
+    "work",
     "workspaces_folder",
 ]

@@ -12,7 +12,7 @@ import pandas as pd
 from mtl_utils.arguments import check_file_name, check_kind, check_number, check_several
 from mtl_utils.experiments.analysis import load_results
 from mtl_utils.experiments.contenders import Contender, Unit, overlaid
-from mtl_utils.experiments.contrasts import MOST_CONTRASTS, Contrast, contrast_table
+from mtl_utils.experiments.contrasts import MOST_CONTRASTS, Contrast
 from mtl_utils.experiments.experiment import Config, Experiment, Place
 from mtl_utils.experiments.unit_training import Trained, exact, train_unit
 
@@ -265,20 +265,6 @@ class Comparison:
     def _read(self, names: Iterable[str], setting: str, place: Place) -> Tuning:
         frame = pd.concat([load_results(name, place.results) for name in names])
         return Tuning(self, setting, frame[frame["setting"] == setting])
-
-    def verdicts(
-        self, setting: str, frame: pd.DataFrame, doubled: pd.DataFrame | None = None
-    ) -> pd.DataFrame:
-        """Say which of the named differences may be claimed; see :func:`contrast_table`.
-
-        Args:
-            setting: Name of the setting.
-            frame: The records of ``<name>``.
-            doubled: Those of ``<name>_doubled``, if there are any yet.
-        """
-        ours = frame[frame["setting"] == setting]
-        again = None if doubled is None else doubled[doubled["setting"] == setting]
-        return contrast_table(ours, self.contrasts[setting], again)
 
     def _configs(self) -> tuple[dict[str, Any], ...]:
         return tuple(

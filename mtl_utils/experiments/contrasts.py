@@ -273,9 +273,62 @@ def score_table(
     return pd.DataFrame(texts)
 
 
-def _written(mean: float, half_width: float, digits: int) -> str:
+def paired_table(
+    frame: pd.DataFrame,
+    contrasts: Sequence[Contrast],
+    doubled: pd.DataFrame | None = None,
+    by: str = "contender",
+    digits: int = 1,
+) -> pd.DataFrame:
+    """Write :func:`contrast_table` as readers want it, with the scores that were compared.
+
+    Args:
+        frame: One row a run, of one setting.
+        contrasts: At most five, all that were named before the table was run.
+        doubled: Runs of twice the steps, with seeds that are in ``frame`` too.
+        by: The column that names the contender.
+        digits: Digits after the point.
+
+    Returns:
+        One row a contrast, indexed by ``metric``, of texts: what ``first`` and ``second`` scored
+        (``"joint: 77.8 ± 3.5"``), their ``difference`` seed by seed (``"+1.2 ± 0.4"``), that
+        ``at twice the steps``, empty where there is none, and the ``verdict``, where ``"first"``
+        and ``"second"`` have become names. If all contrasts are of the same two contenders, their
+        names are those of the columns instead.
+
+    Raises:
+        ValueError: As :func:`contrast_table` and :func:`score_table`.
+        KeyError: As there.
+        TypeError: As there.
+    """
+    found = contrast_table(frame, contrasts, doubled, by)
+    scores = score_table(frame, list(dict.fromkeys(found["metric"])), by, digits)
+    one_pair = len(set(zip(found["first"], found["second"], strict=True))) == 1
+    rows = []
+    for contrast in found.to_dict("records"):
+        sides = {side: contrast[side] for side in ("first", "second")}
+        texts = {side: scores.loc[name, contrast["metric"]] for side, name in sides.items()}
+        verdict = contrast["verdict"]
+        rows.append(
+            {
+                **(
+                    {sides[side]: texts[side] for side in sides}
+                    if one_pair
+                    else {side: f"{sides[side]}: {texts[side]}" for side in sides}
+                ),
+                "difference": _written(
+                    contrast["difference"], contrast["half_width"], digits, sign="+"
+                ),
+                "at twice the steps": _written(contrast["doubled"], math.nan, digits, sign="+"),
+                "verdict": f"{sides[verdict]} is better" if verdict in sides else verdict,
+            }
+        )
+    return pd.DataFrame(rows, index=pd.Index(found["metric"], name="metric"))
+
+
+def _written(mean: float, half_width: float, digits: int, sign: str = "") -> str:
     if math.isnan(mean):
         return ""
     if math.isnan(half_width):
-        return f"{mean:.{digits}f}"
-    return f"{mean:.{digits}f} ± {half_width:.{digits}f}"
+        return f"{mean:{sign}.{digits}f}"
+    return f"{mean:{sign}.{digits}f} ± {half_width:.{digits}f}"
