@@ -67,10 +67,7 @@ class PerTask(torch_nn.ModuleDict):
         Raises:
             KeyError: If there is no such task.
         """
-        if task not in self:
-            raise KeyError(
-                f"No task named {task!r}; this way of sharing was made for {self.task_names}"
-            )
+        check_known(task, self.task_names)
         return super().__getitem__(task)
 
     @property
@@ -116,6 +113,20 @@ class PerTask(torch_nn.ModuleDict):
         """
         uses = Counter(id(p) for part in (*beside, *self.values()) for p in part.parameters())
         return [parameter for parameter in self[task].parameters() if uses[id(parameter)] == 1]
+
+
+def check_known(task: str, names: Sequence[str]) -> None:
+    """Refuse a task that a way of sharing was not made for.
+
+    Args:
+        task: Name of the task.
+        names: Names of those that it was made for.
+
+    Raises:
+        KeyError: If it is none of them.
+    """
+    if task not in names:
+        raise KeyError(f"No task named {task!r}; this way of sharing was made for {list(names)}")
 
 
 def check_names(tasks: Sequence[str], argument: str = "tasks") -> list[str]:

@@ -27,6 +27,7 @@ from mtl_utils.nn import LSTMEncoder
 from mtl_utils.sharing import (
     BranchedSharing,
     HardSharing,
+    HierarchicalSharing,
     SharedPrivate,
     SoftSharing,
     trace_norm,
@@ -35,6 +36,9 @@ from mtl_utils.sharing import (
 
 def one_each(encoder, tasks=TASKS):
     return {task: encoder() for task in tasks}
+
+
+DEPTH = dict(zip(TASKS, (1, 2, 1), strict=True))
 
 
 def branched(num_shared_layers):
@@ -49,6 +53,9 @@ FAMILIES = {
     "soft": lambda encoder: SoftSharing(one_each(encoder), PARTS[encoder], strength=0.1),
     "trace norm": lambda encoder: SoftSharing(one_each(encoder), PARTS[encoder], trace_norm, 0.1),
     "shared-private": lambda encoder: SharedPrivate(encoder(), one_each(encoder)),
+    "hierarchical": lambda encoder: HierarchicalSharing(
+        encoder(), DEPTH, shortcuts=True, successive_strength=0.1
+    ),
 }
 families = pytest.mark.parametrize("family", FAMILIES)
 with_parts = pytest.mark.parametrize("family", [name for name in FAMILIES if name != "hard"])
