@@ -76,13 +76,7 @@ class Encoder(Freezable):
             TypeError: If encoders of this kind have no place to cut, or do not say how many layers
                 they have.
         """
-        number = getattr(self, "num_layers", None)
-        if not isinstance(number, int):
-            raise TypeError(
-                f"{type(self).__name__} cannot be taken apart: it has no num_layers. Expected "
-                "LSTMEncoder, BiLSTMEncoder, TransformerEncoder, PretrainedEncoder or another "
-                "encoder with num_layers, a whole number, and a method cut."
-            )
+        number = number_of_layers(self)
         lower: Encoder = self
         if number == 0:
             return self.cut(0)[0], []
@@ -91,6 +85,25 @@ class Encoder(Freezable):
             lower, layer = lower.cut(depth)
             found.insert(0, layer)
         return lower, found
+
+
+def number_of_layers(encoder: Encoder) -> int:
+    """Return how many layers an encoder has above its embeddings.
+
+    Args:
+        encoder: The encoder.
+
+    Raises:
+        TypeError: If it does not say.
+    """
+    number = getattr(encoder, "num_layers", None)
+    if not isinstance(number, int):
+        raise TypeError(
+            f"{type(encoder).__name__} cannot be taken apart: it has no num_layers. Expected "
+            "LSTMEncoder, BiLSTMEncoder, TransformerEncoder, PretrainedEncoder or another "
+            "encoder with num_layers, a whole number, and a method cut."
+        )
+    return number
 
 
 def check_inputs(inputs: Inputs) -> None:
@@ -115,10 +128,12 @@ class EncoderLayers(Freezable):
     Attributes:
         width: Size of a hidden state, D.
         causal: Whether the state at a position depends on no later one.
+        pointwise: Whether it depends on no other one at all, neither earlier nor later.
     """
 
     width: int
     causal: bool = False
+    pointwise: bool = False
 
     def forward(self, hidden: Tensor, mask: Tensor) -> Tensor:
         """Run all layers.

@@ -2,23 +2,33 @@
 
 from mtl_utils.sharing.base import Shared, Sharing
 from mtl_utils.sharing.branching import BranchedSharing
+from mtl_utils.sharing.cross_stitch import CrossStitch, SluiceNetwork
+from mtl_utils.sharing.experts import MixtureOfExperts, MMoE
+from mtl_utils.sharing.gates import load_balance
 from mtl_utils.sharing.hard import HardSharing
 from mtl_utils.sharing.hierarchical import HierarchicalSharing
 from mtl_utils.sharing.per_task import PerTask
+from mtl_utils.sharing.ple import PLE
 from mtl_utils.sharing.shared_decoder import SharedDecoder
 from mtl_utils.sharing.shared_private import SharedPrivate, orthogonality_penalty
 from mtl_utils.sharing.soft import SoftSharing, squared_distance, trace_norm
 
 __all__ = [
     "BranchedSharing",
+    "CrossStitch",
     "HardSharing",
     "HierarchicalSharing",
+    "MMoE",
+    "MixtureOfExperts",
+    "PLE",
     "PerTask",
     "Shared",
     "SharedDecoder",
     "SharedPrivate",
     "Sharing",
+    "SluiceNetwork",
     "SoftSharing",
+    "load_balance",
     "orthogonality_penalty",
     "squared_distance",
     "trace_norm",

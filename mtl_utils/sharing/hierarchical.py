@@ -81,8 +81,7 @@ class HierarchicalSharing(Sharing):
         for task, layer in depth.items():
             check_whole(f"depth[{task!r}]", layer, least=0, most=len(layers))
         self.depth, self.width = dict(depth), encoder.width
-        self.layers = layers[: max(depth.values())]
-        self.layers.training = layers.training
+        self.layers = torch_nn.ModuleList(layers[: max(depth.values())])
         places = [str(place) for place in sorted({*depth.values()}) if 0 < place < len(self.layers)]
         self.shortcuts = torch_nn.ModuleDict(
             {place: _silent(encoder.width) for place in places} if shortcuts else {}

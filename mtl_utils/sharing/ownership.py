@@ -31,7 +31,7 @@ def own_of(parts: Iterable[Used], task: str) -> list[torch_nn.Parameter]:
     return [parameter for parameter, users in _users(parts).values() if _owner(users) == task]
 
 
-def taken_apart(name: str, encoder: Encoder) -> tuple[Encoder, torch_nn.ModuleList]:
+def taken_apart(name: str, encoder: Encoder) -> tuple[Encoder, list[EncoderLayers]]:
     """Return copies of the embeddings of an encoder and of its layers.
 
     Args:
@@ -49,7 +49,7 @@ def taken_apart(name: str, encoder: Encoder) -> tuple[Encoder, torch_nn.ModuleLi
             f"{name} must have at least one layer above its embeddings, got a "
             f"{type(encoder).__name__} of 0 layers"
         )
-    return embeddings, torch_nn.ModuleList(layers)
+    return embeddings, layers
 
 
 def is_causal(*parts: torch_nn.Module) -> bool:

@@ -25,10 +25,15 @@ from tiny_sharing import (
 from mtl_utils.data import Batch
 from mtl_utils.nn import LSTMEncoder
 from mtl_utils.sharing import (
+    PLE,
     BranchedSharing,
+    CrossStitch,
     HardSharing,
     HierarchicalSharing,
+    MixtureOfExperts,
+    MMoE,
     SharedPrivate,
+    SluiceNetwork,
     SoftSharing,
     trace_norm,
 )
@@ -56,9 +61,16 @@ FAMILIES = {
     "hierarchical": lambda encoder: HierarchicalSharing(
         encoder(), DEPTH, shortcuts=True, successive_strength=0.1
     ),
+    "experts": lambda encoder: MixtureOfExperts.from_encoder(encoder(), 3, balance_strength=0.1),
+    "MMoE": lambda encoder: MMoE.from_encoder(encoder(), TASKS, 3, top_k=2, balance_strength=0.1),
+    "PLE": lambda encoder: PLE.from_encoder(encoder(), TASKS, num_levels=2, balance_strength=0.1),
+    "cross-stitch": lambda encoder: CrossStitch(one_each(encoder)),
+    "sluice": lambda encoder: SluiceNetwork(one_each(encoder), orthogonality_strength=1e-3),
 }
 families = pytest.mark.parametrize("family", FAMILIES)
-with_parts = pytest.mark.parametrize("family", [name for name in FAMILIES if name != "hard"])
+with_parts = pytest.mark.parametrize(
+    "family", [name for name in FAMILIES if name not in ("hard", "experts")]
+)
 
 
 def make(family, encoder):
