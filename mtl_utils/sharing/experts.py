@@ -17,7 +17,7 @@ from mtl_utils.sharing.base import Shared, Sharing
 from mtl_utils.sharing.expert_layers import check_experts, drawn_experts
 from mtl_utils.sharing.gates import Gate, Gating, mixtures
 from mtl_utils.sharing.ownership import Used, is_causal, own_of, shared_of
-from mtl_utils.sharing.per_task import check_known, check_names
+from mtl_utils.sharing.per_task import as_module_dict, check_known, named
 from mtl_utils.sharing.texts import texts_of
 
 
@@ -231,7 +231,7 @@ class MMoE(MixtureOfExperts):
         Sharing.__init__(self)
         self._take(trunk, experts, balance_strength)
         size = trunk.width, len(experts)
-        self.task_gates = per_task_gates({task: Gate(*size, per, top_k) for task in named(tasks)})
+        self.task_gates = as_module_dict({task: Gate(*size, per, top_k) for task in named(tasks)})
 
     @classmethod
     def from_encoder(  # type: ignore[override]
@@ -365,36 +365,3 @@ def counted(batch: Batch, task: str, per: str) -> Tensor:
 
 def _shown(weights: Tensor, per: str) -> Tensor:
     return weights.squeeze(1) if per == "text" else weights
-
-
-def named(tasks: Sequence[str]) -> list[str]:
-    """Return names of tasks, of which there has to be one.
-
-    Args:
-        tasks: The names.
-
-    Raises:
-        ValueError: If there is none, or one occurs twice.
-        TypeError: If they are no names.
-    """
-    names = check_names(tasks)
-    if not names:
-        raise ValueError(f"Expected at least one name of a task as tasks, got {tasks!r}")
-    return names
-
-
-def per_task_gates(gates: dict[str, Gate]) -> torch_nn.ModuleDict:
-    """Return gates by task as a module.
-
-    Args:
-        gates: The gates.
-
-    Raises:
-        ValueError: If a name is not fit for a module.
-    """
-    try:
-        return torch_nn.ModuleDict(gates)
-    except KeyError as error:  # with a dot, empty, or a word of PyTorch's own such as "type"
-        raise ValueError(
-            f"A task of tasks={list(gates)} needs another name: PyTorch says {error}"
-        ) from error

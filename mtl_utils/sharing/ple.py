@@ -15,9 +15,9 @@ from mtl_utils.nn.encoder import Encoder, EncoderLayers, check_encoder, number_o
 from mtl_utils.nn.evaluation_mode import evaluation_mode
 from mtl_utils.sharing.base import Shared, Sharing
 from mtl_utils.sharing.expert_layers import check_experts, drawn_again
-from mtl_utils.sharing.experts import counted, named
+from mtl_utils.sharing.experts import counted
 from mtl_utils.sharing.ownership import Used, is_causal, own_of, shared_of
-from mtl_utils.sharing.per_task import check_known
+from mtl_utils.sharing.per_task import check_known, named
 from mtl_utils.sharing.ple_level import Level
 
 Levels = Sequence[Sequence[EncoderLayers]]

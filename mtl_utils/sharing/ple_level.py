@@ -8,8 +8,8 @@ from torch import Tensor
 from torch import nn as torch_nn
 
 from mtl_utils.nn.encoder import EncoderLayers
-from mtl_utils.sharing.experts import per_task_gates
 from mtl_utils.sharing.gates import Gate, Gating, mixed
+from mtl_utils.sharing.per_task import as_module_dict
 
 States = dict[str | None, Tensor]
 
@@ -40,7 +40,7 @@ class Level(torch_nn.Module):
             return Gate(width, number, per, None if top_k is None else min(top_k, number))
 
         self.shared = torch_nn.ModuleList(shared)
-        self.gates = per_task_gates({t: gate(len(shared) + len(e)) for t, e in own.items()})
+        self.gates = as_module_dict({t: gate(len(shared) + len(e)) for t, e in own.items()})
         self.own = torch_nn.ModuleDict({t: torch_nn.ModuleList(e) for t, e in own.items()})
         self.shared_gate = None if last else gate(total)
 

@@ -30,11 +30,14 @@ from mtl_utils.sharing import (
     CrossStitch,
     HardSharing,
     HierarchicalSharing,
+    HyperAdapters,
     MixtureOfExperts,
     MMoE,
     SharedPrivate,
     SluiceNetwork,
     SoftSharing,
+    TaskAdapters,
+    TaskLoRA,
     trace_norm,
 )
 
@@ -64,6 +67,9 @@ FAMILIES = {
     "experts": lambda encoder: MixtureOfExperts.from_encoder(encoder(), 3, balance_strength=0.1),
     "MMoE": lambda encoder: MMoE.from_encoder(encoder(), TASKS, 3, top_k=2, balance_strength=0.1),
     "PLE": lambda encoder: PLE.from_encoder(encoder(), TASKS, num_levels=2, balance_strength=0.1),
+    "adapters": lambda encoder: TaskAdapters(encoder(), TASKS, 3),
+    "hyper-adapters": lambda encoder: HyperAdapters(encoder(), TASKS, 3, embedding_size=6),
+    "LoRA": lambda encoder: TaskLoRA(encoder(), TASKS, 2),
     "cross-stitch": lambda encoder: CrossStitch(one_each(encoder)),
     "sluice": lambda encoder: SluiceNetwork(one_each(encoder), orthogonality_strength=1e-3),
 }
