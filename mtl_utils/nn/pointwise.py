@@ -7,7 +7,7 @@ from torch import Tensor
 from mtl_utils.arguments import check_flag, check_sizes, check_tensor
 from mtl_utils.nn.encoder import EncoderLayers
 from mtl_utils.nn.masks import check_mask
-from mtl_utils.nn.transformer_layer import FeedForward, feedforward_size
+from mtl_utils.nn.transformer_layer import FeedForward
 
 
 class FeedForwardLayers(EncoderLayers):
@@ -45,8 +45,8 @@ class FeedForwardLayers(EncoderLayers):
         super().__init__()
         check_sizes(width=width)
         check_flag("shortcut", shortcut)
+        hidden_width = 4 * width if hidden_width is None else hidden_width
         self.width, self.shortcut = width, shortcut
-        hidden_width = feedforward_size(width, hidden_width)
         self.network = FeedForward(width, hidden_width, dropout, activation)
 
     def forward(self, hidden: Tensor, mask: Tensor) -> Tensor:
