@@ -1,7 +1,6 @@
 """Adapters: one encoder for all tasks, and small networks between its layers for each."""
 
-from __future__ import annotations
-
+# Annotations are evaluated here: the pages of the API show those of a NamedTuple as they are.
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 

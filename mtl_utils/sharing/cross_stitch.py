@@ -67,9 +67,14 @@ class CrossStitch(Sharing):
         check_encoder("encoder", encoder)
         return cls({name: copy.deepcopy(encoder) for name in check_names(tasks)}, **settings)
 
+    @property
+    def stitches(self) -> torch_nn.Parameter:
+        r"""The parameter :math:`\alpha`; with ``requires_grad_(False)`` mixing stays as it is."""
+        return self.network.stitches
+
     def weights(self) -> Tensor:
         r"""Return the weights :math:`\alpha` ``[L, K, K]``, who reads first, without a gradient."""
-        return self.network.stitches.detach().clone()
+        return self.stitches.detach().clone()
 
     def forward(self, batch: Batch, tasks: Sequence[str]) -> Shared:
         """Run all encoders, whichever tasks are asked for.
@@ -185,7 +190,7 @@ class SluiceNetwork(CrossStitch):
             ``[L, K, S, K, S]``: task and subspace that read, then those that are read.
         """
         size = len(self.network.task_names), self.network.num_pieces
-        found = self.network.stitches.detach().clone()
+        found = self.stitches.detach().clone()
         return found.unflatten(-1, size).unflatten(1, size)
 
     def layer_weights(self) -> Tensor:

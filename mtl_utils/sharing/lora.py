@@ -17,6 +17,7 @@ from mtl_utils.nn.cached import CachedEncoder
 from mtl_utils.nn.encoder import Encoder, check_encoder
 from mtl_utils.sharing.adapters import rows_of_tasks
 from mtl_utils.sharing.base import Shared, Sharing
+from mtl_utils.sharing.mixed_rows import Additions, read_mixed
 from mtl_utils.sharing.ownership import Used, own_of, shared_of
 from mtl_utils.sharing.per_task import as_module_dict, check_known, named
 
@@ -34,7 +35,8 @@ class TaskLoRA(Sharing):
     :meth:`merged` gives an encoder that costs nothing more at all.
 
     The encoder is run once for each task; :meth:`encode` reads a batch whose texts belong to
-    different tasks, each once.
+    different tasks: in one pass where all that is added to are linear layers, as in a Transformer,
+    and the texts of each task by themselves elsewhere.
 
     Args:
         encoder: The shared encoder.
@@ -79,6 +81,7 @@ class TaskLoRA(Sharing):
         self.encoder, self.width, self.rank, self.alpha = encoder, encoder.width, rank, alpha
         self.task_names = named(tasks)
         self.adapted = _adapted_names(encoder, on)
+        self._linear = all(_is_linear(encoder, name) for name in self.adapted)
         matrices = [encoder.get_parameter(name) for name in self.adapted]
         self.additions = as_module_dict(
             {task: _Factors(matrices, rank) for task in self.task_names}
@@ -146,12 +149,27 @@ class TaskLoRA(Sharing):
             TypeError: If they are no :class:`mtl_utils.data.Inputs`, or no names.
         """
         names, index = rows_of_tasks(inputs, tasks, self.task_names)
+        if self._linear and names:
+            together = read_mixed(self.encoder, self._side_by_side(names), inputs, index)
+            if together is not None:
+                return together
         rows = [(index == place).nonzero().squeeze(1) for place in range(len(names))]
         parts = [
             self._states(inputs.rows(chosen), name)
             for name, chosen in zip(names, rows, strict=True)
         ]
         return torch.cat(parts)[torch.cat(rows).argsort()]
+
+    def _side_by_side(self, names: Sequence[str]) -> dict[str, Additions]:
+        """Return the factors of some tasks, by name of the linear layer."""
+        scale = self.alpha / self.rank if self.rank else 0.0
+        chosen = [self.additions[name] for name in names]
+        found = {}
+        for place, name in enumerate(self.adapted):
+            inner = torch.cat([factors.inner[place] for factors in chosen])  # type: ignore[index]
+            outer = torch.cat([factors.outer[place] for factors in chosen], 1)  # type: ignore[index]
+            found[name.removesuffix(".weight")] = Additions(inner, scale * outer)
+        return found
 
     @torch.no_grad()
     def merged(self, task: str) -> Encoder:
@@ -222,6 +240,11 @@ class _Factors(torch_nn.Module):
             drawn = matrix.detach().new_empty(rank, columns).uniform_(-bound, bound)
             self.inner.append(torch_nn.Parameter(drawn))
             self.outer.append(torch_nn.Parameter(matrix.detach().new_zeros(rows, rank)))
+
+
+def _is_linear(encoder: Encoder, name: str) -> bool:
+    path, _, last = name.rpartition(".")
+    return type(encoder.get_submodule(path)) is torch_nn.Linear and last == "weight"
 
 
 def _adapted_names(encoder: Encoder, on: Sequence[str] | None) -> tuple[str, ...]:

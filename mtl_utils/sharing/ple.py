@@ -20,8 +20,6 @@ from mtl_utils.sharing.ownership import Used, is_causal, own_of, shared_of
 from mtl_utils.sharing.per_task import check_known, named
 from mtl_utils.sharing.ple_level import Level
 
-Levels = Sequence[Sequence[EncoderLayers]]
-
 
 class PLE(Sharing):
     r"""Progressive layered extraction (Tang et al., 2020); with one level, CGC.
@@ -65,8 +63,8 @@ class PLE(Sharing):
     def __init__(
         self,
         trunk: Encoder,
-        shared: Levels,
-        own: Mapping[str, Levels],
+        shared: Sequence[Sequence[EncoderLayers]],
+        own: Mapping[str, Sequence[Sequence[EncoderLayers]]],
         *,
         per: str = "token",
         top_k: int | None = None,

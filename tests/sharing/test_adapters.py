@@ -22,7 +22,13 @@ from tiny_sharing import (
 from torch import nn
 from torch.nn import functional
 
-from mtl_utils.nn import CachedEncoder, LSTMEncoder, NoLayers, ProjectedEncoder
+from mtl_utils.nn import (
+    CachedEncoder,
+    LSTMEncoder,
+    NoLayers,
+    ProjectedEncoder,
+    TransformerEncoder,
+)
 from mtl_utils.sharing import HardSharing, HyperAdapters, TaskAdapters, TaskLoRA
 
 FAMILIES = {
@@ -214,6 +220,43 @@ def test_the_gradient_of_a_factor_is_the_other_times_that_of_the_matrix():
         torch.testing.assert_close(found[path.format("outer")], expected, **EXACT)
         expected = scale * outer.T @ of_matrices[name]
         torch.testing.assert_close(found[path.format("inner")], expected, **EXACT)
+
+
+@all_encoders
+def test_a_mixed_batch_is_one_pass_where_layers_are_linear(encoder):
+    sharing, batch = stirred("LoRA", encoder), batch_of()
+    of_rows, calls = ["chunk", "pos", "chunk", "ner"], []
+    sharing.encoder.register_forward_hook(lambda *call: calls.append(call))
+    mixed = sharing.encode(batch.inputs, of_rows)
+    assert len(calls) == (3 if encoder is bilstm else 1)
+    weight = torch.randn_like(mixed).masked_fill(~batch.inputs.mask.unsqueeze(-1), 0.0)
+    found = gradient(sharing, (mixed * weight).sum())
+    each = sharing(batch, TASKS).hidden
+    separate = torch.stack([each[task][row] for row, task in enumerate(of_rows)])
+    expected = gradient(sharing, (separate * weight).sum())
+    torch.testing.assert_close(found, expected, **EXACT)
+
+
+def test_layers_that_are_not_called_on_texts_are_added_to_task_by_task():
+    class Odd(TransformerEncoder):
+        """Calls a layer on one vector a text."""
+
+        def forward(self, inputs):
+            hidden = super().forward(inputs)
+            return hidden + self.stack.layers[0].attention.query(hidden[:, :1].flatten(1))[:, None]
+
+    torch.manual_seed(0)
+    sharing = TaskLoRA(Odd(9, WIDTH, 1, 2, dropout=0.3).double(), TASKS, 2, on=["query"])
+    with torch.no_grad():
+        for parameter in sharing.additions.parameters():
+            parameter.normal_()
+    batch, of_rows = batch_of(), ["chunk", "pos", "chunk", "ner"]
+    sharing.eval()
+    mixed, each = sharing.encode(batch.inputs, of_rows), sharing(batch, TASKS).hidden
+    for row, task in enumerate(of_rows):
+        kept = batch.inputs.mask[row]
+        torch.testing.assert_close(mixed[row][kept], each[task][row][kept], **EXACT)
+    assert not any(module._forward_hooks for module in sharing.modules())
 
 
 @all_encoders

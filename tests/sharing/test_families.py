@@ -43,7 +43,7 @@ def make(family, encoder):
 def test_trains_predicts_is_saved_and_copied(family, encoder, rows, tmp_path):
     model, batch = make(family, encoder), batch_of(rows)
     twin = copy.deepcopy(model)
-    optimizer = torch.optim.SGD(model.parameters(), lr=0.005)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.001)  # a tiny BERT is very curved
     before = total(model(batch)).item()
     for _ in range(2):
         optimizer.zero_grad()
