@@ -190,7 +190,8 @@ def _routed(
         read = states.index_select(0, sent)
         made = expert(read, mask.new_ones(len(sent)))
         for place, share in enumerate(shares[:, sent, number]):
-            found[place] = found[place].index_add(0, sent, made * share.unsqueeze(-1))
+            taken = (made * share.unsqueeze(-1)).to(states.dtype)  # under autocast it may differ
+            found[place] = found[place].index_add(0, sent, taken)
     empty = hidden.new_zeros(mask.numel(), hidden.shape[-1])
     return {
         name: empty.index_add(0, places, states).unflatten(0, mask.shape)
