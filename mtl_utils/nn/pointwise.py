@@ -6,7 +6,7 @@ from torch import Tensor
 
 from mtl_utils.arguments import check_flag, check_sizes, check_tensor
 from mtl_utils.nn.encoder import EncoderLayers
-from mtl_utils.nn.masks import check_mask
+from mtl_utils.nn.masks import check_mask, cleared
 from mtl_utils.nn.transformer_layer import FeedForward
 
 
@@ -70,7 +70,6 @@ class FeedForwardLayers(EncoderLayers):
                 f"Expected hidden [..., {self.width}] and a mask [...], got {list(hidden.shape)} "
                 f"and {list(mask.shape)}"
             )
-        padding = ~mask.unsqueeze(-1)
-        hidden = hidden.masked_fill(padding, 0.0)
+        hidden = cleared(hidden, mask)
         changed: Tensor = self.network(hidden)
-        return (changed + hidden if self.shortcut else changed).masked_fill(padding, 0.0)
+        return cleared(changed + hidden if self.shortcut else changed, mask)

@@ -13,6 +13,7 @@ from mtl_utils.arguments import check_number
 from mtl_utils.data.batch import Batch, check_batch
 from mtl_utils.nn.encoder import Encoder, EncoderLayers, check_encoder
 from mtl_utils.nn.evaluation_mode import evaluation_mode
+from mtl_utils.nn.masks import cleared
 from mtl_utils.sharing.base import Shared, Sharing
 from mtl_utils.sharing.expert_layers import check_experts, drawn_experts
 from mtl_utils.sharing.gates import Gate, Gating, mixtures
@@ -121,7 +122,7 @@ class MixtureOfExperts(Sharing):
     def _read(self, batch: Batch) -> Tensor:
         """Return the states of the trunk ``[B, T, D]``, zero at padding."""
         hidden: Tensor = self.trunk(batch.inputs)
-        return hidden.masked_fill(~batch.inputs.mask.unsqueeze(-1), 0.0)
+        return cleared(hidden, batch.inputs.mask)
 
     def _layers(self) -> list[EncoderLayers]:
         return list(self.experts)  # type: ignore[arg-type]

@@ -11,7 +11,7 @@ from torch import nn as torch_nn
 
 from mtl_utils.arguments import check_choice, check_tensor, check_whole
 from mtl_utils.nn.encoder import EncoderLayers
-from mtl_utils.nn.masks import check_mask
+from mtl_utils.nn.masks import check_mask, cleared
 
 UNITS = ("token", "text")
 
@@ -73,7 +73,7 @@ class Gate(torch_nn.Module):
         """
         if self.per == "text":
             lengths = mask.sum(dim=1).clamp(min=1).view(-1, 1, 1)
-            hidden = hidden.masked_fill(~mask.unsqueeze(-1), 0.0).sum(1, keepdim=True) / lengths
+            hidden = cleared(hidden, mask).sum(1, keepdim=True) / lengths
         logits: Tensor = self.linear(hidden)
         probabilities = logits.softmax(dim=-1)
         if self.top_k is None:
@@ -154,8 +154,7 @@ def mixtures(
     check_mask(mask)
     if sparse and all(expert.pointwise for expert in experts):
         return _routed(experts, hidden, mask, weights)
-    padding = ~mask.unsqueeze(-1)
-    made = [expert(hidden, mask).masked_fill(padding, 0.0) for expert in experts]
+    made = [cleared(expert(hidden, mask), mask) for expert in experts]
     return {name: mixed(made, weight) for name, weight in weights.items()}
 
 
@@ -169,9 +168,10 @@ def mixed(made: Sequence[Tensor], weights: Tensor) -> Tensor:
     Returns:
         ``[B, T, D]``.
     """
-    if len(made) == 1:
-        return made[0] * weights
-    mixture: Tensor = (torch.stack(list(made), dim=-2) * weights.unsqueeze(-1)).sum(dim=-2)
+    shares = weights.split(1, dim=-1)
+    mixture = made[0] * shares[0]
+    for states, share in zip(made[1:], shares[1:], strict=True):
+        mixture = torch.addcmul(mixture, states, share)
     return mixture
 
 

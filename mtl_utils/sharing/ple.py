@@ -13,6 +13,7 @@ from mtl_utils.arguments import check_number, check_sizes, check_whole, shown
 from mtl_utils.data.batch import Batch, check_batch
 from mtl_utils.nn.encoder import Encoder, EncoderLayers, check_encoder, number_of_layers
 from mtl_utils.nn.evaluation_mode import evaluation_mode
+from mtl_utils.nn.masks import cleared
 from mtl_utils.sharing.base import Shared, Sharing
 from mtl_utils.sharing.expert_layers import check_experts, drawn_again
 from mtl_utils.sharing.experts import counted
@@ -171,7 +172,7 @@ class PLE(Sharing):
     ) -> tuple[dict[str, Tensor], list[dict[str | None, Any]]]:
         """Return the states of tasks, and what the gates of each level say."""
         mask = batch.inputs.mask
-        read: Tensor = self.trunk(batch.inputs).masked_fill(~mask.unsqueeze(-1), 0.0)
+        read = cleared(self.trunk(batch.inputs), mask)
         states: dict[str | None, Tensor] = dict.fromkeys([*self.task_names, None], read)
         gatings = []
         for level in self.levels:

@@ -8,6 +8,7 @@ from torch import Tensor
 from torch import nn as torch_nn
 
 from mtl_utils.nn.encoder import EncoderLayers
+from mtl_utils.nn.masks import cleared
 from mtl_utils.sharing.gates import Gate, Gating, mixed
 from mtl_utils.sharing.per_task import as_module_dict
 
@@ -66,10 +67,9 @@ class Level(torch_nn.Module):
         """
         last = self.shared_gate is None
         needed = list(tasks) if last else list(self.own)
-        padding = ~mask.unsqueeze(-1)
 
         def run(experts: torch_nn.Module, hidden: Tensor) -> list[Tensor]:
-            return [e(hidden, mask).masked_fill(padding, 0.0) for e in experts]  # type: ignore[attr-defined]
+            return [cleared(e(hidden, mask), mask) for e in experts]  # type: ignore[attr-defined]
 
         of_all = run(self.shared, states[None])
         by_task = {task: run(self.own[task], states[task]) for task in needed}

@@ -11,6 +11,7 @@ from torch import nn as torch_nn
 from mtl_utils.arguments import check_number
 from mtl_utils.data.batch import Inputs
 from mtl_utils.nn.encoder import Encoder
+from mtl_utils.nn.masks import cleared
 from mtl_utils.sharing.ownership import is_causal, taken_apart
 from mtl_utils.sharing.per_task import PerTask
 
@@ -84,14 +85,12 @@ class StitchedLayers(torch_nn.Module):
             For each layer what it made ``[K, B, T, D]``, and for each layer the mixtures of that,
             which the next layer reads; zero at padding.
         """
-        padding = ~inputs.mask.unsqueeze(-1)
         read = [embeddings(inputs) for embeddings in self.embeddings.values()]
         made, mixed = [], []
         for place, stitch in zip(self.layers, self.stitches, strict=True):
             pairs = zip(place.values(), read, strict=True)  # type: ignore[operator]
             states = [layer(hidden, inputs.mask) for layer, hidden in pairs]
-            # 0 times what padding holds may be nan.
-            made.append(torch.stack(states).masked_fill(padding, 0.0))
+            made.append(torch.stack([cleared(hidden, inputs.mask) for hidden in states]))
             mixed.append(self._mixed(made[-1], stitch))
             read = list(mixed[-1])
         return made, mixed
