@@ -220,3 +220,19 @@ def test_encoders_of_other_depths_are_refused(family):
 def test_subspaces_that_do_not_fit():
     with pytest.raises(ValueError, match="subspaces must divide the width of the encoders, 4; got"):
         SluiceNetwork(one_each(bilstm), subspaces=3)
+
+
+def test_penalties_of_halves_weighted_by_their_texts_are_that_of_the_whole():
+    sharing = SluiceNetwork(one_each(bilstm)).double()
+    batch = batch_of(({"pos"}, {"pos", "ner"}, {"pos"}, {"chunk"}, set()))
+    whole = sharing(batch, TASKS)
+    halves = []
+    for rows in (torch.tensor([0]), torch.tensor([1, 2, 3, 4])):
+        labels = {task: value[rows] for task, value in batch.labels.items()}
+        halves.append(sharing(Batch(batch.inputs.rows(rows), labels), TASKS))
+    for task in TASKS:
+        counts = torch.stack([half.penalty_counts[task] for half in halves])
+        parts = torch.stack([half.penalty_by_task[task] for half in halves])
+        expected = (counts * parts).sum() / whole.penalty_counts[task]
+        assert counts.sum() == whole.penalty_counts[task] == {"pos": 3, "ner": 1, "chunk": 1}[task]
+        torch.testing.assert_close(whole.penalty_by_task[task], expected, **EXACT)
