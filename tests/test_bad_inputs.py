@@ -14,6 +14,7 @@ import bad_inputs_models
 import bad_inputs_nn
 import bad_inputs_objectives
 import bad_inputs_reader
+import bad_inputs_sharing
 import bad_inputs_tasks
 import bad_inputs_text_model
 import bad_inputs_training
@@ -30,6 +31,7 @@ TABLES = (
     bad_inputs_nn,
     bad_inputs_objectives,
     bad_inputs_reader,
+    bad_inputs_sharing,
     bad_inputs_tasks,
     bad_inputs_text_model,
     bad_inputs_training,

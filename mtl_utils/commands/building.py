@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import copy
+import functools
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -17,6 +17,7 @@ from mtl_utils.commands.keys import choice
 from mtl_utils.commands.messages import Refused, located
 from mtl_utils.commands.own_kinds import is_own, kind_of
 from mtl_utils.commands.run_file import ENCODERS, RunFile, TaskTable
+from mtl_utils.commands.sharings import sharing_of
 from mtl_utils.data import BytePairTokenizer, PretrainedTokenizer, Tokenizer
 from mtl_utils.data.class_labels import cells_of
 from mtl_utils.models import TextModel
@@ -24,15 +25,6 @@ from mtl_utils.models.rows import rows_of
 from mtl_utils.nn import PretrainedEncoder
 from mtl_utils.nn.encoder import Encoder
 from mtl_utils.objectives import Balancer, EqualWeights, FixedWeights
-from mtl_utils.sharing import (
-    BranchedSharing,
-    HardSharing,
-    SharedPrivate,
-    Sharing,
-    SoftSharing,
-    squared_distance,
-    trace_norm,
-)
 from mtl_utils.tasks import (
     TAG_SCHEMES,
     Classification,
@@ -45,7 +37,6 @@ from mtl_utils.tasks import (
 )
 from mtl_utils.tasks.text_task import NO_CELL, cell_of
 
-_PENALTIES = {"squared_distance": squared_distance, "trace_norm": trace_norm}
 _MASKS = ("[MASK]", "<mask>")
 Data = Mapping[str, datasets.DatasetDict]
 
@@ -88,7 +79,8 @@ def build(file: RunFile, data: Data) -> Built:
         ]
         tables = {n: _measured(t, task) for (n, t), task in zip(tables.items(), tasks, strict=True)}
         with located("[sharing]"):
-            sharing = _sharing(file, encoder, tokenizer)
+            another = functools.partial(_encoder, file, tokenizer.vocab_size)
+            sharing = sharing_of(file.sharing, list(file.tasks), encoder, another)
         settings = {k: file.tokenizer[k] for k in ("max_length", "long")}
         with located("The model"):
             model = TextModel(sharing, tasks, tokenizer, **settings)
@@ -265,22 +257,6 @@ def _tagging(name: str, settings: Mapping[str, Any]) -> Tagging:
             f'which, such as "iob1": {", ".join(TAG_SCHEMES)}.'
         )
         raise
-
-
-def _sharing(file: RunFile, encoder: Encoder, tokenizer: Tokenizer) -> Sharing:
-    names = list(file.tasks)
-    settings = {key: value for key, value in file.sharing.items() if key != "kind"}
-    if file.sharing["kind"] == "soft":
-        settings["penalty"] = _PENALTIES[choice(settings["penalty"], _PENALTIES, "penalty")]
-        if settings["tied"] is None:
-            settings["tied"] = [n for n, part in encoder.named_children() if [*part.parameters()]]
-        return SoftSharing({name: copy.deepcopy(encoder) for name in names}, **settings)
-    if file.sharing["kind"] == "branched":
-        return BranchedSharing.from_encoder(encoder, names, **settings)
-    if file.sharing["kind"] == "shared_private":
-        private = {name: _encoder(file, tokenizer.vocab_size) for name in names}
-        return SharedPrivate(encoder, private, **settings)
-    return HardSharing(encoder)
 
 
 def _balancer(file: RunFile) -> Balancer:

@@ -48,7 +48,7 @@ vocab_size = 8000        # learnt from the training texts
 lowercase = false
 
 [sharing]
-kind = "hard"            # soft, branched or shared_private
+kind = "hard"            # soft, branched, shared_private, hierarchical, mmoe, lora, ...
 
 [balancer]
 kind = "equal"           # or "fixed", with weights = {NAME = 2.0}

@@ -10,10 +10,10 @@ from typing import Any, Literal
 from mtl_utils.commands.keys import Key, choice, keys_of, read_table
 from mtl_utils.commands.messages import located
 from mtl_utils.commands.own_kinds import KINDS, is_own, kind_of
+from mtl_utils.commands.sharings import SHARINGS
 from mtl_utils.commands.toml_files import read_toml
 from mtl_utils.nn import BiLSTMEncoder, LSTMEncoder, PretrainedEncoder, TransformerEncoder
 from mtl_utils.objectives import FixedWeights
-from mtl_utils.sharing import SharedPrivate
 from mtl_utils.tasks import TAG_SCHEMES, MaskedLanguageModeling
 from mtl_utils.training import TrainerConfig
 
@@ -39,16 +39,6 @@ _DEFAULTS: dict[str, dict[str, Key]] = {
     "lstm": _SIZES,
     "transformer": {**_SIZES, "num_layers": Key(int, 4), "num_heads": Key(int, 4)},
     "pretrained": {"name_or_folder": Key(str)},
-}
-_SHARINGS: dict[str, dict[str, Key]] = {
-    "hard": {},
-    "soft": {
-        "tied": Key(tuple[str, ...] | None, None),
-        "penalty": Key(str, "squared_distance"),
-        "strength": Key(float, 1.0),
-    },
-    "branched": {"num_shared_layers": Key(int)},
-    "shared_private": keys_of(SharedPrivate, ("shared", "private")),
 }
 _BALANCERS: dict[str, dict[str, Key]] = {"equal": {}, "fixed": keys_of(FixedWeights)}
 _TOKENIZER = {
@@ -209,7 +199,7 @@ def read_run_file(path: Path) -> RunFile:
         tasks,
         encoder,
         read_table(top["tokenizer"] or {}, _TOKENIZER, "[tokenizer]"),
-        _of_kind(top["sharing"] or {}, "[sharing]", "hard", _SHARINGS),
+        _of_kind(top["sharing"] or {}, "[sharing]", "hard", SHARINGS),
         _balancer(top["balancer"] or {}, list(tasks)),
         _with_steps(training, encoder["kind"] == "pretrained"),
         base / Path(top["output"] or f"runs/{path.stem}").expanduser(),

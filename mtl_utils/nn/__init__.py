@@ -13,6 +13,7 @@ from mtl_utils.nn.freezing import Freezable
 from mtl_utils.nn.gradient_reversal import GradientReversal, reverse_gradient
 from mtl_utils.nn.multi_head_attention import KeyValues, MultiHeadAttention
 from mtl_utils.nn.packing import Packing
+from mtl_utils.nn.pointwise import FeedForwardLayers
 from mtl_utils.nn.positions import LearnedPositions, SinusoidalPositions
 from mtl_utils.nn.prepared_decoder import PreparedDecoder
 from mtl_utils.nn.pretrained import PretrainedEncoder, packaged_encoder
@@ -53,6 +54,7 @@ __all__ = [
     "Encoder",
     "EncoderLayers",
     "FeedForward",
+    "FeedForwardLayers",
     "Freezable",
     "GradientReversal",
     "Hypothesis",

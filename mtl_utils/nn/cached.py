@@ -139,6 +139,15 @@ class CachedEncoder(Encoder):
         """Forget all states."""
         vars(self).pop("_memory", None)
 
+    @property
+    def num_layers(self) -> int:
+        """Number of layers of the encoder, L.
+
+        Raises:
+            AttributeError: If it does not say.
+        """
+        return int(self.encoder.num_layers)  # type: ignore[arg-type]
+
     def cut(self, num_layers: int) -> tuple[CachedEncoder, EncoderLayers]:
         """Cut above some layers; see :meth:`Encoder.cut`.
 

@@ -61,6 +61,50 @@ class Encoder(Freezable):
             "cut; or give BranchedSharing a trunk and branches of your own."
         )
 
+    def layers(self) -> tuple[Encoder, list[EncoderLayers]]:
+        """Take the encoder apart, so that something can be done between its layers.
+
+        Made of :meth:`cut`: an encoder of one's own needs that method, and ``num_layers``.
+
+        Returns:
+            The embeddings, an encoder that has no layers, and each layer from the bottom up. All
+            are copies, which one after the other compute what this encoder does: what stands after
+            the last layer, such as a normalisation, belongs to it. LSTMs drop units between layers
+            with the same probability, and by other random numbers.
+
+        Raises:
+            TypeError: If encoders of this kind have no place to cut, or do not say how many layers
+                they have.
+        """
+        number = number_of_layers(self)
+        lower: Encoder = self
+        if number == 0:
+            return self.cut(0)[0], []
+        found: list[EncoderLayers] = []
+        for depth in reversed(range(number)):
+            lower, layer = lower.cut(depth)
+            found.insert(0, layer)
+        return lower, found
+
+
+def number_of_layers(encoder: Encoder) -> int:
+    """Return how many layers an encoder has above its embeddings.
+
+    Args:
+        encoder: The encoder.
+
+    Raises:
+        TypeError: If it does not say.
+    """
+    number = getattr(encoder, "num_layers", None)
+    if not isinstance(number, int):
+        raise TypeError(
+            f"{type(encoder).__name__} cannot be taken apart: it has no num_layers. Expected "
+            "LSTMEncoder, BiLSTMEncoder, TransformerEncoder, PretrainedEncoder or another "
+            "encoder with num_layers, a whole number, and a method cut."
+        )
+    return number
+
 
 def check_inputs(inputs: Inputs) -> None:
     """Refuse what is no inputs, such as bare ids.
@@ -84,10 +128,12 @@ class EncoderLayers(Freezable):
     Attributes:
         width: Size of a hidden state, D.
         causal: Whether the state at a position depends on no later one.
+        pointwise: Whether it depends on no other one at all, neither earlier nor later.
     """
 
     width: int
     causal: bool = False
+    pointwise: bool = False
 
     def forward(self, hidden: Tensor, mask: Tensor) -> Tensor:
         """Run all layers.

@@ -125,6 +125,11 @@ class LSTMEncoder(Encoder):
         """
         return read_padded(self.lstm, embedded, mask)
 
+    @property
+    def num_layers(self) -> int:
+        """Number of layers, L."""
+        return self.lstm.num_layers
+
     def cut(self, num_layers: int) -> tuple[LSTMEncoder, LSTMLayers]:
         """Cut above some layers; see :meth:`Encoder.cut`.
 

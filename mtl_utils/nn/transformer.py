@@ -285,6 +285,11 @@ class TransformerEncoder(Encoder):
         embedded = embedded + self.positions(embedded.shape[1]) + self._segments(inputs)
         return self.dropout(self.embedding_norm(embedded))
 
+    @property
+    def num_layers(self) -> int:
+        """Number of layers, L."""
+        return len(self.stack.layers)
+
     def cut(self, num_layers: int) -> tuple[TransformerEncoder, TransformerStack]:
         """Cut above some layers; see :meth:`Encoder.cut`.
 

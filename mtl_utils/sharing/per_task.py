@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
+from torch import Tensor
 from torch import nn as torch_nn
 
 from mtl_utils.nn.encoder import Encoder, EncoderLayers
@@ -67,10 +68,7 @@ class PerTask(torch_nn.ModuleDict):
         Raises:
             KeyError: If there is no such task.
         """
-        if task not in self:
-            raise KeyError(
-                f"No task named {task!r}; this way of sharing was made for {self.task_names}"
-            )
+        check_known(task, self.task_names)
         return super().__getitem__(task)
 
     @property
@@ -118,6 +116,20 @@ class PerTask(torch_nn.ModuleDict):
         return [parameter for parameter in self[task].parameters() if uses[id(parameter)] == 1]
 
 
+def check_known(task: str, names: Sequence[str]) -> None:
+    """Refuse a task that a way of sharing was not made for.
+
+    Args:
+        task: Name of the task.
+        names: Names of those that it was made for.
+
+    Raises:
+        KeyError: If it is none of them.
+    """
+    if task not in names:
+        raise KeyError(f"No task named {task!r}; this way of sharing was made for {list(names)}")
+
+
 def check_names(tasks: Sequence[str], argument: str = "tasks") -> list[str]:
     """Return names of tasks, after a look at what was given.
 
@@ -140,3 +152,49 @@ def check_names(tasks: Sequence[str], argument: str = "tasks") -> list[str]:
     if len(set(tasks)) != len(tasks):
         raise ValueError(f"Tasks need different names, got {argument}={list(tasks)}")
     return list(tasks)
+
+
+def named(tasks: Sequence[str]) -> list[str]:
+    """Return names of tasks, of which there has to be one.
+
+    Args:
+        tasks: The names.
+
+    Raises:
+        ValueError: If there is none, or one occurs twice.
+        TypeError: If they are no names.
+    """
+    names = check_names(tasks)
+    if not names:
+        raise ValueError(f"Expected at least one name of a task as tasks, got {tasks!r}")
+    return names
+
+
+def as_module_dict(parts: Mapping[str, torch_nn.Module]) -> torch_nn.ModuleDict:
+    """Return modules of tasks as one module.
+
+    Args:
+        parts: The modules by name of the task.
+
+    Raises:
+        ValueError: If a name is not fit for a module.
+    """
+    try:
+        return torch_nn.ModuleDict(parts)
+    except KeyError as error:  # with a dot, empty, or a word of PyTorch's own such as "type"
+        raise ValueError(
+            f"A task of tasks={list(parts)} needs another name: PyTorch says {error}"
+        ) from error
+
+
+def as_parameter_dict(parts: Mapping[str, Tensor]) -> torch_nn.ParameterDict:
+    """Return parameters of tasks as one module.
+
+    Args:
+        parts: Their first values by name of the task.
+
+    Raises:
+        ValueError: If a name is not fit for a module.
+    """
+    as_module_dict({task: torch_nn.Identity() for task in parts})  # refuses what it cannot hold
+    return torch_nn.ParameterDict(parts)

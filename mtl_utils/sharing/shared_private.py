@@ -9,12 +9,13 @@ from torch import Tensor
 from torch import nn as torch_nn
 
 from mtl_utils.arguments import check_number, check_tensor
-from mtl_utils.data.batch import Batch, has_label
+from mtl_utils.data.batch import Batch
 from mtl_utils.nn.encoder import Encoder, check_encoder
 from mtl_utils.nn.gradient_reversal import reverse_gradient
 from mtl_utils.nn.masks import check_mask
 from mtl_utils.sharing.base import Shared, Sharing
 from mtl_utils.sharing.per_task import PerTask
+from mtl_utils.sharing.texts import mean_over, texts_of
 
 
 class SharedPrivate(Sharing):
@@ -139,7 +140,7 @@ class SharedPrivate(Sharing):
             batch: The batch.
             tasks: Names of the tasks.
         """
-        return {task: _texts_of(task, batch).sum() for task in tasks if task in batch.labels}
+        return {task: texts_of(task, batch).sum() for task in tasks if task in batch.labels}
 
     def causal(self, task: str) -> bool:
         """Tell whether both encoders of a task are causal.
@@ -183,13 +184,13 @@ class SharedPrivate(Sharing):
         if self.adversary is not None:
             surprise = -self.task_logits(features, mask).log_softmax(dim=-1)  # [B, K]
         for task, own in labelled.items():
-            texts = _texts_of(task, batch)
+            texts = texts_of(task, batch)
             terms = []
             if self.orthogonality_strength > 0:
-                overlap = _mean(orthogonality_penalty(features, own, mask), texts)
+                overlap = mean_over(orthogonality_penalty(features, own, mask), texts)
                 terms.append(self.orthogonality_strength * overlap)
             if self.adversary is not None:
-                terms.append(_mean(surprise[:, self.private.task_names.index(task)], texts))
+                terms.append(mean_over(surprise[:, self.private.task_names.index(task)], texts))
             for term in terms:
                 total = total + term
             parts[task] = sum(terms, start=features.new_zeros(()))
@@ -227,16 +228,3 @@ def orthogonality_penalty(shared: Tensor, private: Tensor, mask: Tensor) -> Tens
     # Both are cleared: 0 times what padding holds may be nan.
     shared, private = shared.masked_fill(padding, 0.0), private.masked_fill(padding, 0.0)
     return (shared.transpose(1, 2) @ private).square().sum(dim=(1, 2))
-
-
-def _texts_of(task: str, batch: Batch) -> Tensor:
-    """Tell which rows have a label of a task, and a token; ``[B]``."""
-    labelled = has_label(batch.labels[task])
-    if labelled.dim() > 1:  # a label a token, or a text to write
-        labelled = labelled.flatten(1).any(dim=1)
-    return labelled & batch.inputs.mask.any(dim=1)
-
-
-def _mean(values: Tensor, counted: Tensor) -> Tensor:
-    """Average the values ``[B]`` that count; exactly 0, with zero gradient, where none does."""
-    return values.masked_fill(~counted, 0.0).sum() / counted.sum().clamp(min=1)

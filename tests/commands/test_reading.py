@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import pytest
+import torch
 from tiny_runs import THREE, write_run
 
 from mtl_utils.commands.building import build
@@ -17,7 +18,22 @@ from mtl_utils.commands.run_file import RunFile, read_run_file
 from mtl_utils.commands.toml_files import toml
 from mtl_utils.nn import LSTMEncoder, PretrainedEncoder, TransformerEncoder, packaged_encoder
 from mtl_utils.objectives import FixedWeights
-from mtl_utils.sharing import BranchedSharing, HardSharing, SharedPrivate, SoftSharing, trace_norm
+from mtl_utils.sharing import (
+    PLE,
+    BranchedSharing,
+    CrossStitch,
+    HardSharing,
+    HierarchicalSharing,
+    HyperAdapters,
+    MixtureOfExperts,
+    MMoE,
+    SharedPrivate,
+    SluiceNetwork,
+    SoftSharing,
+    TaskAdapters,
+    TaskLoRA,
+    trace_norm,
+)
 from mtl_utils.tasks import Classification, LanguageModeling
 
 
@@ -118,6 +134,18 @@ def test_a_part_to_validate_on_is_taken_where_there_is_none(tmp_path: Path) -> N
         ("kind = 'soft'\npenalty = 'trace_norm'\nstrength = 0.5", SoftSharing),
         ("kind = 'branched'\nnum_shared_layers = 1", BranchedSharing),
         ("kind = 'shared_private'\nadversary_strength = 0.1", SharedPrivate),
+        (
+            "kind = 'hierarchical'\ndepth = {topic = 1, likeness = 2, names = 1}",
+            HierarchicalSharing,
+        ),
+        ("kind = 'cross_stitch'\nown = 0.5", CrossStitch),
+        ("kind = 'sluice'\nsubspaces = 4", SluiceNetwork),
+        ("kind = 'experts'\nnum_experts = 2", MixtureOfExperts),
+        ("kind = 'mmoe'\ntop_k = 2\nper = 'text'", MMoE),
+        ("kind = 'ple'\nnum_levels = 2", PLE),
+        ("kind = 'adapters'\nbottleneck = 3\nfreeze = true", TaskAdapters),
+        ("kind = 'hyper_adapters'\nembedding_size = 3", HyperAdapters),
+        ("kind = 'lora'\non = ['lstm']\nrank = 2\nfreeze = true", TaskLoRA),
     ],
 )
 def test_every_way_of_sharing_is_made(tmp_path: Path, table: str, kind: type) -> None:
@@ -130,6 +158,26 @@ def test_every_way_of_sharing_is_made(tmp_path: Path, table: str, kind: type) ->
     if isinstance(made, SharedPrivate):
         assert made.adversary_strength == 0.1
         assert made.orthogonality_strength == 0.01
+    if isinstance(made, HierarchicalSharing):
+        assert made.depth == {"topic": 1, "likeness": 2, "names": 1}
+    if isinstance(made, CrossStitch):  # encoders of their own, not copies
+        first, second, _ = made.network.embeddings.values()
+        assert not torch.equal(first.embedding.weight, second.embedding.weight)
+    if isinstance(made, MMoE):
+        assert len(made.experts) == 4
+        assert {(gate.per, gate.top_k) for gate in made.task_gates.values()} == {("text", 2)}
+    if isinstance(made, PLE):
+        assert len(made.levels) == 2
+    if isinstance(made, TaskAdapters | TaskLoRA):
+        frozen = not any(p.requires_grad for p in made.shared_parameters())
+        assert frozen == (type(made) is not HyperAdapters)
+        assert all(p.requires_grad for p in made.task_parameters("topic"))
+
+
+def test_every_task_needs_a_layer(tmp_path: Path) -> None:
+    text = f"{THREE}[sharing]\nkind = 'hierarchical'\ndepth = {{topic = 1, names = 1}}\n"
+    with pytest.raises(Exception, match=r"\[sharing\]: depth needs the key 'likeness'"):
+        built(tmp_path, text)
 
 
 def test_encoders_and_what_speaks_for_a_text(tmp_path: Path) -> None:

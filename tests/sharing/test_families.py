@@ -4,11 +4,11 @@ import copy
 
 import pytest
 import torch
+from tiny_families import FAMILIES
 from tiny_sharing import (
     ALL,
     EXACT,
     ONE_EACH,
-    PARTS,
     TASKS,
     all_encoders,
     apart,
@@ -24,34 +24,12 @@ from tiny_sharing import (
 
 from mtl_utils.data import Batch
 from mtl_utils.nn import LSTMEncoder
-from mtl_utils.sharing import (
-    BranchedSharing,
-    HardSharing,
-    SharedPrivate,
-    SoftSharing,
-    trace_norm,
-)
+from mtl_utils.sharing import BranchedSharing, SharedPrivate, SoftSharing
 
-
-def one_each(encoder, tasks=TASKS):
-    return {task: encoder() for task in tasks}
-
-
-def branched(num_shared_layers):
-    return lambda encoder: BranchedSharing.from_encoder(encoder(), TASKS, num_shared_layers)
-
-
-FAMILIES = {
-    "hard": lambda encoder: HardSharing(encoder()),
-    "branched at 0": branched(0),
-    "branched at 1": branched(1),
-    "branched at 2": branched(2),
-    "soft": lambda encoder: SoftSharing(one_each(encoder), PARTS[encoder], strength=0.1),
-    "trace norm": lambda encoder: SoftSharing(one_each(encoder), PARTS[encoder], trace_norm, 0.1),
-    "shared-private": lambda encoder: SharedPrivate(encoder(), one_each(encoder)),
-}
 families = pytest.mark.parametrize("family", FAMILIES)
-with_parts = pytest.mark.parametrize("family", [name for name in FAMILIES if name != "hard"])
+with_parts = pytest.mark.parametrize(
+    "family", [name for name in FAMILIES if name not in ("hard", "experts")]
+)
 
 
 def make(family, encoder):
@@ -65,7 +43,7 @@ def make(family, encoder):
 def test_trains_predicts_is_saved_and_copied(family, encoder, rows, tmp_path):
     model, batch = make(family, encoder), batch_of(rows)
     twin = copy.deepcopy(model)
-    optimizer = torch.optim.SGD(model.parameters(), lr=0.02)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.001)  # a tiny BERT is very curved
     before = total(model(batch)).item()
     for _ in range(2):
         optimizer.zero_grad()
