@@ -56,7 +56,7 @@ def comparison_table(name: str, setting: str, folder: str | Path | None = None) 
 
 def _recorded(
     name: str, setting: str, folder: str | Path | None
-) -> tuple[Comparison, pd.DataFrame, pd.DataFrame | None]:
+) -> tuple[Comparison, pd.DataFrame, pd.DataFrame]:
     """Look up a comparison, the records of one of its settings, and those at twice the steps."""
     check_text("name", name)
     check_text("setting", setting)
@@ -70,6 +70,6 @@ def _recorded(
     try:
         doubled = load_results(f"{name}_doubled", folder)
     except FileNotFoundError:
-        return comparison, frame[frame["setting"] == setting], None
-    ours = (runs[runs["setting"] == setting] for runs in (frame, doubled))
-    return comparison, *ours
+        doubled = frame.iloc[:0]
+    ours, again = (runs[runs["setting"] == setting] for runs in (frame, doubled))
+    return comparison, ours, again
