@@ -37,6 +37,11 @@ def _constructor(kind: type, good: dict[str, Any], **bad: Any) -> EntryPoint:
     return EntryPoint(f"nn.{kind.__name__}", kind, lambda: dict(good), bad)
 
 
+def _tiny_bert() -> dict[str, Any]:
+    sizes = {"hidden_size": 4, "num_hidden_layers": 1, "num_attention_heads": 2}
+    return {"model_type": "bert", "vocab_size": 9, "intermediate_size": 4, **sizes}
+
+
 def _frozen() -> nn.Encoder:
     encoder = nn.BiLSTMEncoder(5, 4)
     encoder.freeze()
@@ -247,6 +252,12 @@ CALLS = [
             },
         )
         for method in (_aligned.forward, _aligned.alignment)
+    ),
+    EntryPoint(
+        "nn.as_transformer_encoder",
+        nn.as_transformer_encoder,
+        lambda: {"pretrained": nn.PretrainedEncoder(_tiny_bert(), pretrained=False)},
+        {"pretrained": (None, 3, "bert", torch.nn.Linear(2, 2), nn.BiLSTMEncoder(5, 4))},
     ),
     EntryPoint(
         "nn.CachedEncoder",

@@ -19,7 +19,8 @@ from mtl_utils.experiments.unit_training import Trained, exact, train_unit
 RATE = "training.learning_rate"
 FEWEST_RATES = 4
 TUNING_SEED = 100
-DOUBLED_SEEDS = (0, 1)
+DOUBLED = 2
+"""How many of the seeds, the first, are run at twice the steps."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,7 @@ class Comparison:
     It is four experiments, each of which needs the one before. ``<name>_rates`` tries step sizes,
     ``<name>_trials`` tries what each contender names beside, at its best step size; both with one
     seed and on validation data alone. ``<name>`` runs what was best with all seeds, and
-    ``<name>_doubled`` runs it with two of them, twice the steps and the schedule stretched.
+    ``<name>_doubled`` runs it with the first two, twice the steps and the schedule stretched.
 
     Each unit of a contender (each model of "separate") takes its own best of the same trials. The
     best is that with the greatest mean over tasks of the validation score relative to the
@@ -183,7 +184,7 @@ class Comparison:
                 configs=tuple(
                     {**config, "times": 2} for config in whole if config["contender"] in doubles
                 ),
-                seeds=DOUBLED_SEEDS,
+                seeds=self.seeds[:DOUBLED],
                 run=self.run,
                 needs=tuned,
                 priority=self.priority,

@@ -18,6 +18,7 @@ def registry() -> dict[str, Experiment]:
         atlas_difficulty,
         data_sets,
         joint_bilstm,
+        joint_pretrained,
         joint_transformer,
         language_models,
         loss_scales,
@@ -46,6 +47,7 @@ def registry() -> dict[str, Experiment]:
         sharing_map,
         loss_scales,
         joint_bilstm,
+        joint_pretrained,
         joint_transformer,
         ways_of_sharing,
     )
@@ -56,12 +58,13 @@ def comparisons() -> tuple[Comparison, ...]:
     """Return every comparison, each of which is several experiments."""
     from mtl_utils.experiments import (
         joint_bilstm,
+        joint_pretrained,
         joint_transformer,
         sharing_map,
         ways_of_sharing,
     )
 
-    modules = (joint_bilstm, joint_transformer, sharing_map, ways_of_sharing)
+    modules = (joint_bilstm, joint_pretrained, joint_transformer, sharing_map, ways_of_sharing)
     return tuple(comparison for module in modules for comparison in module.COMPARISONS)
 
 

@@ -161,6 +161,24 @@ def model_of(config: Config, sets: Sequence[TextSet], vocab_size: int) -> MultiT
     return MultiTaskModel(sharing_of(config["sharing"], named, make), tasks)
 
 
+def groups_of(config: Config, model: MultiTaskModel) -> list[dict[str, Any]] | None:
+    """Make the groups of parameters that a pretrained encoder and its heads are trained in.
+
+    Args:
+        config: See :func:`train_and_measure`.
+        model: The model.
+
+    Returns:
+        As :func:`mtl_utils.training.layerwise_groups`; ``None`` for an encoder from scratch.
+    """
+    if config["encoder"]["kind"] != "pretrained":
+        return None
+    rate, settings = config["training"]["learning_rate"], dict(config["layerwise"])
+    if "head_times" in settings:
+        settings["head_learning_rate"] = settings.pop("head_times") * rate
+    return layerwise_groups(model, rate, **settings)
+
+
 @dataclass
 class BestWeights:
     """Keeps the weights that did best on validation: for each task, and for all on average.
@@ -270,8 +288,11 @@ def train_and_measure(config: Config, seed: int) -> tuple[MultiTaskModel, dict[s
             ``scale`` (``"token"``). A step takes a batch of each data set, and there are ``steps``
             of them with ``validations`` in between;
             ``training`` are the other settings of the trainer, ``weights`` those of the losses,
-            equal ones where there are none. ``choose`` is ``"mean"`` where one set of weights must
-            serve all tasks, and ``"each"`` where every task has a model of its own.
+            equal ones where there are none, and ``layerwise`` for a pretrained encoder those of
+            :func:`mtl_utils.training.layerwise_groups`, where ``head_times`` gives the step size
+            of the heads as a multiple of the encoder's, so that both are tuned as one. ``choose``
+            is ``"mean"`` where one set of weights must serve all tasks, and ``"each"`` where every
+            task has a model of its own.
         seed: Of the draw of rows, weights, dropout and the order of batches.
 
     Returns:
@@ -285,10 +306,7 @@ def train_and_measure(config: Config, seed: int) -> tuple[MultiTaskModel, dict[s
     model = model_of(config, sets, tokenizer.vocab_size)
     kept = BestWeights(loaders_of(config, sets, tokenizer, "validation", seed))
     train = loaders_of(config, sets, tokenizer, "train", seed)
-    groups = None
-    if config["encoder"]["kind"] == "pretrained":
-        rate = config["training"]["learning_rate"]
-        groups = layerwise_groups(model, rate, **config["layerwise"])
+    groups = groups_of(config, model)
     trained = train_jointly(config, model, train, kept, seed, groups)
     measured = _measured(config, model, kept, loaders_of(config, sets, tokenizer, "test", seed))
     parameters = sum(parameter.numel() for parameter in model.parameters())

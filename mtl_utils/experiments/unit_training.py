@@ -14,6 +14,7 @@ from mtl_utils.experiments.contenders import Unit
 from mtl_utils.experiments.experiment import Config
 from mtl_utils.experiments.text_sets import load, tasks_of
 from mtl_utils.experiments.text_training import (
+    groups_of,
     loaders_of,
     main_scores,
     measure,
@@ -28,7 +29,6 @@ from mtl_utils.training import (
     Loader,
     Trainer,
     TrainerConfig,
-    layerwise_groups,
 )
 
 JUDGED = "judged"
@@ -134,8 +134,9 @@ def train_unit(
     validation = loaders_of(judged, of_judged, tokenizer, "validation", seed)
     judge = Judge(validation, unit.judged, reference or dict.fromkeys(unit.judged, 1.0))
     train = loaders_of(own, sets, tokenizer, "train", seed)
-    groups = _groups(own, model)
-    history, scores = fit_judged(model, own, unit, seed, workspace, judge, train, groups)
+    history, scores = fit_judged(
+        model, own, unit, seed, workspace, judge, train, groups_of(own, model)
+    )
     rows: Compared = {}
     if test:
         loaders = loaders_of(judged, of_judged, tokenizer, "test", seed)
@@ -201,13 +202,6 @@ def _of_unit(settings: Config, unit: Unit, seed: int) -> dict[str, Any]:
         if set(unit.tasks) & tasks_of(name, seed)
     ]
     return {**settings, "tasks": list(unit.tasks), "data": data, "apart": dealt}
-
-
-def _groups(settings: Config, model: MultiTaskModel) -> list[dict[str, Any]] | None:
-    if settings["encoder"]["kind"] != "pretrained":
-        return None
-    rate = settings["training"]["learning_rate"]
-    return layerwise_groups(model, rate, **settings["layerwise"])
 
 
 def _compared(model: MultiTaskModel, unit: Unit, loaders: Mapping[str, Loader]) -> Compared:

@@ -17,6 +17,7 @@ from mtl_utils.nn.pointwise import FeedForwardLayers
 from mtl_utils.nn.positions import LearnedPositions, SinusoidalPositions
 from mtl_utils.nn.prepared_decoder import PreparedDecoder
 from mtl_utils.nn.pretrained import PretrainedEncoder, packaged_encoder
+from mtl_utils.nn.pretrained_copy import as_transformer_encoder
 from mtl_utils.nn.pretrained_layers import PretrainedLayers
 from mtl_utils.nn.rebuilding import Rebuildable, Recipe, RemembersArguments
 from mtl_utils.nn.recurrent import BiLSTMEncoder, LSTMEncoder, ProjectedEncoder
@@ -88,6 +89,7 @@ __all__ = [
     "TransformerState",
     "UniformAttention",
     "WordCharacterEmbedding",
+    "as_transformer_encoder",
     "beam_search",
     "filter_logits",
     "greedy_search",
