@@ -143,6 +143,9 @@ SAME = [
     (torch.ones(2, dtype=torch.bfloat16, requires_grad=True), torch.ones(2)),
     (np.eye(2), np.eye(2)),
     ([1, (2, 3)], [1, [2, 3]]),
+    (torch.tensor([0.25, 0.75]), [0.25, 0.75]),
+    (np.array([[1, 2], [3, 4]]), [[1, 2], (3, 4)]),
+    (torch.tensor([1.0, 2.0]) / 3, [1 / 3, 2 / 3]),
     ({"a": 0.5}, {"a": 0.5}),
     ("text", "text"),
     (True, True),
@@ -162,6 +165,10 @@ DIFFERENT = [
     (torch.tensor([[0.0, 3.0]]), torch.tensor([[0.0, 2.0]]), "expected 2 at [0, 1], got 3"),
     (torch.ones(2), 1.0, "expected 1.0, got tensor([1.0, 1.0])"),
     (math.nan, 1.0, "expected 1.0, got nan"),
+    (torch.tensor([0.25, 0.5]), [0.25, 0.75], "at [1] expected 0.75, got tensor(0.5)"),
+    (torch.tensor([1, 2]), [1, 2, 3], "expected [1, 2, 3], got tensor([1, 2])"),
+    (torch.tensor(1), [1], "expected [1], got tensor(1)"),
+    (np.array([True]), [1], "at [0] expected 1, got "),
 ]
 
 
@@ -185,6 +192,20 @@ def test_results_that_differ(got: Any, expected: Any, message: str) -> None:
     verdict = _verdict(got, expected)
     assert verdict.state == "wrong"
     assert message in verdict.message
+
+
+@pytest.mark.parametrize("kind", [torch.tensor, np.array])
+def test_rates_of_chapter_07_may_be_tensors_in_single_precision(kind: Any) -> None:
+    def as_list(*given: Any) -> Any:
+        rate, decay, layers = given
+        return kind([rate * decay ** (layers - place) for place in range(layers + 1)])
+
+    def mixed(sizes: Any, limit: float, temperature: float) -> torch.Tensor:
+        weights = torch.tensor(sizes).clamp(max=limit).float() ** (1 / temperature)
+        return weights / weights.sum()
+
+    assert exercises.check_layer_rates(as_list).passed
+    assert exercises.check_mixing_rates(mixed).passed
 
 
 def test_long_values_are_cut() -> None:

@@ -26,8 +26,8 @@ SETS = {
         {"intent": ("go", "stay"), "slots": ("O", "B-city")},
         {s: [Row(WORDS_OF_A_ROW, {"intent": 0, "slots": [0, 0, 1]})] * 4 for s in text_sets.SPLITS},
     ),
-    "uner_ud/entities": TextSet(
-        "uner_ud/entities",
+    "uner_ud": TextSet(
+        "uner_ud",
         {"entities": Tagging},
         {"entities": ("O", "B-PER", "B-LOC")},
         {s: [Row(WORDS_OF_A_ROW, {"entities": [1, 0, 2]})] * 4 for s in text_sets.SPLITS},

@@ -128,7 +128,7 @@ class Answer:
         Args:
             inputs: Positional arguments of the answer.
             expected: Number, text, tensor, array, or a nesting of lists, tuples and mappings of
-                these. Numbers may come as tensors without dimensions.
+                these. Numbers may come as tensors without dimensions, lists as tensors or arrays.
             tolerance: Largest difference allowed, absolute and relative to ``expected``.
             hint: A sentence for the reader whose result differs.
             named: Keyword arguments of the answer.
@@ -244,7 +244,7 @@ def _difference(got: Any, expected: Any, tolerance: float) -> str:
             return _expected(expected, got)
         keys: Sequence[Any] = list(expected)
     elif isinstance(expected, list | tuple):
-        if not isinstance(got, list | tuple) or len(got) != len(expected):
+        if not _is_row(got) or len(got) != len(expected):
             return _expected(expected, got)
         keys = range(len(expected))
     else:
@@ -260,14 +260,29 @@ def _expected(expected: Any, got: Any) -> str:
     return f"expected {_quote(expected)}, got {_quote(got)}."
 
 
+def _is_row(got: Any) -> bool:
+    """Tell whether it can stand for a list: a tensor of the right numbers is no wrong answer."""
+    if isinstance(got, torch.Tensor | np.ndarray):
+        return got.ndim > 0
+    return isinstance(got, list | tuple)
+
+
 def _equal(got: Any, expected: Any, tolerance: float) -> bool:
-    if isinstance(got, torch.Tensor | np.ndarray | np.generic) and np.ndim(_to_array(got)) == 0:
+    if isinstance(got, torch.Tensor | np.ndarray | np.generic) and got.ndim == 0:
+        tolerance = max(tolerance, _rounding(got))
         got = got.item()
     if isinstance(expected, bool | str) or not isinstance(expected, int | float):
         return type(got) is type(expected) and bool(got == expected)
     if isinstance(got, bool) or not isinstance(got, int | float):
         return False
     return bool(np.isclose(got, expected, rtol=tolerance, atol=tolerance, equal_nan=True))
+
+
+def _rounding(number: Any) -> float:
+    """Return by how much a few operations round, of the precision that a reader computed in."""
+    if isinstance(number, torch.Tensor):
+        return 4 * torch.finfo(number.dtype).eps if number.is_floating_point() else 0.0
+    return 4 * float(np.finfo(number.dtype).eps) if number.dtype.kind == "f" else 0.0
 
 
 def _array_difference(got: Any, expected: Any, tolerance: float) -> str:

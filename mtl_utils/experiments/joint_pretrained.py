@@ -32,7 +32,7 @@ _BASE: dict[str, Any] = {
 
 WORDS: Config = {
     **_BASE,
-    "data": [["snips", None, BATCH], ["uner_ud/entities", None, BATCH]],
+    "data": [["snips", None, BATCH], ["uner_ud", None, BATCH]],
     "tasks": ["intent", "slots", "entities"],
     "steps": 860,
     "validations": 4,
