@@ -12,6 +12,8 @@ AT_A_TIME := -n $(WORKERS)
 
 # Waiting threads sleep: on a busy machine spinning ones make small models many times slower.
 export OMP_WAIT_POLICY := PASSIVE
+# Tests, kernels and builds are dozens of processes: the package is compiled for all of them once.
+unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: help book serve test suite unit lint notebooks bench set-repo clean

@@ -34,8 +34,8 @@ def fails(config, seed, place):
 def waits(config, seed, place):
     """Wait to be stopped, and say that it was told to."""
     (place.workspace / "checkpoint.txt").write_text("step 7")
-    (place.results / "begun.txt").write_text(str(os.getpid()))
     try:
+        (place.results / "begun.txt").write_text(str(os.getpid()))  # may be told from here on
         while True:
             time.sleep(0.05)
     finally:
@@ -43,11 +43,23 @@ def waits(config, seed, place):
 
 
 def counts(config, seed, place):
-    """Say which process it ran in, and take long enough that others come."""
+    """Say which process it ran in, and take long enough that others often come."""
     with (place.results / "pids.txt").open("a") as file:
         file.write(f"{config['n']}-{seed} {os.getpid()}\n")
     time.sleep(0.02)
     return {"score": seed}
+
+
+def counts_in_company(config, seed, place):
+    """Say which process it ran in, and wait until another process has had a run too."""
+    score = counts(config, seed, place)
+    while len({line.split()[1] for line in _whole_lines(place.results / "pids.txt")}) < 2:
+        time.sleep(0.005)
+    return score
+
+
+def _whole_lines(path):
+    return [line for line in path.read_text().splitlines(keepends=True) if line.endswith("\n")]
 
 
 def experiment(name, run, *configs, seeds=(0,), **settings):

@@ -6,9 +6,9 @@ import os
 import subprocess
 import sys
 
+import another_process
 import pandas as pd
 import pytest
-from hang_guard import HANG_SECONDS
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -133,9 +133,8 @@ for seed in range(30):
     metrics = {"curve": [0.5] * 20_000}
     records.append(sys.argv[1], {"experiment": sys.argv[2], "seed": seed, "metrics": metrics})
 """
-    command = [sys.executable, "-c", script, str(path)]
-    processes = [subprocess.Popen([*command, name]) for name in ("a", "b")]
-    assert [process.wait(timeout=HANG_SECONDS) for process in processes] == [0, 0]
+    processes = [another_process.start(script, path, name) for name in ("a", "b")]
+    assert [process.wait().returncode for process in processes] == [0, 0]
     found = [json.loads(line) for line in path.read_text().splitlines()]
     assert sorted((r["experiment"], r["seed"]) for r in found) == [
         (name, seed) for name in ("a", "b") for seed in range(30)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 import pytest
 import queued_experiments
 from hang_guard import HANG_SECONDS
-from queued_experiments import counts, experiment, known
+from queued_experiments import counts, counts_in_company, experiment, known
 
 from mtl_utils import experiments
 from mtl_utils.experiments import (
@@ -248,12 +248,12 @@ def work_forking(folder, count):
         give_up(claimed)
         return Forked(process)
 
-    runs = planned([], listed(experiment("counts", counts, *AB, seeds=range(count))))
+    runs = planned([], listed(experiment("counts", counts_in_company, *AB, seeds=range(count))))
     sys.exit(Worker(runs, folder, launch, jobs=2).work().left)
 
 
 def attempt(folder, count):
-    one = experiment("counts", counts, *AB, seeds=range(count))
+    one = experiment("counts", counts_in_company, *AB, seeds=range(count))
     for config, seed in one.cells():
         record_one(one, config, seed, folder)
 

@@ -13,6 +13,7 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
+import another_process
 import pytest
 import torch
 from tiny_runs import THREE, write_data, write_run
@@ -245,8 +246,9 @@ def test_raw_lines_become_json_lines(
 
 
 def test_standard_input_is_read(place: Path, model: TextModel) -> None:
-    words = [sys.executable, "-m", "mtl_utils", "predict", place / "runs/run", "-"]
-    done = subprocess.run(words, input="Ada flies\n", capture_output=True, text=True, check=True)
+    code = "import runpy\nrunpy.run_module('mtl_utils', run_name='__main__')"
+    done = another_process.run(code, "predict", place / "runs/run", "-", input="Ada flies\n")
+    assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["predictions"] == model.predict(["Ada flies"])[0]
 
 

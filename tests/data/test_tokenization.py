@@ -2,12 +2,11 @@ import copy
 import json
 import pickle
 import random
-import subprocess
-import sys
 import unicodedata
 from collections import Counter
 from itertools import pairwise
 
+import another_process
 import pytest
 import regex
 import torch
@@ -305,10 +304,9 @@ def test_training_in_another_process_gives_the_same():
         f"t = BytePairTokenizer.train(json.load(sys.stdin), {SIZE});"
         "print(json.dumps([t.vocabulary.tokens, t.merges]))"
     )
-    run = subprocess.run(
-        [sys.executable, "-c", code], input=json.dumps(TEXTS), capture_output=True, text=True
-    )
-    tokens, merges = json.loads(run.stdout)
+    done = another_process.run(code, input=json.dumps(TEXTS))
+    assert done.returncode == 0, done.stderr
+    tokens, merges = json.loads(done.stdout)
     assert tuple(tokens) == TOKENIZER.vocabulary.tokens
     assert tuple(map(tuple, merges)) == TOKENIZER.merges
 

@@ -1,8 +1,6 @@
 """Text models over a pretrained encoder: frozen layers, rates by depth, saved and loaded."""
 
-import subprocess
-import sys
-
+import another_process
 import pytest
 import torch
 from test_pretrained_tokenizer import byte_pairs, wordpiece
@@ -107,8 +105,8 @@ def test_a_saved_model_gives_the_same_logits_in_another_process(bert, tmp_path):
     batch = collate(model.examples([["the", "danube"], ["!"]], ["its", "a b"]))
     hidden = model.sharing(batch, ["tags"]).hidden["tags"]
     ours = [head(hidden, batch) for head in model.heads.values()]
-    command = [sys.executable, "-c", LOAD, str(tmp_path / "saved"), str(tmp_path / "logits.pt")]
-    subprocess.run(command, check=True)
+    done = another_process.run(LOAD, tmp_path / "saved", tmp_path / "logits.pt")
+    assert done.returncode == 0, done.stderr
     theirs = torch.load(tmp_path / "logits.pt")
     assert len(ours) == 3
     assert all(torch.equal(a, b) for a, b in zip(ours, theirs, strict=True))

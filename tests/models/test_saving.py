@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import copy
 import json
-import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+import another_process
 import pytest
 import torch
 from model_kinds import KINDS, PIECES, TAGS, TEXTS, WORDS, made, several, transformer
@@ -156,13 +154,7 @@ def test_another_process_another_folder_and_other_defaults(tmp_path: Path) -> No
     (tmp_path / "here").rename(tmp_path / "there")
     for path in [*(tmp_path / "there").iterdir(), tmp_path / "there"]:
         path.chmod(0o555 if path.is_dir() else 0o444)
-    done = subprocess.run(
-        [sys.executable, "-c", ELSEWHERE, "there"],
-        cwd=tmp_path,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-        capture_output=True,
-        text=True,
-    )
+    done = another_process.run(ELSEWHERE, "there", cwd=tmp_path)
     (tmp_path / "there").chmod(0o755)
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip() == str(model.predict(["we see a sea"], probabilities=True))

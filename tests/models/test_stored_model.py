@@ -4,14 +4,12 @@ import hashlib
 import json
 import os
 import random
-import subprocess
-import sys
 import threading
 from functools import partial
 
+import another_process
 import pytest
 import torch
-from hang_guard import HANG_SECONDS
 
 from mtl_utils.files import write_json
 from mtl_utils.saving.stored_model import read_model, write_model
@@ -333,8 +331,7 @@ print(leftovers)
 
 
 def test_two_writers_take_turns_and_kills_at_random_moments_leave_a_model(tmp_path):
-    command = [sys.executable, "-c", FORKS, str(tmp_path)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=HANG_SECONDS)
+    done = another_process.run(FORKS, tmp_path)
     assert done.returncode == 0, done.stderr
     assert int(done.stdout) > 0  # some kills were in the middle
     write_model(tmp_path, {"name": "new"}, NEW)

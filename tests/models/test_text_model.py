@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import copy
 import json
-import subprocess
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import another_process
 import datasets
 import numpy as np
 import pandas as pd
@@ -414,9 +413,8 @@ def test_a_stored_model_answers_in_another_process(tmp_path: Path) -> None:
         "import json, sys\nfrom mtl_utils.models import TextModel\n"
         "print(json.dumps(TextModel.load(sys.argv[1]).predict(['Ada met Bob.'])))"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=True
-    )
+    done = another_process.run(code, tmp_path)
+    assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout) == first.predict(["Ada met Bob."])
 
 

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import math
 import pickle
-import subprocess
-import sys
 from typing import Any
 
+import another_process
 import matplotlib as mpl
 import numpy as np
 import pandas as pd
@@ -201,7 +200,8 @@ def test_it_is_drawn_without_a_display_and_without_pyplot() -> None:
         "figure.savefig(io.BytesIO(), format='png')\n"
         "assert figure._repr_png_().startswith(b'\\x89PNG')"  # what a notebook asks for
     )
-    subprocess.run([sys.executable, "-c", code], check=True)
+    done = another_process.run(code)
+    assert done.returncode == 0, done.stderr
 
 
 def test_the_history_of_a_language_model_is_drawn_too() -> None:

@@ -5,16 +5,13 @@ from __future__ import annotations
 import os
 import re
 import socket
-import subprocess
-import sys
-from pathlib import Path
 from typing import Any
 
+import another_process
 import numpy as np
 import parallel_runs
 import pytest
 import torch
-from hang_guard import HANG_SECONDS
 from parallel_runs import GeometricBalancer, run
 from tiny_training import TinyLoader, same_weights, tiny_model
 
@@ -34,7 +31,7 @@ def free_port() -> int:
 def both(tmp_path_factory: pytest.TempPathFactory) -> list[Results]:
     """Return what each of the two processes came to."""
     folder = tmp_path_factory.mktemp("processes")
-    script = Path(__file__).with_name("parallel_runs.py")
+    code = "import parallel_runs, pathlib, sys\nparallel_runs.main(pathlib.Path(sys.argv[1]))"
     environment = {
         **os.environ,
         "OMP_NUM_THREADS": "1",
@@ -44,21 +41,13 @@ def both(tmp_path_factory: pytest.TempPathFactory) -> list[Results]:
         "WORLD_SIZE": "2",
     }
     processes = [
-        subprocess.Popen(
-            [sys.executable, str(script), str(folder)],
-            env={**environment, "RANK": str(rank), "LOCAL_RANK": str(rank)},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
+        another_process.start(
+            code, folder, env={**environment, "RANK": str(rank), "LOCAL_RANK": str(rank)}
         )
         for rank in range(2)
     ]
-    try:
-        outputs = [process.communicate(timeout=HANG_SECONDS)[0] for process in processes]
-    finally:
-        for process in processes:
-            process.kill()
-    assert [process.returncode for process in processes] == [0, 0], "\n".join(outputs)
+    ended = [process.wait() for process in processes]
+    assert [done.returncode for done in ended] == [0, 0], "\n".join(done.stderr for done in ended)
     return [torch.load(folder / f"process{rank}.result") for rank in range(2)]
 
 

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import errno
 import os
-import subprocess
-import sys
 import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import another_process
 import pandas as pd
 import pytest
 import torch
-from hang_guard import HANG_SECONDS
 from tiny_training import TinyLoader, same_weights, tiny_model, weights_of
 
 from mtl_utils.training import (
@@ -34,16 +32,8 @@ CONFIG = TrainerConfig(epochs=3, learning_rate=0.02)
 def doomed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """Return what the runs of doomed_runs.py ended with, by name."""
     folder = tmp_path_factory.mktemp("doomed")
-    script = Path(__file__).with_name("doomed_runs.py")
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    done = subprocess.run(
-        [sys.executable, str(script), str(folder)],
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=HANG_SECONDS,
-    )
+    code = "import doomed_runs, pathlib, sys\ndoomed_runs.main(pathlib.Path(sys.argv[1]))"
+    done = another_process.run(code, folder)
     assert done.returncode == 0, done.stderr
     return {path.stem: torch.load(path) for path in folder.glob("*.result")}
 
