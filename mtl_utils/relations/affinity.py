@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from mtl_utils.arguments import check_number, check_whole
+from mtl_utils.data.batch import Batch
 from mtl_utils.data.loading import Loader
 from mtl_utils.multitask import MultiTaskModel
 from mtl_utils.relations.gradients import (
@@ -26,7 +27,7 @@ from mtl_utils.training.loader import check_named_loader
 
 
 def lookahead_affinity(
-    model: MultiTaskModel, batches: Batches, learning_rate: float
+    model: MultiTaskModel, batches: Batch | Mapping[str, Batch], learning_rate: float
 ) -> pd.DataFrame:
     r"""Measure how much a step for one task alone changes the loss of each (Fifty et al., 2021).
 

@@ -24,7 +24,9 @@ from mtl_utils.training.loader import check_named_loader
 Batches = Batch | Mapping[str, Batch]
 
 
-def task_gradients(model: MultiTaskModel, batches: Batches) -> dict[str, Tensor]:
+def task_gradients(
+    model: MultiTaskModel, batches: Batch | Mapping[str, Batch]
+) -> dict[str, Tensor]:
     r"""Return the gradient of each task's loss on what tasks share, :math:`\nabla_{\theta_s} L_k`.
 
     It is taken without dropout and without the penalty, and leaves the gradients that parameters

@@ -79,7 +79,12 @@ def pairwise_scores(
     return scores
 
 
-def best_groups(scores: Scores, max_groups: int, *, disjoint: bool = False) -> Grouping:
+def best_groups(
+    scores: Mapping[tuple[str, ...], Mapping[str, float]],
+    max_groups: int,
+    *,
+    disjoint: bool = False,
+) -> Grouping:
     r"""Choose the groups of tasks that are best in sum, by exact search (Standley et al., 2020).
 
     .. math:: \max_{G_1, \dots, G_b} \sum_j \max_{i:\, j \in G_i} s_j(G_i)
