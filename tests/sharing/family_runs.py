@@ -1,7 +1,4 @@
-"""Every way of sharing, trained by one process or two; as a script, one of the two."""
-
-import sys
-from pathlib import Path
+"""Every way of sharing, trained by one process or two."""
 
 import torch
 from tiny_families import FAMILIES
@@ -67,12 +64,9 @@ def runs():
 
 
 def main(folder):
+    """Do the runs as one of two processes; write what came out."""
     torch.set_num_threads(1)
     accelerator = make_accelerator("no")
     results = {"processes": accelerator.num_processes, **runs()}
     torch.save(results, folder / f"process{accelerator.process_index}.result")
     torch.distributed.destroy_process_group()
-
-
-if __name__ == "__main__":
-    main(Path(sys.argv[1]))

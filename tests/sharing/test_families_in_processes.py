@@ -1,7 +1,5 @@
 """Every way of sharing in two processes: what one process comes to, and the same in both."""
 
-from pathlib import Path
-
 import family_runs
 import numpy as np
 import pytest
@@ -12,8 +10,7 @@ from two_processes import results_of
 
 @pytest.fixture(scope="module")
 def both(tmp_path_factory):
-    script = Path(__file__).with_name("family_runs.py")
-    return results_of(script, tmp_path_factory.mktemp("families"))
+    return results_of("family_runs", tmp_path_factory.mktemp("families"))
 
 
 @pytest.fixture(scope="module")
