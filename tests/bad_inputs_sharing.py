@@ -50,6 +50,7 @@ NOT_EXPERTS = (None, 3, "experts", [], [3], [_encoder()])
 _MIXED = {
     "per": NOT_CHOICES,
     "top_k": (*NOT_OPTIONAL_SIZES, 3),
+    "noisy": (*NOT_FLAGS, True),
     "balance_strength": NOT_STRENGTHS,
 }
 _DRAWN = {
@@ -142,6 +143,7 @@ ENTRY_POINTS = [
             "own": (None, 3, "own", {}, [_experts()], {"a": 3}, {"a": [3]}, {"a": [[3]]}),
             "per": NOT_CHOICES,
             "top_k": NOT_OPTIONAL_SIZES,
+            "noisy": (*NOT_FLAGS, True),
             "balance_strength": NOT_STRENGTHS,
         },
     ),

@@ -11,6 +11,7 @@ from mtl_utils.nn.encoder import Encoder
 from mtl_utils.sharing import (
     PLE,
     BranchedSharing,
+    CovarianceSharing,
     CrossStitch,
     HardSharing,
     HierarchicalSharing,
@@ -28,6 +29,7 @@ from mtl_utils.sharing import (
 )
 
 _PENALTIES = {"squared_distance": squared_distance, "trace_norm": trace_norm}
+_TIED = {"tied": Key(tuple[str, ...] | None, None)}
 _EXPERTS = {"num_experts": Key(int, 4), "num_expert_layers": Key(int, 1)}
 _OF_TASKS = ("encoder", "tasks")
 _ADAPTED = {
@@ -43,14 +45,14 @@ _LEVELS = {
 SHARINGS: dict[str, dict[str, Key]] = {
     "hard": {},
     "soft": {
-        "tied": Key(tuple[str, ...] | None, None),
+        **_TIED,
         "penalty": Key(str, "squared_distance"),
         "strength": Key(float, 1.0),
     },
+    "covariance": _TIED | keys_of(CovarianceSharing, ("encoders", "tied")),
     "branched": {"num_shared_layers": Key(int)},
     "shared_private": keys_of(SharedPrivate, ("shared", "private")),
-    # Nothing calls its remember() in a run from a file.
-    "hierarchical": keys_of(HierarchicalSharing, ("encoder", "successive_strength")),
+    "hierarchical": keys_of(HierarchicalSharing, ("encoder",)),
     "cross_stitch": keys_of(CrossStitch, ("encoders",)),
     "sluice": keys_of(SluiceNetwork, ("encoders",)),
     "experts": _EXPERTS | keys_of(MixtureOfExperts, ("trunk", "experts")),
@@ -88,6 +90,8 @@ def sharing_of(
 
     if kind == "soft":
         return _soft(encoder, names, settings)
+    if kind == "covariance":
+        return CovarianceSharing(_copies(encoder, names), **_tied(encoder, settings))
     if kind == "branched":
         return BranchedSharing.from_encoder(encoder, names, **settings)
     if kind == "shared_private":
@@ -112,9 +116,18 @@ def sharing_of(
 
 def _soft(encoder: Encoder, names: list[str], settings: dict[str, Any]) -> SoftSharing:
     settings["penalty"] = _PENALTIES[choice(settings["penalty"], _PENALTIES, "penalty")]
+    return SoftSharing(_copies(encoder, names), **_tied(encoder, settings))
+
+
+def _copies(encoder: Encoder, names: list[str]) -> dict[str, Encoder]:
+    return {name: copy.deepcopy(encoder) for name in names}
+
+
+def _tied(encoder: Encoder, settings: dict[str, Any]) -> dict[str, Any]:
+    """Tie all parts where none is named."""
     if settings["tied"] is None:
         settings["tied"] = [n for n, part in encoder.named_children() if [*part.parameters()]]
-    return SoftSharing({name: copy.deepcopy(encoder) for name in names}, **settings)
+    return settings
 
 
 def _adapted(kind: str, encoder: Encoder, names: list[str], settings: dict[str, Any]) -> Sharing:

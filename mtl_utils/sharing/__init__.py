@@ -3,6 +3,11 @@
 from mtl_utils.sharing.adapters import AdapterWeights, TaskAdapters
 from mtl_utils.sharing.base import Shared, Sharing
 from mtl_utils.sharing.branching import BranchedSharing
+from mtl_utils.sharing.covariance import (
+    CovarianceSharing,
+    covariance_penalty,
+    task_covariance,
+)
 from mtl_utils.sharing.cross_stitch import CrossStitch, SluiceNetwork
 from mtl_utils.sharing.experts import MixtureOfExperts, MMoE
 from mtl_utils.sharing.gates import load_balance
@@ -19,6 +24,7 @@ from mtl_utils.sharing.soft import SoftSharing, squared_distance, trace_norm
 __all__ = [
     "AdapterWeights",
     "BranchedSharing",
+    "CovarianceSharing",
     "CrossStitch",
     "HardSharing",
     "HierarchicalSharing",
@@ -35,8 +41,10 @@ __all__ = [
     "SoftSharing",
     "TaskAdapters",
     "TaskLoRA",
+    "covariance_penalty",
     "load_balance",
     "orthogonality_penalty",
     "squared_distance",
+    "task_covariance",
     "trace_norm",
 ]

@@ -112,6 +112,14 @@ class Sharing(Rebuildable):
         shared = self(batch, list(heads))
         return {name: head.predict(shared.hidden[name], batch) for name, head in heads.items()}
 
+    def epoch_ended(self) -> None:
+        """Take note that all training data were read once more; most ways of sharing do nothing.
+
+        The trainer calls it at the end of each whole epoch, before it validates and writes a
+        checkpoint, in all processes. It may be called twice without a step in between, where a
+        run was interrupted, and must then change nothing.
+        """
+
     def shared_parameters(self) -> list[torch_nn.Parameter]:
         """Return the parameters that more than one task may move."""
         raise NotImplementedError

@@ -42,6 +42,11 @@ class MixtureOfExperts(Sharing):
         top_k: How many experts a place takes, k; all if ``None``. Experts that look at each
             position alone, :class:`mtl_utils.nn.FeedForwardLayers`, are then run on the tokens only
             that take them.
+        noisy: Whether gates with ``top_k`` add noise to their logits in training, as wide as they
+            learn, so that other experts are tried as well (noisy top-k gating, Shazeer et al.,
+            2017). The penalty is then theirs: the squared coefficient of variation of what experts
+            are given, plus that of how likely they are to be taken, 0 where all are used alike.
+            What is even under noise may be uneven without it, in evaluation mode.
         balance_strength: Strength of the penalty on uneven use. It is a mean over tokens, or texts,
             of the batch at hand: where gradients are accumulated over parts of a batch, it looks at
             each part by itself.
@@ -51,7 +56,7 @@ class MixtureOfExperts(Sharing):
 
     Raises:
         ValueError: If there is no expert, one was given twice, widths differ, ``per`` is something
-            else, k is not from 1 to E, or the strength is negative.
+            else, k is not from 1 to E, there is noise without k, or the strength is negative.
         TypeError: If ``trunk`` is no encoder, ``experts`` no list of layers, or a setting is of
             another type.
     """
@@ -65,11 +70,12 @@ class MixtureOfExperts(Sharing):
         *,
         per: str = "token",
         top_k: int | None = None,
+        noisy: bool = False,
         balance_strength: float = 0.0,
     ) -> None:
         super().__init__()
         self._take(trunk, experts, balance_strength)
-        self.gate = Gate(trunk.width, len(experts), per, top_k)
+        self.gate = Gate(trunk.width, len(experts), per, top_k, noisy)
 
     def _take(self, trunk: Encoder, experts: Sequence[EncoderLayers], strength: float) -> None:
         check_encoder("trunk", trunk)
@@ -211,6 +217,7 @@ class MMoE(MixtureOfExperts):
         tasks: Names of the tasks.
         per: See :class:`MixtureOfExperts`.
         top_k: Likewise.
+        noisy: Likewise.
         balance_strength: Likewise.
 
     Raises:
@@ -227,12 +234,14 @@ class MMoE(MixtureOfExperts):
         *,
         per: str = "token",
         top_k: int | None = None,
+        noisy: bool = False,
         balance_strength: float = 0.0,
     ) -> None:
         Sharing.__init__(self)
         self._take(trunk, experts, balance_strength)
         size = trunk.width, len(experts)
-        self.task_gates = as_module_dict({task: Gate(*size, per, top_k) for task in named(tasks)})
+        gates = {task: Gate(*size, per, top_k, noisy) for task in named(tasks)}
+        self.task_gates = as_module_dict(gates)
 
     @classmethod
     def from_encoder(  # type: ignore[override]

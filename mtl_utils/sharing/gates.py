@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch import nn as torch_nn
 
-from mtl_utils.arguments import check_choice, check_tensor, check_whole
+from mtl_utils.arguments import check_choice, check_flag, check_tensor, check_whole
 from mtl_utils.nn.encoder import EncoderLayers
 from mtl_utils.nn.masks import check_mask, cleared
 
@@ -24,17 +24,27 @@ class Gating:
         weights: How much of each expert is taken, ``[B, T, E]``; of a gate per text the same
             everywhere, ``[B, 1, E]``. They add up to 1.
         probabilities: What they were before all but the greatest were left out.
+        chances: How likely each expert was to be kept by a noisy gate, likewise; ``None`` of one
+            without noise.
     """
 
     weights: Tensor
     probabilities: Tensor
+    chances: Tensor | None = None
 
     def balance(self, counted: Tensor) -> Tensor:
-        """Measure how unevenly experts are used; see :func:`load_balance`.
+        """Measure how unevenly experts are used.
+
+        Of a noisy gate it is the squared variation of importance and of load, see
+        :func:`squared_variation`; otherwise see :func:`load_balance`.
 
         Args:
             counted: ``[B, T]`` or ``[B, 1]``, True where a place counts.
         """
+        if self.chances is not None:
+            pair = (self.weights, self.chances)
+            importance, load = (squared_variation(values, counted) for values in pair)
+            return importance + load
         return load_balance(self.weights, self.probabilities, counted)
 
 
@@ -43,26 +53,40 @@ class Gate(torch_nn.Module):
 
     .. math:: g(h) = \operatorname{softmax}(\operatorname{top}_k(W h))
 
-    The logits of all but the k greatest are left out of the softmax.
+    The logits of all but the k greatest are left out of the softmax. A noisy gate adds
+
+    .. math:: \epsilon \odot \operatorname{softplus}(W' h), \qquad \epsilon \sim N(0, I)
+
+    to them before, in training mode: experts that are nearly as good are tried too. :math:`W'`
+    starts at 0.
 
     Args:
         width: Size of what it reads, D.
         num_experts: How many experts there are, E.
         per: ``"token"``, or ``"text"``: one for the mean of the states of a text.
         top_k: How many experts are kept, k; all if ``None``.
+        noisy: Whether there is noise.
 
     Raises:
-        ValueError: If ``per`` is something else, or k is not from 1 to E.
-        TypeError: If k is no whole number.
+        ValueError: If ``per`` is something else, k is not from 1 to E, or there is to be noise and
+            no k.
+        TypeError: If k is no whole number, or ``noisy`` no flag.
     """
 
-    def __init__(self, width: int, num_experts: int, per: str, top_k: int | None) -> None:
+    def __init__(
+        self, width: int, num_experts: int, per: str, top_k: int | None, noisy: bool = False
+    ) -> None:
         super().__init__()
         check_choice("per", per, UNITS)
         if top_k is not None:
             check_whole("top_k", top_k, least=1, most=num_experts)
+        check_noisy(noisy, top_k)
         self.per, self.top_k = per, top_k
         self.linear = torch_nn.Linear(width, num_experts, bias=False)
+        self.noise: torch_nn.Linear | None = None
+        if noisy:
+            self.noise = torch_nn.Linear(width, num_experts, bias=False)
+            torch_nn.init.zeros_(self.noise.weight)
 
     def forward(self, hidden: Tensor, mask: Tensor) -> Gating:
         """Weigh the experts.
@@ -78,9 +102,84 @@ class Gate(torch_nn.Module):
         probabilities = logits.softmax(dim=-1)
         if self.top_k is None:
             return Gating(probabilities, probabilities)
-        kept = logits.topk(self.top_k, dim=-1).indices
-        left_out = torch.ones_like(logits, dtype=torch.bool).scatter(-1, kept, False)
-        return Gating(logits.masked_fill(left_out, -torch.inf).softmax(dim=-1), probabilities)
+        if self.noise is None:
+            return Gating(_top(logits, self.top_k), probabilities)
+        spread = torch_nn.functional.softplus(self.noise(hidden))
+        drawn = logits + torch.randn_like(logits) * spread if self.training else logits
+        chances = chances_of_being_kept(logits, spread, drawn, self.top_k)
+        return Gating(_top(drawn, self.top_k), probabilities, chances)
+
+
+def check_noisy(noisy: bool, top_k: int | None) -> None:
+    """Refuse noise where no expert is left out.
+
+    Args:
+        noisy: Whether there is to be noise.
+        top_k: How many experts are kept.
+
+    Raises:
+        ValueError: If there is to be noise and all are.
+        TypeError: If ``noisy`` is no flag.
+    """
+    check_flag("noisy", noisy)
+    if noisy and top_k is None:
+        raise ValueError(f"noisy={noisy} needs top_k, the number of experts that are kept")
+
+
+def _top(logits: Tensor, number: int) -> Tensor:
+    """Return the softmax over the greatest of E logits, 0 for the others."""
+    kept = logits.topk(number, dim=-1).indices
+    left_out = torch.ones_like(logits, dtype=torch.bool).scatter(-1, kept, False)
+    return logits.masked_fill(left_out, -torch.inf).softmax(dim=-1)
+
+
+def chances_of_being_kept(logits: Tensor, spread: Tensor, drawn: Tensor, number: int) -> Tensor:
+    r"""Return how likely each expert is among the k kept, were its own noise drawn again.
+
+    .. math:: P_e = \Phi\left(\frac{(W h)_e - \operatorname{kth}_{j \ne e}(H_j)}
+        {\operatorname{softplus}(W' h)_e}\right)
+
+    with the k-th greatest of the logits with noise of the other experts, H (Shazeer et al., 2017,
+    appendix A). Unlike the choice itself it has a gradient.
+
+    Args:
+        logits: Without noise ``[..., E]``.
+        spread: Standard deviation of the noise ``[..., E]``.
+        drawn: With noise ``[..., E]``.
+        number: How many are kept, k.
+
+    Returns:
+        ``[..., E]``; 1 where all experts are kept.
+    """
+    if number == logits.shape[-1]:
+        return torch.ones_like(logits)
+    greatest = drawn.topk(number + 1, dim=-1).values
+    last_kept, first_left = greatest[..., -2:-1], greatest[..., -1:]
+    # To stay, one that is kept must beat the next; to get in, one that is not the last that is.
+    to_beat = torch.where(drawn >= last_kept, first_left, last_kept)
+    return torch.special.ndtr((logits - to_beat) / spread)
+
+
+def squared_variation(values: Tensor, counted: Tensor) -> Tensor:
+    r"""Measure how unevenly something is spread over experts (Shazeer et al., 2017).
+
+    .. math:: \operatorname{CV}^2 = \frac{\operatorname{Var}_e(s_e)}{\bar s^2}, \qquad
+        s_e = \sum_n v_{n, e}
+
+    over the places n that count. Of weights, s is the importance of an expert, of chances to be
+    kept its load. It is 0 where all are alike, and E - 1 where one has everything.
+
+    Args:
+        values: At least 0, ``[..., E]``.
+        counted: ``[...]``, True where a place counts.
+
+    Returns:
+        A scalar; exactly 0, with zero gradient, where no place counts.
+    """
+    sums = values.masked_fill(~counted.unsqueeze(-1), 0.0).flatten(0, -2).sum(dim=0)
+    mean = sums.mean()
+    safe = torch.where(mean > 0, mean, torch.ones_like(mean))
+    return (sums / safe - mean / safe).square().mean()
 
 
 def load_balance(weights: Tensor, probabilities: Tensor, counted: Tensor) -> Tensor:

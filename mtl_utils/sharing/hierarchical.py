@@ -40,8 +40,10 @@ class HierarchicalSharing(Sharing):
 
     .. math:: \Omega = \delta \sum_i (\theta_i - \theta'_i)^2
 
-    Hashimoto et al. train the tasks in turn and remember after each; they also feed predicted
-    labels upwards, which is not done here: the labels are the business of the heads.
+    :class:`mtl_utils.training.Trainer` has them remembered at the end of each epoch, so that an
+    epoch does not undo what the one before has learnt. Hashimoto et al. train the tasks in turn and
+    remember after each: in a loop of one's own, call it there. They also feed predicted labels
+    upwards, which is not done here: the labels are the business of the heads.
 
     States between the layers of a Transformer that normalises first are not normalised; its last
     layer has the only normalisation of what is returned.
@@ -152,6 +154,11 @@ class HierarchicalSharing(Sharing):
             )
         for number, parameter in enumerate(self.shared_parameters()):
             self.get_buffer(f"{_ANCHOR}{number}").copy_(parameter)
+
+    def epoch_ended(self) -> None:
+        """Remember, if there is successive regularisation; see :meth:`Sharing.epoch_ended`."""
+        if self.successive_strength > 0:
+            self.remember()
 
     def causal(self, task: str) -> bool:
         """Tell whether the layers up to that of a task read from left to right only.

@@ -17,6 +17,7 @@ from mtl_utils.nn.masks import cleared
 from mtl_utils.sharing.base import Shared, Sharing
 from mtl_utils.sharing.expert_layers import check_experts, drawn_again
 from mtl_utils.sharing.experts import counted
+from mtl_utils.sharing.gates import check_noisy
 from mtl_utils.sharing.ownership import Used, is_causal, own_of, shared_of
 from mtl_utils.sharing.per_task import check_known, named
 from mtl_utils.sharing.ple_level import Level
@@ -45,6 +46,7 @@ class PLE(Sharing):
         per: Whether each ``"token"`` has weights of its own, or a ``"text"`` the same for all its
             tokens, from the mean of the states. The latter is never causal.
         top_k: How many experts a gate takes, at most as many as it has; all if ``None``.
+        noisy: See :class:`MixtureOfExperts`.
         balance_strength: Strength of a penalty on uneven use, the mean of :func:`load_balance` over
             the gates that the texts of a task pass; see :class:`MixtureOfExperts`.
 
@@ -54,7 +56,8 @@ class PLE(Sharing):
     Raises:
         ValueError: If there is no level, no task, no shared expert at a level, numbers of levels
             or widths differ, an expert was given twice, a name is not fit for a module, ``per`` is
-            something else, ``top_k`` is below 1, or the strength is negative.
+            something else, ``top_k`` is below 1, there is noise without it, or the strength is
+            negative.
         TypeError: If ``trunk`` is no encoder, ``shared`` or ``own`` hold no lists of layers, or a
             setting is of another type.
     """
@@ -69,6 +72,7 @@ class PLE(Sharing):
         *,
         per: str = "token",
         top_k: int | None = None,
+        noisy: bool = False,
         balance_strength: float = 0.0,
     ) -> None:
         super().__init__()
@@ -76,6 +80,7 @@ class PLE(Sharing):
         check_number("balance_strength", balance_strength, least=0)
         if top_k is not None:
             check_whole("top_k", top_k, least=1)
+        check_noisy(noisy, top_k)
         _check_levels(trunk.width, shared, own)
         last = len(shared) - 1
         self.trunk = trunk
@@ -85,6 +90,7 @@ class PLE(Sharing):
                 {task: levels[place] for task, levels in own.items()},
                 per,
                 top_k,
+                noisy,
                 last=place == last,
             )
             for place, experts in enumerate(shared)

@@ -23,6 +23,7 @@ class Level(torch_nn.Module):
         own: The experts of each task, by name; there may be none.
         per: See :class:`mtl_utils.sharing.gates.Gate`.
         top_k: Likewise; gates with fewer experts keep all.
+        noisy: Likewise.
         last: Whether it is the last level, where nothing is mixed for shared experts above.
     """
 
@@ -32,13 +33,15 @@ class Level(torch_nn.Module):
         own: Mapping[str, Sequence[EncoderLayers]],
         per: str,
         top_k: int | None,
+        noisy: bool,
         last: bool,
     ) -> None:
         super().__init__()
         width, total = shared[0].width, len(shared) + sum(map(len, own.values()))
 
         def gate(number: int) -> Gate:
-            return Gate(width, number, per, None if top_k is None else min(top_k, number))
+            kept = None if top_k is None else min(top_k, number)
+            return Gate(width, number, per, kept, noisy)
 
         self.shared = torch_nn.ModuleList(shared)
         self.gates = as_module_dict({t: gate(len(shared) + len(e)) for t, e in own.items()})

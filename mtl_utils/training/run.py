@@ -207,6 +207,8 @@ class Run:
         validates = progress.epoch % config.validate_every == 0
         if last and not (whole and validates) and self.checkpoint is not None:
             self.checkpoint.before_the_end(progress)
+        if whole:
+            self.model.sharing.epoch_ended()
         row: dict[str, float] = {
             "epoch": progress.epoch,
             "step": progress.step,

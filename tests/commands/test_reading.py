@@ -21,6 +21,7 @@ from mtl_utils.objectives import FixedWeights
 from mtl_utils.sharing import (
     PLE,
     BranchedSharing,
+    CovarianceSharing,
     CrossStitch,
     HardSharing,
     HierarchicalSharing,
@@ -132,16 +133,18 @@ def test_a_part_to_validate_on_is_taken_where_there_is_none(tmp_path: Path) -> N
     [
         ("kind = 'hard'", HardSharing),
         ("kind = 'soft'\npenalty = 'trace_norm'\nstrength = 0.5", SoftSharing),
+        ("kind = 'covariance'\nstrength = 0.5\nsmoothing = 0.2", CovarianceSharing),
         ("kind = 'branched'\nnum_shared_layers = 1", BranchedSharing),
         ("kind = 'shared_private'\nadversary_strength = 0.1", SharedPrivate),
         (
-            "kind = 'hierarchical'\ndepth = {topic = 1, likeness = 2, names = 1}",
+            "kind = 'hierarchical'\ndepth = {topic = 1, likeness = 2, names = 1}\n"
+            "successive_strength = 0.5",
             HierarchicalSharing,
         ),
         ("kind = 'cross_stitch'\nown = 0.5", CrossStitch),
         ("kind = 'sluice'\nsubspaces = 4", SluiceNetwork),
         ("kind = 'experts'\nnum_experts = 2", MixtureOfExperts),
-        ("kind = 'mmoe'\ntop_k = 2\nper = 'text'", MMoE),
+        ("kind = 'mmoe'\ntop_k = 2\nper = 'text'\nnoisy = true", MMoE),
         ("kind = 'ple'\nnum_levels = 2", PLE),
         ("kind = 'adapters'\nbottleneck = 3\nfreeze = true", TaskAdapters),
         ("kind = 'hyper_adapters'\nembedding_size = 3", HyperAdapters),
@@ -152,14 +155,18 @@ def test_every_way_of_sharing_is_made(tmp_path: Path, table: str, kind: type) ->
     text = THREE.replace("width = 16", "width = 16\nnum_layers = 2")
     made = built(tmp_path, f"{text}\n[sharing]\n{table}\n").model.sharing
     assert type(made) is kind
-    if isinstance(made, SoftSharing):
+    if type(made) is SoftSharing:
         assert (made.penalty, made.strength) == (trace_norm, 0.5)
+        assert len(made.tied) == len(list(next(iter(made.encoders.values())).parameters()))
+    if isinstance(made, CovarianceSharing):
+        assert (made.strength, made.smoothing) == (0.5, 0.2)
         assert len(made.tied) == len(list(next(iter(made.encoders.values())).parameters()))
     if isinstance(made, SharedPrivate):
         assert made.adversary_strength == 0.1
         assert made.orthogonality_strength == 0.01
     if isinstance(made, HierarchicalSharing):
         assert made.depth == {"topic": 1, "likeness": 2, "names": 1}
+        assert made.successive_strength == 0.5
     if isinstance(made, CrossStitch):  # encoders of their own, not copies
         first, second, _ = made.network.embeddings.values()
         assert not torch.equal(first.embedding.weight, second.embedding.weight)

@@ -86,7 +86,7 @@ def test_a_loss_moves_what_is_shared_and_its_own_parts_alone(family, encoder, ro
         found = moved(model, loss)
         assert found <= allowed | own
         assert {name for name in own if "heads" in name} <= found
-        if family in ("soft", "trace norm"):
+        if family in ("soft", "trace norm", "covariance"):
             assert found & allowed == set()
             assert any("encoders" in name for name in found)
         else:

@@ -20,6 +20,7 @@ from tiny_sharing import (
 
 from mtl_utils.nn import CachedEncoder, LSTMEncoder, NoLayers, ProjectedEncoder
 from mtl_utils.sharing import HardSharing, HierarchicalSharing
+from mtl_utils.training import Callback, Trainer, TrainerConfig
 
 DEPTH = dict(zip(TASKS, (1, 2, 3), strict=True))
 
@@ -180,6 +181,57 @@ def test_successive_regularisation_is_the_squared_distance_from_what_is_remember
     assert twin(batch).penalty.item() == penalty.item()
     with pytest.raises(ValueError, match="successive_strength is 0"):
         HierarchicalSharing(bilstm(), {"pos": 1}).remember()
+
+
+class Batches:
+    """Three batches, the same in each epoch."""
+
+    num_batches = 3
+
+    def batches(self, epoch, start=0, rank=0, world_size=1):
+        yield from [batch_of(seed=seed) for seed in range(3)][start:]
+
+    def digest(self):
+        return "three batches"
+
+
+class Watching(Callback):
+    """Notes the weights that are shared after each step, and the penalties before them."""
+
+    def __init__(self, model):
+        self.model, self.weights, self.penalties = model, [], []
+
+    def on_step(self, report):
+        shared = self.model.shared_parameters()
+        self.weights.append(torch.cat([p.detach().flatten() for p in shared]))
+        self.penalties.append(report.penalty)
+
+
+@pytest.mark.parametrize("max_steps", [None, 8])
+def test_a_training_holds_weights_near_those_at_the_end_of_the_epoch_before(max_steps):
+    strength = 0.5
+    sharing = HierarchicalSharing(deep(bilstm), DEPTH, successive_strength=strength)
+    model = model_of(sharing)
+    first = torch.cat([p.detach().flatten() for p in model.shared_parameters()])
+    watching = Watching(model)
+    config = TrainerConfig(epochs=3, max_steps=max_steps, learning_rate=0.01, schedule="constant")
+    Trainer(model, config, progress=False, callbacks=[watching]).fit(Batches())
+    before = [first, *watching.weights[:-1]]  # of each step, the weights that it began with
+    anchors = [(first, *(watching.weights[2::3]))[step // 3] for step in range(len(before))]
+    for weights, anchor, penalty in zip(before, anchors, watching.penalties, strict=True):
+        assert penalty == pytest.approx(strength * float((weights - anchor).square().sum()))
+    assert watching.penalties[3] == 0
+    assert watching.penalties[5] > 0
+    # An epoch that was not read to its end is not remembered.
+    expected = watching.weights[5 if max_steps else 8]
+    held = [sharing.get_buffer(f"anchor_{n}") for n in range(len(model.shared_parameters()))]
+    assert torch.equal(torch.cat([anchor.flatten() for anchor in held]), expected)
+
+
+def test_without_successive_regularisation_an_epoch_leaves_nothing():
+    sharing = HierarchicalSharing(deep(bilstm), DEPTH)
+    sharing.epoch_ended()
+    assert not list(sharing.buffers())
 
 
 def test_states_are_causal_where_all_layers_below_are():

@@ -5,6 +5,7 @@ from tiny_sharing import PARTS, TASKS
 from mtl_utils.sharing import (
     PLE,
     BranchedSharing,
+    CovarianceSharing,
     CrossStitch,
     HardSharing,
     HierarchicalSharing,
@@ -44,6 +45,9 @@ FAMILIES = {
     "soft": lambda encoder: SoftSharing(one_each(encoder), parts_of(encoder), strength=0.1),
     "trace norm": lambda encoder: SoftSharing(
         one_each(encoder), parts_of(encoder), trace_norm, 0.1
+    ),
+    "covariance": lambda encoder: CovarianceSharing(
+        one_each(encoder), parts_of(encoder), strength=0.01
     ),
     "shared-private": lambda encoder: SharedPrivate(encoder(), one_each(encoder)),
     "hierarchical": lambda encoder: HierarchicalSharing(

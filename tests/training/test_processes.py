@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import os
 import re
-import socket
 from typing import Any
 
-import another_process
 import numpy as np
 import parallel_runs
 import pytest
 import torch
 from parallel_runs import GeometricBalancer, run
 from tiny_training import TinyLoader, same_weights, tiny_model
+from two_processes import results_of
 
 from mtl_utils.training import TrainerConfig
 from mtl_utils.training.randomness import seeded
@@ -21,34 +19,10 @@ from mtl_utils.training.randomness import seeded
 Results = dict[str, Any]
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
 @pytest.fixture(scope="module")
 def both(tmp_path_factory: pytest.TempPathFactory) -> list[Results]:
     """Return what each of the two processes came to."""
-    folder = tmp_path_factory.mktemp("processes")
-    code = "import parallel_runs, pathlib, sys\nparallel_runs.main(pathlib.Path(sys.argv[1]))"
-    environment = {
-        **os.environ,
-        "OMP_NUM_THREADS": "1",
-        "ACCELERATE_USE_CPU": "true",
-        "MASTER_ADDR": "127.0.0.1",
-        "MASTER_PORT": str(free_port()),
-        "WORLD_SIZE": "2",
-    }
-    processes = [
-        another_process.start(
-            code, folder, env={**environment, "RANK": str(rank), "LOCAL_RANK": str(rank)}
-        )
-        for rank in range(2)
-    ]
-    ended = [process.wait() for process in processes]
-    assert [done.returncode for done in ended] == [0, 0], "\n".join(done.stderr for done in ended)
-    return [torch.load(folder / f"process{rank}.result") for rank in range(2)]
+    return results_of("parallel_runs", tmp_path_factory.mktemp("processes"))
 
 
 @pytest.fixture(scope="module")
