@@ -2,74 +2,83 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+
+import torch
+from torch import Tensor
 
 from mtl_utils.exercises.checking import Answer, exercise
 
 __all__ = [
-    "check_align_tags",
-    "check_exact_match",
-    "check_segments",
+    "check_loss_per_text",
+    "check_paired_interval",
     "check_size_ratio",
+    "check_soft_alignment",
 ]
 
-Words = Sequence[int | None]
-Tags = Sequence[Sequence[int]]
+Scores = Sequence[float]
 
 
-def _every_piece(word_ids: Words, tags: Sequence[int]) -> list[int]:
-    return [-100 if word is None else tags[word] for word in word_ids]
+def _per_label(losses: Tensor, labels: Tensor) -> Tensor:
+    return losses[labels != -100].mean()
 
 
-def _last_piece(word_ids: Words, tags: Sequence[int]) -> list[int]:
-    following = [*word_ids[1:], None]
-    pairs = zip(word_ids, following, strict=True)
-    return [-100 if word is None or word == after else tags[word] for word, after in pairs]
+def _per_row(losses: Tensor, labels: Tensor) -> Tensor:
+    return (losses * (labels != -100)).sum() / len(labels)
 
 
-def _in_order(word_ids: Words, tags: Sequence[int]) -> list[int]:
-    return [*tags, *[-100] * (len(word_ids) - len(tags))]
+def _not_a_number(losses: Tensor, labels: Tensor) -> Tensor:
+    known = labels != -100
+    return (losses * known).sum() / known.any(1).sum()
 
 
-@exercise("align_tags", wrong=[_every_piece, _last_piece, _in_order])
-def check_align_tags(answer: Answer) -> None:
-    """One label a token, from one label a word."""
-    hint = "A token has a label where its word is not None and not that of the token before."
-    cases: list[tuple[Words, Sequence[int], list[int]]] = [
-        ([None, 0, 1, None], [3, 4], [-100, 3, 4, -100]),
-        ([None, 0, 0, 1, 1, 1, 2, None], [5, 0, 6], [-100, 5, -100, 0, -100, -100, 6, -100]),
-        ([None, 0, None, None, None], [1], [-100, 1, -100, -100, -100]),
-        ([None, None], [], [-100, -100]),
-    ]
-    for word_ids, tags, expected in cases:
-        answer.gives(word_ids, tags, expected=expected, hint=hint)
+def _missing_counted(losses: Tensor, labels: Tensor) -> Tensor:
+    return losses.sum() / (labels != -100).any(1).sum().clamp(min=1)
 
 
-def _separator_is_second(ids: Sequence[int], eos: int) -> list[int]:
-    first = list(ids).index(eos)
-    return [int(position >= first) for position in range(len(ids))]
+@exercise("loss_per_text", wrong=[_per_label, _per_row, _not_a_number, _missing_counted])
+def check_loss_per_text(answer: Answer) -> None:
+    """The loss of a task with missing labels, per text that has any."""
+    hint = "Sum the losses where there is a label; divide by the texts that have one, or by 1."
+    losses = torch.tensor([[1.0, 2.0, 4.0], [8.0, 16.0, 32.0], [64.0, 128.0, 256.0]])
+    labels = torch.tensor([[0, 1, -100], [-100, -100, -100], [2, -100, -100]])
+    answer.gives(losses, labels, expected=(1 + 2 + 64) / 2, hint=hint)
+    answer.gives(losses[:1], labels[:1], expected=3.0, hint=hint)
+    answer.gives(losses[1:2], labels[1:2], expected=0.0, hint=hint)
 
 
-def _toggling(ids: Sequence[int], eos: int) -> list[int]:
-    return [list(ids[:position]).count(eos) for position in range(len(ids))]
+def _own_text(first: Tensor, second: Tensor) -> Tensor:
+    return (first @ first.T / math.sqrt(first.shape[1])).softmax(1) @ first
 
 
-def _none_is_second(ids: Sequence[int], eos: int) -> list[int]:
-    return [0] * len(ids)
+def _unscaled(first: Tensor, second: Tensor) -> Tensor:
+    return (first @ second.T).softmax(1) @ second
 
 
-@exercise("segments", wrong=[_separator_is_second, _toggling, _none_is_second])
-def check_segments(answer: Answer) -> None:
-    """Segment ids from token ids."""
-    hint = "The <eos> that ends the premise is still of segment 0; all that follows is of 1."
-    cases = [
-        ([2, 7, 8, 3, 9, 3], [0, 0, 0, 0, 1, 1]),
-        ([2, 3, 9, 9, 3], [0, 0, 1, 1, 1]),
-        ([2, 7, 8, 3], [0, 0, 0, 0]),
-        ([2, 7, 3, 9, 3, 9, 3], [0, 0, 0, 1, 1, 1, 1]),
-    ]
-    for ids, expected in cases:
-        answer.gives(ids, 3, expected=expected, hint=hint)
+def _wrong_axis(first: Tensor, second: Tensor) -> Tensor:
+    return (first @ second.T / math.sqrt(first.shape[1])).softmax(0) @ second
+
+
+def _hardest(first: Tensor, second: Tensor) -> Tensor:
+    return second[(first @ second.T).argmax(1)]
+
+
+@exercise("soft_alignment", wrong=[_own_text, _unscaled, _wrong_axis, _hardest])
+def check_soft_alignment(answer: Answer) -> None:
+    """What each token finds in the other text, with M the identity."""
+    hint = (
+        "Scores are dot products over the root of D; each token's softmax is over the other text."
+    )
+    one_of_two = torch.tensor([[2.0, 0.0]]), torch.tensor([[2.0, 0.0], [0.0, 2.0]])
+    share = 1 / (1 + math.exp(-4 / math.sqrt(2)))
+    expected = torch.tensor([[2 * share, 2 * (1 - share)]])
+    answer.gives(*one_of_two, expected=expected, hint=hint)
+    generator = torch.Generator().manual_seed(0)
+    first, second = (torch.randn(n, 4, generator=generator) for n in (3, 2))
+    scores = torch.einsum("id,jd->ij", first, second) / 2
+    weights = scores.exp() / scores.exp().sum(1, keepdim=True)
+    answer.gives(first, second, expected=weights @ second, hint=hint)
 
 
 def _number_of_tasks(encoder: int, heads: Sequence[int]) -> float:
@@ -93,33 +102,28 @@ def check_size_ratio(answer: Answer) -> None:
         answer.gives(encoder, heads, expected=expected, hint=hint)
 
 
-def _product_of_accuracies(
-    intents: Sequence[int], true_intents: Sequence[int], slots: Tags, true_slots: Tags
-) -> float:
-    right = sum(a == b for a, b in zip(intents, true_intents, strict=True))
-    complete = sum(a == b for a, b in zip(slots, true_slots, strict=True))
-    return right * complete / len(intents) ** 2
+def _two_intervals(first: Scores, second: Scores, t: float) -> tuple[float, float]:
+    sides = [torch.tensor(scores, dtype=torch.float64) for scores in (first, second)]
+    mean = (sides[0].mean() - sides[1].mean()).item()
+    spread = sum(side.var() / len(side) for side in sides)
+    return mean, t * math.sqrt(spread)
 
 
-def _slots_alone(
-    intents: Sequence[int], true_intents: Sequence[int], slots: Tags, true_slots: Tags
-) -> float:
-    return sum(a == b for a, b in zip(slots, true_slots, strict=True)) / len(slots)
+def _deviation(first: Scores, second: Scores, t: float) -> tuple[float, float]:
+    apart = torch.tensor(first, dtype=torch.float64) - torch.tensor(second, dtype=torch.float64)
+    return apart.mean().item(), t * apart.std().item()
 
 
-def _either(
-    intents: Sequence[int], true_intents: Sequence[int], slots: Tags, true_slots: Tags
-) -> float:
-    rows = zip(intents, true_intents, slots, true_slots, strict=True)
-    return sum(a == b or c == d for a, b, c, d in rows) / len(intents)
+def _population(first: Scores, second: Scores, t: float) -> tuple[float, float]:
+    apart = torch.tensor(first, dtype=torch.float64) - torch.tensor(second, dtype=torch.float64)
+    return apart.mean().item(), t * apart.std(correction=0).item() / math.sqrt(len(apart))
 
 
-@exercise("exact_match", wrong=[_product_of_accuracies, _slots_alone, _either])
-def check_exact_match(answer: Answer) -> None:
-    """The share of utterances of which everything is right."""
-    hint = "An utterance counts if its intent is right and every one of its slots is."
-    slots, true_slots = [[0, 1], [0], [2, 2, 0], [1]], [[0, 1], [0], [2, 0, 0], [1]]
-    answer.gives([1, 2, 3, 4], [1, 2, 3, 0], slots, true_slots, expected=0.5, hint=hint)
-    answer.gives([1, 2, 3, 4], [1, 0, 3, 4], slots, true_slots, expected=0.5, hint=hint)
-    answer.gives([1, 2, 0, 0], [1, 2, 3, 4], slots, true_slots, expected=0.5, hint=hint)
-    answer.gives([1], [1], [[0, 0]], [[0, 1]], expected=0.0, hint=hint)
+@exercise("paired_interval", wrong=[_two_intervals, _deviation, _population])
+def check_paired_interval(answer: Answer) -> None:
+    """Mean of differences seed by seed, and half of its interval."""
+    hint = "Subtract seed by seed first; then t times the standard deviation over the root of n."
+    answer.gives([80.0, 70.0], [78.0, 66.0], 12.706, expected=(3.0, 12.706), hint=hint)
+    answer.gives([50.0, 60.0, 70.0], [49.0, 59.0, 69.0], 4.303, expected=(1.0, 0.0), hint=hint)
+    expected = (2.0, 3.182 * math.sqrt(2 / 3) / 2)
+    answer.gives([1.0, 2.0, 3.0, 4.0], [0.0, 0.0, 1.0, 1.0], 3.182, expected=expected, hint=hint)

@@ -108,12 +108,12 @@ def load(name: str, size: int | None = None, seed: int = 0) -> TextSet:
 
     Args:
         name: ``"snips"``, ``"universal_ner"``, ``"uner_ud"``, ``"sick"``, ``"trec"``,
-            ``"atlas"`` or ``"atlas_large"`` (pairs), or ``"atlas_sentences"``. Of the last and
-            ``"atlas"`` another size than the recorded one may follow a colon, as in
-            ``"atlas:20000"``: that of all splits together; and of the last a relatedness of
-            topics, as in ``"atlas_sentences:20000@0.5"``. ``"snips/slots"`` has the labels of one
-            task alone, ``"snips/slots as frames"`` under another name, and ``"snips/slots/even"``
-            or ``".../odd"`` every other training row, so that two tasks have texts of their own.
+            ``"atlas"`` (pairs), or ``"atlas_sentences"``. Of the last and ``"atlas"`` another size
+            than the recorded one may follow a colon, as in ``"atlas:20000"``: that of all splits
+            together; and of the last a relatedness of topics, as in
+            ``"atlas_sentences:20000@0.5"``. ``"snips/slots"`` has the labels of one task alone,
+            ``"snips/slots as frames"`` under another name, and ``"snips/slots/even"`` or
+            ``".../odd"`` every other training row, so that two tasks have texts of their own.
         size: Use so many training rows, drawn with ``seed``; all of them if ``None``. Those of a
             smaller size are among those of a larger one. Validation and test stay whole.
         seed: Of the draw, and of Atlas itself.
@@ -182,16 +182,9 @@ _HALVES = {"even": 0, "odd": 1}
 ATLAS_PAIRS = 4000
 """Pairs of the Atlas corpus; 3,200 are training pairs."""
 
-ATLAS_LARGE_PAIRS = 10_000
-"""Pairs of the large one; 8,000 are training pairs."""
-
 
 def _atlas(seed: int) -> TextSet:
     return _atlas_pairs(ATLAS_PAIRS, seed)
-
-
-def _atlas_large(seed: int) -> TextSet:
-    return _atlas_pairs(ATLAS_LARGE_PAIRS, seed, "atlas_large")
 
 
 def _atlas_pairs(size: int, seed: int, name: str = "atlas") -> TextSet:
@@ -258,7 +251,6 @@ def _trec(seed: int) -> TextSet:
 
 _MAKERS: Mapping[str, Callable[[int], TextSet]] = {
     "atlas": _atlas,
-    "atlas_large": _atlas_large,
     "atlas_sentences": _atlas_sentences,
     "snips": _snips,
     "universal_ner": _universal_ner,
@@ -270,7 +262,7 @@ _SIZES: Mapping[str, Callable[[int, int], TextSet]] = {
     "atlas": _atlas_pairs,
     "atlas_sentences": _sentences_of_atlas,
 }
-_GENERATED = ("atlas", "atlas_large", "atlas_sentences")
+_GENERATED = ("atlas", "atlas_sentences")
 
 
 @functools.lru_cache(maxsize=8)

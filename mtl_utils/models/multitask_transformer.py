@@ -35,7 +35,7 @@ class TransformerLogits(NamedTuple):
     Args:
         classification: From the first token, ``[B, C]``.
         tags: From every token, ``[B, T, E]``; without meaning at padding.
-        inference: From the first token, ``[B, 3]``; without meaning where the text is no pair.
+        inference: What is said of the pair, ``[B, 3]``; without meaning where the text is none.
     """
 
     classification: Tensor

@@ -23,8 +23,8 @@ class AlignedComparison(torch_nn.Module):
     where j are the tokens of the *other* text than that of i. Mean and maximum of v over each text
     speak for the pair, as in the model of Chen et al. (2017). A single vector for each text has to
     say everything that the other might ask about; here a name looks for the same name. M begins as
-    the identity, so that from the first step on like finds like: drawn at random, it has to learn
-    that before anything else can be learnt.
+    the identity, so that from the first step on most of the weight is on like tokens; with one
+    drawn at random it is spread out at first.
 
     Args:
         width: Size of a state, D.
