@@ -13,7 +13,7 @@ from mtl_utils.sharing import HardSharing
 from mtl_utils.tasks import Classification
 from mtl_utils.training import Trainer, TrainerConfig
 
-TASKS, VOCABULARY, REPEATS = "abcde", 2000, 3
+TASKS, VOCABULARY, REPEATS = "abcde", 2000, 7
 
 
 def times(name, ours, theirs) -> float:
@@ -57,7 +57,7 @@ def test_affinities_of_five_tasks_cost_about_as_many_steps() -> None:
         lambda: lookahead_affinity(trained, batch, 1e-3),
         step,
     )
-    assert found < 5.5  # measured: 4.9
+    assert found < 5.5  # measured: 3.5 to 4.9
 
 
 def test_a_measurement_at_every_tenth_step_costs_at_most_half_of_a_training() -> None:
@@ -74,4 +74,4 @@ def test_a_measurement_at_every_tenth_step_costs_at_most_half_of_a_training() ->
         lambda: train(True),
         lambda: train(False),
     )
-    assert found < 1.5
+    assert found < 1.5  # measured: 1.3 to 1.6 beside other work, where 1.45 follows from the passes
