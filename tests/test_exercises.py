@@ -124,6 +124,26 @@ def test_a_value_can_be_asked_for() -> None:
     assert check(4).message == "expected the best k, got 4.\nHint: Plot it."
 
 
+@pytest.mark.parametrize(
+    ("answer", "state", "message"),
+    [
+        (lambda key: {}[key], "correct", ""),
+        (lambda key: 3, "wrong", "expected KeyError, got 3"),
+        (lambda key: 1 / 0, "wrong", "raised ZeroDivisionError (division by zero), expected KeyE"),
+        (lambda key: None, "unanswered", ""),
+        (lambda key: ..., "unanswered", ""),
+    ],
+)
+def test_an_exception_can_be_asked_for(answer: Any, state: str, message: str) -> None:
+    @exercise("refuses", wrong=[lambda key: 0])
+    def check(answer: Answer) -> None:
+        answer.refuses("a", error=KeyError, hint="No default.")
+
+    verdict = check(answer)
+    assert verdict.state == state
+    assert message in verdict.message
+
+
 def test_an_error_in_the_check_itself_is_not_swallowed() -> None:
     @exercise("faulty", wrong=[1])
     def check(answer: Answer) -> None:

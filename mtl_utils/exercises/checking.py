@@ -140,6 +140,29 @@ class Answer:
         if difference:
             self.fail(f"{call}: {difference}", hint)
 
+    def refuses(self, *inputs: Any, error: type[Exception], hint: str = "", **named: Any) -> None:
+        """Require that a call raises an exception.
+
+        Args:
+            inputs: Positional arguments of the answer.
+            error: The kind of exception.
+            hint: A sentence for the reader whose answer returns something.
+            named: Keyword arguments of the answer.
+        """
+        function = _answered(self._given)
+        call = f"{getattr(function, '__name__', 'answer')}({_arguments(inputs, named)})"
+        try:
+            result = _answered(function(*inputs, **named))
+        except error:
+            return
+        except (_UnansweredError, NotImplementedError) as unanswered:
+            raise _UnansweredError from unanswered
+        except Exception as other:
+            raise _WrongError(
+                f"{call} raised {type(other).__name__} ({other}), expected {error.__name__}"
+            ) from other
+        self.fail(f"{call}: expected {error.__name__}, got {_quote(result)}", hint)
+
     def require(self, condition: bool, message: str, hint: str = "") -> None:
         """Require anything else.
 

@@ -57,13 +57,19 @@ def _numbers(length: int) -> Tensor:
     return torch.ones(length, length).tril(-1).flip(0).bool()
 
 
-@exercise("own_past", wrong=[_itself_too, _future, _numbers])
+def _not_boolean(length: int) -> Tensor:
+    return torch.ones(length, length).tril(-1)
+
+
+@exercise("own_past", wrong=[_itself_too, _future, _numbers, _not_boolean])
 def check_own_past(answer: Answer) -> None:
     """The mask of self-attention to earlier states."""
     hint = "Position u looks at positions 0 to u - 1: not at itself, and the first at nothing."
     for length in (3, 1, 4):
         expected = torch.tensor([[v < u for v in range(length)] for u in range(length)])
         answer.gives(length, expected=expected, hint=hint)
+    kind = getattr(answer(2), "dtype", type(answer(2)).__name__)
+    answer.require(kind == torch.bool, f"own_past(2): expected a boolean tensor, got {kind}")
 
 
 def _unweighted(losses: Mapping[str, float], weights: Mapping[str, float]) -> float:
@@ -78,7 +84,11 @@ def _by_position(losses: Mapping[str, float], weights: Mapping[str, float]) -> f
     return sum(w * loss for w, loss in zip(weights.values(), losses.values(), strict=False))
 
 
-@exercise("joint_loss", wrong=[_unweighted, _mean, _by_position])
+def _one_where_missing(losses: Mapping[str, float], weights: Mapping[str, float]) -> float:
+    return sum(weights.get(task, 1.0) * loss for task, loss in losses.items())
+
+
+@exercise("joint_loss", wrong=[_unweighted, _mean, _by_position, _one_where_missing])
 def check_joint_loss(answer: Answer) -> None:
     """The weighted sum of the losses at hand."""
     weights = {"tags": 1.0, "translation": 0.5, "language": 0.25}
@@ -87,6 +97,8 @@ def check_joint_loss(answer: Answer) -> None:
     answer.gives(losses, weights, expected=5.0, hint=hint)
     answer.gives({"language": 8.0}, weights, expected=2.0, hint=hint)
     answer.gives({"language": 2.0, "tags": 3.0}, weights, expected=3.5, hint=hint)
+    forgotten = "A task that was given no weight is a mistake, and a default would hide it."
+    answer.refuses({"tags": 3.0}, {"language": 1.0}, error=KeyError, hint=forgotten)
 
 
 def _not_renormalised(log_probs: Tensor, costs: Tensor, sharpness: float) -> Tensor:
