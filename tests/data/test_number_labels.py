@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from mtl_utils.data import Batch, BatchLoader, Example, collate, has_label
-from mtl_utils.sharing.shared_private import _texts_of
+from mtl_utils.sharing.texts import texts_of
 from mtl_utils.tasks import Head
 
 NAN = math.nan
@@ -79,7 +79,7 @@ def test_missing_numbers_are_not_counted():
     assert has_label(torch.tensor([1, -100])).tolist() == [True, False]
     batch = collate([example(1.5), example(None), example(-100.0)])
     assert int(Head("score").count(batch)) == 2
-    assert _texts_of("score", batch).tolist() == [True, False, True]
+    assert texts_of("score", batch).tolist() == [True, False, True]
 
 
 def test_they_move_with_the_batch():
