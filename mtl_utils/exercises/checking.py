@@ -108,10 +108,7 @@ class Answer:
             ends the check; so does ``NotImplementedError``. Any other exception makes the answer
             wrong.
         """
-        function = _answered(self._given)
-        call = f"{getattr(function, '__name__', 'answer')}({_arguments(inputs, named)})"
-        if not callable(function):
-            raise _WrongError(f"Expected a function, but was given {_quote(function)}.")
+        function, call = self._function(inputs, named)
         try:
             result = function(*inputs, **named)
         except NotImplementedError as error:
@@ -119,6 +116,14 @@ class Answer:
         except Exception as error:
             raise _WrongError(f"{call} raised {type(error).__name__}: {error}") from error
         return _answered(result)
+
+    def _function(self, inputs: Any, named: Any) -> tuple[Callable[..., Any], str]:
+        """Return what was given, which must be a function, and how a message writes its call."""
+        function = _answered(self._given)
+        if not callable(function):
+            raise _WrongError(f"Expected a function, but was given {_quote(function)}.")
+        name = getattr(function, "__name__", "answer")
+        return function, f"{name}({_arguments(inputs, named)})"
 
     def gives(
         self, *inputs: Any, expected: Any, tolerance: float = 1e-5, hint: str = "", **named: Any
@@ -149,8 +154,7 @@ class Answer:
             hint: A sentence for the reader whose answer returns something.
             named: Keyword arguments of the answer.
         """
-        function = _answered(self._given)
-        call = f"{getattr(function, '__name__', 'answer')}({_arguments(inputs, named)})"
+        function, call = self._function(inputs, named)
         try:
             result = _answered(function(*inputs, **named))
         except error:

@@ -68,7 +68,8 @@ def check_own_past(answer: Answer) -> None:
     for length in (3, 1, 4):
         expected = torch.tensor([[v < u for v in range(length)] for u in range(length)])
         answer.gives(length, expected=expected, hint=hint)
-    kind = getattr(answer(2), "dtype", type(answer(2)).__name__)
+    mask = answer(2)
+    kind = getattr(mask, "dtype", type(mask).__name__)
     answer.require(kind == torch.bool, f"own_past(2): expected a boolean tensor, got {kind}")
 
 
