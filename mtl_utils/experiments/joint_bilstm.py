@@ -8,7 +8,7 @@ from mtl_utils.experiments.contrasts import Contrast
 from mtl_utils.experiments.experiment import Config
 from mtl_utils.experiments.framework_training import METRICS, train_framework
 
-FEW, MANY = "1,000 sentences", "10,000 sentences"
+FEW = "1,000 sentences"
 
 
 def _settings(sentences: int) -> Config:
@@ -33,7 +33,7 @@ CONTRASTS = tuple(
 COMPARISON = Comparison(
     name="joint_bilstm_atlas",
     description="One BiLSTM for tags, translation and language of Atlas, or one for each.",
-    settings={FEW: _settings(1000), MANY: _settings(10_000)},
+    settings={FEW: _settings(1000)},
     contenders=(
         Contender(
             "joint",
@@ -49,7 +49,7 @@ COMPARISON = Comparison(
     ),
     rates=(0.001, 0.003, 0.01, 0.03),
     seeds=(0, 1, 2, 3, 4),
-    contrasts={FEW: CONTRASTS, MANY: CONTRASTS},
+    contrasts={FEW: CONTRASTS},
     train=train_framework,
     priority=28,
     minutes=3,

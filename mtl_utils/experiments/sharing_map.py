@@ -103,6 +103,7 @@ def _map(
     judged: str,
     beside: dict[str, str],
     widths: Sequence[int],
+    priority: int,
 ) -> Comparison:
     return Comparison(
         name=name,
@@ -114,7 +115,7 @@ def _map(
         contrasts=_contrasts(list(beside), f"{task}_{metric}", widths),
         reference=ALONE,
         tuned_at=_corners(widths),
-        priority=15,
+        priority=priority,
         minutes=0.7,
     )
 
@@ -133,6 +134,7 @@ ATLAS = _map(
         "entities": "atlas_sentences:20000@1/entities/odd",
     },
     widths=WIDTHS,
+    priority=15,
 )
 
 UNER = _map(
@@ -143,6 +145,7 @@ UNER = _map(
     judged="uner_ud/entities/even",
     beside={"pos": "uner_ud/pos/odd"},
     widths=(64,),
+    priority=27,  # chapter 04 reads it too
 )
 
 SNIPS = _map(
@@ -153,6 +156,7 @@ SNIPS = _map(
     judged="snips/slots/even",
     beside={"intent": "snips/intent/odd"},
     widths=(64,),
+    priority=15,
 )
 
 COMPARISONS = (ATLAS, UNER, SNIPS)

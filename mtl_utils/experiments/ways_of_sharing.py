@@ -30,7 +30,6 @@ _BASE: dict[str, Any] = {
 
 SETTINGS: dict[str, Config] = {
     "Atlas": {**_BASE, "data": [["atlas_sentences", 4000, 16]], "tasks": ["topic", "entities"]},
-    "SNIPS": {**_BASE, "data": [["snips", 2000, 16]], "tasks": ["intent", "slots"]},
     "UNER": {**_BASE, "data": [["uner_ud", 2000, 16]], "tasks": ["entities", "pos"]},
 }
 """Data and tasks. Rows are dealt out: each task has the labels of half of them."""
@@ -90,7 +89,6 @@ COMPARISON = Comparison(
     seeds=(0, 1, 2, 3, 4),
     contrasts={
         "Atlas": _contrasts("entities_f1"),
-        "SNIPS": _contrasts("slots_f1"),
         "UNER": _contrasts("entities_f1"),
     },
     priority=10,
