@@ -3,6 +3,7 @@ import functools
 import hashlib
 import json
 import os
+import re
 import subprocess
 import sys
 
@@ -300,10 +301,11 @@ def test_the_module_runs_in_a_process_of_its_own():
 
 
 def test_what_is_recorded_in_the_book_is_whole():
-    """Records of a table that no page shows may still be coming."""
+    """Records of a table that no page shows, or that says itself what is missing, may be coming."""
     known, root = experiments.registry(), records.repository()
     pages = [*root.glob("chapters/*.ipynb"), *root.glob("book/*.md"), *root.glob("book/_ext/*.py")]
     shown = "\n".join(page.read_text("utf-8") for page in pages)
+    shown = re.sub(r"\{recorded-comparison\} \w+", "", shown)
     for path in sorted((root / "book" / "results").glob("*.jsonl")):
         if path.stem not in known:
             continue

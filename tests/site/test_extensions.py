@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
+from comparisons import comparison_rows, runs_on_record
 from notebook_names import dotted_names
 from package_reference import WORKED, worked
 from page_finish import ENVIRONMENT, mark_chinese
@@ -18,6 +19,9 @@ from run_records import (
     rounded,
 )
 from visiting import ROOT
+
+from mtl_utils.experiments import records
+from mtl_utils.experiments.registry import comparisons
 
 
 def test_dotted_names_follow_imports_and_attributes() -> None:
@@ -166,3 +170,25 @@ def test_glossary_has_chinese_for_every_term() -> None:
         assert not chinese.isascii(), entry
         assert definition.startswith("    ")
         assert definition.endswith("."), entry
+
+
+def test_a_comparison_says_nothing_before_it_is_whole(tmp_path: Path) -> None:
+    found = next(c for c in comparisons() if c.name == "joint_transformer_snips")
+    setting, contrasts = next(iter(found.contrasts.items()))
+    assert runs_on_record(found.name, tmp_path) == (0, 26)
+    scores = {contrast.metric: 80.0 for contrast in contrasts}
+    for experiment in found.experiments():
+        for config, seed in experiment.cells():
+            ahead = 3.0 * (config["contender"] == "joint") + 0.1 * seed
+            made = {metric: score + ahead for metric, score in scores.items()}
+            line = records.make(experiment.name, config, seed, made, 1.0)
+            records.append(tmp_path / f"{experiment.name}.jsonl", line)
+    assert runs_on_record(found.name, tmp_path) == (26, 26)
+    rows = comparison_rows(found.name, tmp_path)
+    assert [row[1] for row in rows] == [c.metric.replace("_", " ") for c in contrasts]
+    assert rows[0][0] == setting
+    # Seeds 0 to 4 differ by 0.1 each: standard deviation 0.158, t(0.975, 4) = 2.776.
+    assert rows[0][2:] == [
+        *("joint: 83.2 ± 0.2", "separate: 80.2 ± 0.2"),
+        *("+3.0 ± 0.0", "+3.0", "joint is better"),
+    ]
