@@ -19,10 +19,12 @@ from mtl_utils.experiments import (
     runner,
     text_sets,
 )
-from mtl_utils.experiments.comparison import Comparison, Tuning
+from mtl_utils.experiments.ablations import Ablation
+from mtl_utils.experiments.comparison import Comparison
 from mtl_utils.experiments.contenders import Contender, Unit, overlaid
 from mtl_utils.experiments.contrasts import Contrast, contrast_table
 from mtl_utils.experiments.registry import comparisons
+from mtl_utils.experiments.tuning import Tuning
 from mtl_utils.experiments.unit_training import exact, train_unit
 from mtl_utils.training import Trainer
 
@@ -269,12 +271,59 @@ def test_a_whole_comparison_on_tiny_data(tmp_path: Path) -> None:
         ("must be trained apart", {"reference": "joint"}),
         ("no contender", {"doubles": ("jiont",)}),
         ("not in", {"contrasts": {"Altas": ()}}),
+        ("no contender", {"ablations": (Ablation("louder", "jiont", LOUD),)}),
         ("at most 5", {"contrasts": {"Atlas": COMPARISON.contrasts["Atlas"] * 6}}),
     ],
 )
 def test_what_a_comparison_refuses(message: str, changes: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=message):
         replace(COMPARISON, **changes)
+
+
+def test_an_ablation_changes_one_thing_of_what_was_tuned(tmp_path: Path) -> None:
+    changed = replace(
+        COMPARISON,
+        seeds=(0, 1, 2, 3),
+        ablations=(
+            Ablation("wider", "joint", {"encoder.width": 12}),
+            Ablation("alone", "joint", {}, ("topic",)),
+        ),
+    )
+    rates, trials, final, _, ablations = changed.experiments()
+    assert ablations.name == "tiny_ablations"
+    assert (len(ablations.cells()), ablations.seeds) == (6, (0, 1, 2))
+    inner = {"topic": {0.003: 90.0}, "entities": {0.01: 90.0}}
+    for record in records_of(rates, {"joint": inner, "separate": inner}):
+        records.append(tmp_path / "tiny_rates.jsonl", record)
+    for experiment in (trials, final, ablations):
+        runner.run(experiment, tmp_path, progress=False)
+    chosen = load_results("tiny", tmp_path).set_index("contender").loc["joint", "chosen"].iloc[0]
+    found = load_results("tiny_ablations", tmp_path).set_index(["ablation", "seed"])
+    assert all(one == chosen for one in found["chosen"])
+    settings = overlaid(TINY, chosen["topic+entities"])
+    both = Unit(("topic", "entities"))
+    reference = {"topic": 0.9, "entities": 0.9}
+    wider = train_unit(
+        overlaid(settings, {"encoder.width": 12}), both, 1, tmp_path / "wider", reference
+    )
+    assert found.loc[("wider", 1), "parameters"] == wider.parameters
+    f1 = round(100 * wider.metrics["entities"]["f1"], 2)
+    assert found.loc[("wider", 1), "entities_f1"] == f1
+    alone = train_unit(settings, TOPIC, 2, tmp_path / "alone", reference)
+    accuracy = round(100 * alone.metrics["topic"]["accuracy"], 2)
+    assert found.loc[("alone", 2), "topic_accuracy"] == accuracy
+    assert pd.isna(found.loc[("alone", 2), "entities_f1"])
+
+
+@pytest.mark.parametrize(
+    "given",
+    [("", "joint", LOUD, ()), ("a", "", LOUD, ()), ("a", "joint", {}, ())],
+)
+def test_ablations_that_are_refused(given: tuple[Any, ...]) -> None:
+    with pytest.raises(ValueError, match="must"):
+        Ablation(*given)
+    with pytest.raises(ValueError, match=r"must name some of \('topic',\), got \('pos',\)"):
+        TOPIC.part(("pos",))
 
 
 @pytest.mark.parametrize(
@@ -316,6 +365,9 @@ def test_tasks_of_the_book_have_data_and_trials_change_what_there_is(
             changed = overlaid(settings, contender.settings)
             for trial in contender.trials:
                 assert overlaid(changed, trial) != changed
+        for ablation in comparison.ablations:
+            assert set(ablation.tasks) <= set(settings["tasks"])
+            overlaid(settings, ablation.changes)
 
 
 def test_a_task_that_helps_is_trained_and_not_judged(tmp_path: Path) -> None:

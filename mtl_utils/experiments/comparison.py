@@ -4,23 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from statistics import fmean
 from typing import Any
 
 import pandas as pd
 
 from mtl_utils.arguments import check_file_name, check_kind, check_number, check_several
+from mtl_utils.experiments.ablations import Ablation
 from mtl_utils.experiments.analysis import load_results
 from mtl_utils.experiments.contenders import Contender, Unit, overlaid
 from mtl_utils.experiments.contrasts import MOST_CONTRASTS, Contrast
 from mtl_utils.experiments.experiment import Config, Experiment, Place
+from mtl_utils.experiments.tuning import RATE, Tuning
 from mtl_utils.experiments.unit_training import Trained, exact, train_unit
 
-RATE = "training.learning_rate"
 FEWEST_RATES = 4
 TUNING_SEED = 100
 DOUBLED = 2
 """How many of the seeds, the first, are run at twice the steps."""
+
+ABLATED = 3
+"""How many of the seeds, the first, are run with one thing changed."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +54,7 @@ class Comparison:
         train: What trains a unit, as :func:`unit_training.train_unit` does.
         tuned_at: By setting another one, near it, whose tuning serves it too; a setting that is
             left out is tuned itself.
+        ablations: What is changed alone, to test a cause.
         priority: Of its runs in the queue.
         minutes: Expected of one run on one core.
 
@@ -71,6 +75,7 @@ class Comparison:
     doubles: tuple[str, ...] | None = None
     train: Callable[..., Trained] = train_unit
     tuned_at: Mapping[str, str] = field(default_factory=dict)
+    ablations: tuple[Ablation, ...] = ()
     priority: int = 0
     minutes: float | None = None
 
@@ -94,7 +99,7 @@ class Comparison:
             raise ValueError(f"contenders must have as many trials each, got {trials}")
         named = [c for several in self.contrasts.values() for c in several]
         strangers = {c.first for c in named} | {c.second for c in named} | {self.reference}
-        strangers |= set(self.doubles or ())
+        strangers |= set(self.doubles or ()) | {ablation.of for ablation in self.ablations}
         if strangers - set(names):
             raise ValueError(f"There is no contender {sorted(strangers - set(names))} in {names}")
         if self.contender(self.reference).grouping != "apart":
@@ -132,7 +137,10 @@ class Comparison:
         raise KeyError(f"No contender {name!r}; there are {[c.name for c in self.contenders]}")
 
     def experiments(self) -> tuple[Experiment, ...]:
-        """Return what there is to run: step sizes, trials (if any), all seeds, twice the steps."""
+        """Return what there is to run: step sizes, trials, all seeds, twice the steps, ablations.
+
+        There are no trials or ablations where none are named.
+        """
         whole = self._configs()
         tuned_here = [config for config in whole if config["setting"] not in self.tuned_at]
         doubles = self.doubles or [c.name for c in self.contenders]
@@ -191,6 +199,24 @@ class Comparison:
                 minutes=None if self.minutes is None else 2 * self.minutes,
             )
         )
+        if self.ablations:
+            made.append(
+                Experiment(
+                    name=f"{self.name}_ablations",
+                    description=f"{self.description} With one thing changed.",
+                    configs=tuple(
+                        {**config, **ablation.config()}
+                        for config in whole
+                        for ablation in self.ablations
+                        if ablation.of == config["contender"]
+                    ),
+                    seeds=self.seeds[:ABLATED],
+                    run=self.run_ablation,
+                    needs=tuned,
+                    priority=self.priority,
+                    minutes=self.minutes,
+                )
+            )
         return tuple(made)
 
     def run_trial(self, config: Config, seed: int, place: Place) -> dict[str, Any]:
@@ -227,15 +253,36 @@ class Comparison:
             ``chosen``, the settings of each unit; ``curves``; ``parameters`` and ``texts`` read, of
             all units together.
         """
+        times = config.get("times", 1)
+        return self._measured(config, seed, place, lambda chosen: _stretched(chosen, times))
+
+    def run_ablation(self, config: Config, seed: int, place: Place) -> dict[str, Any]:
+        """Train a contender with the best of what was tried and one thing changed.
+
+        Args:
+            config: Its ``setting``, ``contender``, ``changes`` and, if not all, ``tasks``.
+            seed: Of everything.
+            place: Of checkpoints and earlier records.
+
+        Returns:
+            As :meth:`run`.
+        """
+        return self._measured(
+            config, seed, place, lambda chosen: overlaid(chosen, config["changes"])
+        )
+
+    def _measured(
+        self, config: Config, seed: int, place: Place, change: Callable[[Config], Config]
+    ) -> dict[str, Any]:
+        """Train each unit with its best settings, changed, and measure it on test."""
         tuning = self.tuning(config["setting"], place)
         reference = tuning.reference()
         trained, chosen = {}, {}
         for unit in self._units(config["setting"], self.contender(config["contender"])):
             chosen[unit.name] = tuning.best(config["contender"], unit.name)
-            settings = _stretched(
-                overlaid(config["settings"], chosen[unit.name]), config.get("times", 1)
-            )
-            trained[unit.name] = self.train(settings, unit, seed, place.workspace, reference)
+            settings = change(overlaid(config["settings"], chosen[unit.name]))
+            part = unit.part(config.get("tasks", unit.tasks))
+            trained[part.name] = self.train(settings, part, seed, place.workspace, reference)
         found: dict[str, float] = exact(list(trained.values()))
         for done in trained.values():
             for task, metrics in done.metrics.items():
@@ -286,81 +333,6 @@ class Comparison:
             return {RATE: config["rate"]}
         tuning = self._read([self._rates], config["setting"], place)
         return {**tuning.best(config["contender"], unit.name), **config["trial"]}
-
-
-@dataclass(frozen=True)
-class Tuning:
-    """What was tried in one setting, and what was best.
-
-    Args:
-        comparison: Whose trials they are.
-        setting: Name of the setting.
-        frame: The records of its trials.
-    """
-
-    comparison: Comparison
-    setting: str
-    frame: pd.DataFrame
-
-    def reference(self) -> dict[str, float]:
-        """Return by task the best validation score of the reference, from 0 to 1."""
-        found = {}
-        for unit in self._units(self.comparison.reference):
-            (task,) = unit.judged
-            found[task] = max(
-                max(c[task]) for _, c in self._trials(self.comparison.reference, unit)
-            )
-        return {task: score / 100 for task, score in found.items()}
-
-    def best(self, contender: str, unit: str) -> dict[str, Any]:
-        """Return the settings that were best for one unit of a contender.
-
-        Args:
-            contender: Its name.
-            unit: Name of the unit.
-
-        Raises:
-            ValueError: If the best step size is the least or greatest that was tried: the
-                comparison needs further ones.
-        """
-        found = next(u for u in self._units(contender) if u.name == unit)
-        reference = self.reference()
-        trials = self._trials(contender, found)
-        tried, _ = max(trials, key=lambda trial: _relative(trial[1], found.judged, reference))
-        rates = self.comparison.rates
-        if tried[RATE] in (rates[0], rates[-1]):
-            raise ValueError(
-                f"{contender!r} does best on {unit} of {self.setting!r} with the step size "
-                f"{tried[RATE]}, at the edge of {list(rates)}: give {self.comparison.name} further "
-                "rates"
-            )
-        return tried
-
-    def _units(self, contender: str) -> tuple[Unit, ...]:
-        return self.comparison._units(self.setting, self.comparison.contender(contender))
-
-    def _trials(self, contender: str, unit: Unit) -> list[tuple[dict[str, Any], Mapping[str, Any]]]:
-        ours = self.frame[self.frame["contender"] == contender]
-        found = [
-            (dict(tried[unit.name]), curves)
-            for tried, curves in zip(ours["tried"], ours["curves"], strict=True)
-        ]
-        there = {tried[RATE] for tried, _ in found}
-        missing = [rate for rate in self.comparison.rates if rate not in there]
-        if missing:
-            raise ValueError(
-                f"{contender!r} has no trial on {self.setting!r} with the step sizes {missing}; "
-                f"record them with `python -m mtl_utils.experiments work {self.comparison.name}`"
-            )
-        return found
-
-
-def _relative(
-    curves: Mapping[str, Any], tasks: Iterable[str], reference: Mapping[str, float]
-) -> float:
-    """Return the greatest mean over tasks, at any validation, of score over reference."""
-    relative = [[score / (100 * reference[task]) for score in curves[task]] for task in tasks]
-    return max(fmean(at_once) for at_once in zip(*relative, strict=True))
 
 
 def _stretched(settings: Mapping[str, Any], times: int) -> dict[str, Any]:

@@ -46,6 +46,22 @@ class Unit:
         """The judged tasks, joined by ``+``: each is judged in one unit of a contender."""
         return "+".join(self.judged)
 
+    def part(self, tasks: Sequence[str]) -> Unit:
+        """Return a unit with those of its tasks that are named.
+
+        Args:
+            tasks: Names of tasks.
+
+        Raises:
+            ValueError: If none of them is among its own, or among those that it judges.
+        """
+        kept, judged = (
+            tuple(name for name in names if name in tasks) for names in (self.tasks, self.judged)
+        )
+        if not judged:
+            raise ValueError(f"tasks must name some of {self.judged!r}, got {tasks!r}")
+        return Unit(kept, judged)
+
 
 @dataclass(frozen=True)
 class Contender:
