@@ -47,7 +47,7 @@ COMPARISON = Comparison(
             "separate", "apart", trials=({"dropout": 0.0}, {"dropout": 0.1}, {"dropout": 0.4})
         ),
     ),
-    rates=(0.001, 0.003, 0.01, 0.03),
+    rates=(0.001, 0.003, 0.01, 0.03, 0.1),
     seeds=(0, 1, 2, 3, 4),
     contrasts={FEW: CONTRASTS},
     train=train_framework,
