@@ -5,7 +5,6 @@ from mtl_utils.exercises.hierarchies import (
     check_count_trees,
     check_held_minimum,
     check_label_states,
-    check_mix_states,
     check_moved_layers,
 )
 from mtl_utils.exercises.language_models import (
@@ -80,7 +79,6 @@ __all__ = [
     "check_label_states",
     "check_layer_rates",
     "check_loss_per_text",
-    "check_mix_states",
     "check_merge_parts",
     "check_mixing_rates",
     "check_moved_layers",

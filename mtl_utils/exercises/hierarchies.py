@@ -13,7 +13,6 @@ __all__ = [
     "check_count_trees",
     "check_held_minimum",
     "check_label_states",
-    "check_mix_states",
     "check_moved_layers",
 ]
 
@@ -92,30 +91,6 @@ def check_held_minimum(answer: Answer) -> None:
         slope = curvature * (theta - optimum) + 2 * strength * (theta - before)
         expected = theta - slope / (curvature + 2 * strength)
         answer.gives(optimum, curvature, before, strength, expected=expected, hint=hint)
-
-
-def _read_by(states: Tensor, alpha: Tensor) -> Tensor:
-    return torch.einsum("kj,k...->j...", alpha, states)
-
-
-def _own_alone(states: Tensor, alpha: Tensor) -> Tensor:
-    return states * alpha.diagonal().view(-1, *[1] * (states.dim() - 1))
-
-
-def _normalised(states: Tensor, alpha: Tensor) -> Tensor:
-    return torch.einsum("kj,j...->k...", alpha.softmax(1), states)
-
-
-@exercise("mix_states", wrong=[_read_by, _own_alone, _normalised])
-def check_mix_states(answer: Answer) -> None:
-    """What each task reads through a cross-stitch unit."""
-    hint = "Row k of alpha holds what task k has of the states of every task j; sum over j."
-    for tasks, *shape in ((2, 3, 4), (3, 2, 5, 2), (1, 1, 1)):
-        states, alpha = _drawn(tasks, *shape), _drawn(tasks, tasks, seed=2)
-        expected = torch.stack(
-            [sum(alpha[k, j] * states[j] for j in range(tasks)) for k in range(tasks)]
-        )
-        answer.gives(states, alpha, expected=expected, hint=hint)
 
 
 _BELL = (1, 1, 2, 5, 15)
