@@ -107,7 +107,21 @@ FAMILIES = [
         diagrams.soft_sharing,
         diagrams.shared_private,
         diagrams.joint_losses,
+        diagrams.cross_stitch,
     )
+]
+STRUCTURES = [
+    _entry(
+        diagrams.hierarchical_sharing,
+        {"tasks": ["topic", "entities"]},
+        tasks=NOT_TASKS,
+        shortcuts=NOT_FLAGS,
+    ),
+    _entry(
+        diagrams.sluice_network,
+        {"tasks": ["topic", "entities"]},
+        tasks=(*NOT_TASKS, ["a", "b", "c"]),
+    ),
 ]
 PAIR = _entry(
     diagrams.pair_with_heads,
@@ -117,4 +131,4 @@ PAIR = _entry(
     inference=NOT_WRITTEN,
 )
 
-ENTRY_POINTS = [*PARTS, *FAMILIES, PAIR]
+ENTRY_POINTS = [*PARTS, *FAMILIES, *STRUCTURES, PAIR]

@@ -3,7 +3,7 @@
 import pytest
 
 from mtl_utils import sharing
-from mtl_utils.experiments import Place, records, text_sets, text_training
+from mtl_utils.experiments import Place, records, sharings, text_sets, text_training
 from mtl_utils.experiments import sharing_families as families
 from mtl_utils.nn import BiLSTMEncoder
 
@@ -114,4 +114,4 @@ def test_rows_kept_apart_have_labels_of_one_task_each():
 
 def test_a_kind_of_sharing_that_there_is_not():
     with pytest.raises(KeyError, match="expected 'hard', 'separate', 'branched', 'soft'"):
-        text_training.sharing_of({"kind": "firm"}, ["a", "b"], lambda: BiLSTMEncoder(9, 4))
+        sharings.sharing_of({"kind": "firm"}, ["a", "b"], lambda: BiLSTMEncoder(9, 4))

@@ -10,6 +10,7 @@ from mtl_utils.diagrams.families import (
 from mtl_utils.diagrams.losses import joint_losses
 from mtl_utils.diagrams.models import encoder_decoder, pair_with_heads
 from mtl_utils.diagrams.parts import Arrow, Box, Frame
+from mtl_utils.diagrams.structure import cross_stitch, hierarchical_sharing, sluice_network
 
 __all__ = [
     "Arrow",
@@ -17,10 +18,13 @@ __all__ = [
     "Diagram",
     "Frame",
     "branched_sharing",
+    "cross_stitch",
     "encoder_decoder",
     "hard_sharing",
+    "hierarchical_sharing",
     "joint_losses",
     "pair_with_heads",
     "shared_private",
+    "sluice_network",
     "soft_sharing",
 ]

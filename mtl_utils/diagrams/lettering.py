@@ -28,6 +28,7 @@ _SPOKEN = {
     r"\lambda": "λ",
     r"\gamma": "γ",
     r"\alpha": "α",
+    r"\beta": "β",
     r"\nabla": "∇",
     r"\Vert": "‖",
     r"\,": " ",

@@ -42,9 +42,15 @@ def listed(tasks: Sequence[str]) -> str:
 
 
 def head_and_loss(
-    number: int, task: str, below: Sequence[str], column: int, *, gradients: bool = True
+    number: int,
+    task: str,
+    below: Sequence[str],
+    column: int,
+    *,
+    gradients: bool = True,
+    row: int | None = None,
 ) -> tuple[list[Box], list[Arrow]]:
-    """Return the head and the loss of a task, in the row of its number, and their arrows.
+    """Return the head and the loss of a task, side by side, and their arrows.
 
     Args:
         number: The task's, from 0.
@@ -52,11 +58,13 @@ def head_and_loss(
         below: Names of the boxes that the head reads.
         column: Where the head stands; the loss is in the next.
         gradients: Whether the gradients are drawn too.
+        row: Where they stand; the row of the task's number if ``None``.
     """
+    row = number if row is None else row
     head, loss = f"head {number}", f"loss {number}"
     boxes = [
-        Box(head, f"{written(task)} head", "head", (number, column), role=number),
-        Box(loss, f"$L_{{{number + 1}}}$", "loss", (number, column + 1), role=number, tight=True),
+        Box(head, f"{written(task)} head", "head", (row, column), role=number),
+        Box(loss, f"$L_{{{number + 1}}}$", "loss", (row, column + 1), role=number, tight=True),
     ]
     roles = ["shared" if name == "shared" else "neutral" for name in below]
     arrows = [Arrow(name, head, role=role) for name, role in zip(below, roles, strict=True)]

@@ -1,6 +1,12 @@
 """Checks of the exercises, one module a topic: ``exercises.check_NAME(your_function)``."""
 
 from mtl_utils.exercises.checking import CHECKS, Answer, Exercise, Verdict, exercise
+from mtl_utils.exercises.hierarchies import (
+    check_count_trees,
+    check_held_minimum,
+    check_label_states,
+    check_moved_layers,
+)
 from mtl_utils.exercises.language_models import (
     check_best_mixture,
     check_continuation_count,
@@ -63,15 +69,19 @@ __all__ = [
     "check_clipped_precision",
     "check_continuation_count",
     "check_corrupt",
+    "check_count_trees",
     "check_expected_risk",
     "check_greedy",
+    "check_held_minimum",
     "check_implicit_step",
     "check_is_valid",
     "check_joint_loss",
+    "check_label_states",
     "check_layer_rates",
     "check_loss_per_text",
     "check_merge_parts",
     "check_mixing_rates",
+    "check_moved_layers",
     "check_nucleus",
     "check_own_past",
     "check_paired_interval",

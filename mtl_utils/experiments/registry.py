@@ -17,6 +17,7 @@ def registry() -> dict[str, Experiment]:
     from mtl_utils.experiments import (
         atlas_difficulty,
         data_sets,
+        hierarchies,
         joint_bilstm,
         joint_pretrained,
         joint_transformer,
@@ -48,6 +49,7 @@ def registry() -> dict[str, Experiment]:
         joint_pretrained,
         joint_transformer,
         ways_of_sharing,
+        hierarchies,
     )
     return {experiment.name: experiment for module in modules for experiment in module.EXPERIMENTS}
 
@@ -55,6 +57,7 @@ def registry() -> dict[str, Experiment]:
 def comparisons() -> tuple[Comparison, ...]:
     """Return every comparison, each of which is several experiments."""
     from mtl_utils.experiments import (
+        hierarchies,
         joint_bilstm,
         joint_pretrained,
         joint_transformer,
@@ -62,7 +65,14 @@ def comparisons() -> tuple[Comparison, ...]:
         ways_of_sharing,
     )
 
-    modules = (joint_bilstm, joint_pretrained, joint_transformer, sharing_map, ways_of_sharing)
+    modules = (
+        joint_bilstm,
+        joint_pretrained,
+        joint_transformer,
+        sharing_map,
+        ways_of_sharing,
+        hierarchies,
+    )
     return tuple(comparison for module in modules for comparison in module.COMPARISONS)
 
 

@@ -50,7 +50,7 @@ SETTINGS: Mapping[str, Config] = {
 
 
 def sharing_settings(contender: str, strength: float | None) -> dict[str, Any]:
-    """Say how a contender shares, as :func:`text_training.sharing_of` takes it.
+    """Say how a contender shares, as :func:`sharings.sharing_of` takes it.
 
     Args:
         contender: One of :data:`CONTENDERS`.

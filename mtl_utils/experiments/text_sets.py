@@ -211,7 +211,8 @@ def _sentences_of_atlas(size: int, seed: int, relatedness: float | None = None) 
     columns = {"topic": "topic", "entities": "ner_tags"}
     knobs: dict[str, float] = {}
     if relatedness is not None:
-        kinds, columns = {**kinds, "event": Classification}, {**columns, "event": "event"}
+        kinds = {**kinds, "event": Classification, "pos": Tagging}
+        columns = {**columns, "event": "event", "pos": "pos_tags"}
         knobs = {"relatedness": relatedness}
     dataset = atlas.load(size, seed=seed, **knobs)
     return _text_set("atlas_sentences", dataset, kinds, columns, text="tokens")

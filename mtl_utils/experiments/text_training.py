@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import functools
 import random
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import fmean
 from typing import Any
@@ -15,6 +15,7 @@ from torch import Tensor
 
 from mtl_utils.data import BatchLoader, BytePairTokenizer, PretrainedTokenizer, Tokenizer
 from mtl_utils.experiments.experiment import Config, Place
+from mtl_utils.experiments.sharings import sharing_of
 from mtl_utils.experiments.text_sets import Row, TextSet, examples, load
 from mtl_utils.models import MultiTaskModel
 from mtl_utils.nn import (
@@ -25,15 +26,6 @@ from mtl_utils.nn import (
     packaged_encoder,
 )
 from mtl_utils.objectives import FixedWeights
-from mtl_utils.sharing import (
-    BranchedSharing,
-    HardSharing,
-    SharedPrivate,
-    Sharing,
-    SoftSharing,
-    squared_distance,
-    trace_norm,
-)
 from mtl_utils.tasks import Classification, Tagging
 from mtl_utils.training import JointBatches, Loader, Trainer, TrainerConfig, layerwise_groups
 
@@ -85,52 +77,6 @@ def encoder_of(settings: Mapping[str, Any], vocab_size: int) -> Encoder:
     if rest.get("frozen"):
         encoder.freeze(rest["frozen"])
     return encoder
-
-
-PENALTIES = {"distance": squared_distance, "trace norm": trace_norm}
-
-
-def sharing_of(
-    settings: Mapping[str, Any], tasks: Sequence[str], make: Callable[[], Encoder]
-) -> Sharing:
-    """Put encoders together.
-
-    Args:
-        settings: Its ``kind``: ``"hard"``; ``"separate"`` for an encoder a task; ``"branched"``
-            above ``shared_layers``; ``"soft"`` with a ``penalty`` of :data:`PENALTIES` on all
-            parameters at a ``strength``; ``"shared-private"`` with the strengths of
-            :class:`mtl_utils.sharing.SharedPrivate`, ``orthogonality`` and ``adversary``.
-        tasks: Names of the tasks.
-        make: Makes an encoder.
-
-    Raises:
-        KeyError: If there is no such kind.
-    """
-    kind = settings["kind"]
-    if kind == "hard":
-        return HardSharing(make())
-    if kind == "separate":
-        return SoftSharing({task: make() for task in tasks}, tied=(), strength=0.0)
-    if kind == "branched":
-        return BranchedSharing.from_encoder(make(), tasks, settings["shared_layers"])
-    if kind == "soft":
-        first = make()  # copies of one begin without a distance
-        tied = [
-            name for name, part in first.named_children() if any(True for _ in part.parameters())
-        ]
-        copies = {task: copy.deepcopy(first) for task in tasks}
-        return SoftSharing(copies, tied, PENALTIES[settings["penalty"]], settings["strength"])
-    if kind == "shared-private":
-        return SharedPrivate(
-            make(),
-            {task: make() for task in tasks},
-            orthogonality_strength=settings["orthogonality"],
-            adversary_strength=settings["adversary"],
-        )
-    raise KeyError(
-        f"No sharing of the kind {kind!r}; expected 'hard', 'separate', 'branched', 'soft' or "
-        "'shared-private'"
-    )
 
 
 def model_of(config: Config, sets: Sequence[TextSet], vocab_size: int) -> MultiTaskModel:
@@ -279,7 +225,7 @@ def train_and_measure(config: Config, seed: int) -> tuple[MultiTaskModel, dict[s
     Args:
         config: ``data`` lists data sets as ``[name, training rows or None, rows a batch]``;
             ``tasks`` names the tasks. ``encoder`` and ``sharing`` are as :func:`encoder_of` and
-            :func:`sharing_of` take them, ``vocab_size`` as :func:`tokenizer_of`.
+            :func:`sharings.sharing_of` take them, ``vocab_size`` as :func:`tokenizer_of`.
             With ``apart`` the training rows of a data set are dealt out, and each of its tasks has
             the labels of its own rows alone; it may name all tasks that rows are dealt to. At most
             ``max_validation`` and ``max_test`` rows of a data set are measured. Heads have

@@ -148,7 +148,8 @@ def train_unit(
         rows,
         {task: _metrics(model, task, found.values()) for task, found in rows.items()},
         sum(parameter.numel() for parameter in model.parameters()),
-        own["steps"] * sum(batch for _, _, batch in own["data"]),
+        # Where rows are dealt out, a step takes a batch for each task of a data set.
+        own["steps"] * sum(loader.batch_size or 0 for loader in train),
     )
 
 

@@ -20,6 +20,8 @@ FAMILIES: tuple[Callable[..., diagrams.Diagram], ...] = (
     diagrams.soft_sharing,
     diagrams.shared_private,
     diagrams.joint_losses,
+    diagrams.hierarchical_sharing,
+    diagrams.cross_stitch,
 )
 
 
@@ -29,6 +31,12 @@ def _all() -> Iterator[tuple[str, diagrams.Diagram]]:
     yield "pair_with_heads, long", diagrams.pair_with_heads(*LONG[:2], LONG[4])
     yield "hard_sharing, 4 long", diagrams.hard_sharing(LONG[-4:])
     yield "shared_private, 4 long", diagrams.shared_private(LONG[-4:])
+    for tasks in (SHORT, LONG):
+        yield (
+            f"hierarchical_sharing, {tasks[0]}, shortcuts",
+            diagrams.hierarchical_sharing(tasks, shortcuts=True),
+        )
+        yield f"sluice_network, {tasks[0]}", diagrams.sluice_network(tasks[-2:])
     for family in FAMILIES:
         yield f"{family.__name__}, short", family(SHORT)
         for count in (2, 5):

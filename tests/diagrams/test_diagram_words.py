@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from itertools import pairwise, product
+from typing import Any
 
 import pytest
 from drawn_diagrams import DIAGRAMS, LONG, SHORT
@@ -102,6 +103,33 @@ def test_words_of_hard_sharing_are_a_sentence_to_be_read_aloud() -> None:
         "“topic head”; from “L2” to “entities head”; from “topic head” and “entities head” to "
         "“shared encoder θs”."
     )
+
+
+def test_in_a_hierarchy_gradients_run_down_and_never_up() -> None:
+    found = _read(diagrams.hierarchical_sharing(SHORT).alt)
+    layers = ["embeddings h(0)", "layer 1", "layer 2", "layer 3"]
+    for lower, upper in pairwise(layers):
+        assert (lower, upper, "forward") in found
+        assert (upper, lower, "gradient") in found
+        assert (lower, upper, "gradient") not in found
+    for layer, task in zip(layers[1:], SHORT, strict=True):
+        assert {end for start, end, _ in found if start == f"{task} head"} >= {layer}
+    read = _read(diagrams.hierarchical_sharing(SHORT, shortcuts=True).alt)
+    assert {end for start, end, _ in read if start == layers[0]} == set(layers[1:])
+
+
+@pytest.mark.parametrize("draw", [diagrams.cross_stitch, diagrams.sluice_network])
+def test_mixtures_read_both_encoders_and_are_read_by_both(draw: Any) -> None:
+    arrows = {(a.start, a.end) for a in draw(["topic", "entities"]).arrows}
+    for task in (0, 1):
+        for place in (1, 2):
+            assert (f"layer {place} {task}", f"stitch {place}") in arrows
+        assert ("stitch 1", f"layer 2 {task}") in arrows
+    sluice = draw is diagrams.sluice_network
+    reader = "mixture" if sluice else "head"
+    for task in (0, 1):
+        assert ("stitch 2", f"{reader} {task}") in arrows
+        assert (("stitch 1", f"{reader} {task}") in arrows) is sluice  # of all layers, or the last
 
 
 @pytest.mark.parametrize(

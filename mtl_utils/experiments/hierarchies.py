@@ -1,0 +1,89 @@
+"""Chapter 09: where tasks are supervised, and structure that is learnt, all tuned alike."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from mtl_utils.experiments.comparison import Comparison
+from mtl_utils.experiments.contenders import Contender
+from mtl_utils.experiments.contrasts import Contrast
+from mtl_utils.experiments.experiment import Config
+
+LAYERS = 2
+
+_BASE: dict[str, Any] = {
+    "encoder": {"kind": "bilstm", "width": 64, "num_layers": LAYERS, "dropout": 0.1},
+    "sharing": {"kind": "hard"},
+    "tasks": ["pos", "entities"],
+    "vocab_size": 1000,
+    "head_dropout": 0.1,
+    "scale": "text",
+    "apart": True,
+    "max_validation": 600,
+    "max_test": 1000,
+    "steps": 1000,
+    "validations": 5,
+    "training": {"learning_rate": 0.01, "warmup_steps": 50, "schedule": "linear"},
+}
+
+SETTINGS: dict[str, Config] = {
+    "Atlas": {**_BASE, "data": [["atlas_sentences:6000@1", 4000, 16]]},
+    "UNER": {**_BASE, "data": [["uner_ud", 2000, 16]]},
+}
+"""Data. Rows are dealt out: each task has the labels of half of them."""
+
+INNER = {"pos": 1, "entities": LAYERS}
+OUTER = {"pos": LAYERS, "entities": 1}
+
+_DROPS = ({"head_dropout": 0.0}, {"head_dropout": 0.3})
+
+
+def _placed(name: str, depth: dict[str, int]) -> Contender:
+    sharing = {"kind": "hierarchical", "depth": depth}
+    return Contender(name, settings={"sharing": sharing}, trials=_DROPS)
+
+
+def _mixed(name: str, **settings: Any) -> Contender:
+    own, *others = 0.9, 0.5, 0.7
+    return Contender(
+        name,
+        settings={"sharing": {"kind": name, "own": own, **settings}},
+        trials=tuple({"sharing.own": other} for other in others),
+    )
+
+
+CONTENDERS = (
+    Contender("separate", "apart", trials=_DROPS),
+    Contender("hard", trials=_DROPS),
+    _placed("pos inner", INNER),
+    _placed("pos outer", OUTER),
+    _mixed("cross-stitch"),
+    _mixed("sluice", subspaces=2, orthogonality=0.01),
+)
+"""Ways to place two tasks on two layers.
+
+With hard sharing both stand at the last layer, as the outer supervision of Søgaard & Goldberg
+(2016) does; "pos outer" is the order of "pos inner" turned upside down.
+"""
+
+_CONTRASTS = (
+    Contrast("pos inner", "separate", "entities_f1"),
+    Contrast("pos inner", "hard", "entities_f1"),
+    Contrast("pos inner", "pos outer", "entities_f1"),
+    Contrast("cross-stitch", "separate", "entities_f1"),
+    Contrast("sluice", "separate", "entities_f1"),
+)
+
+COMPARISON = Comparison(
+    name="hierarchies",
+    description="Parts of speech below, beside and above entities, and learnt mixtures.",
+    settings=SETTINGS,
+    contenders=CONTENDERS,
+    rates=(0.003, 0.01, 0.03, 0.1),
+    seeds=(0, 1, 2, 3, 4),
+    contrasts=dict.fromkeys(SETTINGS, _CONTRASTS),
+    priority=8,
+    minutes=1,
+)
+COMPARISONS = (COMPARISON,)
+EXPERIMENTS = COMPARISON.experiments()

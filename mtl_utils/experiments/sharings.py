@@ -1,0 +1,80 @@
+"""Ways of sharing by the settings that a configuration names."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from mtl_utils.nn import Encoder
+from mtl_utils.sharing import (
+    BranchedSharing,
+    CrossStitch,
+    HardSharing,
+    HierarchicalSharing,
+    SharedPrivate,
+    Sharing,
+    SluiceNetwork,
+    SoftSharing,
+    squared_distance,
+    trace_norm,
+)
+
+PENALTIES = {"distance": squared_distance, "trace norm": trace_norm}
+
+
+def sharing_of(
+    settings: Mapping[str, Any], tasks: Sequence[str], make: Callable[[], Encoder]
+) -> Sharing:
+    """Put encoders together.
+
+    Args:
+        settings: Its ``kind``: ``"hard"``; ``"separate"`` for an encoder a task; ``"branched"``
+            above ``shared_layers``; ``"soft"`` with a ``penalty`` of :data:`PENALTIES` on all
+            parameters at a ``strength``; ``"shared-private"`` with the strengths of
+            :class:`mtl_utils.sharing.SharedPrivate`, ``orthogonality`` and ``adversary``;
+            ``"hierarchical"`` with a ``depth`` for each task; ``"cross-stitch"`` and ``"sluice"``
+            with ``own``, the latter with ``subspaces`` and ``orthogonality`` too.
+        tasks: Names of the tasks.
+        make: Makes an encoder.
+
+    Raises:
+        KeyError: If there is no such kind.
+    """
+    kind = settings["kind"]
+    if kind == "hard":
+        return HardSharing(make())
+    if kind == "separate":
+        return SoftSharing({task: make() for task in tasks}, tied=(), strength=0.0)
+    if kind == "branched":
+        return BranchedSharing.from_encoder(make(), tasks, settings["shared_layers"])
+    if kind == "soft":
+        first = make()  # copies of one begin without a distance
+        tied = [
+            name for name, part in first.named_children() if any(True for _ in part.parameters())
+        ]
+        copies = {task: copy.deepcopy(first) for task in tasks}
+        return SoftSharing(copies, tied, PENALTIES[settings["penalty"]], settings["strength"])
+    if kind == "shared-private":
+        return SharedPrivate(
+            make(),
+            {task: make() for task in tasks},
+            orthogonality_strength=settings["orthogonality"],
+            adversary_strength=settings["adversary"],
+        )
+    if kind == "hierarchical":
+        depth = {task: layer for task, layer in settings["depth"].items() if task in tasks}
+        return HierarchicalSharing(make(), depth)
+    if kind == "cross-stitch":
+        return CrossStitch({task: make() for task in tasks}, settings["own"])
+    if kind == "sluice":
+        return SluiceNetwork(
+            {task: make() for task in tasks},
+            settings["own"],
+            subspaces=settings["subspaces"],
+            orthogonality_strength=settings["orthogonality"],
+        )
+    raise KeyError(
+        f"No sharing of the kind {kind!r}; expected 'hard', 'separate', 'branched', 'soft', "
+        "'shared-private', 'hierarchical', 'cross-stitch' or 'sluice'"
+    )
