@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from typing import Any
 
 import torch
@@ -15,6 +16,8 @@ from mtl_utils.nn.encoder import Encoder
 from mtl_utils.sharing.base import Shared, Sharing
 from mtl_utils.sharing.per_task import PerTask
 from mtl_utils.tasks.base import Head
+
+_SINGLE = torch.float32
 
 
 def squared_distance(copies: Tensor) -> Tensor:
@@ -57,7 +60,7 @@ def trace_norm(copies: Tensor) -> Tensor:
         copies: ``[K, ...]``.
 
     Returns:
-        A scalar.
+        A scalar; nan where a number is not finite.
 
     Raises:
         ValueError: If there is no dimension of copies.
@@ -65,6 +68,10 @@ def trace_norm(copies: Tensor) -> Tensor:
     """
     check_tensor("copies", copies, "[K, ...]", "floating-point")
     matrix = copies.flatten(1) if copies.dim() > 1 else copies.unsqueeze(1)  # [K, P]
+    if not bool(matrix.isfinite().all()):
+        return matrix.sum() * math.nan  # where a decomposition would stop with an error
+    if matrix.dtype.itemsize < _SINGLE.itemsize:  # of which there is no decomposition
+        return trace_norm(matrix.to(_SINGLE)).to(copies.dtype)
     values = torch.linalg.svdvals(matrix)
     # What rounding leaves of a value that is 0 has directions that mean nothing.
     rounding = max(matrix.shape) * torch.finfo(matrix.dtype).eps * values.detach().amax()
@@ -212,7 +219,8 @@ def _tied_names(encoders: Mapping[str, Encoder], tied: Sequence[str]) -> tuple[s
         raise TypeError(
             f"tied must be several names of what to tie, got the string {tied!r}; use [{tied!r}]"
         )
-    if not isinstance(tied, Iterable) or not all(isinstance(name, str) for name in tied):
+    several = isinstance(tied, Iterable) and not isinstance(tied, Set)  # which has no order
+    if not several or not all(isinstance(name, str) for name in tied):
         raise TypeError(
             f"tied must be names of what to tie, strings in a list or tuple, got "
             f"{type(tied).__name__} {tied!r:.60}"
