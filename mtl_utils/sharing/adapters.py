@@ -131,6 +131,8 @@ class TaskAdapters(Sharing):
         for task in tasks:
             check_known(task, self.task_names)
         names, mask = list(tasks), batch.inputs.mask
+        if not names:
+            return Shared({}, None, next(self.parameters()).new_zeros(()))
         hidden: Tensor = self.embeddings(batch.inputs)
         size = hidden.shape
         for place, layer in enumerate(self.layers):
@@ -159,6 +161,8 @@ class TaskAdapters(Sharing):
         """
         names, index = rows_of_tasks(inputs, tasks, self.task_names)
         hidden: Tensor = self.embeddings(inputs)
+        if not names:  # of no texts
+            return hidden
         for place, layer in enumerate(self.layers):
             of_tasks = self.adapter_weights(names, place)
             of_rows = AdapterWeights(*(weights.index_select(0, index) for weights in of_tasks))

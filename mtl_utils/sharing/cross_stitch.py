@@ -16,7 +16,7 @@ from mtl_utils.data.batch import Batch
 from mtl_utils.nn.encoder import Encoder, check_encoder
 from mtl_utils.sharing.base import Shared, Sharing
 from mtl_utils.sharing.ownership import Used, own_of, shared_of
-from mtl_utils.sharing.per_task import check_known, check_names
+from mtl_utils.sharing.per_task import as_parameter_dict, check_known, check_names
 from mtl_utils.sharing.shared_private import orthogonality_penalty
 from mtl_utils.sharing.stitched_layers import StitchedLayers
 from mtl_utils.sharing.texts import mean_over, texts_of
@@ -179,7 +179,7 @@ class SluiceNetwork(CrossStitch):
         self.network = StitchedLayers(encoders, own, subspaces)
         self.width, self.orthogonality_strength = self.network.width, orthogonality_strength
         number = len(self.network.layers)
-        self.mixtures = torch_nn.ParameterDict(
+        self.mixtures = as_parameter_dict(
             {task: torch.full((number,), 1 / number) for task in self.network.task_names}
         )
 
