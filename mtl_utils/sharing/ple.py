@@ -254,16 +254,17 @@ class PLE(Sharing):
 
     def _uses(self) -> Iterator[Used]:
         yield self.trunk, None
-        last = len(self.levels) - 1
-        for place, level in enumerate(self.levels):
-            assert isinstance(level, Level)
+        levels: list[Level] = list(self.levels)  # type: ignore[arg-type]
+        for place, level in enumerate(levels):
             yield level.shared, None
             if level.shared_gate is not None:
                 yield level.shared_gate, None
             for task in self.task_names:
-                yield level.own[task], [task] if place == last else None
-                # What a task reads at the last level is for its own experts and gate there.
-                yield level.gates[task], [task] if place >= last - 1 else None
+                yield level.own[task], [task] if level is levels[-1] else None
+                # What a task reads reaches the others through experts of its own alone, and those
+                # of the last level are only for itself.
+                reach = any(len(above.own[task]) for above in levels[place + 1 : -1])
+                yield level.gates[task], None if reach else [task]
 
 
 def _check_levels(width: int, shared: Any, own: Any) -> None:
