@@ -18,8 +18,8 @@ from mtl_utils.nn.encoder import Encoder, check_encoder
 from mtl_utils.sharing.adapters import rows_of_tasks
 from mtl_utils.sharing.base import Shared, Sharing
 from mtl_utils.sharing.mixed_rows import Additions, read_mixed
-from mtl_utils.sharing.ownership import Used, own_of, shared_of
-from mtl_utils.sharing.per_task import as_module_dict, check_known, named
+from mtl_utils.sharing.ownership import Used
+from mtl_utils.sharing.per_task import as_module_dict, named
 
 
 class TaskLoRA(Sharing):
@@ -59,6 +59,8 @@ class TaskLoRA(Sharing):
         TypeError: If ``encoder`` is no encoder, or one that remembers its states, or a setting is
             of another type.
     """
+
+    task_names: list[str]
 
     def __init__(
         self,
@@ -105,7 +107,7 @@ class TaskLoRA(Sharing):
         Raises:
             KeyError: If there is no such task.
         """
-        check_known(task, self.task_names)
+        self._check_known(task)
         factors = self.additions[task]
         assert isinstance(factors, _Factors)
         scale = self.alpha / self.rank if self.rank else 0.0
@@ -134,8 +136,7 @@ class TaskLoRA(Sharing):
         Raises:
             KeyError: If there is no such task.
         """
-        for task in tasks:
-            check_known(task, self.task_names)
+        self._check_known(*tasks)
         hidden = {task: self._states(batch.inputs, task) for task in tasks}
         return Shared(hidden, None, next(self.parameters()).new_zeros(()))
 
@@ -207,24 +208,8 @@ class TaskLoRA(Sharing):
         Raises:
             KeyError: If there is no such task.
         """
-        check_known(task, self.task_names)
+        self._check_known(task)
         return self.encoder.causal
-
-    def shared_parameters(self) -> list[torch_nn.Parameter]:
-        """Return the parameters of the encoder."""
-        return shared_of(self._uses())
-
-    def task_parameters(self, task: str) -> list[torch_nn.Parameter]:
-        """Return the factors of what a task adds.
-
-        Args:
-            task: Name of the task.
-
-        Raises:
-            KeyError: If there is no such task.
-        """
-        check_known(task, self.task_names)
-        return own_of(self._uses(), task)
 
     def _uses(self) -> Iterator[Used]:
         yield self.encoder, None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, MappingView, Sequence, Set
 from typing import Any, TypeVar
 
@@ -92,32 +91,6 @@ class PerTask(torch_nn.ModuleDict):
         assert isinstance(part, Encoder | EncoderLayers)
         return part.causal
 
-    def shared_parameters(self, *beside: torch_nn.Module) -> list[torch_nn.Parameter]:
-        """Return the parameters that do not belong to one task, each once.
-
-        Args:
-            *beside: Modules that all tasks use.
-
-        Returns:
-            Those of ``beside``, and those that two tasks have in common.
-        """
-        own = {id(p) for task in self.task_names for p in self.task_parameters(task, *beside)}
-        found = {id(p): p for module in (*beside, self) for p in module.parameters()}
-        return [parameter for key, parameter in found.items() if key not in own]
-
-    def task_parameters(self, task: str, *beside: torch_nn.Module) -> list[torch_nn.Parameter]:
-        """Return the parameters that belong to one task alone.
-
-        Args:
-            task: Name of the task.
-            *beside: Modules that all tasks use.
-
-        Raises:
-            KeyError: If there is no such task.
-        """
-        uses = Counter(id(p) for part in (*beside, *self.values()) for p in part.parameters())
-        return [parameter for parameter in self[task].parameters() if uses[id(parameter)] == 1]
-
 
 def check_known(task: str, names: Sequence[str]) -> None:
     """Refuse a task that a way of sharing was not made for.
@@ -151,8 +124,9 @@ def check_names(tasks: Sequence[str], argument: str = "tasks") -> list[str]:
         )
     # Strings in a set come in another order in every process, and so would the weights.
     unordered = isinstance(tasks, Set) and not isinstance(tasks, MappingView)
-    names = list(tasks) if isinstance(tasks, Iterable) and not unordered else [None]
-    if not all(isinstance(task, str) for task in names):
+    wrong = unordered or not isinstance(tasks, Iterable)
+    names = [] if wrong else list(tasks)
+    if wrong or not all(isinstance(task, str) for task in names):
         raise TypeError(
             f"Expected names of tasks as {argument}, strings in a list or tuple, got {tasks!r:.60}"
         )

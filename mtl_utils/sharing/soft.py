@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence, Set
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from typing import Any
 
 import torch
@@ -14,6 +14,7 @@ from mtl_utils.arguments import check_number, check_tensor
 from mtl_utils.data.batch import Batch
 from mtl_utils.nn.encoder import Encoder
 from mtl_utils.sharing.base import Shared, Sharing
+from mtl_utils.sharing.ownership import Used
 from mtl_utils.sharing.per_task import PerTask
 from mtl_utils.tasks.base import Head
 
@@ -85,7 +86,8 @@ class SoftSharing(Sharing):
 
     over the tied parameters j. With :math:`\lambda = 0` tasks are trained apart; the squared
     distance with a great :math:`\lambda` comes close to :class:`HardSharing`. What is not tied is
-    free: encoders may even have different layers, as long as they have the same width.
+    free: encoders may even have different layers, as long as they have the same width. What is tied
+    still belongs to its task: the losses of others reach it through the penalty alone.
 
     Args:
         encoders: The encoders by task. Copies of one begin without a penalty of distance.
@@ -122,7 +124,7 @@ class SoftSharing(Sharing):
                 f"squared_distance, got {type(penalty).__name__} {penalty!r:.60}"
             )
         self.encoders = PerTask(encoders, "encoder")
-        self.width = self.encoders.width
+        self.width, self.task_names = self.encoders.width, self.encoders.task_names
         self.penalty, self.strength = penalty, strength
         self.tied = _tied_names(encoders, tied)
         if strength and not self.tied:
@@ -188,24 +190,9 @@ class SoftSharing(Sharing):
         """
         return self.encoders.causal(task)
 
-    def shared_parameters(self) -> list[torch_nn.Parameter]:
-        """Return the parameters that encoders have in common: none, where each has its own.
-
-        Tied parameters are not among them. Losses of other tasks reach them through the penalty
-        alone.
-        """
-        return self.encoders.shared_parameters()
-
-    def task_parameters(self, task: str) -> list[torch_nn.Parameter]:
-        """Return the parameters of the encoder of a task.
-
-        Args:
-            task: Name of the task.
-
-        Raises:
-            KeyError: If there is no such task.
-        """
-        return self.encoders.task_parameters(task)
+    def _uses(self) -> Iterator[Used]:
+        for task, encoder in self.encoders.items():
+            yield encoder, [task]
 
     def extra_repr(self) -> str:
         """Say what is tied, how and how strongly."""
