@@ -157,7 +157,7 @@ class TaskLoRA(Sharing):
         """
         names, index = rows_of_tasks(inputs, tasks, self.task_names)
         if not names:  # of no texts
-            return self.encoder(inputs)  # type: ignore[no-any-return]
+            return self.encoder(inputs)
         if self._linear:
             together = read_mixed(self.encoder, self._side_by_side(names), inputs, index)
             if together is not None:
