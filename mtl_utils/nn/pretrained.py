@@ -141,7 +141,7 @@ class PretrainedEncoder(Encoder):
                 "model reads. Encode them with max_length, or split them."
             )
         if ids.numel() == 0:
-            return torch.zeros(*ids.shape, self.width, device=ids.device)
+            return self.model.get_input_embeddings().weight.new_zeros(*ids.shape, self.width)
         if self.num_segments > 1 and inputs.segment_ids is not None:
             self._check_segments(inputs.segment_ids.masked_fill(~mask, 0))
         hidden = self._by_length(inputs) if self.by_length else self._states(inputs)

@@ -8,6 +8,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+import pandas as pd
 from torch import Tensor
 
 from mtl_utils.arguments import check_several, shown
@@ -45,7 +47,8 @@ def label_distribution(labels: Iterable[Any]) -> LabelDistribution:
 
     Args:
         labels: Labels, or for each text a list of them, as a column of a data set has them; names
-            or numbers. :data:`~mtl_utils.data.MISSING_LABEL` and ``None`` are left out.
+            or numbers. :data:`~mtl_utils.data.MISSING_LABEL`, ``None`` and what else pandas takes
+            for missing are left out.
 
     Raises:
         ValueError: If there is no label.
@@ -62,10 +65,10 @@ def label_distribution(labels: Iterable[Any]) -> LabelDistribution:
 
 def _each(labels: Any) -> Iterator[str | int]:
     for given in labels:
-        label = given.tolist() if isinstance(given, Tensor) else given
+        label = given.tolist() if isinstance(given, Tensor | np.ndarray) else given
         if isinstance(label, Iterable) and not isinstance(label, str | bytes | Mapping):
             yield from _each(label)
-        elif label is None or label == MISSING_LABEL:
+        elif pd.isna(label) or label == MISSING_LABEL:
             continue
         elif isinstance(label, str):
             yield label

@@ -13,7 +13,7 @@ from mtl_utils.data.batch import Batch, Inputs
 from mtl_utils.nn.encoder import Encoder, check_inputs
 from mtl_utils.nn.transformer_layer import ACTIVATIONS
 from mtl_utils.sharing.base import Shared, Sharing
-from mtl_utils.sharing.ownership import Used, is_causal, own_of, shared_of, taken_apart
+from mtl_utils.sharing.ownership import Used, is_causal, taken_apart
 from mtl_utils.sharing.per_task import as_module_dict, check_known, named
 
 
@@ -66,6 +66,8 @@ class TaskAdapters(Sharing):
             is of another type.
     """
 
+    task_names: list[str]
+
     def __init__(
         self,
         encoder: Encoder,
@@ -104,8 +106,7 @@ class TaskAdapters(Sharing):
         Raises:
             KeyError: If there is no such task.
         """
-        for task in tasks:
-            check_known(task, self.task_names)
+        self._check_known(*tasks)
         chosen = [self.adapters[task][place] for task in tasks]  # type: ignore[index]
         return AdapterWeights(
             torch.stack([adapter.down.weight.T for adapter in chosen]),
@@ -128,9 +129,10 @@ class TaskAdapters(Sharing):
         Raises:
             KeyError: If there is no such task.
         """
-        for task in tasks:
-            check_known(task, self.task_names)
+        self._check_known(*tasks)
         names, mask = list(tasks), batch.inputs.mask
+        if not names:
+            return Shared({}, None, next(self.parameters()).new_zeros(()))
         hidden: Tensor = self.embeddings(batch.inputs)
         size = hidden.shape
         for place, layer in enumerate(self.layers):
@@ -159,6 +161,8 @@ class TaskAdapters(Sharing):
         """
         names, index = rows_of_tasks(inputs, tasks, self.task_names)
         hidden: Tensor = self.embeddings(inputs)
+        if not names:  # of no texts
+            return hidden
         for place, layer in enumerate(self.layers):
             of_tasks = self.adapter_weights(names, place)
             of_rows = AdapterWeights(*(weights.index_select(0, index) for weights in of_tasks))
@@ -180,24 +184,8 @@ class TaskAdapters(Sharing):
         Raises:
             KeyError: If there is no such task.
         """
-        check_known(task, self.task_names)
+        self._check_known(task)
         return is_causal(self.embeddings, *self.layers)
-
-    def shared_parameters(self) -> list[torch_nn.Parameter]:
-        """Return the parameters of the encoder."""
-        return shared_of(self._uses())
-
-    def task_parameters(self, task: str) -> list[torch_nn.Parameter]:
-        """Return the parameters of the adapters of a task.
-
-        Args:
-            task: Name of the task.
-
-        Raises:
-            KeyError: If there is no such task.
-        """
-        check_known(task, self.task_names)
-        return own_of(self._uses(), task)
 
     def _uses(self) -> Iterator[Used]:
         yield self.embeddings, None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,6 +11,7 @@ from torch import nn as torch_nn
 
 from mtl_utils.data.batch import Batch
 from mtl_utils.nn.rebuilding import Rebuildable
+from mtl_utils.sharing.ownership import Used, own_of, shared_of
 from mtl_utils.tasks.base import Head
 
 
@@ -40,12 +41,14 @@ class Sharing(Rebuildable):
 
     Attributes:
         width: Size of a hidden state, D.
+        task_names: Names of the tasks that it was made for; ``None`` where any task will do.
         penalty_on_states: Whether the penalty is a sum over tasks of something computed from their
             texts. Then the penalties of several batches are summed, and :class:`Shared` has its
             parts; one on parameters is the same for every batch and is added once.
     """
 
     width: int
+    task_names: Sequence[str] | None = None
     penalty_on_states: bool = False
 
     def forward(self, batch: Batch, tasks: Sequence[str]) -> Shared:
@@ -122,12 +125,31 @@ class Sharing(Rebuildable):
 
     def shared_parameters(self) -> list[torch_nn.Parameter]:
         """Return the parameters that more than one task may move."""
-        raise NotImplementedError
+        return shared_of(self._uses())
 
     def task_parameters(self, task: str) -> list[torch_nn.Parameter]:
         """Return the parameters, outside the heads, that one task alone moves.
 
         Args:
             task: Name of the task.
+
+        Raises:
+            KeyError: If it is none of those that this was made for.
         """
-        raise NotImplementedError
+        self._check_known(task)
+        return own_of(self._uses(), task)
+
+    def _uses(self) -> Iterable[Used]:
+        """Yield all parts, and the tasks whose losses reach each: whose the parameters are."""
+        raise NotImplementedError(
+            f"{type(self).__name__} does not say whose its parameters are; define "
+            "shared_parameters() and task_parameters(task)"
+        )
+
+    def _check_known(self, *tasks: str) -> None:
+        for task in tasks:
+            if self.task_names is not None and task not in self.task_names:
+                raise KeyError(
+                    f"No task named {task!r}; this way of sharing was made for "
+                    f"{list(self.task_names)}"
+                )

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping, Sequence
-
-from torch import nn as torch_nn
+from collections.abc import Iterator, Mapping, Sequence
 
 from mtl_utils.data.batch import Batch
 from mtl_utils.nn.encoder import Encoder, EncoderLayers, check_encoder
 from mtl_utils.sharing.base import Shared, Sharing
+from mtl_utils.sharing.ownership import Used
 from mtl_utils.sharing.per_task import PerTask, check_names
 
 
@@ -37,7 +36,7 @@ class BranchedSharing(Sharing):
         check_encoder("trunk", trunk)
         self.trunk = trunk
         self.branches = PerTask(branches, "branch")
-        self.width = self.branches.width
+        self.width, self.task_names = self.branches.width, self.branches.task_names
 
     @classmethod
     def from_encoder(
@@ -71,9 +70,9 @@ class BranchedSharing(Sharing):
         Raises:
             KeyError: If there is no such task.
         """
-        branches = {task: self.branches[task] for task in tasks}
+        self._check_known(*tasks)
         features = self.trunk(batch.inputs)
-        hidden = {task: branch(features, batch.inputs.mask) for task, branch in branches.items()}
+        hidden = {task: self.branches[task](features, batch.inputs.mask) for task in tasks}
         return Shared(hidden, features, features.new_zeros(()))
 
     def causal(self, task: str) -> bool:
@@ -87,17 +86,7 @@ class BranchedSharing(Sharing):
         """
         return self.branches.causal(task) and self.trunk.causal
 
-    def shared_parameters(self) -> list[torch_nn.Parameter]:
-        """Return the parameters of the trunk, and those that branches have in common."""
-        return self.branches.shared_parameters(self.trunk)
-
-    def task_parameters(self, task: str) -> list[torch_nn.Parameter]:
-        """Return the parameters of the branch of a task.
-
-        Args:
-            task: Name of the task.
-
-        Raises:
-            KeyError: If there is no such task.
-        """
-        return self.branches.task_parameters(task, self.trunk)
+    def _uses(self) -> Iterator[Used]:
+        yield self.trunk, None
+        for task, branch in self.branches.items():
+            yield branch, [task]

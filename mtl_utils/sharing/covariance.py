@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 
 import torch
@@ -27,7 +28,8 @@ def task_covariance(weights: Tensor, smoothing: float = 0.0) -> Tensor:
             combinations of others.
 
     Returns:
-        ``[K, K]``; where all parameters are 0, and nothing is known, the identity over K.
+        ``[K, K]``; where all parameters are 0, and nothing is known, the identity over K; nan
+        where a number is not finite.
 
     Raises:
         ValueError: If there is another number of dimensions, no task, or ``smoothing`` is negative.
@@ -35,8 +37,11 @@ def task_covariance(weights: Tensor, smoothing: float = 0.0) -> Tensor:
             number.
     """
     _check(weights, smoothing)
-    values, directions = torch.linalg.eigh(_smoothed(weights, smoothing))
-    roots = values.clamp(min=0).sqrt()
+    matrix = _smoothed(weights, smoothing)
+    if not bool(matrix.isfinite().all()):
+        return torch.full_like(matrix, math.nan, dtype=weights.dtype)
+    values, directions = torch.linalg.eigh(matrix)
+    roots = _roots(values, weights)
     if not bool(roots.any()):
         return torch.eye(len(weights), dtype=weights.dtype, device=weights.device) / len(weights)
     return ((directions * (roots / roots.sum())) @ directions.T).to(weights.dtype)
@@ -54,19 +59,21 @@ def covariance_penalty(weights: Tensor, smoothing: float = 0.0) -> Tensor:
 
     Args:
         weights: W, ``[K, P]``.
-        smoothing: :math:`\epsilon`. At 0 there is no gradient where tasks are combinations of
-            others.
+        smoothing: :math:`\epsilon`. At 0, where tasks are combinations of others, there are many
+            subgradients; this has the smallest one, as :func:`trace_norm` has.
 
     Returns:
-        A scalar.
+        A scalar; nan where a number is not finite.
 
     Raises:
         ValueError: As :func:`task_covariance`.
         TypeError: Likewise.
     """
     _check(weights, smoothing)
-    values = torch.linalg.eigvalsh(_smoothed(weights, smoothing))
-    return values.clamp(min=0).sqrt().sum().square().to(weights.dtype)
+    matrix = _smoothed(weights, smoothing)
+    if not bool(matrix.isfinite().all()):
+        return weights.sum() * math.nan  # where a decomposition would stop with an error
+    return _roots(torch.linalg.eigvalsh(matrix), weights).sum().square().to(weights.dtype)
 
 
 class CovarianceSharing(SoftSharing):
@@ -165,6 +172,13 @@ def _smoothed(weights: Tensor, smoothing: float) -> Tensor:
     matrix = weights.double()
     identity = torch.eye(len(weights), dtype=matrix.dtype, device=matrix.device)
     return matrix @ matrix.T + smoothing * identity
+
+
+def _roots(values: Tensor, weights: Tensor) -> Tensor:
+    """Return the roots of eigenvalues, of which what rounding leaves of a 0 is none."""
+    size = max(len(weights), math.sqrt(weights[0].numel()))
+    rounding = size * torch.finfo(values.dtype).eps * values.detach().amax()
+    return values.masked_fill(values.detach() <= rounding, 0.0).sqrt()
 
 
 def _check(weights: Tensor, smoothing: float) -> None:

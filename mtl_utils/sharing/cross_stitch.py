@@ -15,8 +15,8 @@ from mtl_utils.arguments import check_number, check_sizes
 from mtl_utils.data.batch import Batch
 from mtl_utils.nn.encoder import Encoder, check_encoder
 from mtl_utils.sharing.base import Shared, Sharing
-from mtl_utils.sharing.ownership import Used, own_of, shared_of
-from mtl_utils.sharing.per_task import check_known, check_names
+from mtl_utils.sharing.ownership import Used
+from mtl_utils.sharing.per_task import as_parameter_dict, check_names
 from mtl_utils.sharing.shared_private import orthogonality_penalty
 from mtl_utils.sharing.stitched_layers import StitchedLayers
 from mtl_utils.sharing.texts import mean_over, texts_of
@@ -45,10 +45,12 @@ class CrossStitch(Sharing):
             or ``own`` no number.
     """
 
+    task_names: list[str]
+
     def __init__(self, encoders: Mapping[str, Encoder], own: float = 0.9) -> None:
         super().__init__()
         self.network = StitchedLayers(encoders, own)
-        self.width = self.network.width
+        self.width, self.task_names = self.network.width, self.network.task_names
 
     @classmethod
     def from_encoder(cls, encoder: Encoder, tasks: Sequence[str], **settings: float) -> Self:
@@ -103,30 +105,12 @@ class CrossStitch(Sharing):
         Raises:
             KeyError: If there is no such task.
         """
-        self._places([task])
+        self._check_known(task)
         return self.network.causal
 
-    def shared_parameters(self) -> list[torch_nn.Parameter]:
-        """Return all parameters that several losses may move: encoders and weights."""
-        return shared_of(self._uses())
-
-    def task_parameters(self, task: str) -> list[torch_nn.Parameter]:
-        """Return what one task alone moves: nothing, in cross-stitch networks.
-
-        Args:
-            task: Name of the task.
-
-        Raises:
-            KeyError: If there is no such task.
-        """
-        self._places([task])
-        return own_of(self._uses(), task)
-
     def _places(self, tasks: Sequence[str]) -> dict[str, int]:
-        names = self.network.task_names
-        for task in tasks:
-            check_known(task, names)
-        return {task: names.index(task) for task in tasks}
+        self._check_known(*tasks)
+        return {task: self.task_names.index(task) for task in tasks}
 
     def _uses(self) -> Iterator[Used]:
         yield self.network, None
@@ -177,10 +161,11 @@ class SluiceNetwork(CrossStitch):
         check_sizes(subspaces=subspaces)
         check_number("orthogonality_strength", orthogonality_strength, least=0)
         self.network = StitchedLayers(encoders, own, subspaces)
-        self.width, self.orthogonality_strength = self.network.width, orthogonality_strength
+        self.width, self.task_names = self.network.width, self.network.task_names
+        self.orthogonality_strength = orthogonality_strength
         number = len(self.network.layers)
-        self.mixtures = torch_nn.ParameterDict(
-            {task: torch.full((number,), 1 / number) for task in self.network.task_names}
+        self.mixtures = as_parameter_dict(
+            {task: torch.full((number,), 1 / number) for task in self.task_names}
         )
 
     def weights(self) -> Tensor:
@@ -189,13 +174,13 @@ class SluiceNetwork(CrossStitch):
         Returns:
             ``[L, K, S, K, S]``: task and subspace that read, then those that are read.
         """
-        size = len(self.network.task_names), self.network.num_pieces
+        size = len(self.task_names), self.network.num_pieces
         found = self.stitches.detach().clone()
         return found.unflatten(-1, size).unflatten(1, size)
 
     def layer_weights(self) -> Tensor:
         r"""Return :math:`\beta` ``[K, L]``, without a gradient."""
-        return torch.stack([self.mixtures[t] for t in self.network.task_names]).detach()
+        return torch.stack([self.mixtures[t] for t in self.task_names]).detach()
 
     def forward(self, batch: Batch, tasks: Sequence[str]) -> Shared:
         """Run all encoders, whichever tasks are asked for.
@@ -246,5 +231,5 @@ class SluiceNetwork(CrossStitch):
 
     def _uses(self) -> Iterator[Used]:
         yield from super()._uses()
-        for task in self.network.task_names:
+        for task in self.task_names:
             yield self.mixtures[task], [task]

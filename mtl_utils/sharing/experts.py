@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import Any, Self
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, Protocol, Self
 
 import torch
 from torch import Tensor
@@ -17,8 +17,8 @@ from mtl_utils.nn.masks import cleared
 from mtl_utils.sharing.base import Shared, Sharing
 from mtl_utils.sharing.expert_layers import check_experts, drawn_experts
 from mtl_utils.sharing.gates import Gate, Gating, mixtures
-from mtl_utils.sharing.ownership import Used, is_causal, own_of, shared_of
-from mtl_utils.sharing.per_task import as_module_dict, check_known, named
+from mtl_utils.sharing.ownership import Used, is_causal
+from mtl_utils.sharing.per_task import as_module_dict, named
 from mtl_utils.sharing.texts import texts_of
 
 
@@ -74,15 +74,17 @@ class MixtureOfExperts(Sharing):
         balance_strength: float = 0.0,
     ) -> None:
         super().__init__()
-        self._take(trunk, experts, balance_strength)
+        self._take(trunk, experts, per, balance_strength)
         self.gate = Gate(trunk.width, len(experts), per, top_k, noisy)
 
-    def _take(self, trunk: Encoder, experts: Sequence[EncoderLayers], strength: float) -> None:
+    def _take(
+        self, trunk: Encoder, experts: Sequence[EncoderLayers], per: str, strength: float
+    ) -> None:
         check_encoder("trunk", trunk)
         check_number("balance_strength", strength, least=0)
         self.width = check_experts("experts", experts)
         self.trunk, self.experts = trunk, torch_nn.ModuleList(experts)
-        self.balance_strength = strength
+        self.per, self.balance_strength = per, strength
 
     @classmethod
     def from_encoder(
@@ -122,8 +124,8 @@ class MixtureOfExperts(Sharing):
         gating = self.gate(states, mask)
         sparse = self.gate.top_k is not None
         hidden = mixtures(self._layers(), states, mask, {"": gating.weights}, sparse)[""]
-        penalty, parts, counts = self._balance(batch, dict.fromkeys(tasks, gating))
-        return Shared(dict.fromkeys(tasks, hidden), hidden, penalty, parts, counts)
+        penalties = balance_of(self, batch, {task: [gating] for task in tasks})
+        return Shared(dict.fromkeys(tasks, hidden), hidden, *penalties)
 
     def _read(self, batch: Batch) -> Tensor:
         """Return the states of the trunk ``[B, T, D]``, zero at padding."""
@@ -132,10 +134,6 @@ class MixtureOfExperts(Sharing):
 
     def _layers(self) -> list[EncoderLayers]:
         return list(self.experts)  # type: ignore[arg-type]
-
-    @property
-    def _per(self) -> str:
-        return self.gate.per
 
     @torch.no_grad()
     def gates(self, batch: Batch) -> Tensor:
@@ -152,7 +150,7 @@ class MixtureOfExperts(Sharing):
         """
         check_batch("batch", batch)
         with evaluation_mode(self):
-            return _shown(self.gate(self._read(batch), batch.inputs.mask).weights, self._per)
+            return shown_weights(self.gate(self._read(batch), batch.inputs.mask), self.per)
 
     def penalty_counts(self, batch: Batch, tasks: Sequence[str]) -> dict[str, Tensor]:
         """Count what the penalty of each task is a mean over; see :meth:`Sharing.penalty_counts`.
@@ -164,42 +162,22 @@ class MixtureOfExperts(Sharing):
         Returns:
             The tokens of its texts, or, of gates per text, its texts.
         """
-        if self.balance_strength == 0:
-            return {}
-        return {
-            task: counted(batch, task, self._per).sum() for task in tasks if task in batch.labels
-        }
-
-    def _balance(
-        self, batch: Batch, gatings: dict[str, Gating]
-    ) -> tuple[Tensor, dict[str, Tensor], dict[str, Tensor]]:
-        counts = self.penalty_counts(batch, list(gatings))
-        parts = {}
-        for task in counts:
-            uneven = gatings[task].balance(counted(batch, task, self._per))
-            parts[task] = self.balance_strength * uneven
-        start = next(self.parameters()).new_zeros(())
-        return sum(parts.values(), start=start), parts, counts
+        return balance_counts(self, batch, tasks)
 
     def causal(self, task: str) -> bool:
         """Tell whether trunk, experts and gates all read from left to right only.
 
         Args:
             task: Name of the task.
+
+        Raises:
+            KeyError: If this was made for some tasks, and it is none of them.
         """
-        return self._per == "token" and is_causal(self.trunk, *self.experts)
+        self._check_known(task)
+        return self.per == "token" and is_causal(self.trunk, *self.experts)
 
-    def shared_parameters(self) -> list[torch_nn.Parameter]:
-        """Return the parameters of trunk, experts and gate."""
-        return list(self.parameters())
-
-    def task_parameters(self, task: str) -> list[torch_nn.Parameter]:
-        """Return an empty list: outside the heads nothing belongs to one task.
-
-        Args:
-            task: Name of the task.
-        """
-        return []
+    def _uses(self) -> Iterator[Used]:
+        yield self, None
 
 
 class MMoE(MixtureOfExperts):
@@ -226,6 +204,8 @@ class MMoE(MixtureOfExperts):
         TypeError: As :class:`MixtureOfExperts`, and if ``tasks`` are no names.
     """
 
+    task_names: list[str]
+
     def __init__(
         self,
         trunk: Encoder,
@@ -238,9 +218,10 @@ class MMoE(MixtureOfExperts):
         balance_strength: float = 0.0,
     ) -> None:
         Sharing.__init__(self)
-        self._take(trunk, experts, balance_strength)
+        self._take(trunk, experts, per, balance_strength)
+        self.task_names = named(tasks)
         size = trunk.width, len(experts)
-        gates = {task: Gate(*size, per, top_k, noisy) for task in named(tasks)}
+        gates = {task: Gate(*size, per, top_k, noisy) for task in self.task_names}
         self.task_gates = as_module_dict(gates)
 
     @classmethod
@@ -282,24 +263,19 @@ class MMoE(MixtureOfExperts):
         Raises:
             KeyError: If there is no such task.
         """
-        gates = {task: self._gate(task) for task in tasks}
+        self._check_known(*tasks)
         states, mask = self._read(batch), batch.inputs.mask
-        gatings = {task: gate(states, mask) for task, gate in gates.items()}
+        gatings = {task: self._gate(task)(states, mask) for task in tasks}
         weights = {task: gating.weights for task, gating in gatings.items()}
-        sparse = any(gate.top_k is not None for gate in gates.values())
+        sparse = any(self._gate(task).top_k is not None for task in tasks)
         hidden = mixtures(self._layers(), states, mask, weights, sparse)
-        penalty, parts, counts = self._balance(batch, gatings)
-        return Shared(hidden, None, penalty, parts, counts)
+        said = {task: [gating] for task, gating in gatings.items()}
+        return Shared(hidden, None, *balance_of(self, batch, said))
 
     def _gate(self, task: str) -> Gate:
-        check_known(task, list(self.task_gates))
         gate = self.task_gates[task]
         assert isinstance(gate, Gate)
         return gate
-
-    @property
-    def _per(self) -> str:
-        return self._gate(next(iter(self.task_gates))).per
 
     @torch.no_grad()
     def gates(self, batch: Batch) -> dict[str, Tensor]:  # type: ignore[override]
@@ -319,37 +295,9 @@ class MMoE(MixtureOfExperts):
         with evaluation_mode(self):
             states, mask = self._read(batch), batch.inputs.mask
             return {
-                task: _shown(self._gate(task)(states, mask).weights, self._per)
-                for task in self.task_gates
+                task: shown_weights(gate(states, mask), self.per)
+                for task, gate in self.task_gates.items()
             }
-
-    def causal(self, task: str) -> bool:
-        """Tell whether trunk, experts and gates all read from left to right only.
-
-        Args:
-            task: Name of the task.
-
-        Raises:
-            KeyError: If there is no such task.
-        """
-        self._gate(task)
-        return super().causal(task)
-
-    def shared_parameters(self) -> list[torch_nn.Parameter]:
-        """Return the parameters of trunk and experts."""
-        return shared_of(self._uses())
-
-    def task_parameters(self, task: str) -> list[torch_nn.Parameter]:
-        """Return the parameters of the gate of a task.
-
-        Args:
-            task: Name of the task.
-
-        Raises:
-            KeyError: If there is no such task.
-        """
-        self._gate(task)
-        return own_of(self._uses(), task)
 
     def _uses(self) -> Iterator[Used]:
         yield self.trunk, None
@@ -358,20 +306,67 @@ class MMoE(MixtureOfExperts):
             yield gate, [task]
 
 
-def counted(batch: Batch, task: str, per: str) -> Tensor:
-    """Tell which places of a batch are those of a task, one a token or one a text.
+class Balanced(Protocol):
+    """What has gates, and may be penalised for uneven use of experts."""
+
+    per: str
+    balance_strength: float
+
+    def parameters(self) -> Iterator[torch_nn.Parameter]:
+        """Yield all parameters."""
+        ...
+
+
+def balance_counts(sharing: Balanced, batch: Batch, tasks: Iterable[str]) -> dict[str, Tensor]:
+    """Count what the penalty on uneven use of each task is a mean over, its tokens or texts.
+
+    Args:
+        sharing: Whose penalty it is.
+        batch: The batch.
+        tasks: Names of the tasks; those without labels in the batch are left out.
+    """
+    if sharing.balance_strength == 0:
+        return {}
+    known = [task for task in tasks if task in batch.labels]
+    return {task: _counted(batch, task, sharing.per).sum() for task in known}
+
+
+def balance_of(
+    sharing: Balanced, batch: Batch, gatings: Mapping[str, Sequence[Gating]]
+) -> tuple[Tensor, dict[str, Tensor], dict[str, Tensor]]:
+    """Return the penalty on uneven use, its part for each task, and what that is a mean over.
+
+    Args:
+        sharing: Whose penalty it is.
+        batch: The batch, with labels.
+        gatings: By task, what the gates say that its texts pass.
+    """
+    counts, parts = balance_counts(sharing, batch, gatings), {}
+    for task in counts:
+        places = _counted(batch, task, sharing.per)
+        uneven = torch.stack([gating.balance(places) for gating in gatings[task]])
+        parts[task] = sharing.balance_strength * uneven.mean()
+    start = next(sharing.parameters()).new_zeros(())
+    return sum(parts.values(), start=start), parts, counts
+
+
+def shown_weights(gating: Gating, per: str) -> Tensor:
+    """Return the weights for a plot, ``[B, T, E]`` or, of a gate per text, ``[B, E]``.
+
+    Args:
+        gating: What a gate says.
+        per: ``"token"`` or ``"text"``.
+    """
+    return gating.weights.squeeze(1) if per == "text" else gating.weights
+
+
+def _counted(batch: Batch, task: str, per: str) -> Tensor:
+    """Tell which places of a batch are those of a task, one a token ``[B, T]`` or text ``[B, 1]``.
 
     Args:
         batch: A batch with labels of the task.
         task: Name of the task.
         per: ``"token"`` or ``"text"``.
-
-    Returns:
-        ``[B, T]``, or ``[B, 1]``.
     """
     texts = texts_of(task, batch).unsqueeze(1)
     return texts if per == "text" else texts & batch.inputs.mask
-
-
-def _shown(weights: Tensor, per: str) -> Tensor:
-    return weights.squeeze(1) if per == "text" else weights

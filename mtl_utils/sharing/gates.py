@@ -287,7 +287,7 @@ def _routed(
     for number, expert in enumerate(experts):
         sent = (shares[:, :, number] > 0).any(dim=0).nonzero().squeeze(1)
         read = states.index_select(0, sent)
-        made = expert(read, mask.new_ones(len(sent)))
+        made = expert(read.unsqueeze(0), mask.new_ones(1, len(sent))).squeeze(0)  # as one text
         for place, share in enumerate(shares[:, sent, number]):
             taken = (made * share.unsqueeze(-1)).to(states.dtype)  # under autocast it may differ
             found[place] = found[place].index_add(0, sent, taken)

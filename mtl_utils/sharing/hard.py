@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-from torch import nn as torch_nn
+from collections.abc import Iterator, Sequence
 
 from mtl_utils.data.batch import Batch
 from mtl_utils.nn.encoder import Encoder, check_encoder
 from mtl_utils.sharing.base import Shared, Sharing
+from mtl_utils.sharing.ownership import Used
 
 
 class HardSharing(Sharing):
@@ -50,14 +49,5 @@ class HardSharing(Sharing):
         """
         return self.encoder.causal
 
-    def shared_parameters(self) -> list[torch_nn.Parameter]:
-        """Return the parameters of the encoder."""
-        return list(self.encoder.parameters())
-
-    def task_parameters(self, task: str) -> list[torch_nn.Parameter]:
-        """Return an empty list: outside the heads nothing belongs to one task.
-
-        Args:
-            task: Name of the task.
-        """
-        return []
+    def _uses(self) -> Iterator[Used]:
+        yield self.encoder, None

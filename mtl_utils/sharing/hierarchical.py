@@ -12,8 +12,7 @@ from mtl_utils.arguments import check_flag, check_names, check_number, check_who
 from mtl_utils.data.batch import Batch
 from mtl_utils.nn.encoder import Encoder
 from mtl_utils.sharing.base import Shared, Sharing
-from mtl_utils.sharing.ownership import Used, is_causal, own_of, shared_of, taken_apart
-from mtl_utils.sharing.per_task import check_known
+from mtl_utils.sharing.ownership import Used, is_causal, taken_apart
 
 _ANCHOR = "anchor_"
 
@@ -82,7 +81,7 @@ class HierarchicalSharing(Sharing):
             raise ValueError(f"depth must have a layer for at least one task, got {depth!r}")
         for task, layer in depth.items():
             check_whole(f"depth[{task!r}]", layer, least=0, most=len(layers))
-        self.depth, self.width = dict(depth), encoder.width
+        self.depth, self.width, self.task_names = dict(depth), encoder.width, list(depth)
         self.layers = torch_nn.ModuleList(layers[: max(depth.values())])
         places = [str(place) for place in sorted({*depth.values()}) if 0 < place < len(self.layers)]
         self.shortcuts = torch_nn.ModuleDict(
@@ -107,8 +106,7 @@ class HierarchicalSharing(Sharing):
         Raises:
             KeyError: If there is no such task.
         """
-        for task in tasks:
-            check_known(task, list(self.depth))
+        self._check_known(*tasks)
         lowest = min(self.depth.values())
         deepest = max([lowest, *(self.depth[task] for task in tasks)])
         states = self._states(batch, deepest)
@@ -169,24 +167,8 @@ class HierarchicalSharing(Sharing):
         Raises:
             KeyError: If there is no such task.
         """
-        check_known(task, list(self.depth))
+        self._check_known(task)
         return is_causal(self.embeddings, *self.layers[: self.depth[task]])
-
-    def shared_parameters(self) -> list[torch_nn.Parameter]:
-        """Return the parameters of the embeddings, and of the layers that two tasks reach."""
-        return shared_of(self._uses())
-
-    def task_parameters(self, task: str) -> list[torch_nn.Parameter]:
-        """Return the parameters of the layers that one task alone reaches.
-
-        Args:
-            task: Name of the task.
-
-        Raises:
-            KeyError: If there is no such task.
-        """
-        check_known(task, list(self.depth))
-        return own_of(self._uses(), task)
 
     def _uses(self) -> Iterator[Used]:
         yield self.embeddings, None

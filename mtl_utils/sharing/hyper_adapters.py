@@ -13,7 +13,7 @@ from mtl_utils.nn.encoder import Encoder
 from mtl_utils.sharing.adapters import AdapterWeights, TaskAdapters
 from mtl_utils.sharing.base import Sharing
 from mtl_utils.sharing.ownership import Used
-from mtl_utils.sharing.per_task import as_parameter_dict, check_known
+from mtl_utils.sharing.per_task import as_parameter_dict
 
 
 class HyperAdapters(TaskAdapters):
@@ -87,27 +87,11 @@ class HyperAdapters(TaskAdapters):
         Raises:
             KeyError: If there is no such task.
         """
-        for task in tasks:
-            check_known(task, self.task_names)
+        self._check_known(*tasks)
         vectors = torch.stack([self.task_vectors[task] for task in tasks])
         layer = self.layer_vectors[place].expand_as(vectors)
         means: Tensor = self.projector(torch.cat([vectors, layer], dim=-1))
         return AdapterWeights(**{name: maker(means) for name, maker in self.makers.items()})
-
-    def task_parameters(self, task: str) -> list[torch_nn.Parameter]:
-        """Return the vector of a task.
-
-        Args:
-            task: Name of the task.
-
-        Raises:
-            KeyError: If there is no such task.
-        """
-        return super().task_parameters(task)
-
-    def shared_parameters(self) -> list[torch_nn.Parameter]:
-        """Return the parameters of the encoder, and of the network that makes the adapters."""
-        return super().shared_parameters()
 
     def _uses(self) -> Iterator[Used]:
         for shared in (self.embeddings, self.layers, self.projector, self.makers):

@@ -18,8 +18,8 @@ from mtl_utils.nn.encoder import Encoder, check_encoder
 from mtl_utils.sharing.adapters import rows_of_tasks
 from mtl_utils.sharing.base import Shared, Sharing
 from mtl_utils.sharing.mixed_rows import Additions, read_mixed
-from mtl_utils.sharing.ownership import Used, own_of, shared_of
-from mtl_utils.sharing.per_task import as_module_dict, check_known, named
+from mtl_utils.sharing.ownership import Used
+from mtl_utils.sharing.per_task import as_module_dict, named
 
 
 class TaskLoRA(Sharing):
@@ -60,6 +60,8 @@ class TaskLoRA(Sharing):
             of another type.
     """
 
+    task_names: list[str]
+
     def __init__(
         self,
         encoder: Encoder,
@@ -81,11 +83,17 @@ class TaskLoRA(Sharing):
         self.encoder, self.width, self.rank, self.alpha = encoder, encoder.width, rank, alpha
         self.task_names = named(tasks)
         self.adapted = _adapted_names(encoder, on)
-        self._linear = all(_is_linear(encoder, name) for name in self.adapted)
+        self._linear = all(_is_linear(encoder, name) for name in self._holders)
         matrices = [encoder.get_parameter(name) for name in self.adapted]
         self.additions = as_module_dict(
             {task: _Factors(matrices, rank) for task in self.task_names}
         )
+
+    @property
+    def _holders(self) -> dict[str, int]:
+        """For each name of a matrix that is added to, of which there may be several, its place."""
+        of = _matrices(self.encoder)
+        return {name: self.adapted.index(of[name]) for name in of if of[name] in self.adapted}
 
     def addition(self, task: str) -> dict[str, Tensor]:
         r"""Return what a task adds, :math:`\frac{\alpha}{R} B A`.
@@ -99,7 +107,7 @@ class TaskLoRA(Sharing):
         Raises:
             KeyError: If there is no such task.
         """
-        check_known(task, self.task_names)
+        self._check_known(task)
         factors = self.additions[task]
         assert isinstance(factors, _Factors)
         scale = self.alpha / self.rank if self.rank else 0.0
@@ -128,8 +136,7 @@ class TaskLoRA(Sharing):
         Raises:
             KeyError: If there is no such task.
         """
-        for task in tasks:
-            check_known(task, self.task_names)
+        self._check_known(*tasks)
         hidden = {task: self._states(batch.inputs, task) for task in tasks}
         return Shared(hidden, None, next(self.parameters()).new_zeros(()))
 
@@ -149,7 +156,9 @@ class TaskLoRA(Sharing):
             TypeError: If they are no :class:`mtl_utils.data.Inputs`, or no names.
         """
         names, index = rows_of_tasks(inputs, tasks, self.task_names)
-        if self._linear and names:
+        if not names:  # of no texts
+            return self.encoder(inputs)
+        if self._linear:
             together = read_mixed(self.encoder, self._side_by_side(names), inputs, index)
             if together is not None:
                 return together
@@ -165,7 +174,7 @@ class TaskLoRA(Sharing):
         scale = self.alpha / self.rank if self.rank else 0.0
         chosen = [self.additions[name] for name in names]
         found = {}
-        for place, name in enumerate(self.adapted):
+        for name, place in self._holders.items():
             inner = torch.cat([factors.inner[place] for factors in chosen])  # type: ignore[index]
             outer = torch.cat([factors.outer[place] for factors in chosen], 1)  # type: ignore[index]
             found[name.removesuffix(".weight")] = Additions(inner, scale * outer)
@@ -199,24 +208,8 @@ class TaskLoRA(Sharing):
         Raises:
             KeyError: If there is no such task.
         """
-        check_known(task, self.task_names)
+        self._check_known(task)
         return self.encoder.causal
-
-    def shared_parameters(self) -> list[torch_nn.Parameter]:
-        """Return the parameters of the encoder."""
-        return shared_of(self._uses())
-
-    def task_parameters(self, task: str) -> list[torch_nn.Parameter]:
-        """Return the factors of what a task adds.
-
-        Args:
-            task: Name of the task.
-
-        Raises:
-            KeyError: If there is no such task.
-        """
-        check_known(task, self.task_names)
-        return own_of(self._uses(), task)
 
     def _uses(self) -> Iterator[Used]:
         yield self.encoder, None
@@ -247,18 +240,28 @@ def _is_linear(encoder: Encoder, name: str) -> bool:
     return type(encoder.get_submodule(path)) is torch_nn.Linear and last == "weight"
 
 
+def _matrices(encoder: Encoder) -> dict[str, str]:
+    """Return by name of a matrix, of which several modules may have the same, its first name."""
+    modules = dict(encoder.named_modules())
+    tables = [m for m in modules.values() if isinstance(m, torch_nn.Embedding)]
+    left_out = {id(parameter) for table in tables for parameter in table.parameters()}
+    first: dict[int, str] = {}
+    found = {}
+    for path, module in modules.items():
+        for last, parameter in module.named_parameters(recurse=False):
+            name = f"{path}.{last}" if path else last
+            if parameter.dim() == 2 and id(parameter) not in left_out:
+                found[name] = first.setdefault(id(parameter), name)
+    return found
+
+
 def _adapted_names(encoder: Encoder, on: Sequence[str] | None) -> tuple[str, ...]:
     """Return the names of the matrices that are meant."""
-    matrices = [
-        f"{path}.{name}" if path else name
-        for path, module in encoder.named_modules()
-        for name, parameter in module.named_parameters(recurse=False)
-        if parameter.dim() == 2 and not isinstance(module, torch_nn.Embedding)
-    ]
+    matrices = _matrices(encoder)
     if on is None:
         if not matrices:
             raise ValueError(f"encoder must have matrices, and a {type(encoder).__name__} has none")
-        return tuple(dict.fromkeys(matrices))
+        return tuple(dict.fromkeys(matrices.values()))
     if (
         isinstance(on, str)
         or not isinstance(on, Sequence)
@@ -269,11 +272,11 @@ def _adapted_names(encoder: Encoder, on: Sequence[str] | None) -> tuple[str, ...
         raise ValueError(f"on must be at least one name of a matrix or module, got {on!r}")
     found: dict[str, None] = {}
     for meant in on:
-        those = [name for name in matrices if f".{meant}." in f".{name}."]
+        those = [first for name, first in matrices.items() if f".{meant}." in f".{name}."]
         if not those or not meant:
             raise ValueError(
                 f"on must be names of matrices or of modules that have some, got {meant!r}; the "
-                f"encoder has {matrices!r:.300}"
+                f"encoder has {list(matrices)!r:.300}"
             )
         found |= dict.fromkeys(those)
     return tuple(found)

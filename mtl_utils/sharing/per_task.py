@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, MappingView, Sequence, Set
+from typing import Any, TypeVar
 
 from torch import Tensor
 from torch import nn as torch_nn
 
 from mtl_utils.nn.encoder import Encoder, EncoderLayers
+
+Holder = TypeVar("Holder", torch_nn.ModuleDict, torch_nn.ParameterDict)
 
 
 class PerTask(torch_nn.ModuleDict):
@@ -89,32 +91,6 @@ class PerTask(torch_nn.ModuleDict):
         assert isinstance(part, Encoder | EncoderLayers)
         return part.causal
 
-    def shared_parameters(self, *beside: torch_nn.Module) -> list[torch_nn.Parameter]:
-        """Return the parameters that do not belong to one task, each once.
-
-        Args:
-            *beside: Modules that all tasks use.
-
-        Returns:
-            Those of ``beside``, and those that two tasks have in common.
-        """
-        own = {id(p) for task in self.task_names for p in self.task_parameters(task, *beside)}
-        found = {id(p): p for module in (*beside, self) for p in module.parameters()}
-        return [parameter for key, parameter in found.items() if key not in own]
-
-    def task_parameters(self, task: str, *beside: torch_nn.Module) -> list[torch_nn.Parameter]:
-        """Return the parameters that belong to one task alone.
-
-        Args:
-            task: Name of the task.
-            *beside: Modules that all tasks use.
-
-        Raises:
-            KeyError: If there is no such task.
-        """
-        uses = Counter(id(p) for part in (*beside, *self.values()) for p in part.parameters())
-        return [parameter for parameter in self[task].parameters() if uses[id(parameter)] == 1]
-
 
 def check_known(task: str, names: Sequence[str]) -> None:
     """Refuse a task that a way of sharing was not made for.
@@ -138,20 +114,25 @@ def check_names(tasks: Sequence[str], argument: str = "tasks") -> list[str]:
         argument: What the message is to call them.
 
     Raises:
-        TypeError: If they are no strings, or a single string was given for several names.
+        TypeError: If they are no strings, a single string was given for several names, or they
+            have no order, as in a set.
         ValueError: If one occurs twice.
     """
     if isinstance(tasks, str):
         raise TypeError(
             f"Expected names of tasks as {argument}, got the string {tasks!r}; use [{tasks!r}]"
         )
-    if not isinstance(tasks, Iterable) or not all(isinstance(task, str) for task in tasks):
+    # Strings in a set come in another order in every process, and so would the weights.
+    unordered = isinstance(tasks, Set) and not isinstance(tasks, MappingView)
+    wrong = unordered or not isinstance(tasks, Iterable)
+    names = [] if wrong else list(tasks)
+    if wrong or not all(isinstance(task, str) for task in names):
         raise TypeError(
             f"Expected names of tasks as {argument}, strings in a list or tuple, got {tasks!r:.60}"
         )
-    if len(set(tasks)) != len(tasks):
-        raise ValueError(f"Tasks need different names, got {argument}={list(tasks)}")
-    return list(tasks)
+    if len(set(names)) != len(names):
+        raise ValueError(f"Tasks need different names, got {argument}={names}")
+    return names
 
 
 def named(tasks: Sequence[str]) -> list[str]:
@@ -179,12 +160,7 @@ def as_module_dict(parts: Mapping[str, torch_nn.Module]) -> torch_nn.ModuleDict:
     Raises:
         ValueError: If a name is not fit for a module.
     """
-    try:
-        return torch_nn.ModuleDict(parts)
-    except KeyError as error:  # with a dot, empty, or a word of PyTorch's own such as "type"
-        raise ValueError(
-            f"A task of tasks={list(parts)} needs another name: PyTorch says {error}"
-        ) from error
+    return _held(parts, torch_nn.ModuleDict)
 
 
 def as_parameter_dict(parts: Mapping[str, Tensor]) -> torch_nn.ParameterDict:
@@ -194,7 +170,15 @@ def as_parameter_dict(parts: Mapping[str, Tensor]) -> torch_nn.ParameterDict:
         parts: Their first values by name of the task.
 
     Raises:
-        ValueError: If a name is not fit for a module.
+        ValueError: If a name is not fit for such a module, which takes fewer: not ``"copy"``.
     """
-    as_module_dict({task: torch_nn.Identity() for task in parts})  # refuses what it cannot hold
-    return torch_nn.ParameterDict(parts)
+    return _held(parts, torch_nn.ParameterDict)
+
+
+def _held(parts: Mapping[str, Any], holder: Callable[[Mapping[str, Any]], Holder]) -> Holder:
+    try:
+        return holder(parts)
+    except KeyError as error:  # with a dot, empty, or a word of PyTorch's own such as "type"
+        raise ValueError(
+            f"A task of tasks={list(parts)} needs another name: PyTorch says {error}"
+        ) from error

@@ -16,10 +16,10 @@ from mtl_utils.nn.evaluation_mode import evaluation_mode
 from mtl_utils.nn.masks import cleared
 from mtl_utils.sharing.base import Shared, Sharing
 from mtl_utils.sharing.expert_layers import check_experts, drawn_again
-from mtl_utils.sharing.experts import counted
+from mtl_utils.sharing.experts import balance_counts, balance_of, shown_weights
 from mtl_utils.sharing.gates import check_noisy
-from mtl_utils.sharing.ownership import Used, is_causal, own_of, shared_of
-from mtl_utils.sharing.per_task import check_known, named
+from mtl_utils.sharing.ownership import Used, is_causal
+from mtl_utils.sharing.per_task import named
 from mtl_utils.sharing.ple_level import Level
 
 
@@ -63,6 +63,7 @@ class PLE(Sharing):
     """
 
     penalty_on_states = True
+    task_names: list[str]
 
     def __init__(
         self,
@@ -158,20 +159,13 @@ class PLE(Sharing):
         Raises:
             KeyError: If there is no such task.
         """
-        for task in tasks:
-            check_known(task, self.task_names)
+        self._check_known(*tasks)
         hidden, gatings = self._run(batch, tasks)
-        counts = self.penalty_counts(batch, tasks)
-        parts = {}
-        for task in counts:
-            places = counted(batch, task, self.per)
-            passed = [
-                by_name[name] for by_name in gatings for name in (task, None) if name in by_name
-            ]
-            uneven = [gating.balance(places) for gating in passed]
-            parts[task] = self.balance_strength * torch.stack(uneven).mean()
-        start = next(self.parameters()).new_zeros(())
-        return Shared(hidden, None, sum(parts.values(), start=start), parts, counts)
+        passed = {
+            task: [said[name] for said in gatings for name in (task, None) if name in said]
+            for task in tasks
+        }
+        return Shared(hidden, None, *balance_of(self, batch, passed))
 
     def _run(
         self, batch: Batch, tasks: Sequence[str]
@@ -203,10 +197,10 @@ class PLE(Sharing):
         check_batch("batch", batch)
         with evaluation_mode(self):
             _, gatings = self._run(batch, self.task_names)
-        found = {task: [by_name[task].weights for by_name in gatings] for task in self.task_names}
-        if self.per == "text":
-            return {task: [w.squeeze(1) for w in levels] for task, levels in found.items()}
-        return found
+        return {
+            task: [shown_weights(said[task], self.per) for said in gatings]
+            for task in self.task_names
+        }
 
     def penalty_counts(self, batch: Batch, tasks: Sequence[str]) -> dict[str, Tensor]:
         """Count what the penalty of each task is a mean over; see :meth:`Sharing.penalty_counts`.
@@ -218,10 +212,7 @@ class PLE(Sharing):
         Returns:
             The tokens of its texts, or, of gates per text, its texts.
         """
-        if self.balance_strength == 0:
-            return {}
-        known = [task for task in tasks if task in batch.labels]
-        return {task: counted(batch, task, self.per).sum() for task in known}
+        return balance_counts(self, batch, tasks)
 
     def causal(self, task: str) -> bool:
         """Tell whether trunk, experts and gates all read from left to right only.
@@ -232,38 +223,26 @@ class PLE(Sharing):
         Raises:
             KeyError: If there is no such task.
         """
-        check_known(task, self.task_names)
+        self._check_known(task)
         experts = [expert for level in self.levels for expert in level.experts()]  # type: ignore[operator]
         return self.per == "token" and is_causal(self.trunk, *experts)
 
-    def shared_parameters(self) -> list[torch_nn.Parameter]:
-        """Return the parameters of trunk and shared experts, and what reaches all through them."""
-        return shared_of(self._uses())
-
-    def task_parameters(self, task: str) -> list[torch_nn.Parameter]:
-        """Return those of the last level's experts of a task, and of its gates to them.
-
-        Args:
-            task: Name of the task.
-
-        Raises:
-            KeyError: If there is no such task.
-        """
-        check_known(task, self.task_names)
-        return own_of(self._uses(), task)
-
     def _uses(self) -> Iterator[Used]:
         yield self.trunk, None
-        last = len(self.levels) - 1
-        for place, level in enumerate(self.levels):
-            assert isinstance(level, Level)
+        levels: list[Level] = list(self.levels)  # type: ignore[arg-type]
+        for place, level in enumerate(levels):
             yield level.shared, None
             if level.shared_gate is not None:
                 yield level.shared_gate, None
             for task in self.task_names:
-                yield level.own[task], [task] if place == last else None
-                # What a task reads at the last level is for its own experts and gate there.
-                yield level.gates[task], [task] if place >= last - 1 else None
+                yield level.own[task], [task] if level is levels[-1] else None
+                # What a task reads reaches the others through experts of its own alone, and those
+                # of the last level are only for itself.
+                reach = any(
+                    len(above.own[task])  # type: ignore[arg-type]
+                    for above in levels[place + 1 : -1]
+                )
+                yield level.gates[task], None if reach else [task]
 
 
 def _check_levels(width: int, shared: Any, own: Any) -> None:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
-from torch import nn as torch_nn
 
 from mtl_utils.arguments import check_whole
 from mtl_utils.data.batch import Batch
@@ -17,6 +16,7 @@ from mtl_utils.nn.search import Hypothesis
 from mtl_utils.nn.self_attentive_decoder import SelfAttentiveDecoder
 from mtl_utils.nn.transformer_decoder import TransformerDecoder
 from mtl_utils.sharing.base import Shared, Sharing
+from mtl_utils.sharing.ownership import Used
 from mtl_utils.sharing.per_task import check_names
 from mtl_utils.tasks import Head, TranslationOutput
 
@@ -174,17 +174,8 @@ class SharedDecoder(Sharing):
         """
         return task in self.written
 
-    def shared_parameters(self) -> list[torch_nn.Parameter]:
-        """Return the parameters of encoder and decoder, those that both have in common once."""
-        return list(self.parameters())
-
-    def task_parameters(self, task: str) -> list[torch_nn.Parameter]:
-        """Return an empty list: outside the heads nothing belongs to one task.
-
-        Args:
-            task: Name of the task.
-        """
-        return []
+    def _uses(self) -> Iterator[Used]:
+        yield self, None
 
     def _encode(self, batch: Batch, tasks: Sequence[str]) -> Tensor | None:
         needed = any(task not in self.continued for task in tasks)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import torch
 from torch import Tensor
@@ -14,6 +14,7 @@ from mtl_utils.nn.encoder import Encoder, check_encoder
 from mtl_utils.nn.gradient_reversal import reverse_gradient
 from mtl_utils.nn.masks import check_mask
 from mtl_utils.sharing.base import Shared, Sharing
+from mtl_utils.sharing.ownership import Used
 from mtl_utils.sharing.per_task import PerTask
 from mtl_utils.sharing.texts import mean_over, texts_of
 
@@ -60,6 +61,7 @@ class SharedPrivate(Sharing):
     """
 
     penalty_on_states = True
+    task_names: list[str]
 
     def __init__(
         self,
@@ -81,7 +83,7 @@ class SharedPrivate(Sharing):
         self.private = PerTask(private, "private encoder")
         if any(encoder is shared for encoder in private.values()):
             raise ValueError("The shared encoder was given as a private one too; copy it first")
-        self.width = shared.width + self.private.width
+        self.width, self.task_names = shared.width + self.private.width, self.private.task_names
         self.orthogonality_strength = orthogonality_strength
         self.adversary_strength = adversary_strength
         self.adversary = (
@@ -103,9 +105,9 @@ class SharedPrivate(Sharing):
         Raises:
             KeyError: If there is no such task.
         """
-        encoders = {task: self.private[task] for task in tasks}
+        self._check_known(*tasks)
         features = self.shared(batch.inputs)
-        private = {task: encoder(batch.inputs) for task, encoder in encoders.items()}
+        private = {task: self.private[task](batch.inputs) for task in tasks}
         hidden = {task: torch.cat([features, own], dim=-1) for task, own in private.items()}
         penalty, parts, counts = self._penalty(batch, features, private)
         return Shared(hidden, features, penalty, parts, counts)
@@ -153,23 +155,12 @@ class SharedPrivate(Sharing):
         """
         return self.private.causal(task) and self.shared.causal
 
-    def shared_parameters(self) -> list[torch_nn.Parameter]:
-        """Return the parameters of the shared encoder and of the adversary."""
-        return self.private.shared_parameters(*self._used_by_all())
-
-    def task_parameters(self, task: str) -> list[torch_nn.Parameter]:
-        """Return the parameters of the private encoder of a task.
-
-        Args:
-            task: Name of the task.
-
-        Raises:
-            KeyError: If there is no such task.
-        """
-        return self.private.task_parameters(task, *self._used_by_all())
-
-    def _used_by_all(self) -> list[torch_nn.Module]:
-        return [self.shared] if self.adversary is None else [self.shared, self.adversary]
+    def _uses(self) -> Iterator[Used]:
+        yield self.shared, None
+        if self.adversary is not None:
+            yield self.adversary, None
+        for task, encoder in self.private.items():
+            yield encoder, [task]
 
     def _penalty(
         self, batch: Batch, features: Tensor, private: Mapping[str, Tensor]
@@ -190,7 +181,7 @@ class SharedPrivate(Sharing):
                 overlap = mean_over(orthogonality_penalty(features, own, mask), texts)
                 terms.append(self.orthogonality_strength * overlap)
             if self.adversary is not None:
-                terms.append(mean_over(surprise[:, self.private.task_names.index(task)], texts))
+                terms.append(mean_over(surprise[:, self.task_names.index(task)], texts))
             for term in terms:
                 total = total + term
             parts[task] = sum(terms, start=features.new_zeros(()))

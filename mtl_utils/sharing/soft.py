@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from typing import Any
 
 import torch
@@ -13,8 +14,11 @@ from mtl_utils.arguments import check_number, check_tensor
 from mtl_utils.data.batch import Batch
 from mtl_utils.nn.encoder import Encoder
 from mtl_utils.sharing.base import Shared, Sharing
+from mtl_utils.sharing.ownership import Used
 from mtl_utils.sharing.per_task import PerTask
 from mtl_utils.tasks.base import Head
+
+_SINGLE = torch.float32
 
 
 def squared_distance(copies: Tensor) -> Tensor:
@@ -57,7 +61,7 @@ def trace_norm(copies: Tensor) -> Tensor:
         copies: ``[K, ...]``.
 
     Returns:
-        A scalar.
+        A scalar; nan where a number is not finite.
 
     Raises:
         ValueError: If there is no dimension of copies.
@@ -65,6 +69,10 @@ def trace_norm(copies: Tensor) -> Tensor:
     """
     check_tensor("copies", copies, "[K, ...]", "floating-point")
     matrix = copies.flatten(1) if copies.dim() > 1 else copies.unsqueeze(1)  # [K, P]
+    if not bool(matrix.isfinite().all()):
+        return matrix.sum() * math.nan  # where a decomposition would stop with an error
+    if matrix.dtype.itemsize < _SINGLE.itemsize:  # of which there is no decomposition
+        return trace_norm(matrix.to(_SINGLE)).to(copies.dtype)
     values = torch.linalg.svdvals(matrix)
     # What rounding leaves of a value that is 0 has directions that mean nothing.
     rounding = max(matrix.shape) * torch.finfo(matrix.dtype).eps * values.detach().amax()
@@ -78,7 +86,8 @@ class SoftSharing(Sharing):
 
     over the tied parameters j. With :math:`\lambda = 0` tasks are trained apart; the squared
     distance with a great :math:`\lambda` comes close to :class:`HardSharing`. What is not tied is
-    free: encoders may even have different layers, as long as they have the same width.
+    free: encoders may even have different layers, as long as they have the same width. What is tied
+    still belongs to its task: the losses of others reach it through the penalty alone.
 
     Args:
         encoders: The encoders by task. Copies of one begin without a penalty of distance.
@@ -115,7 +124,7 @@ class SoftSharing(Sharing):
                 f"squared_distance, got {type(penalty).__name__} {penalty!r:.60}"
             )
         self.encoders = PerTask(encoders, "encoder")
-        self.width = self.encoders.width
+        self.width, self.task_names = self.encoders.width, self.encoders.task_names
         self.penalty, self.strength = penalty, strength
         self.tied = _tied_names(encoders, tied)
         if strength and not self.tied:
@@ -181,24 +190,9 @@ class SoftSharing(Sharing):
         """
         return self.encoders.causal(task)
 
-    def shared_parameters(self) -> list[torch_nn.Parameter]:
-        """Return the parameters that encoders have in common: none, where each has its own.
-
-        Tied parameters are not among them. Losses of other tasks reach them through the penalty
-        alone.
-        """
-        return self.encoders.shared_parameters()
-
-    def task_parameters(self, task: str) -> list[torch_nn.Parameter]:
-        """Return the parameters of the encoder of a task.
-
-        Args:
-            task: Name of the task.
-
-        Raises:
-            KeyError: If there is no such task.
-        """
-        return self.encoders.task_parameters(task)
+    def _uses(self) -> Iterator[Used]:
+        for task, encoder in self.encoders.items():
+            yield encoder, [task]
 
     def extra_repr(self) -> str:
         """Say what is tied, how and how strongly."""
@@ -212,7 +206,8 @@ def _tied_names(encoders: Mapping[str, Encoder], tied: Sequence[str]) -> tuple[s
         raise TypeError(
             f"tied must be several names of what to tie, got the string {tied!r}; use [{tied!r}]"
         )
-    if not isinstance(tied, Iterable) or not all(isinstance(name, str) for name in tied):
+    several = isinstance(tied, Iterable) and not isinstance(tied, Set)  # which has no order
+    if not several or not all(isinstance(name, str) for name in tied):
         raise TypeError(
             f"tied must be names of what to tie, strings in a list or tuple, got "
             f"{type(tied).__name__} {tied!r:.60}"

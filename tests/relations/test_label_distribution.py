@@ -4,6 +4,7 @@ import math
 from collections import Counter
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from hypothesis import given
@@ -50,3 +51,11 @@ def test_texts_of_labels_missing_ones_and_other_kinds_of_numbers():
     assert label_distribution(np.array(numbers)) == plain
     assert label_distribution([torch.tensor(label) for label in numbers]) == plain
     assert label_distribution(iter(numbers)) == plain
+    assert label_distribution([np.array(label) for label in numbers]) == plain
+    assert label_distribution(np.ma.array([*numbers, 7], mask=[0, 0, 0, 0, 1])) == plain
+
+
+@pytest.mark.parametrize("kind", [object, "string", "category", "str"])
+def test_a_column_of_a_table_that_has_no_label_in_some_rows(kind):
+    column = pd.Series(["O", None, "O", "B", "I", None]).astype(kind)
+    assert label_distribution(column) == label_distribution(["O", "O", "B", "I"])

@@ -22,8 +22,10 @@ from tiny_sharing import (
 from torch import nn
 from torch.nn import functional
 
+from mtl_utils.data import Batch
 from mtl_utils.nn import (
     CachedEncoder,
+    Encoder,
     LSTMEncoder,
     NoLayers,
     ProjectedEncoder,
@@ -125,6 +127,50 @@ def test_texts_of_different_tasks_are_read_in_one_batch(family, encoder):
         sharing.encode(batch.inputs, ["pos"])
     with pytest.raises(KeyError, match="No task named 'fr'"):
         sharing.encode(batch.inputs, ["fr"] * 4)
+
+
+@families
+@all_encoders
+def test_no_text_of_any_task(family, encoder):
+    sharing, inputs = stirred(family, encoder), batch_of().inputs
+    assert sharing.encode(inputs.rows(torch.tensor([], dtype=torch.long)), []).shape[0] == 0
+
+
+class Twice(Encoder):
+    """The same matrix in two layers, and that of the embeddings in a third."""
+
+    def __init__(self):
+        super().__init__()
+        self.width, self.table = WIDTH, nn.Embedding(9, WIDTH)
+        self.one, self.other = nn.Linear(WIDTH, WIDTH), nn.Linear(WIDTH, WIDTH)
+        self.out = nn.Linear(WIDTH, 9)
+        self.other.weight, self.out.weight = self.one.weight, self.table.weight
+
+    def forward(self, inputs):
+        hidden = self.other(self.one(self.table(inputs.input_ids)).tanh())
+        return hidden + self.out(hidden)[..., :WIDTH]
+
+
+@pytest.mark.parametrize("on", [None, ["one"], ["other"]])
+def test_a_matrix_that_two_layers_have_is_added_to_once(on):
+    torch.manual_seed(0)
+    encoder, inputs = Twice().double(), batch_of().inputs
+    sharing = TaskLoRA(encoder, ["pos", "ner"], 2, 3.0, on=on)
+    assert sharing.adapted == ("one.weight",)
+    for parameter in sharing.additions.parameters():
+        nn.init.normal_(parameter)
+    found = sharing(Batch(inputs), ["pos", "ner"]).hidden
+    for task in ("pos", "ner"):
+        factors = sharing.additions[task]
+        by_hand = copy.deepcopy(encoder)
+        assert by_hand.other.weight is by_hand.one.weight
+        with torch.no_grad():
+            by_hand.one.weight += 1.5 * factors.outer[0] @ factors.inner[0]
+        torch.testing.assert_close(found[task], by_hand(inputs), **EXACT)
+        torch.testing.assert_close(sharing.merged(task)(inputs), found[task], **EXACT)
+    mixed = sharing.encode(inputs, ["ner", "pos", "ner", "ner"])
+    torch.testing.assert_close(mixed[1], found["pos"][1], **EXACT)
+    torch.testing.assert_close(mixed[[0, 2, 3]], found["ner"][[0, 2, 3]], **EXACT)
 
 
 @families

@@ -2,6 +2,7 @@
 
 import copy
 import itertools
+import math
 
 import numpy as np
 import pytest
@@ -106,6 +107,30 @@ def test_the_gradient_is_that_with_the_best_covariance_given(seed):
     given_best = 2 * torch.linalg.solve(task_covariance(weights.detach(), smoothing), weights)
     torch.testing.assert_close(found, given_best.detach(), **EXACT)
     assert torch.autograd.gradcheck(lambda w: covariance_penalty(w, smoothing), weights)
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 1e-14])
+@pytest.mark.parametrize("seed", range(30))
+def test_tasks_that_are_combinations_of_others_have_the_smallest_subgradient(seed, smoothing):
+    few = draw(seed, 3, 8) * 10 ** (seed % 4 - 1)
+    weights = (draw(seed + 100, 5, 3) @ few).requires_grad_()
+    (found,) = torch.autograd.grad(covariance_penalty(weights, smoothing), weights)
+    (expected,) = torch.autograd.grad(trace_norm(weights).square(), weights)
+    torch.testing.assert_close(found, expected, rtol=1e-6, atol=1e-6 * expected.abs().max().item())
+
+
+def test_nothing_has_no_gradient():
+    weights = torch.zeros(3, 5, requires_grad=True)
+    (found,) = torch.autograd.grad(covariance_penalty(weights), weights)
+    assert torch.equal(found, torch.zeros_like(found))
+
+
+@pytest.mark.parametrize("wrong", [math.nan, math.inf])
+def test_numbers_that_are_not_finite_are_no_error_of_a_decomposition(wrong):
+    weights = torch.tensor([[1.0, wrong], [0.0, 1.0]], requires_grad=True)
+    assert covariance_penalty(weights, 0.1).isnan()
+    assert covariance_penalty(weights, 0.1).requires_grad
+    assert task_covariance(weights.detach(), 0.1).isnan().all()
 
 
 @given(seeds, st.permutations(range(3)))

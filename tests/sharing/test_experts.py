@@ -13,12 +13,14 @@ from tiny_sharing import (
     bilstm,
     model_of,
     moved,
+    names_of,
     pretrained,
     transformer,
 )
+from torch import nn
 
 from mtl_utils.data import Batch
-from mtl_utils.nn import FeedForwardLayers, LSTMEncoder, ProjectedEncoder
+from mtl_utils.nn import EncoderLayers, FeedForwardLayers, LSTMEncoder, ProjectedEncoder
 from mtl_utils.sharing import (
     PLE,
     HardSharing,
@@ -111,10 +113,37 @@ def test_experts_that_are_sent_some_tokens_say_what_all_would(per, top_k):
     torch.testing.assert_close(grads, again, **EXACT)
 
 
+class AtEachPosition(EncoderLayers):
+    """Layers of one's own that keep to what is said of layers: states are [B, T, D]."""
+
+    causal = pointwise = True
+    width = WIDTH
+
+    def __init__(self):
+        super().__init__()
+        self.linear = nn.Linear(WIDTH, WIDTH).double()
+
+    def forward(self, hidden, mask):
+        batch, length, width = hidden.shape
+        assert mask.shape == (batch, length)
+        return self.linear(hidden.reshape(-1, width)).view(hidden.shape)
+
+
+def test_experts_of_ones_own_read_texts():
+    trunk, batch = whole(transformer), batch_of()
+    sharing = MMoE(trunk, [AtEachPosition() for _ in range(3)], TASKS, top_k=1).double()
+    found, states, mask = sharing(batch, TASKS).hidden, trunk(batch.inputs), batch.inputs.mask
+    for task in TASKS:
+        chosen = (states @ sharing.task_gates[task].linear.weight.T).argmax(dim=-1)
+        for row, token in mask.nonzero().tolist():
+            expected = sharing.experts[chosen[row, token]].linear(states[row, token])
+            torch.testing.assert_close(found[task][row, token], expected, **EXACT)
+
+
 def test_experts_read_only_the_tokens_that_take_them():
     trunk, experts, batch, seen = whole(transformer), networks(), batch_of(), []
     for expert in experts:
-        expert.network.register_forward_hook(lambda *call: seen.append(len(call[1][0])))
+        expert.network.register_forward_hook(lambda *call: seen.append(call[1][0][..., 0].numel()))
     MixtureOfExperts(trunk, experts, top_k=1).double()(batch, TASKS)
     assert sum(seen) == batch.inputs.mask.sum()
 
@@ -267,6 +296,18 @@ def test_experts_of_a_task_at_the_last_level_are_its_own(num_levels):
                 assert any(name.startswith(prefix) for name in found) == reached
                 gate = f"sharing.levels.{level}.gates.{other}.linear.weight"
                 assert (gate in found) == (other == task or level < last - 1)
+
+
+@pytest.mark.parametrize("num_task_experts", [0, 1])
+@pytest.mark.parametrize("num_levels", [1, 2, 3])
+def test_what_one_task_alone_moves_is_its_own(num_levels, num_task_experts):
+    settings = {"num_levels": num_levels, "num_task_experts": num_task_experts}
+    encoder = whole(bilstm, num_layers=3)
+    model = model_of(PLE.from_encoder(encoder, TASKS, num_shared_experts=2, **settings))
+    found = {task: moved(model, loss) for task, loss in model(batch_of()).by_task.items()}
+    for task in TASKS:
+        others = set().union(*(found[other] for other in TASKS if other != task))
+        assert names_of(model, model.task_parameters(task)) == found[task] - others
 
 
 def test_states_are_causal_where_gates_do_not_read_the_whole_text():

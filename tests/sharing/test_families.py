@@ -24,7 +24,17 @@ from tiny_sharing import (
 
 from mtl_utils.data import Batch
 from mtl_utils.nn import LSTMEncoder
-from mtl_utils.sharing import BranchedSharing, SharedPrivate, SoftSharing
+from mtl_utils.sharing import (
+    PLE,
+    BranchedSharing,
+    CrossStitch,
+    HyperAdapters,
+    MMoE,
+    SharedPrivate,
+    SluiceNetwork,
+    SoftSharing,
+    TaskAdapters,
+)
 
 families = pytest.mark.parametrize("family", FAMILIES)
 with_parts = pytest.mark.parametrize(
@@ -156,6 +166,48 @@ def test_only_the_tasks_that_are_asked_for_are_computed():
         shared = make(family, bilstm).sharing(batch, ["chunk", "pos"])
         assert list(shared.hidden) == ["chunk", "pos"]
         assert shared.penalty.shape == ()
+
+
+@families
+@all_encoders
+def test_no_task_and_no_text(family, encoder):
+    model, batch = make(family, encoder), batch_of()
+    assert model.sharing(batch, []).hidden == {}
+    rows = torch.tensor([], dtype=torch.long)
+    labels = {task: value[rows] for task, value in batch.labels.items()}
+    none = Batch(batch.inputs.rows(rows), labels)
+    losses = model(none)
+    assert not any(losses.by_task.values())
+    assert all(value.isfinite().all() for value in gradient(model, total(losses)).values())
+    assert model.predict(none) == {task: [] for task in TASKS}
+
+
+def test_names_of_tasks_are_gone_through_once_and_have_an_order():
+    makers = (
+        lambda names: BranchedSharing.from_encoder(bilstm(), names, 1),
+        lambda names: CrossStitch.from_encoder(bilstm(), names),
+        lambda names: MMoE.from_encoder(bilstm(), names, 2),
+        lambda names: PLE.from_encoder(bilstm(), names),
+        lambda names: TaskAdapters(bilstm(), names),
+    )
+    batch = batch_of()
+    for make_of in makers:
+        for names in ((task for task in TASKS), dict.fromkeys(TASKS).keys()):
+            assert list(make_of(names).double()(batch, TASKS).hidden) == list(TASKS)
+        with pytest.raises(TypeError, match=r"strings in a list or tuple, got \{'pos'\}"):
+            make_of({"pos"})
+    with pytest.raises(TypeError, match="strings in a list or tuple, got set"):
+        SoftSharing({task: bilstm() for task in TASKS}, {"lstm"})
+
+
+@pytest.mark.parametrize("name", ["copy", "get"])
+def test_a_name_that_parameters_of_tasks_cannot_have(name):
+    message = rf"tasks=\['{name}', 'ner'\] needs another name: PyTorch says"
+    with pytest.raises(ValueError, match=message):
+        HyperAdapters(bilstm(), [name, "ner"])
+    with pytest.raises(ValueError, match=message):
+        SluiceNetwork({name: bilstm(), "ner": bilstm()})
+    assert TaskAdapters(bilstm(), [name, "ner"]).task_names == [name, "ner"]
 
 
 def one_way():

@@ -97,6 +97,24 @@ def test_the_trace_norm_of_equal_copies_and_of_nothing(num_tasks):
     assert not torch.autograd.grad(trace_norm(nothing), nothing)[0].any()
 
 
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_the_trace_norm_of_numbers_of_16_bits(dtype):
+    copies = draw(0, 3, 2, 4).to(dtype).requires_grad_()
+    exact = copies.detach().double().requires_grad_()
+    found, expected = trace_norm(copies), trace_norm(exact)
+    assert found.dtype == dtype
+    assert found.item() == pytest.approx(expected.item(), rel=1e-2)
+    pair = [torch.autograd.grad(n, c)[0] for n, c in ((found, copies), (expected, exact))]
+    torch.testing.assert_close(pair[0].double(), pair[1], atol=1e-2, rtol=0)
+
+
+@pytest.mark.parametrize("wrong", [math.nan, math.inf])
+def test_numbers_that_are_not_finite_are_no_error_of_a_decomposition(wrong):
+    copies = torch.tensor([[1.0, wrong], [0.0, 1.0]], requires_grad=True)
+    assert trace_norm(copies).isnan()
+    assert trace_norm(copies).requires_grad
+
+
 # Training
 
 
