@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from mtl_utils.experiments.ablations import Ablation
 from mtl_utils.experiments.comparison import Comparison
 from mtl_utils.experiments.contenders import Contender
 from mtl_utils.experiments.contrasts import Contrast
@@ -50,6 +51,11 @@ COMPARISON = Comparison(
     rates=(0.001, 0.003, 0.01, 0.03, 0.1),
     seeds=(0, 1, 2, 3, 4),
     contrasts={FEW: CONTRASTS},
+    ablations=(
+        Ablation("without language", "joint", {}, ("tags", "translation")),
+        Ablation("without tags", "joint", {}, ("translation", "language")),
+        Ablation("a third of the step size", "joint", {"training.learning_rate": 0.01}),
+    ),
     train=train_framework,
     priority=28,
     minutes=3,
