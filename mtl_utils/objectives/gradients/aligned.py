@@ -65,8 +65,10 @@ def _orthogonal(rows: Array) -> tuple[Array, Array]:
                 if abs(c) <= 1e-15 * np.sqrt(a * b) or c == 0:
                     continue
                 still = False
-                ratio = (b - a) / (2 * c)
-                tangent = (1.0 if ratio >= 0 else -1.0) / (abs(ratio) + np.hypot(1.0, ratio))
+                with np.errstate(over="ignore"):  # a turn by nothing
+                    ratio = (b - a) / (2 * c)
+                sign = 1.0 if ratio >= 0 else -1.0
+                tangent = sign / (abs(ratio) + np.hypot(1.0, ratio)) if abs(ratio) < 1e150 else 0.0
                 cosine = 1 / np.hypot(1.0, tangent)
                 turn = cosine * np.array([[1.0, -tangent], [tangent, 1.0]])
                 turned[[i, j]] = turn @ turned[[i, j]]

@@ -7,7 +7,7 @@ import torch
 
 from mtl_utils.arguments import check_number
 from mtl_utils.objectives.gradients.combiner import GramCombiner, On
-from mtl_utils.objectives.gradients.cones import Array, least_distance
+from mtl_utils.objectives.gradients.cones import Array, least_distance, way_to_the_cone
 from mtl_utils.objectives.gradients.rows import Rows
 
 _MOST_ROUNDS = 300
@@ -88,7 +88,8 @@ def _to_the_best(
         multiples, way = least_distance(directions, demand * prices - along)
         return multiples, float(np.linalg.norm(way))
 
-    found, distance = reach(0.0)
+    found = way_to_the_cone(directions, centre)
+    distance = float(np.linalg.norm(directions.T @ found))
     if distance <= radius and stationary:
         return found
     low, high = float(np.min(along / prices)), 0.0

@@ -9,10 +9,14 @@ import numpy.typing as npt
 
 Array = npt.NDArray[Any]
 
+#: Directions that differ by less do so by rounding: opposite gradients in single precision are so
+#: to their last digit. Taken at their word they would leave a cone of that width, and conditions
+#: that only endless multiples can meet.
+APART = 3e-7
 _MOST_ROUNDS = 30
 
 
-def nonnegative_least_squares(columns: Array, target: Array) -> Array:
+def nonnegative_least_squares(columns: Array, target: Array, apart: float = 0.0) -> Array:
     r"""Return :math:`\arg\min_{x \ge 0} \lVert A x - b \rVert` by an active set.
 
     Lawson and Hanson (1974): unknowns that are not at their bound are found by least squares; one
@@ -21,6 +25,8 @@ def nonnegative_least_squares(columns: Array, target: Array) -> Array:
     Args:
         columns: A, ``[M, K]``.
         target: b, ``[M]``.
+        apart: A column that is nearer to those let in, in parts of its length, is left out. Its
+            condition is then met to that precision.
 
     Returns:
         ``[K]``.
@@ -36,6 +42,9 @@ def nonnegative_least_squares(columns: Array, target: Array) -> Array:
         if not waiting.any():
             break
         entering = int(np.argmax(np.where(waiting, slope, -np.inf)))
+        if apart and free.any() and _distance(columns, entering, free) <= apart * lengths[entering]:
+            refused[entering] = True
+            continue
         free[entering] = True
         solution = _least_squares(columns, target, free)
         if solution[entering] <= 0:  # by rounding alone: it hangs on the others
@@ -51,6 +60,19 @@ def nonnegative_least_squares(columns: Array, target: Array) -> Array:
             solution = _least_squares(columns, target, free)
         found = solution
     return found
+
+
+def way_to_the_cone(points: Array, start: Array) -> Array:
+    r"""Return by which multiples of points a start is off the cone of what conflicts with none.
+
+    Args:
+        points: P, ``[K, R]``.
+        start: x, ``[R]``.
+
+    Returns:
+        u ``[K]``, at least 0: :math:`x + P^\top u` is the nearest z with :math:`Pz \ge 0`.
+    """
+    return nonnegative_least_squares(points.T, -start, APART)
 
 
 def nearest_to_zero(points: Array) -> Array:
@@ -111,6 +133,13 @@ def least_distance(points: Array, least: Array) -> tuple[Array, Array]:
         return np.full(len(points), np.inf), np.full(points.shape[1], np.inf)
     multiples = size * found / left
     return multiples, points.T @ multiples
+
+
+def _distance(columns: Array, one: int, free: Array) -> float:
+    """Return the distance of a column from the span of others."""
+    basis = np.linalg.qr(columns[:, free])[0]
+    column = columns[:, one]
+    return float(np.linalg.norm(column - basis @ (basis.T @ column)))
 
 
 def _least_squares(columns: Array, target: Array, free: Array) -> Array:

@@ -103,7 +103,7 @@ def bargain(directions: Array, factors: Array, power: float) -> Array:
             best, least, waited = found, residual, 0
         else:
             waited += 1
-        if least <= _PRECISE or (least <= 1e-9 and waited > 3) or waited > 60:
+        if least <= _PRECISE or waited > (5 if least <= 1e-6 else 200):
             break
         found = found * (1 + _newton(directions, found, gains, slope, factors, power))
     return best

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from mtl_utils.objectives.gradients.combiner import GramCombiner
-from mtl_utils.objectives.gradients.cones import Array, nonnegative_least_squares
+from mtl_utils.objectives.gradients.cones import Array, way_to_the_cone
 from mtl_utils.objectives.gradients.rows import Rows
 
 
@@ -30,7 +30,6 @@ class UPGrad(GramCombiner):
     """
 
     def _weights(self, rows: Rows, tasks: list[str], generator: torch.Generator | None) -> Array:
-        columns = rows.directions.T
         # The projection of a direction is that direction and multiples of others.
-        added = np.stack([nonnegative_least_squares(columns, -one) for one in rows.directions])
+        added = np.stack([way_to_the_cone(rows.directions, one) for one in rows.directions])
         return np.asarray((1 + rows.weights(rows.lengths @ added)) / len(rows.lengths))
