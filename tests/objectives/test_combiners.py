@@ -335,7 +335,8 @@ def test_nash_mtl_does_not_see_lengths():
     scales = torch.tensor([1e-4, 1.0, 1e4, 30.0], dtype=torch.float64)[:, None]
     torch.testing.assert_close(NashMTL().combine(scales * rows), NashMTL().combine(rows))
     found = FairGrad(2.0).combine(1e4 * rows)
-    torch.testing.assert_close(found, 1e4 ** (1 / 3) * FairGrad(2.0).combine(rows))
+    # s^2 G w = w^(-1/2): w is s^(-4/3) as great, and d s^(-1/3).
+    torch.testing.assert_close(found, 1e4 ** (-1 / 3) * FairGrad(2.0).combine(rows))
 
 
 @pytest.mark.parametrize("method", [MGDA, UPGrad, NashMTL, FairGrad])
