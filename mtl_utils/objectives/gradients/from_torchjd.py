@@ -38,7 +38,7 @@ class FromTorchJD(Combiner):
         except ImportError as error:
             raise ImportError(
                 "FromTorchJD needs TorchJD, which is not installed: pip install torchjd (or "
-                "torchjd[quadprog_projector,cagrad] for UPGrad and CAGrad). "
+                "torchjd[quadprog-projector,cagrad] for UPGrad and CAGrad). "
                 f"Got the aggregator {type(aggregator).__name__}"
             ) from error
         check_kind("aggregator", aggregator, Aggregator, "an Aggregator of torchjd.aggregation")
