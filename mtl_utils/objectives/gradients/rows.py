@@ -207,6 +207,6 @@ def _triangle(pieces: Sequence[Piece], lengths: Array) -> Array:
     for block in _blocks(pieces):
         columns = (block / torch.as_tensor(scales).to(block)[:, None]).T
         part = torch.linalg.qr(columns, mode="r").R.cpu().double().numpy()
-        triangle = np.linalg.qr(np.vstack([triangle, part]), mode="r")
+        triangle = np.asarray(np.linalg.qr(np.vstack([triangle, part]), mode="r"))
     directions: Array = triangle.T
     return directions
