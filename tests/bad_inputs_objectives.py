@@ -41,7 +41,47 @@ NOT_PARTS = (None, 3, "encoders", {}, [_encoder()], {"a": torch.nn.Linear(2, 2)}
 NOT_COUNTED = (*NOT_TENSORS, TARGETS, torch.tensor(True))
 NOT_STRENGTHS = (-1.0, NAN, INF, "1", True, [1.0])
 
+JACOBIAN = torch.tensor([[1.0, 0.0], [-0.5, 1.0]])
+NOT_JACOBIANS = (
+    *(*NOT_TENSORS, torch.zeros(2), torch.zeros(0, 2), torch.zeros(2, 0), JACOBIAN.long()),
+    *(torch.tensor([[1.0, NAN]]), torch.tensor([[INF, 1.0]])),
+)
+NOT_GRAMS = (
+    *(*NOT_TENSORS, torch.ones(2), torch.ones(2, 3), torch.zeros(0, 0), torch.eye(2).long()),
+    *(torch.tensor([[1.0, 2.0], [2.0, 1.0]]), torch.tensor([[1.0, 0.5], [0.0, 1.0]])),
+    *(torch.tensor([[NAN]]), torch.tensor([[-1.0]])),
+)
+NOT_ROW_NAMES = ("ab", 3, ["a"], ["a", "a"], ["a", 1], {"a", "b"})
+NOT_GENERATORS = (3, "cpu", [torch.Generator()])
+_rows = {"jacobian": NOT_JACOBIANS, "tasks": NOT_ROW_NAMES, "generator": NOT_GENERATORS}
+_of_gram = {"gram": NOT_GRAMS, "tasks": NOT_ROW_NAMES, "generator": NOT_GENERATORS}
+_by_gram = (
+    *(objectives.MGDA, objectives.UPGrad, objectives.CAGrad, objectives.NashMTL),
+    *(objectives.FairGrad, objectives.IMTLG, objectives.AlignedMTL, objectives.PCGrad),
+    objectives.GradVac,
+)
+COMBINERS = [
+    EntryPoint(name, method, dict, {"on": NOT_CHOICES, **settings})
+    for name, method, settings in (
+        *((method.__name__, method, {}) for method in _by_gram),
+        ("CAGrad's ball", objectives.CAGrad, {"c": (-0.1, NAN, INF, "0.1", None, True)}),
+        ("FairGrad's alpha", objectives.FairGrad, {"alpha": NOT_POSITIVE}),
+        ("GradVac's beta", objectives.GradVac, {"beta": NOT_SHARES}),
+        ("GradDrop", objectives.GradDrop, {"leak": NOT_SHARES}),
+    )
+]
+COMBINERS += [
+    EntryPoint(f"{method.__name__}.{name}", getattr(method(), name), good, bad)
+    for method in (*_by_gram, objectives.GradDrop)
+    for name, good, bad in (
+        ("combine", lambda: {"jacobian": JACOBIAN}, _rows),
+        ("combination", lambda: {"jacobian": JACOBIAN}, _rows),
+        ("weights", lambda: {"gram": torch.eye(2)}, _of_gram),
+    )
+    if hasattr(method, name)
+]
 ENTRY_POINTS = [
+    *COMBINERS,
     EntryPoint("classification_loss", objectives.classification_loss, _losses, _common),
     EntryPoint("sequence_loss", objectives.sequence_loss, _losses, _common),
     EntryPoint(

@@ -1,6 +1,23 @@
 """Objectives: losses, and what turns the losses of several tasks into one update."""
 
 from mtl_utils.objectives.base import Balancer, Losses
+from mtl_utils.objectives.gradients import (
+    IMTLG,
+    MGDA,
+    AlignedMTL,
+    CAGrad,
+    Combination,
+    Combiner,
+    FairGrad,
+    FromTorchJD,
+    GradDrop,
+    GradVac,
+    GramCombiner,
+    NashMTL,
+    On,
+    PCGrad,
+    UPGrad,
+)
 from mtl_utils.objectives.losses import classification_loss, label_smoothing_loss
 from mtl_utils.objectives.scales import (
     DEFAULT_SCALE,
@@ -14,11 +31,26 @@ from mtl_utils.objectives.weighting import EqualWeights, FixedWeights
 
 __all__ = [
     "DEFAULT_SCALE",
+    "AlignedMTL",
     "Balancer",
+    "CAGrad",
+    "Combination",
+    "Combiner",
     "EqualWeights",
+    "FairGrad",
     "FixedWeights",
+    "FromTorchJD",
+    "GradDrop",
+    "GradVac",
+    "GramCombiner",
+    "IMTLG",
     "Losses",
+    "MGDA",
+    "NashMTL",
+    "On",
+    "PCGrad",
     "Scale",
+    "UPGrad",
     "classification_loss",
     "count_scaled",
     "label_smoothing_loss",

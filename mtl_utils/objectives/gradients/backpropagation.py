@@ -1,0 +1,265 @@
+"""Backward passes for gradients by task: who gets which gradient."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch import nn as torch_nn
+
+from mtl_utils.objectives.base import Losses
+from mtl_utils.objectives.gradients.rows import Piece
+
+#: What combines gradients by blocks of parameters, of the tasks that are named.
+Combine = Callable[[list[Piece], list[str]], list[Tensor | None]]
+
+Gradients = Sequence[Tensor | None]
+
+
+@dataclass(frozen=True)
+class Graph:
+    """What a tensor was computed from.
+
+    Args:
+        steps: The steps that autograd would go back.
+        leaves: The parameters at their ends.
+    """
+
+    steps: frozenset[Any]
+    leaves: frozenset[Tensor]
+
+    @classmethod
+    def of(cls, tensor: Tensor, until: Tensor | None = None) -> Graph:
+        """Walk back from a tensor.
+
+        Args:
+            tensor: Where to start.
+            until: Where to go no farther.
+        """
+        end = None if until is None else until.grad_fn
+        waiting: list[Any] = [] if tensor.grad_fn is None else [tensor.grad_fn]
+        steps: set[Any] = set()
+        leaves: set[Tensor] = set()
+        while waiting:
+            step = waiting.pop()
+            if step in steps or step is end:
+                continue
+            leaf = getattr(step, "variable", None)
+            if leaf is not None:  # a leaf belongs to all graphs, and keeps nothing
+                leaves.add(leaf)
+                continue
+            steps.add(step)
+            waiting.extend(before for before, _ in step.next_functions if before is not None)
+        return cls(frozenset(steps), frozenset(leaves))
+
+    def keeps_for(self, other: Graph) -> bool:
+        """Tell whether there are steps in common that a pass back would take the memory of.
+
+        Args:
+            other: The graph of something else.
+        """
+        return any(_keeps(step) for step in self.steps & other.steps)
+
+
+class CombinedBackward:
+    """The backward passes of one step.
+
+    Args:
+        model: The model; what its ``shared_parameters()`` does not name belongs to single tasks.
+        backward: How to back-propagate a scalar.
+
+    Raises:
+        RuntimeError: If several processes run.
+        TypeError: If the model does not say what is shared.
+    """
+
+    def __init__(self, model: torch_nn.Module, backward: Callable[[Tensor], None]) -> None:
+        _refuse_processes()
+        shared = getattr(model, "shared_parameters", None)
+        if not callable(shared):
+            raise TypeError(
+                "model must say what its tasks share, by shared_parameters(), as MultiTaskModel "
+                f"does; got {type(model).__name__}"
+            )
+        self.shared = [p for p in dict.fromkeys(shared()) if p.requires_grad]
+        known = set(self.shared)
+        self.own = [p for p in model.parameters() if p.requires_grad and p not in known]
+        self.backward = backward
+
+    def on_parameters(self, losses: Losses, combine: Combine) -> None:
+        """Combine gradients on shared parameters.
+
+        Args:
+            losses: The losses.
+            combine: How.
+        """
+        found = self._by_task(losses, self.shared, None)
+        combined = _combined(found, len(self.shared), combine)
+        for parameter, gradient in zip(self.shared, combined, strict=True):
+            _add(parameter, gradient, self._factor(losses))
+        if losses.penalty.requires_grad:
+            self.backward(losses.penalty)
+
+    def on_features(self, losses: Losses, combine: Combine) -> None:
+        """Combine gradients on the shared representation, and pass them on once.
+
+        What is shared above it, as a decoder, is combined alongside.
+
+        Args:
+            losses: The losses.
+            combine: How.
+
+        Raises:
+            ValueError: If there are no features, or something shared is reached beside them.
+        """
+        features = losses.features
+        if features is None:
+            raise ValueError(
+                'on="features" needs a shared representation of one batch for all tasks, and there '
+                f"is none: of {list(losses.by_task)} each has a batch of its own, or the way of "
+                'sharing has none. Use on="parameters".'
+            )
+        if not features.requires_grad:
+            self.on_parameters(losses, combine)
+            return
+        below = Graph.of(features)
+        self._refuse_ways_round(losses, features, below)
+        above = [p for p in self.shared if p not in below.leaves]
+        found = self._by_task(losses, [features, *above], features)
+        first, *others = _combined(found, 1 + len(above), combine)
+        factor = self._factor(losses)
+        for parameter, gradient in zip(above, others, strict=True):
+            _add(parameter, gradient, factor)
+        penalty = losses.penalty
+        kept = penalty.requires_grad and below.keeps_for(Graph.of(penalty))
+        if first is not None:
+            torch.autograd.backward(features, first * factor, retain_graph=kept)
+        if penalty.requires_grad:
+            self.backward(penalty)
+
+    def _by_task(
+        self, losses: Losses, combined: Sequence[Tensor], until: Tensor | None
+    ) -> dict[str, Gradients]:
+        """Return the gradient of each task on some tensors, and add those on its own parameters.
+
+        Each is one pass backward, through what the loss depends on and no farther; a graph that no
+        other loss needs is freed on the way.
+
+        Args:
+            losses: The losses.
+            combined: The tensors.
+            until: Where passes end.
+        """
+        trained = {task: loss for task, loss in losses.by_task.items() if loss.requires_grad}
+        graphs = [Graph.of(loss, until) for loss in (*trained.values(), losses.penalty)]
+        factor = self._factor(losses)
+        inputs = [*combined, *self.own]
+        found: dict[str, Gradients] = {}
+        for place, (task, loss) in enumerate(trained.items()):
+            needed = any(graphs[place].keeps_for(later) for later in graphs[place + 1 :])
+            gradients = torch.autograd.grad(
+                factor * loss, inputs, retain_graph=needed, allow_unused=True
+            )
+            dense = [g if g is None or not g.is_sparse else g.to_dense() for g in gradients]
+            for parameter, gradient in zip(self.own, dense[len(combined) :], strict=True):
+                _add(parameter, gradient, 1.0)
+            found[task] = [
+                g if g is None or factor == 1 else g / factor for g in dense[: len(combined)]
+            ]
+        return found
+
+    def _factor(self, losses: Losses) -> float:
+        """Return what the trainer multiplies losses by, as half precision asks for it."""
+        if self.backward is Tensor.backward:
+            return 1.0
+        probe = torch.ones((), device=losses.penalty.device, requires_grad=True)
+        self.backward(probe * 1.0)
+        assert probe.grad is not None
+        return float(probe.grad)
+
+    def _refuse_ways_round(self, losses: Losses, features: Tensor, below: Graph) -> None:
+        """Refuse gradients on what is below the features that do not go through them."""
+        under = below.leaves.intersection(self.shared)
+        for task, loss in losses.by_task.items():
+            if not under.isdisjoint(Graph.of(loss, features).leaves):
+                raise ValueError(
+                    'on="features" needs that tasks reach what they share below the features '
+                    f"through them alone, and {task!r} reaches some of it otherwise, as with "
+                    "states of an inner layer, experts or tied embeddings. Use "
+                    'on="parameters".'
+                )
+
+
+def _keeps(step: Any) -> bool:
+    """Tell whether a step of autograd holds tensors for the way back."""
+    if hasattr(step, "saved_tensors"):
+        return bool(step.saved_tensors)
+    return any(name.startswith("_saved") for name in dir(step))
+
+
+def _combined(
+    found: Mapping[str, Gradients], blocks: int, combine: Combine
+) -> Sequence[Tensor | None]:
+    """Combine the gradients that are not zero; their sum, where one is not finite."""
+    sizes = {task: _size(gradients) for task, gradients in found.items()}
+    tasks = [task for task, size in sizes.items() if size != 0]
+    if not tasks:
+        return [None if not found else _sum(block) for block in _blocks(found.values(), blocks)]
+    pieces = _blocks((found[task] for task in tasks), blocks)
+    if not all(math.isfinite(sizes[task]) for task in tasks):
+        return [_sum(piece) for piece in pieces]
+    return combine(pieces, tasks)
+
+
+def _blocks(gradients: Iterable[Gradients], blocks: int) -> list[Piece]:
+    """Turn gradients by task into gradients by block."""
+    rows = list(gradients)
+    return [[row[place] for row in rows] for place in range(blocks)]
+
+
+def _sum(piece: Piece) -> Tensor | None:
+    there = [gradient for gradient in piece if gradient is not None]
+    return torch.stack(there).sum(dim=0) if there else None
+
+
+def _size(gradients: Gradients) -> float:
+    """Return the greatest absolute value, 0 where there is no gradient; nan if one is."""
+    there = [g for g in gradients if g is not None and g.numel()]
+    if not there:
+        return 0.0
+    return float(torch.stack([g.detach().abs().amax().float() for g in there]).amax())
+
+
+def _add(parameter: Tensor, gradient: Tensor | None, factor: float) -> None:
+    if gradient is None:
+        return
+    gradient = gradient.detach()
+    if factor != 1:
+        gradient = gradient * factor
+    gradient = gradient.to(parameter.dtype)
+    if parameter.grad is None:
+        parameter.grad = gradient.clone() if gradient._is_view() else gradient
+    else:
+        parameter.grad.add_(gradient)
+
+
+def _refuse_processes() -> None:
+    """Refuse several processes.
+
+    Raises:
+        RuntimeError: If there are several.
+    """
+    distributed = torch.distributed
+    if not (distributed.is_available() and distributed.is_initialized()):
+        return
+    number = distributed.get_world_size()
+    if number > 1:
+        raise RuntimeError(
+            f"Gradients are combined in one process, and there are {number}: each would combine "
+            "those of its own rows, and the models would differ. Start one process, or use "
+            "EqualWeights or FixedWeights."
+        )

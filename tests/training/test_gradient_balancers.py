@@ -1,0 +1,311 @@
+"""Combiners of gradients as balancers: who gets which gradient, in how many passes."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from tiny_training import DisjointLoader, TinyLoader, tiny_model
+
+from mtl_utils.data.batch import MISSING_LABEL, Batch
+from mtl_utils.objectives import (
+    MGDA,
+    CAGrad,
+    Combiner,
+    EqualWeights,
+    FixedWeights,
+    GradDrop,
+    GradVac,
+    Losses,
+    NashMTL,
+    PCGrad,
+    UPGrad,
+)
+from mtl_utils.training import Trainer, TrainerConfig
+
+
+class SumOf(Combiner):
+    """The sum of all gradients: what plain training has."""
+
+    def _combined(self, pieces, tasks, generator):
+        self.tasks, self.rows = tasks, pieces
+        there = [[g for g in piece if g is not None] for piece in pieces]
+        return [sum(gradients) if gradients else None for gradients in there], None, None
+
+
+def gradients(model):
+    return {name: p.grad for name, p in model.named_parameters()}
+
+
+def batches(disjoint):
+    """Return a batch with labels of both tasks, or one a task, with different texts."""
+    first, second = TinyLoader().batch(0, 0), TinyLoader().batch(0, 1)
+    return {"tags": first, "topic": second} if disjoint else first
+
+
+def made(balancer, disjoint, model=None, **changes):
+    """Return the model after one backward of a balancer."""
+    model = model or tiny_model(dropout=0.0, dtype=torch.float64)
+    losses = model(batches(disjoint))
+    balancer.backward(losses, model, **changes)
+    return model
+
+
+def assert_same(found, expected):
+    assert found.keys() == expected.keys()
+    for name, gradient in expected.items():
+        torch.testing.assert_close(found[name], gradient, msg=lambda text, n=name: f"{n}: {text}")
+
+
+class Passes:
+    """Counts how often gradients go back through the encoder."""
+
+    def __init__(self, model):
+        self.forward, self.backward = 0, 0
+        model.sharing.encoder.mix.register_forward_hook(self._forward)
+
+    def _forward(self, module, given, made):
+        self.forward += 1
+        if made.requires_grad:
+            made.register_hook(self._backward)
+
+    def _backward(self, gradient):
+        self.backward += 1
+
+
+@pytest.mark.parametrize("disjoint", [False, True])
+def test_the_sum_of_gradients_is_plain_training(disjoint):
+    plain = made(EqualWeights(), disjoint)
+    assert_same(gradients(made(SumOf(), disjoint)), gradients(plain))
+    if not disjoint:
+        assert_same(gradients(made(SumOf(on="features"), disjoint)), gradients(plain))
+
+
+@pytest.mark.parametrize("method", [MGDA, UPGrad, CAGrad, NashMTL])
+@pytest.mark.parametrize("disjoint", [False, True])
+def test_shared_parameters_get_the_combined_gradient_and_heads_their_own(method, disjoint):
+    model = tiny_model(dropout=0.0, dtype=torch.float64)
+    losses = model(batches(disjoint))
+    shared = model.shared_parameters()
+    rows = []
+    for loss in losses.by_task.values():
+        found = torch.autograd.grad(loss, shared, retain_graph=True)
+        rows.append(torch.cat([gradient.flatten() for gradient in found]))
+    expected = method().combine(torch.stack(rows))
+    heads = {
+        name: value.grad for name, value in made(EqualWeights(), disjoint).heads.named_parameters()
+    }
+    balancer = method()
+    balancer.backward(losses, model)
+    torch.testing.assert_close(torch.cat([p.grad.flatten() for p in shared]), expected)
+    assert_same({name: p.grad for name, p in model.heads.named_parameters()}, heads)
+    assert balancer.stationary is False
+
+
+def test_on_features_the_shared_states_get_the_combined_gradient():
+    model = tiny_model(dropout=0.0, dtype=torch.float64)
+    losses = model(batches(False))
+    rows = [
+        torch.autograd.grad(loss, losses.features, retain_graph=True)[0]
+        for loss in losses.by_task.values()
+    ]
+    wanted = MGDA().combine(torch.stack([row.flatten() for row in rows])).view_as(rows[0])
+    shared = model.shared_parameters()
+    expected = torch.autograd.grad(losses.features, shared, wanted, retain_graph=True)
+    heads = {name: p.grad for name, p in made(EqualWeights(), False).heads.named_parameters()}
+    MGDA(on="features").backward(losses, model)
+    torch.testing.assert_close([p.grad for p in shared], list(expected))
+    assert_same({name: p.grad for name, p in model.heads.named_parameters()}, heads)
+
+
+@pytest.mark.parametrize(
+    ("disjoint", "on", "forward", "backward"),
+    [(True, "parameters", 2, 2), (False, "parameters", 1, 2), (False, "features", 1, 1)],
+)
+def test_passes_of_the_encoder_are_counted(disjoint, on, forward, backward):
+    """One a task, never the square: and one in all on features."""
+    model = tiny_model()
+    passes = Passes(model)
+    made(MGDA(on=on), disjoint, model)
+    assert (passes.forward, passes.backward) == (forward, backward)
+
+
+def test_passes_of_tasks_with_batches_of_their_own_free_their_graphs():
+    model = tiny_model()
+    losses = model(batches(True))
+    MGDA().backward(losses, model)
+    for loss in losses.by_task.values():
+        with pytest.raises(RuntimeError, match="second time"):
+            torch.autograd.grad(loss, model.shared_parameters())
+
+
+def test_a_penalty_is_added_once_as_it_is():
+    model, other = (tiny_model(dropout=0.0, dtype=torch.float64) for _ in range(2))
+    for each, balancer in ((model, SumOf()), (other, EqualWeights())):
+        losses = each(batches(False))
+        size = sum((p**2).sum() for p in each.shared_parameters()) + losses.features.pow(2).sum()
+        balancer.backward(Losses(losses.by_task, size, losses.features, losses.counts), each)
+    assert_same(gradients(model), gradients(other))
+    model.zero_grad()
+    losses = model(batches(False))
+    size = sum((p**2).sum() for p in model.shared_parameters()) + losses.features.pow(2).sum()
+    SumOf(on="features").backward(
+        Losses(losses.by_task, size, losses.features, losses.counts), model
+    )
+    assert_same(gradients(model), gradients(other))
+
+
+def test_a_missing_task_and_a_loss_of_zero_are_left_out():
+    batch = batches(False)
+    only = Batch(batch.inputs, {"tags": batch.labels["tags"]})
+    silent = torch.full_like(batch.labels["topic"], MISSING_LABEL)
+    both = Batch(batch.inputs, {"tags": batch.labels["tags"], "topic": silent})
+    found = []
+    for each in (only, both):
+        model, balancer = tiny_model(dropout=0.0, dtype=torch.float64), SumOf()
+        balancer.backward(model(each), model)
+        assert balancer.tasks == ["tags"]
+        found.append([p.grad for p in model.shared_parameters()])
+    torch.testing.assert_close(found[0], found[1])
+    model = tiny_model(dropout=0.0, dtype=torch.float64)
+    MGDA().backward(model(both), model)  # a row of zeros would have made it zero
+    torch.testing.assert_close([p.grad for p in model.shared_parameters()], found[0])
+
+
+def test_frozen_parameters_are_left_alone():
+    model = tiny_model(dropout=0.0, dtype=torch.float64)
+    encoder = model.sharing.encoder
+    encoder.embedding.weight.requires_grad_(False)
+    for on in ("parameters", "features"):
+        model.zero_grad()
+        made(MGDA(on=on), False, model)
+        assert encoder.embedding.weight.grad is None
+        assert encoder.mix.weight.grad.any()
+    encoder.requires_grad_(False)
+    for on in ("parameters", "features"):
+        model.zero_grad()
+        made(MGDA(on=on), False, model)
+        assert encoder.mix.weight.grad is None or not encoder.mix.weight.grad.any()
+        assert model.heads["tags"].output.weight.grad.any()
+
+
+@pytest.mark.parametrize("on", ["parameters", "features"])
+@pytest.mark.parametrize("method", [MGDA, NashMTL])
+def test_losses_may_be_scaled(method, on):
+    """As in half precision: the combined gradient is scaled, and not what decides about it."""
+
+    def backward(loss):
+        (1024 * loss).backward()
+
+    plain = made(method(on=on), False)
+    scaled = made(method(on=on), False, backward=backward)
+    expected = {name: 1024 * gradient for name, gradient in gradients(plain).items()}
+    assert_same(gradients(scaled), expected)
+
+
+@pytest.mark.parametrize("on", ["parameters", "features"])
+def test_a_gradient_that_is_not_finite_is_passed_on(on):
+    model = tiny_model()
+    losses = model(batches(False))
+    broken = losses.reweighted({"tags": float("inf"), "topic": 1.0})
+    MGDA(on=on).backward(broken, model)
+    found = torch.cat([p.grad.flatten() for p in model.shared_parameters()])
+    assert not torch.isfinite(found).all()
+
+
+def test_gradients_add_up():
+    model = made(MGDA(), False)
+    once = {name: gradient.clone() for name, gradient in gradients(model).items()}
+    made(MGDA(), False, model)
+    assert_same(gradients(model), {name: 2 * gradient for name, gradient in once.items()})
+
+
+def test_features_of_several_batches_are_refused():
+    with pytest.raises(ValueError, match=r'on="features" needs .* one batch.*"parameters"'):
+        made(MGDA(on="features"), True)
+
+
+def test_what_is_reached_beside_the_features_is_refused():
+    model = tiny_model()
+    losses = model(batches(False))
+    round_about = dict(losses.by_task)
+    round_about["topic"] = losses.by_task["topic"] + model.sharing.encoder.mix.bias.sum()
+    wrong = Losses(round_about, losses.penalty, losses.features, losses.counts)
+    with pytest.raises(ValueError, match=r"'topic' reaches some of it otherwise"):
+        MGDA(on="features").backward(wrong, model)
+
+
+def test_several_processes_are_refused(monkeypatch):
+    monkeypatch.setattr(torch.distributed, "is_initialized", lambda: True)
+    monkeypatch.setattr(torch.distributed, "get_world_size", lambda: 2)
+    with pytest.raises(RuntimeError, match="one process, and there are 2"):
+        made(MGDA(), False)
+
+
+def test_a_model_that_does_not_say_what_is_shared():
+    model = tiny_model()
+    with pytest.raises(TypeError, match=r"shared_parameters\(\).* got Linear"):
+        MGDA().backward(model(batches(False)), torch.nn.Linear(2, 2))
+
+
+CONFIG = TrainerConfig(epochs=2, learning_rate=0.01)
+
+
+@pytest.mark.parametrize("loader", [TinyLoader, DisjointLoader])
+@pytest.mark.parametrize("method", [MGDA, PCGrad, GradVac, GradDrop, NashMTL])
+def test_a_trainer_trains_with_it(loader, method):
+    model = tiny_model()
+    before = [p.detach().clone() for p in model.parameters()]
+    history = Trainer(model, CONFIG, balancer=method(), progress=False).fit(loader())
+    assert history["train_loss"].notna().all()
+    assert all(bool((a != b).any()) for a, b in zip(before, model.parameters(), strict=True))
+
+
+def test_the_sum_trains_as_equal_weights_do():
+    weights = []
+    for balancer in (SumOf(), EqualWeights(), FixedWeights({"tags": 1, "topic": 1})):
+        model = tiny_model(dtype=torch.float64)
+        Trainer(model, CONFIG, balancer=balancer, progress=False).fit(TinyLoader())
+        weights.append(list(model.state_dict().values()))
+    torch.testing.assert_close(weights[0], weights[1])
+
+
+@pytest.mark.parametrize("method", [GradVac, PCGrad])
+def test_a_run_that_was_stopped_goes_on_as_it_would_have(method, tmp_path):
+    """Averages and draws are part of a checkpoint."""
+
+    def train(checkpoint, stop):
+        def stopping(row):
+            if stop and row["epoch"] == 1:
+                raise KeyboardInterrupt
+
+        model = tiny_model()
+        trainer = Trainer(
+            model,
+            CONFIG,
+            balancer=method(),
+            progress=False,
+            checkpoint=checkpoint,
+            callbacks=[stopping],
+        )
+        try:
+            trainer.fit(TinyLoader())
+        except KeyboardInterrupt:
+            return None
+        return model.state_dict()
+
+    whole = train(None, False)
+    assert train(tmp_path / "run.ckpt", True) is None
+    torch.testing.assert_close(train(tmp_path / "run.ckpt", False), whole, rtol=0, atol=0)
+
+
+def test_accumulation_is_refused():
+    with pytest.raises(ValueError, match="MGDA has to see the losses of the whole step"):
+        Trainer(tiny_model(), TrainerConfig(accumulate=2), balancer=MGDA())
+
+
+def test_mixed_precision():
+    model = tiny_model()
+    config = TrainerConfig(epochs=1, mixed_precision="bf16")
+    for on in ("parameters", "features"):
+        trainer = Trainer(model, config, balancer=MGDA(on=on), progress=False)
+        assert trainer.fit(TinyLoader())["train_loss"].notna().all()
