@@ -13,6 +13,7 @@ import torch
 
 from mtl_utils import corpora
 from mtl_utils.arguments import nearest
+from mtl_utils.commands.balancers import balancer_of
 from mtl_utils.commands.keys import choice
 from mtl_utils.commands.messages import Refused, located
 from mtl_utils.commands.own_kinds import is_own, kind_of
@@ -24,7 +25,7 @@ from mtl_utils.models import TextModel
 from mtl_utils.models.rows import rows_of
 from mtl_utils.nn import PretrainedEncoder
 from mtl_utils.nn.encoder import Encoder
-from mtl_utils.objectives import Balancer, EqualWeights, FixedWeights
+from mtl_utils.objectives import Balancer
 from mtl_utils.tasks import (
     TAG_SCHEMES,
     Classification,
@@ -260,7 +261,7 @@ def _tagging(name: str, settings: Mapping[str, Any]) -> Tagging:
 
 
 def _balancer(file: RunFile) -> Balancer:
-    if file.balancer["kind"] == "equal":
-        return EqualWeights()
+    kinds = {name: kind_of(table.kind) for name, table in file.tasks.items()}
+    regression = [name for name, kind in kinds.items() if issubclass(kind, Regression)]
     with located("[balancer]"):
-        return FixedWeights(file.balancer["weights"])
+        return balancer_of(file.balancer, list(file.tasks), regression, file.seed)

@@ -51,7 +51,7 @@ lowercase = false
 kind = "hard"            # soft, branched, shared_private, hierarchical, mmoe, lora, ...
 
 [balancer]
-kind = "equal"           # or "fixed", with weights = {NAME = 2.0}
+kind = "equal"           # fixed with weights = {NAME = 2.0}, uncertainty, famo, gradnorm, ...
 
 [training]
 epochs = 10

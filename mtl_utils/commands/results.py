@@ -23,7 +23,7 @@ from mtl_utils.training import History
 CONFUSION = "confusion"
 _FILES = (
     *("resolved.toml", "history.csv", "gradient_shares.csv", "curves.png", "curves.svg"),
-    *("metrics.json", "comparison.json", "checkpoint"),
+    *("loss_weights.csv", "metrics.json", "comparison.json", "checkpoint"),
 )
 _FOLDERS = (CONFUSION, "model")
 

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
+from mtl_utils.commands.balancers import BALANCERS, completed, of_one_task
 from mtl_utils.commands.keys import Key, choice, keys_of, read_table
 from mtl_utils.commands.messages import located
 from mtl_utils.commands.own_kinds import KINDS, is_own, kind_of
 from mtl_utils.commands.sharings import SHARINGS
 from mtl_utils.commands.toml_files import read_toml
 from mtl_utils.nn import BiLSTMEncoder, LSTMEncoder, PretrainedEncoder, TransformerEncoder
-from mtl_utils.objectives import FixedWeights
 from mtl_utils.tasks import TAG_SCHEMES, MaskedLanguageModeling
 from mtl_utils.training import TrainerConfig
 
@@ -40,7 +40,6 @@ _DEFAULTS: dict[str, dict[str, Key]] = {
     "transformer": {**_SIZES, "num_layers": Key(int, 4), "num_heads": Key(int, 4)},
     "pretrained": {"name_or_folder": Key(str)},
 }
-_BALANCERS: dict[str, dict[str, Key]] = {"equal": {}, "fixed": keys_of(FixedWeights)}
 _TOKENIZER = {
     "vocab_size": Key(int, 8000),
     "lowercase": Key(bool, False),
@@ -165,8 +164,7 @@ class RunFile:
         own = metric if metric and (metric in of_it or metric.startswith(f"{name}_")) else None
         mode = self.training["mode"] if own else None
         alone = {"tasks": {name: self.tasks[name]}, "sharing": {"kind": "hard"}, "output": output}
-        if self.balancer["kind"] == "fixed":
-            alone["balancer"] = {"kind": "fixed", "weights": {name: self.balancer["weights"][name]}}
+        alone["balancer"] = of_one_task(self.balancer, name)
         of_tasks = self.training["task_metrics"] or {}
         judged = {"metric": own, "mode": mode}
         judged["task_metrics"] = {t: c for t, c in of_tasks.items() if t == name} or None
@@ -200,7 +198,7 @@ def read_run_file(path: Path) -> RunFile:
         encoder,
         read_table(top["tokenizer"] or {}, _TOKENIZER, "[tokenizer]"),
         _of_kind(top["sharing"] or {}, "[sharing]", "hard", SHARINGS),
-        _balancer(top["balancer"] or {}, list(tasks)),
+        completed(_of_kind(top["balancer"] or {}, "[balancer]", "equal", BALANCERS), list(tasks)),
         _with_steps(training, encoder["kind"] == "pretrained"),
         base / Path(top["output"] or f"runs/{path.stem}").expanduser(),
         top["seed"],
@@ -280,16 +278,6 @@ def _of_kind(
     """Read a table whose key ``kind`` tells which others there are."""
     kind = choice(table.get("kind", default), kinds, f"{where}: kind")
     return read_table(table, {"kind": Key(str, kind), **kinds[kind]}, where)
-
-
-def _balancer(table: Mapping[str, Any], tasks: Iterable[str]) -> dict[str, Any]:
-    """Read the table of weights; a task that it does not name has the weight 1."""
-    balancer = _of_kind(table, "[balancer]", "equal", _BALANCERS)
-    if balancer["kind"] == "fixed":
-        given = balancer["weights"]
-        weights = read_table(given, dict.fromkeys(tasks, Key(float, 1.0)), "[balancer]: weights")
-        balancer["weights"] = weights
-    return balancer
 
 
 def _with_steps(training: Mapping[str, Any], pretrained: bool) -> dict[str, Any]:

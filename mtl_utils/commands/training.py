@@ -30,7 +30,8 @@ RESOLVED, HISTORY, METRICS, CHECKPOINT = (
     "metrics.json",
     "checkpoint",
 )
-MODEL, SHARES, COMPARISON = "model", "gradient_shares.csv", "comparison.json"
+MODEL, COMPARISON = "model", "comparison.json"
+SHARES, WEIGHTS = "gradient_shares.csv", "loss_weights.csv"
 
 Scores = dict[str, dict[str, float | None]]
 """By split, the metrics of the tasks that have labels in it."""
@@ -161,6 +162,8 @@ def _fit(built: Built, data: Mapping[str, datasets.DatasetDict], quiet: bool) ->
     history = trainer.fit(loader, checked)
     results.write_table(file.output / HISTORY, history)
     results.write_table(file.output / SHARES, trainer.shares)
+    if len(trainer.weights):
+        results.write_table(file.output / WEIGHTS, trainer.weights)
     results.draw_curves(file.output, history)
 
 

@@ -49,14 +49,21 @@ class Balancer(torch_nn.Module):
             whole: so it is where it back-propagates a sum of losses under weights that depend on no
             loss. What looks at losses or gradients, or adds terms of its own, has to see the whole
             batch, and cannot accumulate gradients.
+        looks_again: Whether :meth:`after_step` is to be told of the losses after each step, which
+            takes the trainer one more pass of the model, without gradients.
+        learning_rate: Step size of its own parameters, which the schedule scales like that of the
+            model's; the trainer's if ``None``.
     """
 
     adds_up: bool = False
+    looks_again: bool = False
+    learning_rate: float | None = None
 
     def loss_weights(self, tasks: Iterable[str]) -> dict[str, float]:
         """Return what the loss of each task is multiplied by in the next update.
 
-        The trainer measures with it how much of the gradient is whose.
+        The trainer measures with it how much of the gradient is whose, where :meth:`backward` does
+        not tell.
 
         Args:
             tasks: Names of the tasks.
@@ -72,7 +79,7 @@ class Balancer(torch_nn.Module):
         losses: Losses,
         model: torch_nn.Module,
         backward: Callable[[Tensor], None] = Tensor.backward,
-    ) -> None:
+    ) -> Mapping[str, float] | None:
         """Add gradients to the parameters of the model.
 
         Args:
@@ -80,5 +87,31 @@ class Balancer(torch_nn.Module):
             model: The model that they come from.
             backward: How to back-propagate a scalar. The trainer passes its own, which scales
                 losses where half precision asks for it.
+
+        Returns:
+            By task, what its loss was multiplied by, which the trainer records; ``None`` where that
+            never changes, or an update is no weighted sum.
         """
         raise NotImplementedError
+
+    def after_step(self, losses: Losses) -> None:
+        """Take note of what a step did to the losses; most balancers do nothing.
+
+        The trainer calls it after each step if :attr:`looks_again`.
+
+        Args:
+            losses: Those of the same rows as in the last :meth:`backward`, under the same dropout,
+                after the step; without a graph.
+        """
+
+    def epoch_ended(self, epoch: int, losses: Mapping[str, float]) -> None:
+        """Take note that all training data were read once more; most balancers do nothing.
+
+        The trainer calls it at the end of each whole epoch, in all processes. After an interruption
+        it may be called twice with the same arguments, and must then change nothing.
+
+        Args:
+            epoch: Which epoch it was, from 1.
+            losses: By task, the mean over what was counted in the epoch; tasks without a label are
+                absent.
+        """

@@ -27,8 +27,8 @@ class TrainerConfig:
         optimizer: ``"adamw"`` (Loshchilov & Hutter, 2019) or ``"adam"`` (Kingma & Ba, 2015).
         betas: Decay of the running means of the gradient and of its square, in [0, 1).
         weight_decay: Decoupled from the gradient with ``"adamw"``, an L2 penalty with ``"adam"``.
-        clip_norm: Upper bound on the norm of the gradient (Pascanu et al., 2013); ``None`` sets
-            none.
+        clip_norm: Upper bound on the norm of the gradient of the model (Pascanu et al., 2013);
+            ``None`` sets none.
         schedule: ``"constant"``, ``"linear"``, ``"cosine"`` or ``"inverse_sqrt"``; see
             :mod:`mtl_utils.training.schedules`.
         warmup_steps: Steps over which the step size rises linearly from zero.

@@ -15,12 +15,13 @@ from matplotlib.ticker import MaxNLocator
 from mtl_utils.plots import PALETTE, use_style
 from mtl_utils.training.history_columns import (
     SHARE,
+    WEIGHT,
     main_metrics,
     stopped_tasks,
     tasks_of_history,
 )
 
-_ALL_TASKS, _SHARES = "all tasks", "share of the gradient"
+_ALL_TASKS, _SHARES, _WEIGHTS = "all tasks", "share of the gradient", "weight of the loss"
 _PANEL, _MOST_IN_A_ROW = (4.2, 3.5), 3
 _MOST_INSIDE, _BESIDE = 6, 2.0  # a longer legend hides the curves: it stands beside them
 
@@ -93,9 +94,9 @@ def _panels(history: pd.DataFrame) -> Iterator[tuple[str, list[_Line]]]:
         for name in main_metrics(names, tasks)
     ]
     yield "validation", metrics
-    shares = [f"{task}{SHARE}" for task in tasks]
-    found = {name: name.removesuffix(SHARE) for name in names if name in shares}
-    yield _SHARES, [_Line(name, task, task) for name, task in found.items()]
+    for title, end in ((_SHARES, SHARE), (_WEIGHTS, WEIGHT)):
+        found = {f"{task}{end}": task for task in tasks}
+        yield title, [_Line(name, found[name], found[name]) for name in names if name in found]
     rates = [name for name in names if name == "learning_rate"]
     yield "learning rate", [_Line(name, "", None) for name in rates]
 

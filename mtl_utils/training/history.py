@@ -26,7 +26,7 @@ class History(pd.DataFrame):
         super().__init__(rows, **options)  # type: ignore[call-arg]  # says a stub
 
     def plot(self) -> matplotlib.figure.Figure:  # type: ignore[override]  # see above
-        """Draw losses by task, validation metrics, shares of the gradient and the learning rate.
+        """Draw losses by task, metrics, shares of the gradient, weights and the learning rate.
 
         Every task has one colour throughout. Epochs that were not measured are passed over.
 

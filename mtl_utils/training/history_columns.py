@@ -5,7 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 
-SHARE, STOPPED = "_share", "_stopped"
+#: Under which name a measurement has its step.
+STEP = "step"
+
+SHARE, STOPPED, WEIGHT = "_share", "_stopped", "_weight"
 
 _TRAIN, _VALIDATION = "train_", "validation_"
 #: After these two, what is said of all tasks together.
@@ -66,20 +69,17 @@ def stopped_tasks(rows: Sequence[Mapping[str, float]]) -> dict[str, int]:
     return found
 
 
-def mean_shares(
-    measured: Iterable[Mapping[str, float]], after: float, step: str
-) -> dict[str, float]:
+def mean_shares(measured: Iterable[Mapping[str, float]], after: float) -> dict[str, float]:
     """Return columns with the mean share of each task in the measurements of an epoch.
 
     Args:
         measured: All measurements of the run.
         after: The last step of the epoch before.
-        step: Under which name a measurement has its step.
     """
     by_task: dict[str, list[float]] = {}
     for row in measured:
-        if row[step] > after:
+        if row[STEP] > after:
             for task, share in row.items():
-                if task != step:
+                if task != STEP:
                     by_task.setdefault(task, []).append(share)
     return {f"{task}{SHARE}": math.fsum(all_) / len(all_) for task, all_ in by_task.items()}

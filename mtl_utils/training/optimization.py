@@ -110,7 +110,8 @@ def make_optimizer(
         config: How to train.
         model: The model.
         balancer: Its parameters get a group of their own, without weight decay, which would pull
-            weights of tasks towards some value of no meaning.
+            weights of tasks towards some value of no meaning; with its own ``learning_rate`` if it
+            has one.
         groups: Groups of the model's parameters, one for all if ``None``.
 
     Returns:
@@ -129,7 +130,9 @@ def make_optimizer(
         )
     own = [p for p in balancer.parameters() if p.requires_grad]
     if own:
-        given.append({"params": own, "weight_decay": 0.0})
+        rate = getattr(balancer, "learning_rate", None)
+        with_rate = {} if rate is None else {"lr": rate}
+        given.append({"params": own, "weight_decay": 0.0, **with_rate})
     optimizer: Optimizer = _OPTIMIZERS[config.optimizer](
         given,
         lr=config.learning_rate,

@@ -10,6 +10,7 @@ from typing import Any
 
 from torch import Tensor
 
+from mtl_utils.training.history_columns import STEP, WEIGHT
 from mtl_utils.training.processes import BatchLosses
 
 
@@ -26,6 +27,9 @@ class Progress:
         penalty: Sum of the penalties of the epoch.
         history: One row for each epoch that is done.
         shares: One row for each measurement of the tasks' shares of the gradient, with its step.
+        weights: What the balancer multiplied losses by, one row for each step that is kept.
+        weight_sums: By task, the sum of these over the steps of the epoch.
+        weight_counts: By task, over how many steps.
         best: Best value of the metric so far.
         best_weights: The weights of the model that had it, on the CPU.
         waited: Validations since.
@@ -45,6 +49,9 @@ class Progress:
     penalty: float = 0.0
     history: list[dict[str, float]] = field(default_factory=list)
     shares: list[dict[str, float]] = field(default_factory=list)
+    weights: list[dict[str, float]] = field(default_factory=list)
+    weight_sums: dict[str, float] = field(default_factory=dict)
+    weight_counts: dict[str, int] = field(default_factory=dict)
     best: float | None = None
     best_weights: dict[str, Tensor] | None = None
     waited: int = 0
@@ -92,14 +99,36 @@ class Progress:
             accumulate: How many batches made a step; the last one may have had fewer.
         """
         steps = math.ceil(self.batch / accumulate)
-        means = {
-            f"train_{task}": total / self.counts[task]
-            for task, total in self.sums.items()
-            if self.counts[task] > 0
-        }
+        means = {f"train_{task}": loss for task, loss in self.task_losses().items()}
         penalty = {"train_penalty": self.penalty / steps} if self.penalty else {}
         # Where nothing was counted there is no loss, not one of 0.
         return {"train_loss": sum(means.values()) if means else math.nan, **means, **penalty}
+
+    def task_losses(self) -> dict[str, float]:
+        """Return by task the mean loss of the epoch over what was counted, if something was."""
+        counts = self.counts
+        return {t: total / counts[t] for t, total in self.sums.items() if counts[t] > 0}
+
+    def note_weights(self, weights: Mapping[str, float]) -> None:
+        """Take note of the weights of the step at hand.
+
+        Every step of the first thousand is kept, every tenth up to ten thousand, and so on: enough
+        for a picture, and little to store of a long run.
+
+        Args:
+            weights: By task, what its loss was multiplied by; none where nothing is to be noted.
+        """
+        step = self.step + 1
+        if weights and step % 10 ** max(0, len(str(step - 1)) - 3) == 0:
+            self.weights.append({STEP: step, **weights})
+        for task, weight in weights.items():
+            self.weight_sums[task] = self.weight_sums.get(task, 0.0) + weight
+            self.weight_counts[task] = self.weight_counts.get(task, 0) + 1
+
+    def mean_weights(self) -> dict[str, float]:
+        """Return the columns of the history with the mean weight of each task in the epoch."""
+        sums = self.weight_sums
+        return {f"{task}{WEIGHT}": sums[task] / n for task, n in self.weight_counts.items()}
 
     def has_counted(self) -> bool:
         """Tell whether there was a label in any step so far."""
@@ -149,6 +178,7 @@ class Progress:
         self.epoch += 1
         self.validating = False
         self.batch, self.sums, self.counts, self.penalty = 0, {}, {}, 0.0
+        self.weight_sums, self.weight_counts = {}, {}
 
 
 def _is_better(value: float, best: float | None, mode: str) -> bool:

@@ -23,7 +23,7 @@ from mtl_utils.training.configuration import TrainerConfig
 from mtl_utils.training.directions import Direction
 from mtl_utils.training.fingerprint import Fingerprint, run_fingerprint
 from mtl_utils.training.history import History
-from mtl_utils.training.history_columns import SHARE, STOPPED, mean_shares
+from mtl_utils.training.history_columns import SHARE, STOPPED, WEIGHT, mean_shares
 from mtl_utils.training.optimization import make_optimizer
 from mtl_utils.training.precision import choose_precision
 from mtl_utils.training.processes import (
@@ -35,7 +35,6 @@ from mtl_utils.training.processes import (
 from mtl_utils.training.progress import Progress, all_stopped
 from mtl_utils.training.randomness import seeded
 from mtl_utils.training.resuming import OnOtherRun, RunCheckpoint, Stateful
-from mtl_utils.training.shares import STEP
 from mtl_utils.training.updates import LossesOf, Updates
 from mtl_utils.training.validation import check_metric, checked_metrics, evaluate_losses
 
@@ -209,6 +208,7 @@ class Run:
             self.checkpoint.before_the_end(progress)
         if whole:
             self.model.sharing.epoch_ended()
+            self.balancer.epoch_ended(progress.epoch, progress.task_losses())
         row: dict[str, float] = {
             "epoch": progress.epoch,
             "step": progress.step,
@@ -217,7 +217,8 @@ class Run:
         if last or validates:
             row |= self._measured()
         before = progress.history[-1]["step"] if progress.history else 0
-        row |= mean_shares(progress.shares, before, STEP)
+        row |= mean_shares(progress.shares, before)
+        row |= progress.mean_weights()
         if config.task_patience is not None:
             row |= {f"{t}{STOPPED}": float(t in progress.stopped) for t in self.model.tasks}
         row["learning_rate"] = self.updates.learning_rate(progress.step - 1)
@@ -265,7 +266,7 @@ class Run:
                 metrics = self.settings.evaluate(self.model)
             taken = {"train_loss", "train_penalty", *(f"train_{task}" for task in self.model.tasks)}
             taken |= {"epoch", "step", "learning_rate", "seconds", *measured}
-            taken |= {f"{t}{end}" for t in self.model.tasks for end in (SHARE, STOPPED)}
+            taken |= {f"{t}{end}" for t in self.model.tasks for end in (SHARE, STOPPED, WEIGHT)}
             measured |= checked_metrics(metrics, taken)
         return measured
 

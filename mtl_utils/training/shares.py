@@ -12,13 +12,12 @@ from torch import Tensor
 from torch import nn as torch_nn
 
 from mtl_utils.objectives.base import Losses
+from mtl_utils.training.history_columns import STEP
 
 #: A task that has less than this over the number of tasks is hardly heard.
 FAINT = 0.1
 #: How many measurements running a share must be so small before it is said.
 PATIENCE = 3
-
-STEP = "step"
 
 Shares = dict[str, float]
 Gradients = Sequence[Tensor | None]
@@ -52,7 +51,7 @@ class GradientShares:
 
         Args:
             losses: Of the batch as a part of the whole, with their graph.
-            weights: By task, what its loss is multiplied by.
+            weights: By task, what its loss is multiplied by, as far as that is known beforehand.
         """
         if not self._trained:
             return
@@ -64,6 +63,14 @@ class GradientShares:
             before = self._gradients.get(task)
             self._gradients[task] = found if before is None else _added(before, found)
             self._weights[task] = weights[task]
+
+    def weigh(self, weights: Mapping[str, float]) -> None:
+        """Take note of what losses were multiplied by where that was not known beforehand.
+
+        Args:
+            weights: By task of the batch.
+        """
+        self._weights |= weights
 
     def measured(self) -> Shares | None:
         """Return the shares of the step.

@@ -58,7 +58,7 @@ class Trainer:
         model: What to train. Parameters that require no gradient are left alone.
         config: How to train.
         balancer: What turns the losses into one update; its parameters are trained too, without
-            weight decay. State that a resumed run needs must be in its ``state_dict``.
+            weight decay or clipping. State that a resumed run needs must be in its ``state_dict``.
         evaluate: Metrics to measure at each validation, in evaluation mode and without gradients.
         metric: Column of the history that tells which weights are best.
         mode: Whether the metric is better when smaller, ``"min"``, or when greater, ``"max"``.
@@ -98,6 +98,10 @@ class Trainer:
             :math:`\lVert w_k g_k \rVert / \sum_j \lVert w_j g_j \rVert`, with the weights
             :math:`w_k` of the balancer's :meth:`~mtl_utils.objectives.Balancer.loss_weights`. Empty
             where tasks share no parameter that is trained, or no step has losses of two.
+        weights: After :meth:`fit`, what the balancer multiplied the loss of each task by, one row a
+            step: ``step``, and the tasks at hand. After a thousand steps each tenth is kept, after
+            ten thousand each hundredth, and so on. Empty where weights never change, as those of
+            :class:`~mtl_utils.objectives.FixedWeights`.
         stopped_tasks: After :meth:`fit`, by task that was stopped the epoch that was its last.
 
     Raises:
@@ -163,6 +167,7 @@ class Trainer:
         self.shares_every = shares_every
         self.stopped_tasks: dict[str, int] = {}
         self.shares = pd.DataFrame(columns=["step", *model.tasks])
+        self.weights = pd.DataFrame(columns=["step", *model.tasks])
 
     def fit(self, train: Loader, validation: Loader | None = None) -> History:
         """Train, and leave the model with its best weights: its last ones without validation.
@@ -179,8 +184,9 @@ class Trainer:
             One row an epoch: ``epoch`` (from 1), ``step``, ``train_loss`` and each task's
             ``train_<task>`` (measured with dropout while the weights change), ``validation_loss``
             and ``validation_<task>``, what ``evaluate`` returned, ``<task>_share``, the mean of
-            what was measured of :attr:`shares` in the epoch, ``<task>_stopped``, 1 from the last
-            epoch of a stopped task on (with ``task_patience``), the last ``learning_rate`` and
+            what was measured of :attr:`shares` in the epoch, ``<task>_weight``, the mean of what
+            the balancer multiplied its loss by where that changes, ``<task>_stopped``, 1 from the
+            last epoch of a stopped task on (with ``task_patience``), the last ``learning_rate`` and
             ``seconds`` over all sessions. Losses are means over what they count; ``train_loss`` and
             ``validation_loss`` are their sums over the tasks that were trained and measured,
             penalty left out, which is in ``train_penalty`` where there is one.
@@ -218,7 +224,9 @@ class Trainer:
                 gc.collect()
         self.model.eval()
         self.stopped_tasks = dict(run.progress.stopped)
-        self.shares = pd.DataFrame(run.progress.shares, columns=["step", *self.model.tasks])
+        columns = ["step", *self.model.tasks]
+        self.shares = pd.DataFrame(run.progress.shares, columns=columns)
+        self.weights = pd.DataFrame(run.progress.weights, columns=columns)
         return history
 
     @property

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import torch
 from accelerate import Accelerator  # type: ignore[import-untyped]
@@ -16,6 +17,7 @@ from mtl_utils.sharing.base import Sharing
 from mtl_utils.training import schedules
 from mtl_utils.training.agreement import tasks_of
 from mtl_utils.training.configuration import TrainerConfig
+from mtl_utils.training.history_columns import STEP
 from mtl_utils.training.loader import to_device
 from mtl_utils.training.optimization import set_learning_rate
 from mtl_utils.training.processes import (
@@ -27,7 +29,8 @@ from mtl_utils.training.processes import (
     whole_batch,
 )
 from mtl_utils.training.progress import Progress
-from mtl_utils.training.shares import STEP, GradientShares, warn_if_faint
+from mtl_utils.training.randomness import generator_states, kept_generators, restore_generators
+from mtl_utils.training.shares import GradientShares, warn_if_faint
 
 
 class LossesOf(torch_nn.Module):
@@ -80,7 +83,10 @@ class Updates:
         self.config, self.balancer = config, balancer
         self.optimizer, self.accelerator = optimizer, accelerator
         self.total_steps, self.shares_every = total_steps, shares_every
-        self.parameters = [p for group in optimizer.param_groups for p in group["params"]]
+        every = [p for group in optimizer.param_groups for p in group["params"]]
+        of_balancer = {id(parameter) for parameter in balancer.parameters()}
+        self.parameters = [p for p in every if id(p) not in of_balancer]
+        self.own_parameters = [p for p in every if id(p) in of_balancer]
 
     def learning_rate(self, step: int) -> float:
         """Return the rate of a step, from 0, where no group has its own.
@@ -113,6 +119,8 @@ class Updates:
         totals = totals_of(window, self.model, self.accelerator)
         shares = self._shares(window, progress.step + 1)
         trained = False
+        drawn = generator_states(self.accelerator.device) if self.balancer.looks_again else None
+        weights: dict[str, float] = {}
         for each in window:
             losses, of_part = self._losses(each, totals, progress)
             numbers = numbers + of_part
@@ -123,7 +131,10 @@ class Updates:
                 shares.add(losses, self.balancer.loss_weights(losses.by_task))
             # Several processes average after each batch: what came before is the same in all, and
             # its mean it stays. To wait for the last batch would leave out heads that it lacks.
-            self.balancer.backward(losses, self.model, backward=self.accelerator.backward)
+            used = self.balancer.backward(losses, self.model, backward=self.accelerator.backward)
+            if shares is not None:
+                shares.weigh(used or {})
+            weights |= used or {}
         if not trained and progress.stopped:
             return numbers  # those that are left have nothing to train
         if not trained:
@@ -134,8 +145,11 @@ class Updates:
             )
         if shares is not None:
             self._note(shares, progress)
+        progress.note_weights(weights)
         average_gradients(self.balancer.parameters(), self.accelerator)
         self._step(progress)
+        if drawn is not None:
+            self._look_again(window[0], drawn)
         return numbers
 
     def _losses(
@@ -148,6 +162,19 @@ class Updates:
         self._check({**numbers.means, "penalty": numbers.penalty}, "loss", progress)
         return losses, numbers
 
+    @torch.no_grad()
+    def _look_again(self, batches: Batches, drawn: dict[str, Any]) -> None:
+        """Tell the balancer of the same rows after the step.
+
+        With the same dropout the losses differ by what the step did alone; and what is drawn for it
+        leaves no trace in the steps that follow.
+        """
+        device = self.accelerator.device
+        with kept_generators(device):
+            restore_generators(drawn, device)
+            local: Losses = self.module(to_device(batches, device))
+        self.balancer.after_step(whole_batch(local, self.accelerator)[0])
+
     def _step(self, progress: Progress) -> None:
         """Clip the gradient, and follow it if it is finite."""
         # Without a bound the gradient is left as it is, but its norm tells whether it is finite.
@@ -156,6 +183,10 @@ class Updates:
         if scaler is not None:
             scaler.unscale_(self.optimizer)
         norm = float(torch_nn.utils.clip_grad_norm_(self.parameters, bound))
+        if self.own_parameters:
+            # Weights of losses are on a scale of their own: they shorten no step of the model.
+            own = float(torch_nn.utils.clip_grad_norm_(self.own_parameters, math.inf))
+            norm = math.hypot(norm, own)
         if not (math.isfinite(norm) or self._overflowed()):
             self._check({"all tasks": norm}, "gradient norm", progress)
         if scaler is None:
@@ -242,12 +273,12 @@ def check_accumulation(accumulate: int, balancer: Balancer, sharing: Sharing) ->
     """
     if accumulate == 1:
         return
-    if not balancer.adds_up:
+    if not balancer.adds_up or balancer.looks_again:
         raise ValueError(
             f"accumulate={accumulate} takes the gradients of one batch after the other, and "
-            f"{type(balancer).__name__} has to see the losses of the whole step. Use EqualWeights "
-            "or FixedWeights, or accumulate=1 with larger batches; a balancer of your own whose "
-            "weights depend on no loss says adds_up = True."
+            f"{type(balancer).__name__} has to see the losses of the whole step. Use EqualWeights, "
+            "FixedWeights or DynamicWeightAverage, or accumulate=1 with larger batches; a balancer "
+            "of your own whose weights depend on no loss of the step says adds_up = True."
         )
     own = type(sharing).penalty_counts is not Sharing.penalty_counts
     if sharing.penalty_on_states and not own:

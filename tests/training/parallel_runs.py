@@ -24,7 +24,16 @@ from torch import Tensor
 
 from mtl_utils.data.batch import Batch
 from mtl_utils.multitask import MultiTaskModel
-from mtl_utils.objectives import Balancer, Losses
+from mtl_utils.objectives import (
+    FAMO,
+    Balancer,
+    DynamicWeightAverage,
+    GeometricMean,
+    GradNorm,
+    Losses,
+    RandomWeights,
+    UncertaintyWeights,
+)
 from mtl_utils.sharing import SharedPrivate
 from mtl_utils.tasks.base import Head
 from mtl_utils.training import Callback, StepReport, StopTraining, Trainer, TrainerConfig
@@ -186,6 +195,13 @@ def failing() -> dict[str, Any]:
     return run(TrainerConfig(epochs=1), evaluate=evaluate)
 
 
+def weighing() -> list[Balancer]:
+    """Return balancers that look at losses, at gradients, or at losses after a step."""
+    tasks = ["tags", "topic"]
+    learnt: list[Balancer] = [UncertaintyWeights(tasks), GradNorm(tasks), FAMO(tasks)]
+    return [*learnt, DynamicWeightAverage(tasks), RandomWeights(tasks, 3), GeometricMean()]
+
+
 def runs() -> dict[str, dict[str, Any]]:
     """Do every run that does not depend on files."""
     quick = {"epochs": 2, "learning_rate": 0.02}
@@ -194,6 +210,12 @@ def runs() -> dict[str, dict[str, Any]]:
         "float32": run(TrainerConfig(**quick), dtype=torch.float32),
         "one batch a task": run(TrainerConfig(**quick), DisjointLoader()),
         "balancer": run(TrainerConfig(**quick), balancer=GeometricBalancer(0.5)),
+        **{
+            f"weighed by {type(balancer).__name__}": run(
+                TrainerConfig(**quick), PatternLoader(PATTERN, absent=False), balancer=balancer
+            )
+            for balancer in weighing()
+        },
         "penalty": penalised(),
         "shared-private": run(TrainerConfig(**quick), model=shared_private()),
         "shared-private, a row a batch": run(

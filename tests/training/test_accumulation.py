@@ -26,7 +26,7 @@ from tiny_training import (
 from mtl_utils.data import MISSING_LABEL, Batch, BatchLoader, Example, Inputs
 from mtl_utils.models import MultiTaskModel
 from mtl_utils.nn import BiLSTMEncoder
-from mtl_utils.objectives import EqualWeights, FixedWeights
+from mtl_utils.objectives import DynamicWeightAverage, EqualWeights, FixedWeights
 from mtl_utils.sharing import HardSharing, Sharing
 from mtl_utils.tasks import Classification, Tagging
 from mtl_utils.training import (
@@ -165,6 +165,19 @@ def test_weights_of_losses_are_those_of_one_batch() -> None:
     options: dict[str, Any] = {"balancer": FixedWeights(weights), "shares_every": 1}
     found = trained(TinyLoader(), 3, **options)
     assert_same(found, trained(Concatenated(TinyLoader(), 3), **options))
+
+
+def test_weights_that_change_by_epochs_are_those_of_one_batch() -> None:
+    def of(loader: Any, size: int) -> Any:
+        balancer = DynamicWeightAverage(("tags", "topic"), temperature=0.05)
+        return trained(loader, size, epochs=4, balancer=balancer, shares_every=1)
+
+    found, expected = of(TinyLoader(), 3), of(Concatenated(TinyLoader(), 3), 1)
+    assert_same(found, expected, 1e-6)  # weights are in single precision
+    weights = found[2].weights
+    pd.testing.assert_frame_equal(weights, expected[2].weights, rtol=1e-6)
+    assert weights["tags"][:4].tolist() == [1.0] * 4
+    assert (weights["tags"][4:] - 1.0).abs().min() > 1e-3
 
 
 @pytest.mark.parametrize("scale", ["token", "text", "uniform"])

@@ -60,6 +60,7 @@ def test_shards_are_as_unequal_as_they_are_meant_to_be() -> None:
         ("float32", 2e-6),
         ("one batch a task", 1e-12),
         ("balancer", 1e-12),
+        *((f"weighed by {type(each).__name__}", 1e-6) for each in parallel_runs.weighing()),
         ("penalty", 1e-12),
         ("shared-private", 1e-11),
         ("shared-private, a row a batch", 1e-11),
