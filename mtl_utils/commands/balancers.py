@@ -108,5 +108,5 @@ def balancer_of(
         settings["seed"] = seed
     if kind == "uncertainty" and settings["regression"] is None:
         settings["regression"] = [name for name in tasks if name in regression]
-    made: Balancer = _OF_TASKS[kind](list(tasks), **settings)  # type: ignore[call-arg]
+    made: Balancer = _OF_TASKS[kind](list(tasks), **settings)
     return made

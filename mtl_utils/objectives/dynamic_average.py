@@ -108,7 +108,7 @@ class DynamicWeightAverage(TaskScalarization):
         """
         check_whole("epoch", epoch, least=1)
         check_names("losses", losses, "losses by task")
-        self._check_known(losses)
+        self._check_known(losses, "losses")
         for task, loss in losses.items():
             check_number(f"The loss of {task!r} in losses={losses!r:.60}", loss, least=0)
         places = self._places(losses)

@@ -45,12 +45,12 @@ class TaskScalarization(Scalarization):
                     f"has no {name!r}{nearest(name, there)}"
                 )
 
-    def _check_known(self, tasks: Iterable[str]) -> None:
-        for name in tasks:
-            if name not in self.tasks:
+    def _check_known(self, tasks: Iterable[str], name: str = "tasks") -> None:
+        for task in tasks:
+            if task not in self.tasks:
                 raise KeyError(
-                    f"There is no task {name!r} in {tasks!r:.60}; there are {list(self.tasks)}"
-                    f"{nearest(name, self.tasks)}"
+                    f"There is no task {task!r}, which is in {name}={tasks!r:.60}; there are "
+                    f"{list(self.tasks)}{nearest(task, self.tasks)}"
                 )
 
     def _places(self, tasks: Iterable[str]) -> list[int]:
