@@ -157,7 +157,7 @@ class FAMO(TaskScalarization):
         self._move(places, slopes + self.decay * self.logits[places])
 
     def _unknown(self) -> Tensor:
-        return torch.full((len(self.tasks),), torch.nan)
+        return torch.zeros(len(self.tasks))  # a loss of 0 counts as an absent one
 
     def _move(self, places: list[int], slopes: Tensor) -> None:
         """Take one step of Adam for some of the tasks."""
