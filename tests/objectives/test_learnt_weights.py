@@ -67,8 +67,8 @@ def test_learnt_to_the_end_they_are_reciprocals_of_losses() -> None:
     """Both forms of uncertainty end at 1/2L, the impartial one at 1/L."""
     uncertain = UncertaintyWeights(list(LOSSES), ["likeness"])
     impartial = ImpartialLosses(list(LOSSES))
-    descend(uncertain, LOSSES, 250)
-    descend(impartial, LOSSES, 250)
+    descend(uncertain, LOSSES, 400)
+    descend(impartial, LOSSES, 400)
     for task, loss in LOSSES.items():
         assert uncertain.loss_weights([task])[task] == pytest.approx(1 / (2 * loss), rel=0.02)
         assert impartial.loss_weights([task])[task] == pytest.approx(1 / loss, rel=0.02)
@@ -82,7 +82,7 @@ def test_a_loss_of_zero_drives_its_weight_to_the_bound_and_comes_back(kind: Any)
         descend(balancer, losses, 100, rate=0.3)
     assert bounded.loss_weights(["topic"])["topic"] == pytest.approx(50.0)
     assert free.loss_weights(["topic"])["topic"] > 1e9
-    descend(bounded, {"ner": 1.0, "topic": 1.0}, 250)
+    descend(bounded, {"ner": 1.0, "topic": 1.0}, 400, rate=0.3)
     expected = 0.5 if kind is UncertaintyWeights else 1.0
     assert bounded.loss_weights(["topic"])["topic"] == pytest.approx(expected, rel=0.05)
 
