@@ -1,6 +1,11 @@
 """Objectives: losses, and what turns the losses of several tasks into one update."""
 
 from mtl_utils.objectives.base import Balancer, Losses
+from mtl_utils.objectives.chebyshev import SmoothChebyshev, smooth_chebyshev
+from mtl_utils.objectives.dynamic_average import DynamicWeightAverage, dynamic_weights
+from mtl_utils.objectives.famo import FAMO, famo_slopes, famo_weights
+from mtl_utils.objectives.geometric_mean import GeometricMean, geometric_mean
+from mtl_utils.objectives.gradient_norms import GradNorm, gradnorm_slopes
 from mtl_utils.objectives.gradients import (
     IMTLG,
     MGDA,
@@ -18,11 +23,6 @@ from mtl_utils.objectives.gradients import (
     PCGrad,
     UPGrad,
 )
-from mtl_utils.objectives.chebyshev import SmoothChebyshev, smooth_chebyshev
-from mtl_utils.objectives.dynamic_average import DynamicWeightAverage, dynamic_weights
-from mtl_utils.objectives.famo import FAMO, famo_slopes, famo_weights
-from mtl_utils.objectives.geometric_mean import GeometricMean, geometric_mean
-from mtl_utils.objectives.gradient_norms import GradNorm, gradnorm_slopes
 from mtl_utils.objectives.impartial import ImpartialLosses, impartial_loss
 from mtl_utils.objectives.logarithm import ScaleInvariantLog, log_sum
 from mtl_utils.objectives.losses import classification_loss, label_smoothing_loss
@@ -35,43 +35,37 @@ from mtl_utils.objectives.uncertainty import UncertaintyWeights, uncertainty_los
 from mtl_utils.objectives.weighting import EqualWeights, FixedWeights
 
 __all__ = [
-    "DEFAULT_SCALE",
     "AlignedMTL",
     "Balancer",
     "CAGrad",
     "Combination",
     "Combiner",
+    "DEFAULT_SCALE",
+    "DynamicWeightAverage",
     "EqualWeights",
+    "FAMO",
     "FairGrad",
     "FixedWeights",
     "FromTorchJD",
+    "GeometricMean",
     "GradDrop",
+    "GradNorm",
     "GradVac",
     "GramCombiner",
     "IMTLG",
+    "ImpartialLosses",
     "Losses",
     "MGDA",
     "NashMTL",
     "On",
     "PCGrad",
-    "Scale",
-    "UPGrad",
-    "Balancer",
-    "DEFAULT_SCALE",
-    "DynamicWeightAverage",
-    "EqualWeights",
-    "FAMO",
-    "FixedWeights",
-    "GeometricMean",
-    "GradNorm",
-    "ImpartialLosses",
-    "Losses",
     "RandomWeights",
     "Scalarization",
     "Scale",
     "ScaleInvariantLog",
     "SmoothChebyshev",
     "TaskScalarization",
+    "UPGrad",
     "UncertaintyWeights",
     "classification_loss",
     "count_scaled",
