@@ -110,7 +110,7 @@ def _map(
         description=description,
         settings=_settings(task, judged, list(beside.values()), widths),
         contenders=_contenders(list(beside)),
-        rates=(0.001, 0.003, 0.01, 0.03, 0.1),
+        rates=(0.003, 0.01, 0.03, 0.1, 0.3),
         seeds=(0, 1, 2),
         contrasts=_contrasts(list(beside), f"{task}_{metric}", widths),
         reference=ALONE,
