@@ -97,7 +97,7 @@ class Balancer(torch_nn.Module):
     def after_step(self, losses: Losses) -> None:
         """Take note of what a step did to the losses; most balancers do nothing.
 
-        The trainer calls it after each step if :attr:`looks_again`.
+        The trainer calls it after each step if ``looks_again``.
 
         Args:
             losses: Those of the same rows as in the last :meth:`backward`, under the same dropout,

@@ -8,7 +8,7 @@ from mtl_utils.objectives.gradients.from_torchjd import FromTorchJD
 from mtl_utils.objectives.gradients.graddrop import GradDrop
 from mtl_utils.objectives.gradients.imtl import IMTLG
 from mtl_utils.objectives.gradients.mgda import MGDA
-from mtl_utils.objectives.gradients.surgery import GradVac, PCGrad
+from mtl_utils.objectives.gradients.surgery import GradientSurgery, GradVac, PCGrad
 from mtl_utils.objectives.gradients.upgrad import UPGrad
 
 __all__ = [
@@ -20,6 +20,7 @@ __all__ = [
     "FromTorchJD",
     "GradDrop",
     "GradVac",
+    "GradientSurgery",
     "GramCombiner",
     "IMTLG",
     "MGDA",

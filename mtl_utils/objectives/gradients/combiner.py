@@ -184,8 +184,8 @@ class GramCombiner(Combiner):
     ) -> Tensor:
         r"""Return the weights of gradients.
 
-        Squares lose half of the digits: where gradients nearly hang on each other, :meth:`combine`,
-        which sees them, is more exact.
+        Squares lose half of the digits: where gradients nearly hang on each other,
+        :meth:`Combiner.combine`, which sees them, is more exact.
 
         Args:
             gram: :math:`G = JJ^\top`, ``[K, K]``.

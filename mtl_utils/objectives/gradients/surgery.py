@@ -17,7 +17,7 @@ from mtl_utils.objectives.gradients.rows import Rows
 _GREATEST_TARGET = 1 - 1e-6
 
 
-class _Surgery(GramCombiner):
+class GradientSurgery(GramCombiner):
     """Changes the gradient of each task by those of the others, in random order, and sums up."""
 
     def _weights(self, rows: Rows, tasks: list[str], generator: torch.Generator | None) -> Array:
@@ -40,7 +40,7 @@ class _Surgery(GramCombiner):
         raise NotImplementedError
 
 
-class PCGrad(_Surgery):
+class PCGrad(GradientSurgery):
     r"""Projecting conflicting gradients, "gradient surgery" (Yu et al., 2020).
 
     For each task, and each other task in random order: where :math:`g_i \cdot g_j < 0` for the
@@ -64,7 +64,7 @@ class PCGrad(_Surgery):
         return float(max(0.0, -(own @ cosines[pair[1]])))
 
 
-class GradVac(_Surgery):
+class GradVac(GradientSurgery):
     r"""Gradient vaccine (Wang et al., 2021).
 
     As PCGrad, but a gradient is turned towards another until their cosine :math:`\phi_{ij}` is what
