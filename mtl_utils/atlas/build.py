@@ -65,7 +65,7 @@ def load(
             Washington.
         relatedness: Share, in [0, 1], of the clause templates whose topic follows from what they
             say. The topics of the others are exchanged among them: still a function of the text,
-            and about as frequent, but without relation to event, entities or words.
+            and about as frequent, but no longer one for each event, which has some four templates.
 
     Returns:
         Splits ``train``, ``validation`` and ``test`` with columns ``text``, ``tokens``,
