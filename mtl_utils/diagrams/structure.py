@@ -30,7 +30,7 @@ def hierarchical_sharing(tasks: Sequence[str], *, shortcuts: bool = False) -> Di
     count = len(tasks)
     boxes = [
         Box("text", "text $x$", "text", (0, 0), (count, 1), tight=True),
-        Box("embeddings", "embeddings $h^{(0)}$", "embedding", (0, 1), (count, 1), "shared"),
+        Box("embeddings", "embeddings $h_0$", "embedding", (0, 1), (count, 1), "shared"),
     ]
     arrows = [Arrow("text", "embeddings")]
     for number, task in enumerate(tasks):
