@@ -107,7 +107,7 @@ def test_words_of_hard_sharing_are_a_sentence_to_be_read_aloud() -> None:
 
 def test_in_a_hierarchy_gradients_run_down_and_never_up() -> None:
     found = _read(diagrams.hierarchical_sharing(SHORT).alt)
-    layers = ["embeddings h(0)", "layer 1", "layer 2", "layer 3"]
+    layers = ["embeddings h0", "layer 1", "layer 2", "layer 3"]
     for lower, upper in pairwise(layers):
         assert (lower, upper, "forward") in found
         assert (upper, lower, "gradient") in found
