@@ -219,6 +219,62 @@ def test_gradients_add_up():
     assert_same(gradients(model), {name: 2 * gradient for name, gradient in once.items()})
 
 
+class Sums(torch.nn.Module):
+    """Of each task, the size of a shared weight plus two weights of its own, which differ in no way.
+
+    Autograd has one tensor for the gradient of all three.
+    """
+
+    def __init__(self):
+        super().__init__()
+        ones = (torch.nn.Parameter(torch.ones(3, dtype=torch.float64)) for _ in range(4))
+        self.shared, self.base, self.change, self.offset = ones
+
+    def shared_parameters(self):
+        return [self.shared, self.offset]
+
+    def forward(self):
+        total = self.shared + self.offset + (self.base + self.change)
+        by_task = {"tags": (total**2).sum(), "topic": total.sum()}
+        return Losses(by_task, (self.base**2).sum() + (self.shared**2).sum(), None, {})
+
+
+class FirstOf(Combiner):
+    """Hands the gradients of the first task back, the very tensors."""
+
+    def _combined(self, pieces, tasks, generator):
+        return [piece[0] for piece in pieces], None, None
+
+
+@pytest.mark.parametrize("method", [SumOf, FirstOf, MGDA])
+def test_parameters_that_are_summed_have_gradients_of_their_own(method):
+    """Adding to one, or clipping it, leaves the others as they are."""
+    model = Sums()
+    method().backward(model(), model)
+    of_tasks = {SumOf: 9.0, FirstOf: 8.0, MGDA: 1.0}[method]
+    expected = {"shared": of_tasks + 2, "base": 11.0, "change": 9.0, "offset": of_tasks}
+    for name, parameter in model.named_parameters():
+        torch.testing.assert_close(parameter.grad, torch.full_like(parameter, expected[name]))
+    torch.nn.utils.clip_grad_norm_(model.parameters(), 0.1)
+    norms = [float(p.grad.norm()) for p in model.parameters()]
+    assert sum(norm**2 for norm in norms) == pytest.approx(0.01, rel=1e-4)
+
+
+def test_the_scale_of_losses_is_asked_for_once():
+    """The trainer's way of going back is no quick one: not once for each parameter."""
+    asked = []
+
+    def backward(loss):
+        asked.append(loss)
+        loss.backward()
+
+    made(MGDA(), False, backward=backward)
+    few = len(asked)
+    model = tiny_model(dropout=0.0, dtype=torch.float64)
+    assert len(model.shared_parameters()) > few
+    assert few <= 2
+
+
 def test_features_of_several_batches_are_refused():
     with pytest.raises(ValueError, match=r'on="features" needs .* one batch.*"parameters"'):
         made(MGDA(on="features"), True)

@@ -99,8 +99,9 @@ class CombinedBackward:
         """
         found = self._by_task(losses, self.shared, None)
         combined = _combined(found, len(self.shared), combine)
+        factor = self._factor(losses)
         for parameter, gradient in zip(self.shared, combined, strict=True):
-            _add(parameter, gradient, self._factor(losses))
+            _add(parameter, gradient, factor)
         if losses.penalty.requires_grad:
             self.backward(losses.penalty)
 
@@ -164,7 +165,7 @@ class CombinedBackward:
             gradients = torch.autograd.grad(
                 factor * loss, inputs, retain_graph=needed, allow_unused=True
             )
-            dense = [g if g is None or not g.is_sparse else g.to_dense() for g in gradients]
+            dense = _apart(g if g is None or not g.is_sparse else g.to_dense() for g in gradients)
             for parameter, gradient in zip(self.own, dense[len(combined) :], strict=True):
                 _add(parameter, gradient, 1.0)
             found[task] = [
@@ -205,6 +206,12 @@ def _combined(
     found: Mapping[str, Gradients], blocks: int, combine: Combine
 ) -> Sequence[Tensor | None]:
     """Combine the gradients that are not zero; their sum, where one is not finite."""
+    return _apart(_combined_or_summed(found, blocks, combine))
+
+
+def _combined_or_summed(
+    found: Mapping[str, Gradients], blocks: int, combine: Combine
+) -> Sequence[Tensor | None]:
     sizes = {task: _size(gradients) for task, gradients in found.items()}
     tasks = [task for task, size in sizes.items() if size != 0]
     if not tasks:
@@ -213,6 +220,26 @@ def _combined(
     if not all(math.isfinite(sizes[task]) for task in tasks):
         return [_sum(piece) for piece in pieces]
     return combine(pieces, tasks)
+
+
+def _apart(gradients: Iterable[Tensor | None]) -> list[Tensor | None]:
+    """Return gradients of which none is seen to change when another does.
+
+    Autograd may hand out one tensor for several parameters, as for both of a sum, and numbers that
+    are one in memory. What becomes a ``grad`` is added to and clipped in place.
+    """
+    seen: set[int] = set()
+    found: list[Tensor | None] = []
+    for gradient in gradients:
+        if gradient is None:
+            found.append(None)
+            continue
+        place = gradient.untyped_storage().data_ptr()
+        if gradient._is_view() or place in seen:
+            gradient = gradient.clone(memory_format=torch.contiguous_format)
+        seen.add(place)
+        found.append(gradient)
+    return found
 
 
 def _blocks(gradients: Iterable[Gradients], blocks: int) -> list[Piece]:
@@ -242,7 +269,7 @@ def _add(parameter: Tensor, gradient: Tensor | None, factor: float) -> None:
         gradient = gradient * factor
     gradient = gradient.to(parameter.dtype)
     if parameter.grad is None:
-        parameter.grad = gradient.clone() if gradient._is_view() else gradient
+        parameter.grad = gradient
     else:
         parameter.grad.add_(gradient)
 
