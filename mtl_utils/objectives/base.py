@@ -53,11 +53,15 @@ class Balancer(torch_nn.Module):
             takes the trainer one more pass of the model, without gradients.
         learning_rate: Step size of its own parameters, which the schedule scales like that of the
             model's; the trainer's if ``None``.
+        remembered: Names of attributes that training changes and that are no settings: what
+            ``get_extra_state`` returns, and what is only there to be read. A run that goes on with
+            the same balancer is the same run whatever they are.
     """
 
     adds_up: bool = False
     looks_again: bool = False
     learning_rate: float | None = None
+    remembered: frozenset[str] = frozenset()
 
     def loss_weights(self, tasks: Iterable[str]) -> dict[str, float]:
         """Return what the loss of each task is multiplied by in the next update.

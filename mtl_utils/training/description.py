@@ -26,6 +26,7 @@ from mtl_utils.data.content import (
     text_digest,
 )
 from mtl_utils.data.examples import Example
+from mtl_utils.objectives.base import Balancer
 from mtl_utils.training import callables, foreign
 
 # Longer values are told by their digests, larger collections as wholes.
@@ -168,9 +169,10 @@ class Description:
         kind = type(module)
         self.entries[name] = callables.kind_name(kind)
         others = kind.__module__.split(".")[0] in ("torch", "transformers")
+        left_out = _OF_EVERY_MODULE | (module.remembered if isinstance(module, Balancer) else set())
         for attribute, value in _attributes(module).items():
             # What other libraries keep for themselves follows from what they show.
-            if attribute not in _OF_EVERY_MODULE and not (others and attribute.startswith("_")):
+            if attribute not in left_out and not (others and attribute.startswith("_")):
                 self.add(f"{name}.{attribute}", value)
         for hooks in _HOOKS:
             for place, hook in enumerate(getattr(module, hooks, {}).values()):

@@ -20,7 +20,7 @@ from mtl_utils.objectives import (
     PCGrad,
     UPGrad,
 )
-from mtl_utils.training import Trainer, TrainerConfig
+from mtl_utils.training import CheckpointError, Trainer, TrainerConfig
 
 
 class SumOf(Combiner):
@@ -220,9 +220,9 @@ def test_gradients_add_up():
 
 
 class Sums(torch.nn.Module):
-    """Of each task, the size of a shared weight plus two weights of its own, which differ in no way.
+    """Two shared weights and two that are not, of which only the sum is seen.
 
-    Autograd has one tensor for the gradient of all three.
+    Autograd has one tensor for the gradients of all.
     """
 
     def __init__(self):
@@ -352,6 +352,46 @@ def test_a_run_that_was_stopped_goes_on_as_it_would_have(method, tmp_path):
     whole = train(None, False)
     assert train(tmp_path / "run.ckpt", True) is None
     torch.testing.assert_close(train(tmp_path / "run.ckpt", False), whole, rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("method", [MGDA, GradVac])
+def test_the_same_call_goes_on_with_the_balancer_that_was_stopped(method, tmp_path):
+    """As when a cell of a notebook is stopped and run once more."""
+
+    def trained(balancer, path):
+        trainer = Trainer(
+            tiny_model(),
+            CONFIG,
+            balancer=balancer,
+            progress=False,
+            checkpoint=path,
+            callbacks=[stopping],
+        )
+        trainer.fit(TinyLoader())
+        return trainer.model.state_dict()
+
+    def stopping(row):
+        if stop and row["epoch"] == 1:
+            raise KeyboardInterrupt
+
+    stop = False
+    whole = trained(method(), None)
+    stop, balancer, path = True, method(), tmp_path / "run.ckpt"
+    with pytest.raises(KeyboardInterrupt):
+        trained(balancer, path)
+    stop = False
+    assert balancer.stationary is False
+    torch.testing.assert_close(trained(balancer, path), whole, rtol=0, atol=0)
+    with pytest.raises(CheckpointError, match="another run"):  # settings are compared as before
+        trained(method(on="features"), path)
+
+
+def test_where_nothing_is_combined_no_earlier_step_is_told_of():
+    model, balancer = tiny_model(), MGDA()
+    balancer.backward(model(batches(False)), model)
+    assert balancer.stationary is False
+    balancer.backward(model(batches(False)).reweighted({"tags": 0.0, "topic": 0.0}), model)
+    assert balancer.stationary is None
 
 
 def test_accumulation_is_refused():

@@ -54,12 +54,14 @@ class Combiner(Balancer):
             labels of all tasks and all that is shared is below the features.
 
     Attributes:
-        stationary: Whether a mixture of the gradients of the last step was zero; ``None`` before it
-            and where a method does not look.
+        stationary: Whether a mixture of the gradients of the last step was zero; ``None`` before
+            it, where a method does not look, and where all were zero or one was not finite.
 
     Raises:
         ValueError: If ``on`` is something else.
     """
+
+    remembered = frozenset({"stationary"})
 
     def __init__(self, on: On = "parameters") -> None:
         super().__init__()
@@ -142,6 +144,7 @@ class Combiner(Balancer):
             TypeError: If the model does not say what is shared.
         """
         passes = CombinedBackward(model, backward)
+        self.stationary = None  # where there is nothing to combine
 
         def combine(pieces: list[Piece], tasks: list[str]) -> list[Tensor | None]:
             found, _, self.stationary = self._combined(pieces, tasks, None)

@@ -90,6 +90,8 @@ class GradVac(GradientSurgery):
         TypeError: If ``beta`` is no number.
     """
 
+    remembered = frozenset({"stationary", "targets"})
+
     def __init__(self, beta: float = 0.01, on: On = "parameters") -> None:
         super().__init__(on)
         check_number("beta", beta, least=0, most=1)
