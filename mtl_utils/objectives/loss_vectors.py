@@ -67,17 +67,19 @@ def check_same(name: str, value: Tensor, losses: Tensor, kind: str = "floating-p
 
 
 def counted(losses: Tensor) -> Tensor:
-    """Return which losses have a logarithm, and a reciprocal that is finite, ``[K]``.
+    """Return which losses are not so near 0 that their reciprocal is infinite, ``[K]``.
+
+    What is not a number counts: it is to be seen in what is made of it, and not left out.
 
     Args:
         losses: ``[K]``, none below 0.
     """
-    return losses.detach() >= torch.finfo(losses.dtype).tiny
+    return ~(losses.detach() < torch.finfo(losses.dtype).tiny)
 
 
 @torch.no_grad()
 def note_first(first: Tensor, places: Sequence[int], losses: Tensor) -> None:
-    """Keep the losses that are the first of their tasks and above 0.
+    """Keep the losses that are the first of their tasks, above 0 and finite.
 
     Args:
         first: What was kept ``[K]``, ``nan`` where there is none yet; it is changed.
@@ -86,4 +88,5 @@ def note_first(first: Tensor, places: Sequence[int], losses: Tensor) -> None:
     """
     found = first[list(places)]
     values = losses.detach().to(found.dtype)
-    first[list(places)] = torch.where(found.isnan() & (values > 0), values, found)
+    usable = (values > 0) & values.isfinite()
+    first[list(places)] = torch.where(found.isnan() & usable, values, found)

@@ -12,9 +12,12 @@ from hypothesis import strategies as st
 from weighing import Parts, weights_by_gradient
 
 from mtl_utils.objectives import (
+    FAMO,
     GeometricMean,
+    GradNorm,
     ScaleInvariantLog,
     SmoothChebyshev,
+    famo_weights,
     geometric_mean,
     log_sum,
     smooth_chebyshev,
@@ -86,6 +89,31 @@ def test_a_loss_of_zero_is_left_out(balancer: Any, nothing: float) -> None:
     nowhere = Parts(ner=0.0, topic=0.0)
     assert balancer.backward(nowhere.losses(penalty=1.0), nowhere) == {"ner": 0.0, "topic": 0.0}
     assert nowhere.vector.grad.tolist() == [1.0, 1.0]
+
+
+@pytest.mark.parametrize("broken", [math.nan, math.inf])
+def test_a_loss_that_is_not_finite_is_seen(broken: float) -> None:
+    """Left out as a loss of 0 is, it would go unnoticed in a loop of one's own."""
+    losses = vector(2.0, broken)
+    for function in (geometric_mean, log_sum):
+        assert not math.isfinite(function(losses))
+    # A weight of 0 of an infinite loss is the formula's.
+    weighted = famo_weights(losses, vector(0.0, 0.0)) * losses
+    assert not torch.isfinite(weighted.sum())
+    tasks = ["ner", "topic"]
+    for balancer in (GeometricMean(), ScaleInvariantLog(), FAMO(tasks), GradNorm(tasks)):
+        model = Parts(ner=2.0, topic=broken)
+        balancer.backward(model.losses(), model)
+        assert not torch.isfinite(model.vector.grad).all()
+
+
+@pytest.mark.parametrize("broken", [math.nan, math.inf])
+def test_no_first_loss_is_kept_that_is_not_finite(broken: float) -> None:
+    for balancer in (SmoothChebyshev(["ner", "topic"]), GradNorm(["ner", "topic"])):
+        for topic in (broken, 4.0):
+            model = Parts(ner=2.0, topic=topic)
+            balancer.backward(model.losses(), model)
+        assert balancer.first.tolist() == [2.0, 4.0]
 
 
 def test_one_task_at_hand() -> None:
