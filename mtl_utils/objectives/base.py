@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from inspect import signature
 
 from torch import Tensor
 from torch import nn as torch_nn
+
+from mtl_utils.arguments import check_kind
 
 
 @dataclass(frozen=True)
@@ -62,6 +65,11 @@ class Balancer(torch_nn.Module):
     looks_again: bool = False
     learning_rate: float | None = None
     remembered: frozenset[str] = frozenset()
+
+    def extra_repr(self) -> str:
+        """Say the settings, as far as they are kept under the names that they were given by."""
+        kept = [name for name in signature(type(self)).parameters if name in vars(self)]
+        return ", ".join(f"{name}={vars(self)[name]!r:.200}" for name in kept)
 
     def loss_weights(self, tasks: Iterable[str]) -> dict[str, float]:
         """Return what the loss of each task is multiplied by in the next update.
@@ -119,3 +127,33 @@ class Balancer(torch_nn.Module):
             losses: By task, the mean over what was counted in the epoch; tasks without a label are
                 absent.
         """
+
+
+def check_step(losses: Losses) -> None:
+    """Refuse what are no losses of a step.
+
+    Args:
+        losses: The losses.
+
+    Raises:
+        TypeError: If they are something else.
+    """
+    check_kind("losses", losses, Losses, "Losses, as model(batch) returns them")
+
+
+def trained_in_common(model: torch_nn.Module) -> list[torch_nn.Parameter]:
+    """Return the parameters that tasks share and that are trained.
+
+    Args:
+        model: The model.
+
+    Raises:
+        TypeError: If it does not say what is shared.
+    """
+    shared = getattr(model, "shared_parameters", None)
+    if not callable(shared):
+        raise TypeError(
+            "model must say what its tasks share, by shared_parameters(), as MultiTaskModel does; "
+            f"got {type(model).__name__}"
+        )
+    return [parameter for parameter in dict.fromkeys(shared()) if parameter.requires_grad]

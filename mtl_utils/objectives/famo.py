@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from mtl_utils.arguments import check_number
-from mtl_utils.objectives.base import Losses
+from mtl_utils.objectives.base import Losses, check_step
 from mtl_utils.objectives.loss_vectors import check_losses, check_same, counted, stacked
 from mtl_utils.objectives.task_scalarization import TaskScalarization
 
@@ -136,8 +136,11 @@ class FAMO(TaskScalarization):
             losses: Those of the same rows, after the step.
 
         Raises:
+            KeyError: If a task is unknown.
             ValueError: If a loss is negative.
+            TypeError: If ``losses`` are none of a model.
         """
+        check_step(losses)
         tasks = list(losses.by_task)
         self._check_known(tasks)
         if not tasks:

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 from torch import nn as torch_nn
 
-from mtl_utils.arguments import check_callable, check_number
-from mtl_utils.objectives.base import Losses
+from mtl_utils.arguments import check_callable, check_number, shown
+from mtl_utils.objectives.base import Losses, check_step, trained_in_common
 from mtl_utils.objectives.loss_vectors import check_losses, check_same, note_first, stacked
 from mtl_utils.objectives.task_scalarization import TaskNumbers, TaskScalarization, check_rate
 
@@ -47,7 +47,8 @@ def gradnorm_slopes(
     check_same("weights", weights, ratios)
     check_number("asymmetry", asymmetry, least=0)
     lengths = weights * norms
-    relative = (ratios / ratios.mean()).nan_to_num(nan=1.0)  # all losses are 0
+    mean = ratios.mean()
+    relative = torch.where(mean == 0, 1.0, ratios / mean)  # all losses are 0
     due = lengths.mean() * relative**asymmetry
     return torch.sign(lengths - due) * norms
 
@@ -124,7 +125,10 @@ class GradNorm(TaskScalarization):
         Raises:
             KeyError: If the model's tasks are not those that the balancer was made for.
             ValueError: If a loss is negative.
+            TypeError: If losses are none of a model, the model does not say what is shared, or
+                ``parameters`` returned something else than parameters.
         """
+        check_step(losses)
         tasks = list(losses.by_task)
         self._check_model(tasks, model)
         if not tasks:
@@ -163,13 +167,19 @@ class GradNorm(TaskScalarization):
         return len(found) * found / found.sum()
 
     def _looked_at(self, model: torch_nn.Module) -> list[torch_nn.Parameter]:
-        given = (self.measured or _shared)(model)
-        return [parameter for parameter in given if parameter.requires_grad]
-
-
-def _shared(model: torch_nn.Module) -> list[torch_nn.Parameter]:
-    found: list[torch_nn.Parameter] = model.shared_parameters()  # type: ignore[operator]
-    return found
+        if self.measured is None:
+            return trained_in_common(model)
+        given = self.measured(model)
+        # A tensor can be gone through too: row by row, none of which the loss depends on.
+        several = isinstance(given, Iterable) and not isinstance(given, Tensor)
+        found = list(given) if several else [given]
+        if not several or not all(isinstance(each, torch_nn.Parameter) for each in found):
+            raise TypeError(
+                "parameters must be a function from a model to a list of its parameters, such as "
+                "lambda model: list(model.sharing.encoder.parameters()), got one that returns "
+                f"{shown(given)}"
+            )
+        return [parameter for parameter in found if parameter.requires_grad]
 
 
 def _norms(losses: Iterable[Tensor], parameters: Sequence[torch_nn.Parameter]) -> Tensor:

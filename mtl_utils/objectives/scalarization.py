@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch import nn as torch_nn
 
-from mtl_utils.objectives.base import Balancer, Losses
+from mtl_utils.objectives.base import Balancer, Losses, check_step
 from mtl_utils.objectives.loss_vectors import stacked
 
 
@@ -54,7 +54,9 @@ class Scalarization(Balancer):
         Raises:
             KeyError: If the model's tasks are not those that the balancer was made for.
             ValueError: If a loss is negative, and the method knows no such losses.
+            TypeError: If ``losses`` are none of a model.
         """
+        check_step(losses)
         tasks = list(losses.by_task)
         self._check_model(tasks, model)
         if not tasks:

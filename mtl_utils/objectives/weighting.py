@@ -8,7 +8,7 @@ from torch import Tensor
 from torch import nn as torch_nn
 
 from mtl_utils.arguments import check_number, nearest
-from mtl_utils.objectives.base import Balancer, Losses
+from mtl_utils.objectives.base import Balancer, Losses, check_step
 
 
 class FixedWeights(Balancer):
@@ -58,7 +58,9 @@ class FixedWeights(Balancer):
             KeyError: If a task has no weight; or there is a weight of none of the model's tasks,
                 and one of these has none, so that a name must be wrong. Weights of more tasks than
                 a model has are left alone, so that the same serve models of some of them.
+            TypeError: If ``losses`` are none of a model.
         """
+        check_step(losses)
         self._check_names(getattr(model, "tasks", {}))
         weights = self.loss_weights(losses.by_task)
         weighted = [weights[task] * loss for task, loss in losses.by_task.items()]
@@ -105,5 +107,9 @@ class EqualWeights(Balancer):
             losses: The losses of one batch.
             model: The model that they come from.
             backward: How to back-propagate a scalar.
+
+        Raises:
+            TypeError: If ``losses`` are none of a model.
         """
+        check_step(losses)
         backward(sum(losses.by_task.values(), start=losses.penalty))

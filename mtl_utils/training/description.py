@@ -169,7 +169,7 @@ class Description:
         kind = type(module)
         self.entries[name] = callables.kind_name(kind)
         others = kind.__module__.split(".")[0] in ("torch", "transformers")
-        left_out = _OF_EVERY_MODULE | (module.remembered if isinstance(module, Balancer) else set())
+        left_out = _OF_EVERY_MODULE | _remembered(module)
         for attribute, value in _attributes(module).items():
             # What other libraries keep for themselves follows from what they show.
             if attribute not in left_out and not (others and attribute.startswith("_")):
@@ -183,6 +183,11 @@ class Description:
             self.add(f"order of {name}", list(module))
         for part, child in module.named_children():
             self.add(f"{name}.{part}", child)
+
+
+def _remembered(module: torch_nn.Module) -> frozenset[str]:
+    """Return the names of what training changes in a balancer, of which nothing is a setting."""
+    return module.remembered if isinstance(module, Balancer) else frozenset()
 
 
 def shortened(text: str, what: str) -> str:

@@ -50,6 +50,12 @@ def test_all_losses_zero_are_all_alike() -> None:
     assert found.tolist() == [3.0, -1.0]
 
 
+def test_a_loss_that_is_not_a_number_moves_no_weight() -> None:
+    """Others are not moved as if all were alike."""
+    found = gradnorm_slopes(vector(3.0, 1.0), vector(1.0, 1.0), vector(0.5, torch.nan))
+    assert found.tolist() == [0.0, 0.0]
+
+
 def step(balancer: GradNorm, optimizer: Any, losses: dict[str, float], only: Any = None) -> Any:
     optimizer.zero_grad()
     model = Parts(**losses)
@@ -146,3 +152,22 @@ def test_nothing_shared_that_is_trained() -> None:
     balancer = GradNorm(["a", "b"], parameters=lambda model: [])
     weights_by_gradient(balancer, {"a": 2.0, "b": 3.0})
     assert [p.grad.item() for p in balancer.raw.parameters()] == [0.0, 0.0]
+
+
+def test_parameters_that_are_none() -> None:
+    """A module, a single tensor or pairs with names: said so, and not gone through all the same."""
+    wrong = {
+        "Linear": lambda model: torch.nn.Linear(2, 2),
+        "Parameter|tensor": lambda model: model.vector,
+        "list": lambda model: list(model.named_parameters()),
+        "None": lambda model: None,
+    }
+    for kind, function in wrong.items():
+        model = Parts(a=2.0, b=3.0)
+        with pytest.raises(TypeError, match=f"list of its parameters.* returns .*({kind})"):
+            GradNorm(["a", "b"], parameters=function).backward(model.losses(), model)
+    model = Parts(a=2.0, b=3.0)
+    with pytest.raises(TypeError, match=r"shared_parameters\(\).* got Linear"):
+        GradNorm(["a", "b"]).backward(model.losses(), torch.nn.Linear(2, 2))
+    given = GradNorm(["a", "b"], parameters=lambda model: model.parameters())  # a generator
+    assert weights_by_gradient(given, {"a": 2.0, "b": 3.0}) == {"a": 1.0, "b": 1.0}

@@ -7,7 +7,20 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mtl_utils.objectives import EqualWeights, FixedWeights, Losses
+from mtl_utils import objectives
+from mtl_utils.objectives import (
+    FAMO,
+    Balancer,
+    CAGrad,
+    EqualWeights,
+    FixedWeights,
+    FromTorchJD,
+    GradNorm,
+    Losses,
+    SmoothChebyshev,
+    TaskScalarization,
+    UncertaintyWeights,
+)
 
 TASKS = ("ner", "topic", "fr")
 
@@ -150,3 +163,56 @@ def test_a_weight_of_a_task_by_another_name():
 def test_a_negative_weight(wrong):
     with pytest.raises(ValueError, match=r"weight of 'ner' .* at least 0, got (-|nan)"):
         FixedWeights({"ner": wrong, "topic": 1})
+
+
+def every_balancer():
+    """Return one of each kind that can be made without another library."""
+    abstract = {Balancer, objectives.Scalarization, objectives.Combiner, objectives.GramCombiner}
+    kinds = [getattr(objectives, name) for name in objectives.__all__]
+    kinds = [kind for kind in kinds if isinstance(kind, type) and issubclass(kind, Balancer)]
+    for kind in kinds:
+        if kind in abstract | {TaskScalarization, FromTorchJD}:
+            continue
+        if kind is FixedWeights:
+            yield kind(dict.fromkeys(TASKS, 1.0))
+        else:
+            yield kind(TASKS) if issubclass(kind, TaskScalarization) else kind()
+
+
+@pytest.mark.parametrize("balancer", list(every_balancer()), ids=lambda made: type(made).__name__)
+@pytest.mark.parametrize("wrong", [{"ner": torch.tensor(1.0)}, [torch.tensor(1.0)], None])
+def test_losses_that_are_none_of_a_model(balancer, wrong):
+    with pytest.raises(
+        TypeError, match=r"losses must be Losses, as model\(batch\) returns them, got"
+    ):
+        balancer.backward(wrong, Tiny())
+    if balancer.looks_again:
+        with pytest.raises(TypeError, match="losses must be Losses"):
+            balancer.after_step(wrong)
+
+
+@pytest.mark.parametrize(
+    ("balancer", "settings"),
+    [
+        (FixedWeights({"ner": 2, "topic": 0.5}), "weights={'ner': 2, 'topic': 0.5}"),
+        (CAGrad(0.3, on="features"), "c=0.3, on='features'"),
+        (objectives.GradDrop(leak=0.25), "leak=0.25, on='parameters'"),
+        (objectives.GradVac(), "beta=0.01, on='parameters'"),
+        (
+            UncertaintyWeights(TASKS, ["ner"], learning_rate=0.1),
+            f"tasks={TASKS}, regression=('ner',), max_weight=10000.0, learning_rate=0.1",
+        ),
+        (GradNorm(TASKS, asymmetry=0.5), f"tasks={TASKS}, asymmetry=0.5, learning_rate=0.025"),
+        (FAMO(TASKS), f"tasks={TASKS}, learning_rate=0.025, decay=0.001"),
+        (
+            SmoothChebyshev(("a", "b"), {"b": 2.0}),
+            "tasks=('a', 'b'), weights=[1.0, 2.0], smoothing=0.1, ideal=[0.0, 0.0], relative=True",
+        ),
+        (EqualWeights(), ""),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_settings_are_shown(balancer, settings):
+    """Two runs of one method can be told apart where their balancers are printed."""
+    assert settings == balancer.extra_repr()
+    assert settings in repr(balancer)

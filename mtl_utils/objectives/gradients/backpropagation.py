@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch import nn as torch_nn
 
-from mtl_utils.objectives.base import Losses
+from mtl_utils.objectives.base import Losses, trained_in_common
 from mtl_utils.objectives.gradients.rows import Piece
 
 #: What combines gradients by blocks of parameters, of the tasks that are named.
@@ -79,13 +79,7 @@ class CombinedBackward:
 
     def __init__(self, model: torch_nn.Module, backward: Callable[[Tensor], None]) -> None:
         _refuse_processes()
-        shared = getattr(model, "shared_parameters", None)
-        if not callable(shared):
-            raise TypeError(
-                "model must say what its tasks share, by shared_parameters(), as MultiTaskModel "
-                f"does; got {type(model).__name__}"
-            )
-        self.shared = [p for p in dict.fromkeys(shared()) if p.requires_grad]
+        self.shared = trained_in_common(model)
         known = set(self.shared)
         self.own = [p for p in model.parameters() if p.requires_grad and p not in known]
         self.backward = backward

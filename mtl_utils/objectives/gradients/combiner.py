@@ -11,7 +11,7 @@ from torch import Tensor
 from torch import nn as torch_nn
 
 from mtl_utils.arguments import check_choice, check_kind, check_strings, check_tensor
-from mtl_utils.objectives.base import Balancer, Losses
+from mtl_utils.objectives.base import Balancer, Losses, check_step
 from mtl_utils.objectives.gradients.backpropagation import CombinedBackward
 from mtl_utils.objectives.gradients.cones import Array
 from mtl_utils.objectives.gradients.rows import Piece, Rows, mixed
@@ -141,8 +141,9 @@ class Combiner(Balancer):
             RuntimeError: If several processes run: each would combine gradients of its own rows.
             ValueError: With ``on="features"``, if there are no features, as where tasks have
                 batches of their own, or something that tasks share is reached otherwise.
-            TypeError: If the model does not say what is shared.
+            TypeError: If ``losses`` are none of a model, or the model does not say what is shared.
         """
+        check_step(losses)
         passes = CombinedBackward(model, backward)
         self.stationary = None  # where there is nothing to combine
 
