@@ -8,17 +8,27 @@ from typing import Any
 from mtl_utils.commands.keys import Key, keys_of, read_table
 from mtl_utils.objectives import (
     FAMO,
+    IMTLG,
+    MGDA,
+    AlignedMTL,
     Balancer,
+    CAGrad,
     DynamicWeightAverage,
     EqualWeights,
+    FairGrad,
     FixedWeights,
     GeometricMean,
+    GradDrop,
     GradNorm,
+    GradVac,
     ImpartialLosses,
+    NashMTL,
+    PCGrad,
     RandomWeights,
     ScaleInvariantLog,
     SmoothChebyshev,
     UncertaintyWeights,
+    UPGrad,
 )
 
 #: Arguments that come from elsewhere in the file, or that no file can give.
@@ -38,10 +48,24 @@ _ALONE: dict[str, type[Balancer]] = {
     "geometric_mean": GeometricMean,
     "log": ScaleInvariantLog,
 }
+#: Made of their settings alone: what combines the gradients of tasks.
+_OF_GRADIENTS: dict[str, type[Balancer]] = {
+    "mgda": MGDA,
+    "upgrad": UPGrad,
+    "cagrad": CAGrad,
+    "nash_mtl": NashMTL,
+    "fairgrad": FairGrad,
+    "imtl_g": IMTLG,
+    "aligned_mtl": AlignedMTL,
+    "pcgrad": PCGrad,
+    "gradvac": GradVac,
+    "graddrop": GradDrop,
+}
 BALANCERS: dict[str, dict[str, Key]] = {
     **{kind: {} for kind in _ALONE},
     "fixed": keys_of(FixedWeights),
     **{kind: keys_of(described, _ELSEWHERE) for kind, described in _OF_TASKS.items()},
+    **{kind: keys_of(described) for kind, described in _OF_GRADIENTS.items()},
 }
 """Keys of the table beside ``kind``, by kind."""
 # Where it is left out, the data say it: tasks of the kind regression.
@@ -71,7 +95,7 @@ def completed(table: Mapping[str, Any], tasks: Sequence[str]) -> dict[str, Any]:
 
 
 def of_one_task(table: Mapping[str, Any], task: str) -> dict[str, Any]:
-    """Return the table for a task that is trained alone: where losses are weighed, equal weights.
+    """Return the table for a task that is trained alone: its loss, but for weights that are fixed.
 
     Args:
         table: The table of all tasks.
@@ -104,6 +128,8 @@ def balancer_of(
         return FixedWeights(**settings)
     if kind in _ALONE:
         return _ALONE[kind]()
+    if kind in _OF_GRADIENTS:
+        return _OF_GRADIENTS[kind](**settings)
     if kind == "random":
         settings["seed"] = seed
     if kind == "uncertainty" and settings["regression"] is None:

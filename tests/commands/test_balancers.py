@@ -9,22 +9,35 @@ from typing import Any
 import pytest
 from tiny_runs import THREE, write_run
 
-from mtl_utils.commands.balancers import balancer_of
+from mtl_utils import objectives
+from mtl_utils.commands.balancers import BALANCERS, balancer_of
 from mtl_utils.commands.run_file import RunFile, read_run_file
 from mtl_utils.commands.training import train
 from mtl_utils.objectives import (
     FAMO,
+    IMTLG,
+    MGDA,
+    AlignedMTL,
     Balancer,
+    CAGrad,
     DynamicWeightAverage,
     EqualWeights,
+    FairGrad,
     FixedWeights,
+    FromTorchJD,
     GeometricMean,
+    GradDrop,
     GradNorm,
+    GradVac,
     ImpartialLosses,
+    NashMTL,
+    PCGrad,
     RandomWeights,
     ScaleInvariantLog,
     SmoothChebyshev,
+    TaskScalarization,
     UncertaintyWeights,
+    UPGrad,
 )
 
 TASKS = ["topic", "names", "likeness"]
@@ -54,6 +67,16 @@ KINDS: dict[str, tuple[type[Balancer], dict[str, Any]]] = {
         SmoothChebyshev,
         {"weights": [1.0, 2.0, 1.0], "ideal": [0.5, 0.0, 0.0], "relative": False},
     ),
+    "kind = 'mgda'\non = 'features'": (MGDA, {"on": "features"}),
+    "kind = 'upgrad'": (UPGrad, {"on": "parameters"}),
+    "kind = 'cagrad'\nc = 1": (CAGrad, {"c": 1.0, "on": "parameters"}),
+    "kind = 'nash_mtl'": (NashMTL, {}),
+    "kind = 'fairgrad'\nalpha = 1": (FairGrad, {"alpha": 1.0}),
+    "kind = 'imtl_g'": (IMTLG, {}),
+    "kind = 'aligned_mtl'": (AlignedMTL, {}),
+    "kind = 'pcgrad'": (PCGrad, {}),
+    "kind = 'gradvac'\nbeta = 0.5": (GradVac, {"beta": 0.5}),
+    "kind = 'graddrop'\nleak = 0.2": (GradDrop, {"leak": 0.2}),
 }
 
 
@@ -90,6 +113,8 @@ def test_random_weights_are_drawn_from_the_seed_of_the_file(tmp_path: Path) -> N
         ("kind = 'famo'\nrate = 1", KeyError, r"\[balancer\] has no key 'rate'"),
         ("kind = 'random'\nseed = 1", KeyError, "no key 'seed'"),
         ("kind = 'gradnorm'\nasymmetry = 'no'", TypeError, "asymmetry must be a number"),
+        ("kind = 'mgda'\non = 'feature'", TypeError, r"\[balancer\]: on .*'features'"),
+        ("kind = 'pcgrad'\nc = 1", KeyError, r"\[balancer\] has no key 'c'"),
         ("kind = 'chebyshev'\nweights = {nams = 2}", KeyError, "weights has no key 'nams'"),
         ("kind = 'chebyshev'\nideal = {names = 'a'}", TypeError, r"ideal must be"),
     ],
@@ -99,6 +124,23 @@ def test_what_is_wrong_is_said(
 ) -> None:
     with pytest.raises(error, match=message):
         read(tmp_path, table)
+
+
+def test_no_balancer_is_left_out() -> None:
+    """But for that of another library's, which takes an object."""
+    there = {getattr(objectives, name) for name in objectives.__all__}
+    made = {kind for kind in there if isinstance(kind, type) and issubclass(kind, Balancer)}
+    bases = {base for kind in made for base in kind.__mro__[1:]} | {TaskScalarization}
+    assert made - bases - {FromTorchJD} == {kind for kind, _ in KINDS.values()}
+    assert len({table.split("\n")[0] for table in KINDS}) == len(BALANCERS)
+
+
+def test_a_run_combines_gradients(tmp_path: Path) -> None:
+    file = read(tmp_path, "kind = 'upgrad'")
+    train(file, quiet=True)
+    history = list(csv.DictReader((file.output / "history.csv").open()))
+    assert all(float(row["train_loss"]) > 0 for row in history)
+    assert history
 
 
 def test_a_run_leaves_its_weights(tmp_path: Path) -> None:
