@@ -65,6 +65,7 @@ class SmoothChebyshev(TaskScalarization):
         TypeError: If something is not of its kind.
     """
 
+    by_place = ("first",)
     first: Tensor
 
     def __init__(

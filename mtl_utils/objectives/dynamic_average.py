@@ -59,6 +59,7 @@ class DynamicWeightAverage(TaskScalarization):
 
     adds_up = True
     needs_positive = True
+    by_place = ("last", "before")
     last: Tensor
     before: Tensor
     epoch: Tensor

@@ -98,6 +98,7 @@ class FAMO(TaskScalarization):
 
     looks_again = True
     needs_positive = True
+    by_place = ("logits", "moments", "steps", "before")
     logits: Tensor
     moments: Tensor
     steps: Tensor

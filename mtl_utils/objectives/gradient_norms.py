@@ -85,6 +85,7 @@ class GradNorm(TaskScalarization):
     """
 
     needs_positive = True
+    by_place = ("first",)
     first: Tensor
 
     def __init__(

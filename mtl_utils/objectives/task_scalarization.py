@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 
 import torch
@@ -20,15 +21,45 @@ class TaskScalarization(Scalarization):
 
     Attributes:
         tasks: The same.
+        by_place: Names of buffers ``[..., K]`` that have a place for each task, in that order. A
+            state of the same tasks in another order is put into this one.
 
     Raises:
         ValueError: If ``tasks`` is empty, or a name occurs twice or has a dot.
         TypeError: If ``tasks`` is no list of names.
     """
 
+    by_place: tuple[str, ...] = ()
+
     def __init__(self, tasks: Sequence[str]) -> None:
         super().__init__()
         self.tasks = checked_tasks(tasks)
+
+    def get_extra_state(self) -> Tensor:
+        """Return the names of the tasks as the bytes ``[N]`` of JSON, for ``state_dict``."""
+        text = json.dumps(self.tasks, ensure_ascii=False)
+        return torch.tensor(list(text.encode("utf-8")), dtype=torch.uint8)
+
+    @torch.no_grad()
+    def set_extra_state(self, state: Tensor) -> None:
+        """Give to each task what is its own, after the numbers of a state were copied.
+
+        Args:
+            state: What :meth:`get_extra_state` returned.
+
+        Raises:
+            ValueError: If it is of other tasks.
+        """
+        stored = json.loads(bytes(state.tolist()).decode("utf-8"))
+        if sorted(stored) != sorted(self.tasks):
+            raise ValueError(
+                f"The state is of a {type(self).__name__} that was made for tasks={stored}, and "
+                f"this one was made for tasks={list(self.tasks)}. Make it for the same tasks."
+            )
+        order = [stored.index(task) for task in self.tasks]
+        for name in self.by_place:
+            buffer = self.get_buffer(name)
+            buffer.copy_(buffer[..., order])
 
     def _check_model(self, tasks: Sequence[str], model: torch_nn.Module) -> None:
         there = list(getattr(model, "tasks", self.tasks))

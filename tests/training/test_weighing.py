@@ -246,3 +246,28 @@ def test_one_task() -> None:
     }.items():
         found = fit(balancer, loader, TrainerConfig(epochs=3))[0].weights["tags"]
         np.testing.assert_allclose(found, 1.0, rtol=1e-6, err_msg=kind)
+
+
+@pytest.mark.parametrize(
+    "kind", [kind for kind in KINDS if kind not in ("geometric mean", "logarithm")]
+)
+def test_a_state_of_tasks_in_another_order_gives_each_its_own(kind: str) -> None:
+    """By place, the weights of two tasks would change hands without a word."""
+    balancer = KINDS[kind]()
+    fit(balancer)
+    fresh: Any = type(balancer)(TASKS[::-1])
+    fresh.load_state_dict(balancer.state_dict())
+    for name in fresh.by_place:
+        found, expected = getattr(fresh, name), getattr(balancer, name).flip(-1)
+        assert torch.equal(found.nan_to_num(-1), expected.nan_to_num(-1))
+        assert not expected.isnan().all()
+    own = fresh.state_dict()
+    assert own.keys() == balancer.state_dict().keys()
+    places = [name for name, buffer in balancer.named_buffers() if len(TASKS) in buffer.shape[-1:]]
+    assert sorted(fresh.by_place) == sorted(places)
+    again: Any = type(balancer)(TASKS)
+    again.load_state_dict(own)
+    for name, state in weights_of(balancer).items():
+        assert torch.equal(state.nan_to_num(-1), weights_of(again)[name].nan_to_num(-1)), name
+    with pytest.raises(ValueError, match=r"for tasks=\['tags', 'topic'\], and this .*'names'"):
+        type(balancer)(["tags", "names"]).load_state_dict(balancer.state_dict())
