@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -170,7 +171,7 @@ class GradNorm(TaskScalarization):
     def _looked_at(self, model: torch_nn.Module) -> list[torch_nn.Parameter]:
         if self.measured is None:
             return trained_in_common(model)
-        given = self.measured(model)
+        given: Any = self.measured(model)
         # A tensor can be gone through too: row by row, none of which the loss depends on.
         several = isinstance(given, Iterable) and not isinstance(given, Tensor)
         found = list(given) if several else [given]
