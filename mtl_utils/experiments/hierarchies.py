@@ -8,23 +8,11 @@ from mtl_utils.experiments.comparison import Comparison
 from mtl_utils.experiments.contenders import Contender
 from mtl_utils.experiments.contrasts import Contrast
 from mtl_utils.experiments.experiment import Config
+from mtl_utils.experiments.ways_of_sharing import BILSTM
 
-LAYERS = 2
+LAYERS = BILSTM["encoder"]["num_layers"]
 
-_BASE: dict[str, Any] = {
-    "encoder": {"kind": "bilstm", "width": 64, "num_layers": LAYERS, "dropout": 0.1},
-    "sharing": {"kind": "hard"},
-    "tasks": ["pos", "entities"],
-    "vocab_size": 1000,
-    "head_dropout": 0.1,
-    "scale": "text",
-    "apart": True,
-    "max_validation": 600,
-    "max_test": 1000,
-    "steps": 1000,
-    "validations": 5,
-    "training": {"learning_rate": 0.01, "warmup_steps": 50, "schedule": "linear"},
-}
+_BASE: dict[str, Any] = {**BILSTM, "tasks": ["pos", "entities"]}
 
 SETTINGS: dict[str, Config] = {
     "Atlas": {**_BASE, "data": [["atlas_sentences:6000@1", 4000, 16]]},

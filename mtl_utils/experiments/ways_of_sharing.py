@@ -14,7 +14,7 @@ WIDTH = 64
 WIDER = 86
 """Width of the models of their own that have as many parameters as shared-private encoders."""
 
-_BASE: dict[str, Any] = {
+BILSTM: dict[str, Any] = {
     "encoder": {"kind": "bilstm", "width": WIDTH, "num_layers": 2, "dropout": 0.1},
     "sharing": {"kind": "hard"},
     "vocab_size": 1000,
@@ -27,10 +27,11 @@ _BASE: dict[str, Any] = {
     "validations": 5,
     "training": {"learning_rate": 0.01, "warmup_steps": 50, "schedule": "linear"},
 }
+"""What chapters 08 and 09 share, but for data and tasks: a BiLSTM of two layers."""
 
 SETTINGS: dict[str, Config] = {
-    "Atlas": {**_BASE, "data": [["atlas_sentences", 4000, 16]], "tasks": ["topic", "entities"]},
-    "UNER": {**_BASE, "data": [["uner_ud", 2000, 16]], "tasks": ["entities", "pos"]},
+    "Atlas": {**BILSTM, "data": [["atlas_sentences", 4000, 16]], "tasks": ["topic", "entities"]},
+    "UNER": {**BILSTM, "data": [["uner_ud", 2000, 16]], "tasks": ["entities", "pos"]},
 }
 """Data and tasks. Rows are dealt out: each task has the labels of half of them."""
 
