@@ -15,8 +15,8 @@ from sphinx.application import Sphinx
 from mtl_utils import experiments
 from mtl_utils.experiments.registry import comparisons
 
-DIFFERENCE = ("difference", "at twice the steps", "verdict")
-HEADER = ("setting", "on", "first", "second", *DIFFERENCE)
+DIFFERENCE = ("verdict", "difference", "at twice the steps")
+HEADER = ("setting", "on", *DIFFERENCE, "first", "second")
 
 
 def runs_on_record(name: str, folder: Path) -> tuple[int, int]:
@@ -35,7 +35,7 @@ def comparison_rows(name: str, folder: Path) -> list[list[str]]:
         for metric, row in found.iterrows():
             scores = [row[side] if side in HEADER else f"{side}: {row[side]}" for side in sides]
             rest = [row[column] for column in DIFFERENCE]
-            rows.append([setting, str(metric).replace("_", " "), *scores, *rest])
+            rows.append([setting, str(metric).replace("_", " "), *rest, *scores])
     return rows
 
 
@@ -54,7 +54,9 @@ class RecordedComparison(ResultsDirective):
         if done < wanted:
             text = f"{done} of {wanted} runs are on record; nothing is said before all are."
             return [nodes.paragraph("", "", nodes.emphasis(text, text))]
-        return [table(HEADER, comparison_rows(name, self.folder))]
+        rows = comparison_rows(name, self.folder)
+        told = 0 if len({row[0] for row in rows}) > 1 else 1  # one setting needs no column
+        return [table(HEADER[told:], [row[told:] for row in rows])]
 
 
 def setup(app: Sphinx) -> dict[str, bool]:

@@ -189,6 +189,6 @@ def test_a_comparison_says_nothing_before_it_is_whole(tmp_path: Path) -> None:
     assert rows[0][0] == setting
     # Seeds 0 to 4 differ by 0.1 each: standard deviation 0.158, t(0.975, 4) = 2.776.
     assert rows[0][2:] == [
+        *("joint is better", "+3.0 ± 0.0", "+3.0"),
         *("joint: 83.2 ± 0.2", "separate: 80.2 ± 0.2"),
-        *("+3.0 ± 0.0", "+3.0", "joint is better"),
     ]
