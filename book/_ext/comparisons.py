@@ -13,7 +13,7 @@ from run_records import ResultsDirective, table
 from sphinx.application import Sphinx
 
 from mtl_utils import experiments
-from mtl_utils.experiments.registry import comparisons
+from mtl_utils.experiments.registry import find_comparison
 
 DIFFERENCE = ("verdict", "difference", "at twice the steps")
 HEADER = ("setting", "on", *DIFFERENCE, "first", "second")
@@ -27,9 +27,8 @@ def runs_on_record(name: str, folder: Path) -> tuple[int, int]:
 
 def comparison_rows(name: str, folder: Path) -> list[list[str]]:
     """One row a contrast that the comparison named before it was run."""
-    (comparison,) = [found for found in comparisons() if found.name == name]
     rows = []
-    for setting in comparison.contrasts:
+    for setting in find_comparison(name).contrasts:
         found = experiments.comparison_table(name, setting, folder)
         sides = [column for column in found.columns if column not in DIFFERENCE]
         for metric, row in found.iterrows():

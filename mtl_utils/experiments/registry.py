@@ -76,6 +76,23 @@ def comparisons() -> tuple[Comparison, ...]:
     return tuple(comparison for module in modules for comparison in module.COMPARISONS)
 
 
+def find_comparison(name: str) -> Comparison:
+    """Look up a comparison.
+
+    Args:
+        name: Its name.
+
+    Raises:
+        KeyError: If there is none of that name.
+        TypeError: If the name is no string.
+    """
+    check_text("name", name)
+    found = {comparison.name: comparison for comparison in comparisons()}
+    if name not in found:
+        raise KeyError(f"No comparison named {name!r}; there are {', '.join(sorted(found))}")
+    return found[name]
+
+
 def find(name: str) -> Experiment:
     """Look up an experiment.
 

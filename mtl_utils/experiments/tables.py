@@ -10,7 +10,7 @@ from mtl_utils.arguments import check_text
 from mtl_utils.experiments.analysis import load_results
 from mtl_utils.experiments.comparison import Comparison
 from mtl_utils.experiments.contrasts import contrast_table, paired_table
-from mtl_utils.experiments.registry import comparisons
+from mtl_utils.experiments.registry import find_comparison
 
 
 def verdicts(name: str, setting: str, folder: str | Path | None = None) -> pd.DataFrame:
@@ -58,12 +58,8 @@ def _recorded(
     name: str, setting: str, folder: str | Path | None
 ) -> tuple[Comparison, pd.DataFrame, pd.DataFrame]:
     """Look up a comparison, the records of one of its settings, and those at twice the steps."""
-    check_text("name", name)
+    comparison = find_comparison(name)
     check_text("setting", setting)
-    found = {comparison.name: comparison for comparison in comparisons()}
-    if name not in found:
-        raise KeyError(f"No comparison named {name!r}; there are {', '.join(sorted(found))}")
-    comparison = found[name]
     if setting not in comparison.contrasts:
         raise KeyError(f"{name} has no setting {setting!r}; it has {list(comparison.contrasts)}")
     frame = load_results(name, folder)

@@ -91,9 +91,9 @@ class CombinedBackward:
             losses: The losses.
             combine: How.
         """
-        found = self._by_task(losses, self.shared, None)
-        combined = _combined(found, len(self.shared), combine)
         factor = self._factor(losses)
+        found = self._by_task(losses, self.shared, None, factor)
+        combined = _combined(found, len(self.shared), combine)
         for parameter, gradient in zip(self.shared, combined, strict=True):
             _add(parameter, gradient, factor)
         if losses.penalty.requires_grad:
@@ -124,9 +124,9 @@ class CombinedBackward:
         below = Graph.of(features)
         self._refuse_ways_round(losses, features, below)
         above = [p for p in self.shared if p not in below.leaves]
-        found = self._by_task(losses, [features, *above], features)
-        first, *others = _combined(found, 1 + len(above), combine)
         factor = self._factor(losses)
+        found = self._by_task(losses, [features, *above], features, factor)
+        first, *others = _combined(found, 1 + len(above), combine)
         for parameter, gradient in zip(above, others, strict=True):
             _add(parameter, gradient, factor)
         penalty = losses.penalty
@@ -137,7 +137,7 @@ class CombinedBackward:
             self.backward(penalty)
 
     def _by_task(
-        self, losses: Losses, combined: Sequence[Tensor], until: Tensor | None
+        self, losses: Losses, combined: Sequence[Tensor], until: Tensor | None, factor: float
     ) -> dict[str, Gradients]:
         """Return the gradient of each task on some tensors, and add those on its own parameters.
 
@@ -148,10 +148,10 @@ class CombinedBackward:
             losses: The losses.
             combined: The tensors.
             until: Where passes end.
+            factor: What the trainer multiplies losses by.
         """
         trained = {task: loss for task, loss in losses.by_task.items() if loss.requires_grad}
         graphs = [Graph.of(loss, until) for loss in (*trained.values(), losses.penalty)]
-        factor = self._factor(losses)
         inputs = [*combined, *self.own]
         found: dict[str, Gradients] = {}
         for place, (task, loss) in enumerate(trained.items()):
