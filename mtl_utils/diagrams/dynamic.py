@@ -90,12 +90,13 @@ def layered_extraction(tasks: Sequence[str]) -> Diagram:
             name = f"E_{whose}"
             place = (row, 2 * level)
             expert = f"expert {whose} {level}"
-            boxes.append(Box(expert, f"${name}$, level\u00a0{level}", "layer", place, role=roles[whose]))
+            label = f"${name}$, level {level}"
+            boxes.append(Box(expert, label, "layer", place, role=roles[whose]))
             below = "trunk" if level == 1 else f"mixture {whose} 1"
             arrows.append(Arrow(below, expert))
         for whose in kept:
             mixture = f"mixture {whose} {level}"
-            label = f"gate $g_{whose}$, level\u00a0{level}"
+            label = f"gate $g_{whose}$, level {level}"
             place = (rows[whose], 2 * level + 1)
             boxes.append(Box(mixture, label, "layer", place, role=roles[whose]))
             read = rows if whose == "s" else [whose, "s"]
@@ -182,13 +183,13 @@ def low_rank_additions(tasks: Sequence[str]) -> Diagram:
     arrows = [Arrow("read", "matrix")]
     for number, task in enumerate(tasks):
         inner, outer, total = f"inner {number}", f"outer {number}", f"sum {number}"
-        row = 3 * number
+        row, place = 3 * number, (2 * number, 4)
         power = f"^{{({number + 1})}}"
         boxes += [
             Box(inner, f"$A{power}$: $R$ by $n$", "layer", (row, 1), role=number),
             Box(outer, f"$B{power}$: $m$ by $R$", "layer", (row, 2), role=number),
             Box(total, f"sum ({number + 1})", "layer", (2 * number, 3), (2, 1), number),
-            Box(f"made {number}", f"for {written(task)}", "text", (2 * number, 4), (2, 1), number, True),
+            Box(f"made {number}", f"for {written(task)}", "text", place, (2, 1), number, True),
         ]
         arrows += [
             Arrow("read", inner),

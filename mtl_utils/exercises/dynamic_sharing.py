@@ -131,7 +131,8 @@ def _first_for_all(
 def _by_place(
     hidden: Tensor, inner: Tensor, outer: Tensor, which: Sequence[int], scale: float
 ) -> Tensor:
-    rows = [hidden[b] @ inner[b % len(inner)].T @ outer[b % len(inner)].T for b in range(len(which))]
+    places = [row % len(inner) for row in range(len(which))]
+    rows = [h @ inner[k].T @ outer[k].T for h, k in zip(hidden, places, strict=True)]
     return scale * torch.stack(rows)
 
 
