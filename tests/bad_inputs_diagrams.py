@@ -118,9 +118,7 @@ STRUCTURES = [
         shortcuts=NOT_FLAGS,
     ),
     *(
-        _entry(
-            of_two, {"tasks": ["topic", "entities"]}, tasks=(*NOT_TASKS, ["a", "b", "c"])
-        )
+        _entry(of_two, {"tasks": ["topic", "entities"]}, tasks=(*NOT_TASKS, ["a", "b", "c"]))
         for of_two in (
             diagrams.sluice_network,
             diagrams.mixture_of_experts,
