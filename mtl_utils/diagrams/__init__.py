@@ -1,6 +1,12 @@
 """Diagrams of models and methods: one description gives the picture and its words."""
 
 from mtl_utils.diagrams.diagram import Diagram
+from mtl_utils.diagrams.dynamic import (
+    layered_extraction,
+    low_rank_additions,
+    mixture_of_experts,
+    task_adapters,
+)
 from mtl_utils.diagrams.families import (
     branched_sharing,
     hard_sharing,
@@ -23,8 +29,12 @@ __all__ = [
     "hard_sharing",
     "hierarchical_sharing",
     "joint_losses",
+    "layered_extraction",
+    "low_rank_additions",
+    "mixture_of_experts",
     "pair_with_heads",
     "shared_private",
     "sluice_network",
     "soft_sharing",
+    "task_adapters",
 ]

@@ -1,6 +1,12 @@
 """Checks of the exercises, one module a topic: ``exercises.check_NAME(your_function)``."""
 
 from mtl_utils.exercises.checking import CHECKS, Answer, Exercise, Verdict, exercise
+from mtl_utils.exercises.dynamic_sharing import (
+    check_chance_of_first,
+    check_experts_in_use,
+    check_join_additions,
+    check_read_mixed_rows,
+)
 from mtl_utils.exercises.hierarchies import (
     check_count_trees,
     check_held_minimum,
@@ -66,15 +72,18 @@ __all__ = [
     "check_attention_weights",
     "check_backward_step",
     "check_best_mixture",
+    "check_chance_of_first",
     "check_clipped_precision",
     "check_continuation_count",
     "check_corrupt",
     "check_count_trees",
     "check_expected_risk",
+    "check_experts_in_use",
     "check_greedy",
     "check_held_minimum",
     "check_implicit_step",
     "check_is_valid",
+    "check_join_additions",
     "check_joint_loss",
     "check_label_states",
     "check_layer_rates",
@@ -87,6 +96,7 @@ __all__ = [
     "check_paired_interval",
     "check_perplexity",
     "check_read_entities",
+    "check_read_mixed_rows",
     "check_read_spans",
     "check_shift_position",
     "check_shrink_singular_values",

@@ -17,6 +17,7 @@ def registry() -> dict[str, Experiment]:
     from mtl_utils.experiments import (
         atlas_difficulty,
         data_sets,
+        dynamic_sharing,
         hierarchies,
         joint_bilstm,
         joint_pretrained,
@@ -50,6 +51,7 @@ def registry() -> dict[str, Experiment]:
         joint_transformer,
         ways_of_sharing,
         hierarchies,
+        dynamic_sharing,
     )
     return {experiment.name: experiment for module in modules for experiment in module.EXPERIMENTS}
 
@@ -57,6 +59,7 @@ def registry() -> dict[str, Experiment]:
 def comparisons() -> tuple[Comparison, ...]:
     """Return every comparison, each of which is several experiments."""
     from mtl_utils.experiments import (
+        dynamic_sharing,
         hierarchies,
         joint_bilstm,
         joint_pretrained,
@@ -72,6 +75,7 @@ def comparisons() -> tuple[Comparison, ...]:
         sharing_map,
         ways_of_sharing,
         hierarchies,
+        dynamic_sharing,
     )
     return tuple(comparison for module in modules for comparison in module.COMPARISONS)
 

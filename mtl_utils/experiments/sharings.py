@@ -8,19 +8,33 @@ from typing import Any
 
 from mtl_utils.nn import Encoder
 from mtl_utils.sharing import (
+    PLE,
     BranchedSharing,
     CrossStitch,
     HardSharing,
     HierarchicalSharing,
+    HyperAdapters,
+    MixtureOfExperts,
+    MMoE,
     SharedPrivate,
     Sharing,
     SluiceNetwork,
     SoftSharing,
+    TaskAdapters,
+    TaskLoRA,
     squared_distance,
     trace_norm,
 )
 
 PENALTIES = {"distance": squared_distance, "trace norm": trace_norm}
+
+_DYNAMIC: Mapping[str, Callable[..., Sharing]] = {
+    "mmoe": MMoE.from_encoder,
+    "ple": PLE.from_encoder,
+    "adapters": TaskAdapters,
+    "hyper-adapters": HyperAdapters,
+    "lora": TaskLoRA,
+}
 
 
 def sharing_of(
@@ -34,7 +48,9 @@ def sharing_of(
             parameters at a ``strength``; ``"shared-private"`` with the strengths of
             :class:`mtl_utils.sharing.SharedPrivate`, ``orthogonality`` and ``adversary``;
             ``"hierarchical"`` with a ``depth`` for each task; ``"cross-stitch"`` and ``"sluice"``
-            with ``own``, the latter with ``subspaces`` and ``orthogonality`` too.
+            with ``own``, the latter with ``subspaces`` and ``orthogonality`` too; ``"experts"``,
+            ``"mmoe"`` and ``"ple"``, whose experts are the uppermost layer, and ``"adapters"``,
+            ``"hyper-adapters"`` and ``"lora"``, with the arguments of their classes by name.
         tasks: Names of the tasks.
         make: Makes an encoder.
 
@@ -74,7 +90,13 @@ def sharing_of(
             subspaces=settings["subspaces"],
             orthogonality_strength=settings["orthogonality"],
         )
+    rest = {name: value for name, value in settings.items() if name != "kind"}
+    if kind == "experts":
+        return MixtureOfExperts.from_encoder(make(), **rest)
+    if kind in _DYNAMIC:
+        return _DYNAMIC[kind](make(), tasks, **rest)
     raise KeyError(
         f"No sharing of the kind {kind!r}; expected 'hard', 'separate', 'branched', 'soft', "
-        "'shared-private', 'hierarchical', 'cross-stitch' or 'sluice'"
+        "'shared-private', 'hierarchical', 'cross-stitch', 'sluice', 'experts', "
+        f"{', '.join(map(repr, _DYNAMIC))}"
     )

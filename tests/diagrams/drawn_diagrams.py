@@ -23,6 +23,13 @@ FAMILIES: tuple[Callable[..., diagrams.Diagram], ...] = (
     diagrams.hierarchical_sharing,
     diagrams.cross_stitch,
 )
+OF_TWO: tuple[Callable[..., diagrams.Diagram], ...] = (
+    diagrams.sluice_network,
+    diagrams.mixture_of_experts,
+    diagrams.layered_extraction,
+    diagrams.task_adapters,
+    diagrams.low_rank_additions,
+)
 
 
 def _all() -> Iterator[tuple[str, diagrams.Diagram]]:
@@ -36,7 +43,8 @@ def _all() -> Iterator[tuple[str, diagrams.Diagram]]:
             f"hierarchical_sharing, {tasks[0]}, shortcuts",
             diagrams.hierarchical_sharing(tasks, shortcuts=True),
         )
-        yield f"sluice_network, {tasks[0]}", diagrams.sluice_network(tasks[-2:])
+        for of_two in OF_TWO:
+            yield f"{of_two.__name__}, {tasks[0]}", of_two(tasks[-2:])
     for family in FAMILIES:
         yield f"{family.__name__}, short", family(SHORT)
         for count in (2, 5):

@@ -132,6 +132,34 @@ def test_mixtures_read_both_encoders_and_are_read_by_both(draw: Any) -> None:
         assert (("stitch 1", f"{reader} {task}") in arrows) is sluice  # of all layers, or the last
 
 
+def test_each_task_has_its_own_gate_over_all_experts() -> None:
+    arrows = {(a.start, a.end) for a in diagrams.mixture_of_experts(["topic", "entities"]).arrows}
+    for task in (0, 1):
+        read = {start for start, end in arrows if end == f"mixture {task}"}
+        assert read == {"experts", f"gate {task}"}
+
+
+def test_no_gate_of_a_task_sees_experts_of_the_other() -> None:
+    arrows = {(a.start, a.end) for a in diagrams.layered_extraction(["topic", "entities"]).arrows}
+    names = {end for _, end in arrows}
+    for level in (1, 2):
+        for task in "12":
+            read = {start for start, end in arrows if end == f"mixture {task} {level}"}
+            assert read == {f"expert {task} {level}", f"expert s {level}"}
+    of_all = {start for start, end in arrows if end == "mixture s 1"}
+    assert of_all == {"expert 1 1", "expert s 1", "expert 2 1"}
+    assert "mixture s 2" not in names  # at the last level nothing reads it
+    assert {start for start, end in arrows if end == "expert s 2"} == {"mixture s 1"}
+
+
+def test_what_is_added_for_a_task_goes_into_its_own_sum() -> None:
+    adapters = {(a.start, a.end) for a in diagrams.task_adapters(["topic", "entities"]).arrows}
+    factors = {(a.start, a.end) for a in diagrams.low_rank_additions(["topic", "entities"]).arrows}
+    for task in (0, 1):
+        assert {s for s, end in adapters if end == f"sum {task}"} == {f"up {task}", f"kept {task}"}
+        assert {s for s, end in factors if end == f"sum {task}"} == {f"outer {task}", "matrix"}
+
+
 @pytest.mark.parametrize(
     ("written", "said"),
     [
