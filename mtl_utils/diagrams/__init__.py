@@ -1,5 +1,6 @@
 """Diagrams of models and methods: one description gives the picture and its words."""
 
+from mtl_utils.diagrams.balancing import loss_balancing
 from mtl_utils.diagrams.diagram import Diagram
 from mtl_utils.diagrams.families import (
     branched_sharing,
@@ -23,6 +24,7 @@ __all__ = [
     "hard_sharing",
     "hierarchical_sharing",
     "joint_losses",
+    "loss_balancing",
     "pair_with_heads",
     "shared_private",
     "sluice_network",

@@ -56,6 +56,13 @@ from mtl_utils.exercises.translation import (
     check_greedy,
     check_teacher_inputs,
 )
+from mtl_utils.exercises.weighing_losses import (
+    check_best_log_variance,
+    check_gradnorm_due,
+    check_hidden_points,
+    check_pareto_front,
+    check_weights_for,
+)
 
 __all__ = [
     "Answer",
@@ -65,14 +72,17 @@ __all__ = [
     "check_answer_score",
     "check_attention_weights",
     "check_backward_step",
+    "check_best_log_variance",
     "check_best_mixture",
     "check_clipped_precision",
     "check_continuation_count",
     "check_corrupt",
     "check_count_trees",
     "check_expected_risk",
+    "check_gradnorm_due",
     "check_greedy",
     "check_held_minimum",
+    "check_hidden_points",
     "check_implicit_step",
     "check_is_valid",
     "check_joint_loss",
@@ -85,6 +95,7 @@ __all__ = [
     "check_nucleus",
     "check_own_past",
     "check_paired_interval",
+    "check_pareto_front",
     "check_perplexity",
     "check_read_entities",
     "check_read_spans",
@@ -99,5 +110,6 @@ __all__ = [
     "check_stack_size",
     "check_states_overlap",
     "check_teacher_inputs",
+    "check_weights_for",
     "exercise",
 ]
