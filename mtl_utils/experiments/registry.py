@@ -16,6 +16,7 @@ def registry() -> dict[str, Experiment]:
     # What these import, scikit-learn among it, is only needed to run.
     from mtl_utils.experiments import (
         atlas_difficulty,
+        balancers,
         data_sets,
         hierarchies,
         joint_bilstm,
@@ -50,6 +51,7 @@ def registry() -> dict[str, Experiment]:
         joint_transformer,
         ways_of_sharing,
         hierarchies,
+        balancers,
     )
     return {experiment.name: experiment for module in modules for experiment in module.EXPERIMENTS}
 
@@ -57,6 +59,7 @@ def registry() -> dict[str, Experiment]:
 def comparisons() -> tuple[Comparison, ...]:
     """Return every comparison, each of which is several experiments."""
     from mtl_utils.experiments import (
+        balancers,
         hierarchies,
         joint_bilstm,
         joint_pretrained,
@@ -72,6 +75,7 @@ def comparisons() -> tuple[Comparison, ...]:
         sharing_map,
         ways_of_sharing,
         hierarchies,
+        balancers,
     )
     return tuple(comparison for module in modules for comparison in module.COMPARISONS)
 
