@@ -267,7 +267,7 @@ def test_a_random_search_draws_step_sizes(trials: tuple[Any, ...]) -> None:
         Contender("joint", trials=trials),
         Contender("separate", "apart", trials=trials),
     )
-    with pytest.raises(ValueError, match="each trial must have a .training\\.learning_rate"):
+    with pytest.raises(ValueError, match=r"each trial must have a 'training\.learning_rate'"):
         searched(contenders=contenders)
 
 

@@ -22,13 +22,15 @@ def balancer_of(settings: Mapping[str, Any], tasks: Sequence[str], seed: int) ->
         KeyError: If there is no such balancer.
     """
     own = {name: value for name, value in settings.items() if name != "kind"}
-    made = getattr(objectives, settings["kind"], None)
+    made: Any = getattr(objectives, settings["kind"], None)
     if not _is_balancer(made):
         kinds = [name for name in objectives.__all__ if _is_balancer(getattr(objectives, name))]
         raise KeyError(f"No balancer of the kind {settings['kind']!r}; there are {kinds}")
     if made is RandomWeights:
         own["seed"] = seed
-    return made(list(tasks), **own) if issubclass(made, TaskScalarization) else made(**own)
+    named = issubclass(made, TaskScalarization)
+    balancer: Balancer = made(list(tasks), **own) if named else made(**own)
+    return balancer
 
 
 def _is_balancer(value: Any) -> bool:
