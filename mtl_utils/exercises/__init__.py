@@ -61,7 +61,6 @@ from mtl_utils.exercises.weighing_losses import (
     check_gradnorm_due,
     check_hidden_points,
     check_pareto_front,
-    check_weights_for,
 )
 
 __all__ = [
@@ -110,6 +109,5 @@ __all__ = [
     "check_stack_size",
     "check_states_overlap",
     "check_teacher_inputs",
-    "check_weights_for",
     "exercise",
 ]

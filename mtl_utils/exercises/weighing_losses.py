@@ -14,7 +14,6 @@ __all__ = [
     "check_gradnorm_due",
     "check_hidden_points",
     "check_pareto_front",
-    "check_weights_for",
 ]
 
 Points = Sequence[tuple[float, ...]]
@@ -61,33 +60,6 @@ def check_pareto_front(answer: Answer) -> None:
         ([(3.0, 1.0, 2.0), (2.0, 2.0, 2.0), (3.0, 2.0, 2.0)], [True, True, False]),
     ):
         answer.gives(points, expected=expected, hint=hint)
-
-
-def _of_sum_one(losses: Numbers, shares: Numbers) -> list[float]:
-    raw = [share / loss for share, loss in zip(shares, losses, strict=True)]
-    return [each / sum(raw) for each in raw]
-
-
-def _the_shares(losses: Numbers, shares: Numbers) -> list[float]:
-    return [len(shares) * share / sum(shares) for share in shares]
-
-
-def _not_scaled(losses: Numbers, shares: Numbers) -> list[float]:
-    return [share / loss for share, loss in zip(shares, losses, strict=True)]
-
-
-def _upside_down(losses: Numbers, shares: Numbers) -> list[float]:
-    raw = [share * loss for share, loss in zip(shares, losses, strict=True)]
-    return [len(raw) * each / sum(raw) for each in raw]
-
-
-@exercise("weights_for", wrong=[_of_sum_one, _the_shares, _not_scaled, _upside_down])
-def check_weights_for(answer: Answer) -> None:
-    """Weights with sum K that put weighted losses into given proportions."""
-    hint = "Each weight times its loss is to be the share times one number, the same for all."
-    answer.gives([8.0, 2.0], [1.0, 1.0], expected=[0.4, 1.6], hint=hint)
-    answer.gives([8.0, 2.0], [4.0, 1.0], expected=[1.0, 1.0], hint=hint)
-    answer.gives([1.0, 2.0, 4.0], [2.0, 2.0, 4.0], expected=[1.5, 0.75, 0.75], hint=hint)
 
 
 def _mean_of_logarithms(losses: Numbers, regression: bool) -> float:
