@@ -107,6 +107,7 @@ FAMILIES = [
         diagrams.soft_sharing,
         diagrams.shared_private,
         diagrams.joint_losses,
+        diagrams.loss_balancing,
         diagrams.cross_stitch,
     )
 ]

@@ -228,6 +228,49 @@ def test_a_step_size_at_the_edge_and_a_missing_trial_are_refused(tmp_path: Path)
         replace(tuning, frame=fewer).best("joint", "topic+entities")
 
 
+def searched(**changes: Any) -> Comparison:
+    """The tiny comparison with a random search: each trial has a step size of its own."""
+    drawn = {"training.learning_rate": 0.01}, {"training.learning_rate": 0.03}
+    joint = tuple({**trial, **LOUD} for trial in drawn)
+    contenders = (Contender("joint", trials=joint), Contender("separate", "apart", trials=drawn))
+    return replace(COMPARISON, **{"rates": (), "contenders": contenders, **changes})
+
+
+def test_a_random_search_has_trials_alone_and_may_choose_the_greatest(tmp_path: Path) -> None:
+    comparison = searched()
+    trials, final, doubled = comparison.experiments()
+    assert (trials.name, trials.needs) == ("tiny_trials", ())
+    assert final.needs == doubled.needs == ("tiny_trials",)
+    runner.run(trials, tmp_path, progress=False)
+    tried = load_results("tiny_trials", tmp_path)
+    assert [next(iter(t.values()))["training.learning_rate"] for t in tried["tried"]] == [
+        *(0.01, 0.03),
+        *(0.01, 0.03),
+    ]
+    better = tried.assign(
+        curves=[
+            {task: [90.0 if "0.03" in str(t) else 20.0] for task in c}
+            for c, t in zip(tried["curves"], tried["tried"], strict=True)
+        ]
+    )
+    tuning = Tuning(comparison, "Atlas", better)
+    assert tuning.best("joint", "topic+entities") == {"training.learning_rate": 0.03, **LOUD}
+    with pytest.raises(ValueError, match=r"no trial on 'Atlas' with the settings \[.*0.01"):
+        replace(tuning, frame=better[1:2]).best("joint", "topic+entities")
+    runner.run(final, tmp_path, progress=False)
+    assert len(load_results("tiny", tmp_path)) == 4
+
+
+@pytest.mark.parametrize("trials", [(), ({"head_dropout": 0.1},)])
+def test_a_random_search_draws_step_sizes(trials: tuple[Any, ...]) -> None:
+    contenders = (
+        Contender("joint", trials=trials),
+        Contender("separate", "apart", trials=trials),
+    )
+    with pytest.raises(ValueError, match=r"each trial must have a 'training\.learning_rate'"):
+        searched(contenders=contenders)
+
+
 def test_a_whole_comparison_on_tiny_data(tmp_path: Path) -> None:
     rates, trials, final, doubled = COMPARISON.experiments()
     assert [len(e.cells()) for e in (rates, trials, final, doubled)] == [8, 2, 4, 4]

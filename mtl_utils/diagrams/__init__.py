@@ -1,5 +1,6 @@
 """Diagrams of models and methods: one description gives the picture and its words."""
 
+from mtl_utils.diagrams.balancing import loss_balancing
 from mtl_utils.diagrams.diagram import Diagram
 from mtl_utils.diagrams.dynamic import (
     layered_extraction,
@@ -32,6 +33,7 @@ __all__ = [
     "layered_extraction",
     "low_rank_additions",
     "mixture_of_experts",
+    "loss_balancing",
     "pair_with_heads",
     "shared_private",
     "sluice_network",

@@ -62,6 +62,12 @@ from mtl_utils.exercises.translation import (
     check_greedy,
     check_teacher_inputs,
 )
+from mtl_utils.exercises.weighing_losses import (
+    check_best_log_variance,
+    check_gradnorm_due,
+    check_hidden_points,
+    check_pareto_front,
+)
 
 __all__ = [
     "Answer",
@@ -71,6 +77,7 @@ __all__ = [
     "check_answer_score",
     "check_attention_weights",
     "check_backward_step",
+    "check_best_log_variance",
     "check_best_mixture",
     "check_chance_of_first",
     "check_clipped_precision",
@@ -79,8 +86,10 @@ __all__ = [
     "check_count_trees",
     "check_expected_risk",
     "check_experts_in_use",
+    "check_gradnorm_due",
     "check_greedy",
     "check_held_minimum",
+    "check_hidden_points",
     "check_implicit_step",
     "check_is_valid",
     "check_join_additions",
@@ -94,6 +103,7 @@ __all__ = [
     "check_nucleus",
     "check_own_past",
     "check_paired_interval",
+    "check_pareto_front",
     "check_perplexity",
     "check_read_entities",
     "check_read_mixed_rows",

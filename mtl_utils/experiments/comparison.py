@@ -14,10 +14,9 @@ from mtl_utils.experiments.analysis import load_results
 from mtl_utils.experiments.contenders import Contender, Unit, overlaid
 from mtl_utils.experiments.contrasts import MOST_CONTRASTS, Contrast
 from mtl_utils.experiments.experiment import Config, Experiment, Place
-from mtl_utils.experiments.tuning import RATE, Tuning
+from mtl_utils.experiments.tuning import RATE, Tuning, check_grid, check_random_search
 from mtl_utils.experiments.unit_training import Trained, exact, train_unit
 
-FEWEST_RATES = 4
 TUNING_SEED = 100
 DOUBLED = 2
 """How many of the seeds, the first, are run at twice the steps."""
@@ -35,9 +34,12 @@ class Comparison:
     seed and on validation data alone. ``<name>`` runs what was best with all seeds, and
     ``<name>_doubled`` runs it with the first two, twice the steps and the schedule stretched.
 
+    Without ``rates`` the search is random: there is no grid, and each trial of each contender was
+    drawn with a step size of its own, and whatever else it tries.
+
     Each unit of a contender (each model of "separate") takes its own best of the same trials. The
     best is that with the greatest mean over tasks of the validation score relative to the
-    reference's; a step size at the edge of the grid is refused.
+    reference's; a step size at the edge of a grid is refused.
 
     Args:
         name: Also that of the results files.
@@ -45,7 +47,7 @@ class Comparison:
         settings: By name of the setting, what all contenders share, as
             :func:`unit_training.train_unit` takes it.
         contenders: The contenders.
-        rates: Step sizes, at least four, the same for all.
+        rates: Step sizes, at least four, the same for all; none for a random search.
         seeds: Shared by all contenders.
         contrasts: By setting the differences that are to be claimed or not; at most five each.
         reference: Name of the contender whose validation scores count as 1; its units have one
@@ -59,8 +61,9 @@ class Comparison:
         minutes: Expected of one run on one core.
 
     Raises:
-        ValueError: If step sizes are too few, contenders have another number of trials or a name
-            twice, or a contrast or the reference names what there is not.
+        ValueError: If step sizes are too few, or there are none and a trial has none either,
+            contenders have another number of trials or a name twice, or a contrast or the reference
+            names what there is not.
         TypeError: If something is not of its kind.
     """
 
@@ -89,11 +92,10 @@ class Comparison:
         names = [contender.name for contender in self.contenders]
         if len(set(names)) < len(names):
             raise ValueError(f"contenders must have different names, got {names}")
-        if len(set(self.rates)) < FEWEST_RATES or list(self.rates) != sorted(self.rates):
-            raise ValueError(
-                f"rates must be at least {FEWEST_RATES} step sizes in ascending order, got "
-                f"{self.rates!r}"
-            )
+        if self.rates:
+            check_grid(self.rates)
+        else:
+            check_random_search(self.contenders)
         trials = {contender.name: len(contender.trials) for contender in self.contenders}
         if len(set(trials.values())) > 1:
             raise ValueError(f"contenders must have as many trials each, got {trials}")
@@ -144,17 +146,21 @@ class Comparison:
         whole = self._configs()
         tuned_here = [config for config in whole if config["setting"] not in self.tuned_at]
         doubles = self.doubles or [c.name for c in self.contenders]
-        made = [
-            Experiment(
-                name=self._rates,
-                description=f"{self.description} Step sizes, on validation.",
-                configs=tuple({**config, "rate": r} for config in tuned_here for r in self.rates),
-                seeds=(TUNING_SEED,),
-                run=self.run_trial,
-                priority=self.priority,
-                minutes=self.minutes,
+        made = []
+        if self.rates:
+            made.append(
+                Experiment(
+                    name=self._rates,
+                    description=f"{self.description} Step sizes, on validation.",
+                    configs=tuple(
+                        {**config, "rate": r} for config in tuned_here for r in self.rates
+                    ),
+                    seeds=(TUNING_SEED,),
+                    run=self.run_trial,
+                    priority=self.priority,
+                    minutes=self.minutes,
+                )
             )
-        ]
         if self.contenders[0].trials:
             made.append(
                 Experiment(
@@ -167,7 +173,7 @@ class Comparison:
                     ),
                     seeds=(TUNING_SEED,),
                     run=self.run_trial,
-                    needs=(self._rates,),
+                    needs=tuple(experiment.name for experiment in made),
                     priority=self.priority,
                     minutes=self.minutes,
                 )
@@ -307,7 +313,8 @@ class Comparison:
             FileNotFoundError: If nothing is on record.
             ValueError: If a trial is missing.
         """
-        names = [self._rates, *([self._trials] if self.contenders[0].trials else [])]
+        names = [self._rates] if self.rates else []
+        names += [self._trials] if self.contenders[0].trials else []
         return self._read(names, self.tuned_at.get(setting, setting), place)
 
     def _read(self, names: Iterable[str], setting: str, place: Place) -> Tuning:
@@ -331,6 +338,8 @@ class Comparison:
     def _tried(self, config: Config, unit: Unit, place: Place) -> dict[str, Any]:
         if "rate" in config:
             return {RATE: config["rate"]}
+        if not self.rates:
+            return dict(config["trial"])
         tuning = self._read([self._rates], config["setting"], place)
         return {**tuning.best(config["contender"], unit.name), **config["trial"]}
 

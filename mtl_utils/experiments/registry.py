@@ -16,6 +16,7 @@ def registry() -> dict[str, Experiment]:
     # What these import, scikit-learn among it, is only needed to run.
     from mtl_utils.experiments import (
         atlas_difficulty,
+        balancers,
         data_sets,
         dynamic_sharing,
         hierarchies,
@@ -52,6 +53,7 @@ def registry() -> dict[str, Experiment]:
         ways_of_sharing,
         hierarchies,
         dynamic_sharing,
+        balancers,
     )
     return {experiment.name: experiment for module in modules for experiment in module.EXPERIMENTS}
 
@@ -59,6 +61,7 @@ def registry() -> dict[str, Experiment]:
 def comparisons() -> tuple[Comparison, ...]:
     """Return every comparison, each of which is several experiments."""
     from mtl_utils.experiments import (
+        balancers,
         dynamic_sharing,
         hierarchies,
         joint_bilstm,
@@ -76,6 +79,7 @@ def comparisons() -> tuple[Comparison, ...]:
         ways_of_sharing,
         hierarchies,
         dynamic_sharing,
+        balancers,
     )
     return tuple(comparison for module in modules for comparison in module.COMPARISONS)
 

@@ -2,19 +2,52 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from mtl_utils.experiments.contenders import Unit
+from mtl_utils.experiments.contenders import Contender, Unit
 
 if TYPE_CHECKING:
     from mtl_utils.experiments.comparison import Comparison
 
 RATE = "training.learning_rate"
+FEWEST_RATES = 4
+
+
+def check_grid(rates: Sequence[float]) -> None:
+    """Refuse what is no grid of step sizes.
+
+    Args:
+        rates: The step sizes.
+
+    Raises:
+        ValueError: If they are too few, or not in ascending order.
+    """
+    if len(set(rates)) < FEWEST_RATES or list(rates) != sorted(rates):
+        raise ValueError(
+            f"rates must be at least {FEWEST_RATES} step sizes in ascending order, got {rates!r}"
+        )
+
+
+def check_random_search(contenders: Sequence[Contender]) -> None:
+    """Refuse contenders whose trials do not each have a step size, where there is no grid.
+
+    Args:
+        contenders: The contenders.
+
+    Raises:
+        ValueError: If one has no trial, or one without a step size.
+    """
+    for contender in contenders:
+        if not contender.trials or not all(RATE in trial for trial in contender.trials):
+            raise ValueError(
+                f"rates are none, so that each trial must have a {RATE!r} of its own; those of "
+                f"{contender.name!r} are {contender.trials!r:.200}"
+            )
 
 
 @dataclass(frozen=True)
@@ -49,15 +82,15 @@ class Tuning:
             unit: Name of the unit.
 
         Raises:
-            ValueError: If the best step size is the least or greatest that was tried: the
-                comparison needs further ones.
+            ValueError: If the best step size is the least or greatest of a grid: the comparison
+                needs further ones.
         """
         found = next(u for u in self._units(contender) if u.name == unit)
         reference = self.reference()
         trials = self._trials(contender, found)
         tried, _ = max(trials, key=lambda trial: _relative(trial[1], found.judged, reference))
         rates = self.comparison.rates
-        if tried[RATE] in (rates[0], rates[-1]):
+        if rates and tried[RATE] in (rates[0], rates[-1]):
             raise ValueError(
                 f"{contender!r} does best on {unit} of {self.setting!r} with the step size "
                 f"{tried[RATE]}, at the edge of {list(rates)}: give {self.comparison.name} further "
@@ -74,14 +107,23 @@ class Tuning:
             (dict(tried[unit.name]), curves)
             for tried, curves in zip(ours["tried"], ours["curves"], strict=True)
         ]
-        there = {tried[RATE] for tried, _ in found}
-        missing = [rate for rate in self.comparison.rates if rate not in there]
+        missing = self._missing(contender, [tried for tried, _ in found])
         if missing:
             raise ValueError(
-                f"{contender!r} has no trial on {self.setting!r} with the step sizes {missing}; "
-                f"record them with `python -m mtl_utils.experiments work {self.comparison.name}`"
+                f"{contender!r} has no trial on {self.setting!r} with {missing}; record them with "
+                f"`python -m mtl_utils.experiments work {self.comparison.name}`"
             )
         return found
+
+    def _missing(self, contender: str, tried: Sequence[Mapping[str, Any]]) -> str:
+        """Say what was to be tried and is not on record; nothing if all is."""
+        if self.comparison.rates:
+            there = {settings[RATE] for settings in tried}
+            rates = [rate for rate in self.comparison.rates if rate not in there]
+            return f"the step sizes {rates}" if rates else ""
+        drawn = [dict(trial) for trial in self.comparison.contender(contender).trials]
+        missing = [trial for trial in drawn if trial not in tried]
+        return f"the settings {missing}" if missing else ""
 
 
 def _relative(

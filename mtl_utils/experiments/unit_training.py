@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 
+from mtl_utils.experiments.balancing import balancer_of
 from mtl_utils.experiments.contenders import Unit
 from mtl_utils.experiments.experiment import Config
 from mtl_utils.experiments.text_sets import load, tasks_of
@@ -22,7 +23,7 @@ from mtl_utils.experiments.text_training import (
     tokenizer_of,
 )
 from mtl_utils.models import MultiTaskModel
-from mtl_utils.objectives import FixedWeights
+from mtl_utils.objectives import Balancer, FixedWeights
 from mtl_utils.training import (
     History,
     JointBatches,
@@ -114,7 +115,8 @@ def train_unit(
     Args:
         settings: As :func:`text_training.train_and_measure` takes them, of all tasks that are
             compared: the tokenizer is the same for all units, and rows that are dealt out to tasks
-            (``apart``) are dealt alike. ``weights`` may leave out tasks, which weigh 1.
+            (``apart``) are dealt alike. ``weights`` may leave out tasks, which weigh 1; a
+            ``balancer``, as :func:`balancing.balancer_of` takes it, stands in their place.
         unit: Its tasks.
         seed: Of the draw of rows, weights, dropout and the order of batches.
         workspace: Where the checkpoint is.
@@ -167,7 +169,7 @@ def fit_judged(
 
     Args:
         model: The model.
-        settings: Its ``steps``, ``validations``, ``training`` and ``weights``.
+        settings: Its ``steps``, ``validations``, ``training``, and ``weights`` or ``balancer``.
         unit: Its tasks.
         seed: Of dropout.
         workspace: Where the checkpoint is.
@@ -178,11 +180,10 @@ def fit_judged(
     Returns:
         The history, and by judged task the score of the best validation.
     """
-    weights = settings.get("weights", {})
     history = Trainer(
         model,
         TrainerConfig(**settings["training"], epochs=settings["validations"], seed=seed),
-        balancer=FixedWeights({task: weights.get(task, 1.0) for task in unit.tasks}),
+        balancer=_balancer(settings, unit, seed),
         evaluate=judge,
         metric=JUDGED,
         mode="max",
@@ -192,6 +193,13 @@ def fit_judged(
     ).fit(JointBatches(train, num_batches=settings["steps"] // settings["validations"]))
     best = history.iloc[int(history[JUDGED].argmax())]
     return history, {task: float(best[f"{task}_score"]) for task in unit.judged}
+
+
+def _balancer(settings: Config, unit: Unit, seed: int) -> Balancer:
+    if "balancer" in settings:
+        return balancer_of(settings["balancer"], unit.tasks, seed)
+    weights = settings.get("weights", {})
+    return FixedWeights({task: weights.get(task, 1.0) for task in unit.tasks})
 
 
 def _of_unit(settings: Config, unit: Unit, seed: int) -> dict[str, Any]:

@@ -118,6 +118,15 @@ def test_in_a_hierarchy_gradients_run_down_and_never_up() -> None:
     assert {end for start, end, _ in read if start == layers[0]} == set(layers[1:])
 
 
+def test_a_balancer_reads_every_loss_and_sends_back_one_gradient() -> None:
+    drawn = diagrams.loss_balancing(SHORT)
+    arrows = {(a.start, a.end, a.kind) for a in drawn.arrows}
+    readers = {start for start, end, _ in arrows if end == "balancer"}
+    assert readers == {f"loss {number}" for number in range(len(SHORT))}
+    assert [a for a in arrows if a[1] == "shared"] == [("gradient", "shared", "gradient")]
+    assert {end for start, end, _ in arrows if start == "balancer"} == {"total"}
+
+
 @pytest.mark.parametrize("draw", [diagrams.cross_stitch, diagrams.sluice_network])
 def test_mixtures_read_both_encoders_and_are_read_by_both(draw: Any) -> None:
     arrows = {(a.start, a.end) for a in draw(["topic", "entities"]).arrows}
