@@ -107,6 +107,7 @@ FAMILIES = [
         diagrams.soft_sharing,
         diagrams.shared_private,
         diagrams.joint_losses,
+        diagrams.combined_gradients,
         diagrams.cross_stitch,
     )
 ]

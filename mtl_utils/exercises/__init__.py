@@ -1,6 +1,13 @@
 """Checks of the exercises, one module a topic: ``exercises.check_NAME(your_function)``."""
 
 from mtl_utils.exercises.checking import CHECKS, Answer, Exercise, Verdict, exercise
+from mtl_utils.exercises.conflicting_gradients import (
+    check_cost_ratio,
+    check_equal_projections,
+    check_first_order_changes,
+    check_keeps_positive,
+    check_nash_residual,
+)
 from mtl_utils.exercises.hierarchies import (
     check_count_trees,
     check_held_minimum,
@@ -69,19 +76,24 @@ __all__ = [
     "check_clipped_precision",
     "check_continuation_count",
     "check_corrupt",
+    "check_cost_ratio",
     "check_count_trees",
+    "check_equal_projections",
     "check_expected_risk",
+    "check_first_order_changes",
     "check_greedy",
     "check_held_minimum",
     "check_implicit_step",
     "check_is_valid",
     "check_joint_loss",
+    "check_keeps_positive",
     "check_label_states",
     "check_layer_rates",
     "check_loss_per_text",
     "check_merge_parts",
     "check_mixing_rates",
     "check_moved_layers",
+    "check_nash_residual",
     "check_nucleus",
     "check_own_past",
     "check_paired_interval",

@@ -20,6 +20,7 @@ FAMILIES: tuple[Callable[..., diagrams.Diagram], ...] = (
     diagrams.soft_sharing,
     diagrams.shared_private,
     diagrams.joint_losses,
+    diagrams.combined_gradients,
     diagrams.hierarchical_sharing,
     diagrams.cross_stitch,
 )
