@@ -2,7 +2,6 @@
 
 from mtl_utils.exercises.checking import CHECKS, Answer, Exercise, Verdict, exercise
 from mtl_utils.exercises.conflicting_gradients import (
-    check_cost_ratio,
     check_equal_projections,
     check_first_order_changes,
     check_keeps_positive,
@@ -76,7 +75,6 @@ __all__ = [
     "check_clipped_precision",
     "check_continuation_count",
     "check_corrupt",
-    "check_cost_ratio",
     "check_count_trees",
     "check_equal_projections",
     "check_expected_risk",

@@ -10,7 +10,6 @@ from torch import Tensor
 from mtl_utils.exercises.checking import Answer, exercise
 
 __all__ = [
-    "check_cost_ratio",
     "check_equal_projections",
     "check_first_order_changes",
     "check_keeps_positive",
@@ -124,28 +123,3 @@ def check_nash_residual(answer: Answer) -> None:
         rows = [sum(float(g) * float(w) for g, w in zip(row, weights, strict=True)) for row in made]
         off = [abs(float(w) * row - 1) for w, row in zip(weights, rows, strict=True)]
         answer.gives(made, weights, expected=max(off), hint=hint)
-
-
-def _forward_each(num_tasks: int, on: str) -> float:
-    return float(num_tasks) if on == "parameters" else 1.0
-
-
-def _backward_as_dear(num_tasks: int, on: str) -> float:
-    return (1 + num_tasks) / 2 if on == "parameters" else 1.0
-
-
-def _whatever_on(num_tasks: int, on: str) -> float:
-    return (1 + 2 * num_tasks) / 3
-
-
-@exercise("cost_ratio", wrong=[_forward_each, _backward_as_dear, _whatever_on])
-def check_cost_ratio(answer: Answer) -> None:
-    """What combining costs where all labels stand on one text, in plain steps of the encoder."""
-    hint = (
-        "One pass forward costs 1 and one back 2. On parameters every task goes back through the "
-        "encoder, on features what they have agreed upon goes back once."
-    )
-    for num_tasks in (1, 2, 3, 8, 16):
-        exact = (1 + 2 * num_tasks) / 3
-        answer.gives(num_tasks, "parameters", expected=exact, hint=hint)
-        answer.gives(num_tasks, "features", expected=1.0, hint=hint)
