@@ -108,6 +108,7 @@ FAMILIES = [
         diagrams.shared_private,
         diagrams.joint_losses,
         diagrams.loss_balancing,
+        diagrams.combined_gradients,
         diagrams.cross_stitch,
     )
 ]

@@ -14,6 +14,7 @@ from mtl_utils.diagrams.families import (
     shared_private,
     soft_sharing,
 )
+from mtl_utils.diagrams.gradients import combined_gradients
 from mtl_utils.diagrams.losses import joint_losses
 from mtl_utils.diagrams.models import encoder_decoder, pair_with_heads
 from mtl_utils.diagrams.parts import Arrow, Box, Frame
@@ -25,6 +26,7 @@ __all__ = [
     "Diagram",
     "Frame",
     "branched_sharing",
+    "combined_gradients",
     "cross_stitch",
     "encoder_decoder",
     "hard_sharing",

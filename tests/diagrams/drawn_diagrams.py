@@ -21,6 +21,7 @@ FAMILIES: tuple[Callable[..., diagrams.Diagram], ...] = (
     diagrams.shared_private,
     diagrams.joint_losses,
     diagrams.loss_balancing,
+    diagrams.combined_gradients,
     diagrams.hierarchical_sharing,
     diagrams.cross_stitch,
 )

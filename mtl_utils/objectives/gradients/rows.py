@@ -173,9 +173,11 @@ def _blocks(pieces: Iterable[Piece]) -> Iterable[Tensor]:
             continue
         for start in range(0, like.numel(), _COLUMNS):
             width = min(_COLUMNS, like.numel() - start)
-            block = torch.zeros(len(piece), width, dtype=_exact(like), device=like.device)
+            block = torch.empty(len(piece), width, dtype=_exact(like), device=like.device)
             for row, gradient in zip(block, piece, strict=True):
-                if gradient is not None:
+                if gradient is None:
+                    row.zero_()
+                else:
                     row.copy_(gradient.reshape(-1)[start : start + _COLUMNS])
             yield block
 
