@@ -117,10 +117,9 @@ STRUCTURES = [
         tasks=NOT_TASKS,
         shortcuts=NOT_FLAGS,
     ),
-    _entry(
-        diagrams.sluice_network,
-        {"tasks": ["topic", "entities"]},
-        tasks=(*NOT_TASKS, ["a", "b", "c"]),
+    *(
+        _entry(of_two, {"tasks": ["topic", "entities"]}, tasks=(*NOT_TASKS, ["a", "b", "c"]))
+        for of_two in (diagrams.sluice_network, diagrams.lookahead_affinity)
     ),
 ]
 PAIR = _entry(

@@ -10,6 +10,7 @@ from mtl_utils.diagrams.families import (
 from mtl_utils.diagrams.losses import joint_losses
 from mtl_utils.diagrams.models import encoder_decoder, pair_with_heads
 from mtl_utils.diagrams.parts import Arrow, Box, Frame
+from mtl_utils.diagrams.relations import lookahead_affinity
 from mtl_utils.diagrams.structure import cross_stitch, hierarchical_sharing, sluice_network
 
 __all__ = [
@@ -23,6 +24,7 @@ __all__ = [
     "hard_sharing",
     "hierarchical_sharing",
     "joint_losses",
+    "lookahead_affinity",
     "pair_with_heads",
     "shared_private",
     "sluice_network",

@@ -38,6 +38,11 @@ from mtl_utils.exercises.sharing_families import (
     check_spring_gradient,
     check_states_overlap,
 )
+from mtl_utils.exercises.task_relations import (
+    check_affinity_of_quadratics,
+    check_count_divisions,
+    check_learnt_covariance,
+)
 from mtl_utils.exercises.three_tasks import (
     check_expected_risk,
     check_joint_loss,
@@ -62,6 +67,7 @@ __all__ = [
     "CHECKS",
     "Exercise",
     "Verdict",
+    "check_affinity_of_quadratics",
     "check_answer_score",
     "check_attention_weights",
     "check_backward_step",
@@ -69,6 +75,7 @@ __all__ = [
     "check_clipped_precision",
     "check_continuation_count",
     "check_corrupt",
+    "check_count_divisions",
     "check_count_trees",
     "check_expected_risk",
     "check_greedy",
@@ -78,6 +85,7 @@ __all__ = [
     "check_joint_loss",
     "check_label_states",
     "check_layer_rates",
+    "check_learnt_covariance",
     "check_loss_per_text",
     "check_merge_parts",
     "check_mixing_rates",

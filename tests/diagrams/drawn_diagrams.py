@@ -37,6 +37,7 @@ def _all() -> Iterator[tuple[str, diagrams.Diagram]]:
             diagrams.hierarchical_sharing(tasks, shortcuts=True),
         )
         yield f"sluice_network, {tasks[0]}", diagrams.sluice_network(tasks[-2:])
+        yield f"lookahead_affinity, {tasks[0]}", diagrams.lookahead_affinity(tasks[-2:])
     for family in FAMILIES:
         yield f"{family.__name__}, short", family(SHORT)
         for count in (2, 5):
