@@ -42,6 +42,7 @@ from mtl_utils.exercises.task_relations import (
     check_affinity_of_quadratics,
     check_count_divisions,
     check_learnt_covariance,
+    check_two_groups,
 )
 from mtl_utils.exercises.three_tasks import (
     check_expected_risk,
@@ -107,5 +108,6 @@ __all__ = [
     "check_stack_size",
     "check_states_overlap",
     "check_teacher_inputs",
+    "check_two_groups",
     "exercise",
 ]
