@@ -127,6 +127,7 @@ STRUCTURES = [
             diagrams.layered_extraction,
             diagrams.task_adapters,
             diagrams.low_rank_additions,
+            diagrams.lookahead_affinity,
         )
     ),
 ]

@@ -18,6 +18,7 @@ from mtl_utils.diagrams.gradients import combined_gradients
 from mtl_utils.diagrams.losses import joint_losses
 from mtl_utils.diagrams.models import encoder_decoder, pair_with_heads
 from mtl_utils.diagrams.parts import Arrow, Box, Frame
+from mtl_utils.diagrams.relations import lookahead_affinity
 from mtl_utils.diagrams.structure import cross_stitch, hierarchical_sharing, sluice_network
 
 __all__ = [
@@ -33,9 +34,10 @@ __all__ = [
     "hierarchical_sharing",
     "joint_losses",
     "layered_extraction",
+    "lookahead_affinity",
+    "loss_balancing",
     "low_rank_additions",
     "mixture_of_experts",
-    "loss_balancing",
     "pair_with_heads",
     "shared_private",
     "sluice_network",

@@ -22,6 +22,7 @@ _HINTING = 1.04
 _SPOKEN = {
     r"\bar\theta": "their mean",
     r"\theta": "θ",
+    r"\eta": "η",
     r"\Omega": "Ω",
     r"\Sigma": "Σ",
     r"^{\mathrm{T}}": "ᵀ",

@@ -1,16 +1,17 @@
 """Checks of the exercises, one module a topic: ``exercises.check_NAME(your_function)``."""
 
 from mtl_utils.exercises.checking import CHECKS, Answer, Exercise, Verdict, exercise
-from mtl_utils.exercises.dynamic_sharing import (
-    check_chance_of_first,
-    check_experts_in_use,
-    check_join_additions,
-    check_read_mixed_rows,
 from mtl_utils.exercises.conflicting_gradients import (
     check_equal_projections,
     check_first_order_changes,
     check_keeps_positive,
     check_nash_residual,
+)
+from mtl_utils.exercises.dynamic_sharing import (
+    check_chance_of_first,
+    check_experts_in_use,
+    check_join_additions,
+    check_read_mixed_rows,
 )
 from mtl_utils.exercises.hierarchies import (
     check_count_trees,
@@ -49,6 +50,12 @@ from mtl_utils.exercises.sharing_families import (
     check_spring_gradient,
     check_states_overlap,
 )
+from mtl_utils.exercises.task_relations import (
+    check_affinity_of_quadratics,
+    check_count_divisions,
+    check_learnt_covariance,
+    check_two_groups,
+)
 from mtl_utils.exercises.three_tasks import (
     check_expected_risk,
     check_joint_loss,
@@ -79,6 +86,7 @@ __all__ = [
     "CHECKS",
     "Exercise",
     "Verdict",
+    "check_affinity_of_quadratics",
     "check_answer_score",
     "check_attention_weights",
     "check_backward_step",
@@ -88,12 +96,13 @@ __all__ = [
     "check_clipped_precision",
     "check_continuation_count",
     "check_corrupt",
+    "check_count_divisions",
     "check_count_trees",
     "check_equal_projections",
     "check_expected_risk",
     "check_experts_in_use",
-    "check_gradnorm_due",
     "check_first_order_changes",
+    "check_gradnorm_due",
     "check_greedy",
     "check_held_minimum",
     "check_hidden_points",
@@ -104,6 +113,7 @@ __all__ = [
     "check_keeps_positive",
     "check_label_states",
     "check_layer_rates",
+    "check_learnt_covariance",
     "check_loss_per_text",
     "check_merge_parts",
     "check_mixing_rates",
@@ -128,5 +138,6 @@ __all__ = [
     "check_stack_size",
     "check_states_overlap",
     "check_teacher_inputs",
+    "check_two_groups",
     "exercise",
 ]

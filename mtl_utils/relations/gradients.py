@@ -85,7 +85,8 @@ def gradient_cosines(
 
     Args:
         model: The model, which stays as it is.
-        data: What to read, once; see :func:`task_gradients` for a batch.
+        data: What to read: its epoch 0, in which tasks stand side by side as in training. Tasks
+            with texts of their own need :class:`~mtl_utils.training.JointBatches`.
         max_batches: Read no more than so many.
 
     Returns:
@@ -93,7 +94,8 @@ def gradient_cosines(
         both have a gradient that is not 0; nan where there is none.
 
     Raises:
-        ValueError: As :func:`task_gradients`, or if ``max_batches`` is below 1.
+        ValueError: As :func:`task_gradients`, if ``max_batches`` is below 1, or no two tasks have a
+            gradient in the same batch.
         TypeError: If ``model`` is no multi-task model, ``data`` no loader, or ``max_batches`` no
             whole number.
         KeyError: As the model does.
@@ -101,7 +103,7 @@ def gradient_cosines(
     shared_parameters(model)
     tasks = list(model.tasks)
     sums, counts = np.zeros((len(tasks), len(tasks))), np.zeros((len(tasks), len(tasks)))
-    for batches in first_batches(data, max_batches):
+    for batches in _epoch(data, max_batches):
         found = task_gradients(model, batches)
         if not found:
             continue
@@ -111,8 +113,19 @@ def gradient_cosines(
         block = np.ix_(places, places)
         sums[block] += np.where(there, between, 0.0)
         counts[block] += there
+    if len(tasks) > 1 and not (counts - np.diag(np.diag(counts))).any():
+        raise ValueError(
+            f"data must have a batch in which two of the tasks {tasks} have a gradient, got none; "
+            "read data sets side by side with training.JointBatches"
+        )
     with np.errstate(invalid="ignore"):
         return square(sums / counts, tasks)
+
+
+def _epoch(data: Loader, max_batches: int | None) -> Iterator[Batches]:
+    """Read epoch 0; what reads each row once would read one data set after the other."""
+    _check_reading(data, max_batches)
+    return islice(data.batches(0), max_batches)
 
 
 def first_batches(data: Loader, max_batches: int | None) -> Iterator[Batches]:
@@ -126,10 +139,14 @@ def first_batches(data: Loader, max_batches: int | None) -> Iterator[Batches]:
         TypeError: If ``data`` is no loader, or ``max_batches`` no whole number.
         ValueError: If ``max_batches`` is below 1.
     """
+    _check_reading(data, max_batches)
+    return islice(read_once(data), max_batches)
+
+
+def _check_reading(data: Loader, max_batches: int | None) -> None:
     check_named_loader("data", data)
     if max_batches is not None:
         check_whole("max_batches", max_batches, least=1)
-    return islice(read_once(data), max_batches)
 
 
 def shared_parameters(model: MultiTaskModel) -> list[torch_nn.Parameter]:

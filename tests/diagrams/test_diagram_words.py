@@ -213,3 +213,15 @@ def test_lines_are_balanced_and_break_where_words_do() -> None:
     assert broken("a\nb", 500) == ("a", "b")
     whole = r"$\Sigma_k\, \lambda_k L_k$"
     assert broken(f"total {whole}", 60) == ("total", whole)
+
+
+def test_the_gradient_of_the_giver_alone_makes_the_step_that_the_receiver_judges() -> None:
+    found = _read(diagrams.lookahead_affinity(["topic", "entities"]).alt)
+    assert {start for start, _, kind in found if kind == "gradient"} == {
+        "L1",
+        "topic head",
+        "shared part θs",
+    }
+    after = "θs - η g1: after one step"
+    assert ("shared part θs", after, "gradient") in found
+    assert {end for start, end, _ in found if start == after} == {"entities head again"}

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from tiny_relations import Given, batch_of, missing, model_of
 
 from mtl_utils.relations import cosines, gradient_cosines, task_gradients
+from mtl_utils.training import AlternatingBatches, JointBatches
 
 seeds = st.integers(0, 2**31)
 
@@ -95,3 +96,13 @@ def test_cosines_are_averaged_over_the_batches_that_have_both():
     first = gradient_cosines(model, Given(*batches), max_batches=1)
     assert first.loc["a", "b"] == pytest.approx(cosine("a", "b", batches[0]))
     assert np.isnan(gradient_cosines(model, Given(batches[2])).loc["a", "c"])
+
+
+def test_data_sets_that_share_no_text_are_read_side_by_side():
+    model, alone = model_of(), [Given(batch_of(seed, task)) for seed, task in enumerate("abc")]
+    found = gradient_cosines(model, JointBatches(alone))
+    pair = torch.stack([by_backward(model, batch_of(s, t), t) for s, t in enumerate("ab")])
+    expected = float(torch.nn.functional.cosine_similarity(pair[0], pair[1], dim=0))
+    assert found.loc["a", "b"] == pytest.approx(expected)
+    with pytest.raises(ValueError, match=r"a batch in which two of the tasks .*JointBatches"):
+        gradient_cosines(model, AlternatingBatches(alone))
