@@ -27,7 +27,6 @@ FAMILIES: tuple[Callable[..., diagrams.Diagram], ...] = (
 )
 OF_TWO: tuple[Callable[..., diagrams.Diagram], ...] = (
     diagrams.lookahead_affinity,
-    diagrams.lookahead_affinity,
     diagrams.sluice_network,
     diagrams.mixture_of_experts,
     diagrams.layered_extraction,
