@@ -100,7 +100,9 @@ def layered_extraction(tasks: Sequence[str]) -> Diagram:
             place = (rows[whose], 2 * level + 1)
             boxes.append(Box(mixture, label, "layer", place, role=roles[whose]))
             read = rows if whose == "s" else [whose, "s"]
-            arrows += [Arrow(f"expert {other} {level}", mixture) for other in read]
+            arrows += [
+                Arrow(f"expert {other} {level}", mixture, role=roles[other]) for other in read
+            ]
     for number, task in enumerate(tasks):
         head = f"head {number}"
         boxes.append(Box(head, f"{written(task)} head", "head", (2 * number, 6), role=number))
