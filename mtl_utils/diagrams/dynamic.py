@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from mtl_utils.diagrams.diagram import Diagram
 from mtl_utils.diagrams.parts import Arrow, Box, Frame
-from mtl_utils.diagrams.tasks import check_tasks, head_and_loss, listed, written
+from mtl_utils.diagrams.tasks import check_pair, head_and_loss, listed, written
 
 
 def mixture_of_experts(tasks: Sequence[str]) -> Diagram:
@@ -22,7 +22,7 @@ def mixture_of_experts(tasks: Sequence[str]) -> Diagram:
         TypeError: If ``tasks`` is no list of strings.
         ValueError: If there are fewer or more than two, or one is empty or occurs twice.
     """
-    _check_pair(tasks)
+    check_pair(tasks)
     boxes = [
         Box("text", "text $x$", "text", (0, 0), (5, 1), tight=True),
         Box("trunk", "trunk $f_s$", "layer", (0, 1), (5, 1), "shared"),
@@ -76,7 +76,7 @@ def layered_extraction(tasks: Sequence[str]) -> Diagram:
         TypeError: If ``tasks`` is no list of strings.
         ValueError: If there are fewer or more than two, or one is empty or occurs twice.
     """
-    _check_pair(tasks)
+    check_pair(tasks)
     boxes = [
         Box("text", "text $x$", "text", (0, 0), (3, 1), tight=True),
         Box("trunk", "trunk $f_s$", "layer", (0, 1), (3, 1), "shared"),
@@ -131,7 +131,7 @@ def task_adapters(tasks: Sequence[str]) -> Diagram:
         TypeError: If ``tasks`` is no list of strings.
         ValueError: If there are fewer or more than two, or one is empty or occurs twice.
     """
-    _check_pair(tasks)
+    check_pair(tasks)
     boxes = [
         Box("below", "layer $f_l$", "layer", (0, 0), (4, 1), "shared"),
         Box("above", "layer $f_{l+1}$", "layer", (0, 4), (4, 1), "shared"),
@@ -177,7 +177,7 @@ def low_rank_additions(tasks: Sequence[str]) -> Diagram:
         TypeError: If ``tasks`` is no list of strings.
         ValueError: If there are fewer or more than two, or one is empty or occurs twice.
     """
-    _check_pair(tasks)
+    check_pair(tasks)
     boxes = [
         Box("read", "what is read, $n$ numbers", "text", (0, 0), (4, 1), tight=True),
         Box("matrix", "$W$: $m$ by $n$,\nof all tasks", "layer", (1, 1), (2, 2), "shared"),
@@ -208,12 +208,6 @@ def low_rank_additions(tasks: Sequence[str]) -> Diagram:
         gap=24,
         row_gap=16,
     )
-
-
-def _check_pair(tasks: Sequence[str]) -> None:
-    check_tasks(tasks)
-    if len(tasks) != 2:
-        raise ValueError(f"tasks must be 2 names, got {tasks!r}")
 
 
 def _as_high_as(box: Box, rows: int) -> Box:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from mtl_utils.diagrams.diagram import Diagram
 from mtl_utils.diagrams.parts import Arrow, Box
-from mtl_utils.diagrams.tasks import check_tasks, written
+from mtl_utils.diagrams.tasks import check_pair, written
 
 
 def lookahead_affinity(tasks: Sequence[str]) -> Diagram:
@@ -20,9 +20,7 @@ def lookahead_affinity(tasks: Sequence[str]) -> Diagram:
         TypeError: If ``tasks`` is no list of strings.
         ValueError: If there are fewer or more than two, or one is empty or occurs twice.
     """
-    check_tasks(tasks)
-    if len(tasks) != 2:
-        raise ValueError(f"tasks must be 2 names, got {tasks!r}")
+    check_pair(tasks)
     giver, receiver = map(written, tasks)
     boxes = [
         Box("text", "text $x$", "text", (0, 0), (3, 1), tight=True),

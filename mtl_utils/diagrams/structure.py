@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from mtl_utils.arguments import check_flag
 from mtl_utils.diagrams.diagram import Diagram
 from mtl_utils.diagrams.parts import Arrow, Box
-from mtl_utils.diagrams.tasks import check_tasks, head_and_loss, listed, written
+from mtl_utils.diagrams.tasks import check_pair, check_tasks, head_and_loss, listed, written
 
 
 def hierarchical_sharing(tasks: Sequence[str], *, shortcuts: bool = False) -> Diagram:
@@ -103,9 +103,7 @@ def sluice_network(tasks: Sequence[str]) -> Diagram:
         TypeError: If ``tasks`` is no list of strings.
         ValueError: If there are fewer or more than two, or one is empty or occurs twice.
     """
-    check_tasks(tasks)
-    if len(tasks) != 2:
-        raise ValueError(f"tasks must be 2 names, got {tasks!r}")
+    check_pair(tasks)
     boxes = [Box("text", "text $x$", "text", (1, 0), (2, 1), tight=True)]
     boxes += [_stitch(place, (1, 2 * place), 2) for place in (1, 2)]
     arrows = []

@@ -23,6 +23,17 @@ def check_tasks(tasks: Any) -> None:
         check_written("tasks", task)
 
 
+def check_pair(tasks: Any) -> None:
+    """Refuse what is no list of two tasks.
+
+    Args:
+        tasks: Their names.
+    """
+    check_tasks(tasks)
+    if len(tasks) != 2:
+        raise ValueError(f"tasks must be 2 names, got {tasks!r}")
+
+
 def written(task: str) -> str:
     """Return a name as text without mathematics.
 
