@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from mtl_utils.diagrams.diagram import Diagram
 from mtl_utils.diagrams.parts import Arrow, Box, Frame
@@ -49,7 +50,7 @@ def mixture_of_experts(tasks: Sequence[str]) -> Diagram:
         ]
         arrows += [Arrow("trunk", gate), Arrow(gate, mixture), Arrow("experts", mixture)]
         more, between = head_and_loss(number, task, (mixture,), 4, gradients=False, row=first)
-        boxes += [_as_high_as(box, 2) for box in more]
+        boxes += [replace(box, span=(2, 1)) for box in more]
         arrows += between
     return Diagram(
         f"experts with a gate for each of {listed(tasks)}",
@@ -208,8 +209,3 @@ def low_rank_additions(tasks: Sequence[str]) -> Diagram:
         gap=24,
         row_gap=16,
     )
-
-
-def _as_high_as(box: Box, rows: int) -> Box:
-    """Return a box that takes some rows."""
-    return Box(box.name, box.label, box.kind, box.at, (rows, 1), box.role, box.tight)
