@@ -20,6 +20,17 @@ _RUNS = pd.DataFrame(
     ]
 )
 _CURVES = _RUNS.assign(curves=[{"a": [1.0, 2.0]}] * len(_RUNS))
+_GAINS = pd.DataFrame(
+    {
+        "width": [64],
+        "rows": [100],
+        "beside": ["with pos"],
+        "gain": [1.0],
+        "half_width": [0.5],
+        "doubled": [1.0],
+        "verdict": ["helps"],
+    }
+)
 _NOT_FRAMES = (None, 3, "runs", [1], {"f1": [1.0]})
 _NOT_NAMES = (None, 3, b"f1", ["f1"], "")
 _NOT_CONTRASTS = (None, 3, "joint", ("joint", "separate", "f1"))
@@ -109,6 +120,19 @@ ENTRY_POINTS = [
         lambda: {"name": "joint_transformer_snips", "setting": "SNIPS", "folder": _results()},
         {"name": (None, 3, b"snips", "", "snips"), "setting": (None, 3, b"SNIPS", "", "Atlas")},
         called={"name": "name|named"},
+    ),
+    EntryPoint(
+        "gain_map",
+        experiments.gain_map,
+        lambda: {"name": "sharing_map_snips"},
+        {"name": (None, 3, b"snips", "", "snips", "joint_transformer_atlas")},
+        called={"name": "name|named"},
+    ),
+    EntryPoint(
+        "plot_gains",
+        experiments.plot_gains,
+        lambda: {"gains": _GAINS},
+        {"gains": _NOT_FRAMES},
     ),
     EntryPoint(
         "plot_curves",

@@ -18,6 +18,7 @@ from mtl_utils.experiments.contrasts import (
 from mtl_utils.experiments.curves import plot_curves
 from mtl_utils.experiments.estimates import Estimate, estimate
 from mtl_utils.experiments.experiment import Experiment, Place
+from mtl_utils.experiments.gains import gain_map, plot_gains
 from mtl_utils.experiments.records import results_folder
 from mtl_utils.experiments.registry import find, registry
 from mtl_utils.experiments.runner import run
@@ -37,11 +38,13 @@ __all__ = [
     "contrast_table",
     "estimate",
     "find",
+    "gain_map",
     "holm",
     "load_results",
     "paired_difference",
     "paired_table",
     "plot_curves",
+    "plot_gains",
     "registry",
     "results_folder",
     "run",

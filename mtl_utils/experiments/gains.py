@@ -1,0 +1,126 @@
+"""What other tasks give to one, over amounts of its data: a recorded map read as a whole."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from mtl_utils.arguments import check_kind
+from mtl_utils.experiments.registry import find_comparison
+from mtl_utils.experiments.tables import verdicts
+
+if TYPE_CHECKING:  # whole names, so that the API page finds them without importing the first
+    import matplotlib.figure
+    import pandas
+
+#: What is said of a gain whose sign may be claimed.
+_CLAIMED = {"first": "helps", "second": "hurts"}
+_COLUMNS = ["width", "rows", "beside", "gain", "half_width", "doubled", "verdict"]
+
+
+def gain_map(name: str, folder: str | Path | None = None) -> pandas.DataFrame:
+    """Say what each task beside the judged one gave it, at each point of a recorded map.
+
+    Args:
+        name: Name of a comparison whose settings differ in rows of the judged task and in width
+            of the encoder, and whose contrasts hold company against none.
+        folder: Where its results are; see :func:`load_results`.
+
+    Returns:
+        One row a contrast: ``width``, ``rows`` of the judged task, the contender ``beside``
+        it, the ``gain`` in points, the mean over seeds of the difference seed by seed, its
+        ``half_width``, that of ``doubled`` steps, and the ``verdict``: ``"helps"`` or
+        ``"hurts"`` where that may be claimed, otherwise as in :func:`contrast_table`.
+
+    Raises:
+        KeyError: If there is no such comparison.
+        ValueError: If it has no rows that differ.
+        FileNotFoundError: If it is not on record.
+        TypeError: If the name is no string.
+    """
+    settings = find_comparison(name).settings
+    whole = [setting for setting, config in settings.items() if config["data"][0][1] is None]
+    if whole:
+        raise ValueError(f"name must be that of a map, but {name!r} takes all rows in {whole}")
+    parts = []
+    for setting, config in settings.items():
+        found = verdicts(name, setting, folder)
+        parts.append(
+            pd.DataFrame(
+                {
+                    "width": config["encoder"]["width"],
+                    "rows": config["data"][0][1],
+                    "beside": found["first"],
+                    "gain": found["difference"],
+                    "half_width": found["half_width"],
+                    "doubled": found["doubled"],
+                    "verdict": found["verdict"].replace(_CLAIMED),
+                }
+            )
+        )
+    return pd.concat(parts, ignore_index=True)
+
+
+def plot_gains(gains: pandas.DataFrame) -> matplotlib.figure.Figure:
+    """Draw a map of gains: what company gave, against the rows of the judged task.
+
+    Args:
+        gains: As :func:`gain_map` returns it.
+
+    Returns:
+        The figure: one panel a width, one colour a task beside the judged one, bars over 95%
+        intervals. A filled mark is claimed, a hollow one is not; above the line at 0 company
+        helps, below it hurts.
+
+    Raises:
+        KeyError: If a column is missing.
+        ValueError: If there is no row.
+        TypeError: If ``gains`` is no DataFrame.
+    """
+    check_kind("gains", gains, pd.DataFrame, "a DataFrame")
+    missing = [column for column in _COLUMNS if column not in gains.columns]
+    if missing:
+        raise KeyError(f"gains: no column {missing}; there are {list(gains.columns)}")
+    if gains.empty:
+        raise ValueError("gains must have at least one row, got none")
+    from matplotlib import pyplot as plt  # takes a while, and records are read without it
+
+    widths = sorted(gains["width"].unique())
+    amounts = sorted(gains["rows"].unique())
+    figure, panels = plt.subplots(
+        1, len(widths), squeeze=False, sharey=True, figsize=(1.2 + 3.4 * len(widths), 3.4)
+    )
+    for panel, width in zip(panels[0], widths, strict=True):
+        panel.axhline(0, color="0.6", linewidth=1)
+        here = gains[gains["width"] == width]
+        tasks = list(here.groupby("beside", sort=False))
+        for place, (beside, points) in enumerate(tasks):
+            shift = 0.12 * (place - (len(tasks) - 1) / 2)  # intervals stand side by side
+            across = [amounts.index(rows) + shift for rows in points["rows"]]
+            drawn = panel.errorbar(
+                across,
+                points["gain"],
+                points["half_width"],
+                fmt="o-",
+                linewidth=1,
+                markersize=6,
+                markerfacecolor="white",
+                label=beside,
+            )
+            claimed = points["verdict"].isin(_CLAIMED.values())
+            panel.plot(
+                [at for at, told in zip(across, claimed, strict=True) if told],
+                points["gain"][claimed],
+                "o",
+                markersize=6,
+                zorder=3,
+                color=drawn.lines[0].get_color(),
+            )
+        panel.set_xticks(range(len(amounts)), [f"{rows:,}" for rows in amounts])
+        panel.set(title=f"width {width}", xlabel="rows of the judged task")
+    panels[0][0].set(ylabel="gain over training alone, points")
+    handles, labels = panels[0][0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=min(4, len(labels)))
+    return figure
