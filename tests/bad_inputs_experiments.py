@@ -115,6 +115,16 @@ ENTRY_POINTS = [
         called={"name": "name|named"},
     ),
     EntryPoint(
+        "step_size_table",
+        experiments.step_size_table,
+        lambda: {"name": "joint_transformer_atlas", "setting": "Atlas"},
+        {
+            "name": (None, 3, b"atlas", "", "atlas", "balancers"),
+            "setting": (None, 3, b"Atlas", "", "SNIPS"),
+        },
+        called={"name": "name|named"},
+    ),
+    EntryPoint(
         "verdicts",
         experiments.verdicts,
         lambda: {"name": "joint_transformer_snips", "setting": "SNIPS", "folder": _results()},

@@ -14,6 +14,7 @@ from mtl_utils.experiments import (
     load_results,
     plot_curves,
     records,
+    step_size_table,
     verdicts,
 )
 from mtl_utils.experiments.joint_transformer import ON_SNIPS
@@ -94,3 +95,29 @@ def test_what_is_not_there_is_named(tmp_path: Path) -> None:
         verdicts(ON_SNIPS.name, "Atlas", tmp_path)
     with pytest.raises(FileNotFoundError, match="No recorded results"):
         verdicts(ON_SNIPS.name, "SNIPS", tmp_path)
+
+
+def test_step_sizes_show_what_would_be_stored(tmp_path: Path) -> None:
+    """Slots count four times as much here: alone they reach 20, intents 80."""
+    name = f"{ON_SNIPS.name}_rates"
+    for config in next(e for e in ON_SNIPS.experiments() if e.name == name).configs:
+        rate = config["rate"]
+        curves = {"intent": [80.0, 40.0], "slots": [10.0, 20.0]}
+        if config["contender"] == "joint":  # shares of the reference: 0.75, then 0.875
+            curves = {"intent": [80.0, 60.0], "slots": [10.0, 20.0 + 100 * rate]}
+        units = ["intent+slots"] if config["contender"] == "joint" else ["intent", "slots"]
+        tried = {unit: {"training.learning_rate": rate} for unit in units}
+        run = records.make(name, config, 100, {"tried": tried, "curves": curves}, 1.0)
+        records.append(tmp_path / f"{name}.jsonl", run)
+    table = step_size_table(ON_SNIPS.name, "SNIPS", tmp_path)
+    assert table.index.tolist() == list(ON_SNIPS.rates)
+    assert table["intent"]["separate"].tolist() == [80.0] * len(ON_SNIPS.rates)
+    assert table["slots"]["separate"].tolist() == [20.0] * len(ON_SNIPS.rates)
+    assert table["intent"]["joint"].tolist() == [60.0] * len(ON_SNIPS.rates)
+    expected = [20 + 100 * rate for rate in ON_SNIPS.rates]
+    assert table["slots"]["joint"].tolist() == pytest.approx(expected)
+
+
+def test_a_random_search_has_no_grid_to_show() -> None:
+    with pytest.raises(ValueError, match="got 'balancers', a search"):
+        step_size_table("balancers", "Atlas, easy")

@@ -22,7 +22,7 @@ from mtl_utils.experiments.gains import gain_map, plot_gains
 from mtl_utils.experiments.records import results_folder
 from mtl_utils.experiments.registry import find, registry
 from mtl_utils.experiments.runner import run
-from mtl_utils.experiments.tables import comparison_table, verdicts
+from mtl_utils.experiments.tables import comparison_table, step_size_table, verdicts
 from mtl_utils.experiments.worker import WorkReport
 from mtl_utils.experiments.working import work
 from mtl_utils.experiments.workspaces import workspaces_folder
@@ -49,6 +49,7 @@ __all__ = [
     "results_folder",
     "run",
     "score_table",
+    "step_size_table",
     "student_t_distribution",
     "student_t_quantile",
     "summary",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -315,10 +316,22 @@ class Comparison:
         """
         names = [self._rates] if self.rates else []
         names += [self._trials] if self.contenders[0].trials else []
-        return self._read(names, self.tuned_at.get(setting, setting), place)
+        return self._read(names, self.tuned_at.get(setting, setting), place.results)
 
-    def _read(self, names: Iterable[str], setting: str, place: Place) -> Tuning:
-        frame = pd.concat([load_results(name, place.results) for name in names])
+    def grid(self, setting: str, folder: str | Path | None = None) -> Tuning:
+        """Read what was tried of step sizes alone.
+
+        Args:
+            setting: Name of the setting.
+            folder: Where the records are; see :func:`load_results`.
+
+        Raises:
+            FileNotFoundError: If nothing is on record.
+        """
+        return self._read([self._rates], self.tuned_at.get(setting, setting), folder)
+
+    def _read(self, names: Iterable[str], setting: str, folder: str | Path | None) -> Tuning:
+        frame = pd.concat([load_results(name, folder) for name in names])
         return Tuning(self, setting, frame[frame["setting"] == setting])
 
     def _configs(self) -> tuple[dict[str, Any], ...]:
@@ -340,7 +353,7 @@ class Comparison:
             return {RATE: config["rate"]}
         if not self.rates:
             return dict(config["trial"])
-        tuning = self._read([self._rates], config["setting"], place)
+        tuning = self.grid(config["setting"], place.results)
         return {**tuning.best(config["contender"], unit.name), **config["trial"]}
 
 

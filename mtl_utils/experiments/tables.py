@@ -11,6 +11,7 @@ from mtl_utils.experiments.analysis import load_results
 from mtl_utils.experiments.comparison import Comparison
 from mtl_utils.experiments.contrasts import contrast_table, paired_table
 from mtl_utils.experiments.registry import find_comparison
+from mtl_utils.experiments.tuning import RATE
 
 
 def verdicts(name: str, setting: str, folder: str | Path | None = None) -> pd.DataFrame:
@@ -52,6 +53,40 @@ def comparison_table(name: str, setting: str, folder: str | Path | None = None) 
     """
     comparison, frame, doubled = _recorded(name, setting, folder)
     return paired_table(frame, comparison.contrasts[setting], doubled)
+
+
+def step_size_table(name: str, setting: str, folder: str | Path | None = None) -> pd.DataFrame:
+    """Show how well each contender learnt each task with each step size, on validation.
+
+    Args:
+        name: Name of the comparison.
+        setting: One of its settings.
+        folder: Where its results are; see :func:`load_results`.
+
+    Returns:
+        One row a step size, columns by task and contender: the score in percent, at one seed and
+        before anything else was tuned. Tasks that are trained together have the scores of the one
+        model that is stored, the best by the mean over tasks of the share of the reference's score.
+
+    Raises:
+        KeyError: If there is no such comparison, or no such setting.
+        ValueError: If its step sizes were drawn with its other settings, or one is missing.
+        FileNotFoundError: If it is not on record.
+        TypeError: If a name is no string.
+    """
+    comparison = find_comparison(name)
+    check_text("setting", setting)
+    if setting not in comparison.settings:
+        raise KeyError(f"{name} has no setting {setting!r}; it has {list(comparison.settings)}")
+    if not comparison.rates:
+        raise ValueError(f"name must be that of a comparison with a grid, got {name!r}, a search")
+    table = pd.DataFrame(comparison.grid(setting, folder).stored_scores())
+    table = table.rename(columns={RATE: "step size"})
+    columns = pd.MultiIndex.from_product(
+        [comparison.settings[setting]["tasks"], [c.name for c in comparison.contenders]]
+    )
+    wide = table.pivot(index="step size", columns=["task", "contender"], values="score")
+    return wide.reindex(columns=columns)
 
 
 def _recorded(

@@ -98,6 +98,33 @@ class Tuning:
             )
         return tried
 
+    def stored_scores(self) -> list[dict[str, Any]]:
+        """Return what would be stored of each trial: the best by the mean over its tasks.
+
+        Returns:
+            One entry a contender, trial and task: ``contender``, ``task``, the settings that were
+            tried by name, and ``score`` on validation in percent.
+
+        Raises:
+            ValueError: If a trial is missing.
+        """
+        reference, found = self.reference(), []
+        for contender in self.comparison.contenders:
+            for unit in self._units(contender.name):
+                for tried, curves in self._trials(contender.name, unit):
+                    shares = _shares(curves, unit.judged, reference)
+                    best = max(range(len(shares)), key=shares.__getitem__)
+                    found += [
+                        {
+                            "contender": contender.name,
+                            "task": task,
+                            **tried,
+                            "score": curves[task][best],
+                        }
+                        for task in unit.judged
+                    ]
+        return found
+
     def _units(self, contender: str) -> tuple[Unit, ...]:
         return self.comparison._units(self.setting, self.comparison.contender(contender))
 
@@ -130,5 +157,12 @@ def _relative(
     curves: Mapping[str, Any], tasks: Iterable[str], reference: Mapping[str, float]
 ) -> float:
     """Return the greatest mean over tasks, at any validation, of score over reference."""
+    return max(_shares(curves, tasks, reference))
+
+
+def _shares(
+    curves: Mapping[str, Any], tasks: Iterable[str], reference: Mapping[str, float]
+) -> list[float]:
+    """Return the mean over tasks of score over reference, at each validation."""
     relative = [[score / (100 * reference[task]) for score in curves[task]] for task in tasks]
-    return max(fmean(at_once) for at_once in zip(*relative, strict=True))
+    return [fmean(at_once) for at_once in zip(*relative, strict=True)]
