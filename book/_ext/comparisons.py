@@ -19,9 +19,16 @@ DIFFERENCE = ("verdict", "difference", "at twice the steps")
 HEADER = ("setting", "on", *DIFFERENCE, "first", "second")
 
 
+def sources(name: str) -> list[str]:
+    """Name the comparisons whose records are read for one: its own, and those of its controls."""
+    controls = find_comparison(name).controls
+    return [name] if controls is None else [name, controls.name]
+
+
 def runs_on_record(name: str, folder: Path) -> tuple[int, int]:
     """Count the runs of a comparison that are on record, and all; its tuning is among them."""
-    found = experiments.estimate([name, f"{name}_doubled"], folder)
+    wanted = [f"{source}{part}" for source in sources(name) for part in ("", "_doubled")]
+    found = experiments.estimate(wanted, folder)
     return sum(part.done for part in found), sum(part.runs for part in found)
 
 
@@ -46,8 +53,9 @@ class RecordedComparison(ResultsDirective):
     def run(self) -> list[nodes.Node]:
         """Build the table."""
         (name,) = self.arguments
-        for path in sorted(self.folder.glob(f"{name}*.jsonl")):
-            self.watch(path)
+        for source in sources(name):
+            for path in sorted(self.folder.glob(f"{source}*.jsonl")):
+                self.watch(path)
         self.env.note_reread()
         done, wanted = runs_on_record(name, self.folder)
         if done < wanted:

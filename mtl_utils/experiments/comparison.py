@@ -11,9 +11,17 @@ import pandas as pd
 
 from mtl_utils.arguments import check_file_name, check_kind, check_number, check_several
 from mtl_utils.experiments.ablations import Ablation
-from mtl_utils.experiments.analysis import load_results
 from mtl_utils.experiments.contenders import Contender, Unit, overlaid
 from mtl_utils.experiments.contrasts import MOST_CONTRASTS, Contrast
+from mtl_utils.experiments.controls import (
+    RATES,
+    TRIALS,
+    TWICE,
+    borrowed,
+    check_controls,
+    runs_of,
+    tuned_by,
+)
 from mtl_utils.experiments.experiment import Config, Experiment, Place
 from mtl_utils.experiments.tuning import RATE, Tuning, check_grid, check_random_search
 from mtl_utils.experiments.unit_training import Trained, exact, train_unit
@@ -58,6 +66,8 @@ class Comparison:
         tuned_at: By setting another one, near it, whose tuning serves it too; a setting that is
             left out is tuned itself.
         ablations: What is changed alone, to test a cause.
+        controls: A comparison in the same settings. What it runs of contenders that are in this
+            one too is read from its records, and not run again.
         priority: Of its runs in the queue.
         minutes: Expected of one run on one core.
 
@@ -80,6 +90,7 @@ class Comparison:
     train: Callable[..., Trained] = train_unit
     tuned_at: Mapping[str, str] = field(default_factory=dict)
     ablations: tuple[Ablation, ...] = ()
+    controls: Comparison | None = None
     priority: int = 0
     minutes: float | None = None
 
@@ -116,14 +127,8 @@ class Comparison:
             raise ValueError(f"contrasts name settings that are not in {sorted(self.settings)}")
         if max((len(several) for several in self.contrasts.values()), default=0) > MOST_CONTRASTS:
             raise ValueError(f"contrasts may be at most {MOST_CONTRASTS} for each setting")
-
-    @property
-    def _rates(self) -> str:
-        return f"{self.name}_rates"
-
-    @property
-    def _trials(self) -> str:
-        return f"{self.name}_trials"
+        if self.controls is not None:
+            check_controls(self, self.controls)
 
     def contender(self, name: str) -> Contender:
         """Look up a contender.
@@ -144,14 +149,16 @@ class Comparison:
 
         There are no trials or ablations where none are named.
         """
-        whole = self._configs()
+        theirs = borrowed(self)
+        whole = [config for config in self._configs() if config["contender"] not in theirs]
+        needed = () if self.controls is None else tuned_by(self.controls)
         tuned_here = [config for config in whole if config["setting"] not in self.tuned_at]
         doubles = self.doubles or [c.name for c in self.contenders]
         made = []
         if self.rates:
             made.append(
                 Experiment(
-                    name=self._rates,
+                    name=f"{self.name}{RATES}",
                     description=f"{self.description} Step sizes, on validation.",
                     configs=tuple(
                         {**config, "rate": r} for config in tuned_here for r in self.rates
@@ -165,7 +172,7 @@ class Comparison:
         if self.contenders[0].trials:
             made.append(
                 Experiment(
-                    name=self._trials,
+                    name=f"{self.name}{TRIALS}",
                     description=f"{self.description} Further settings, on validation.",
                     configs=tuple(
                         {**config, "trial": dict(trial)}
@@ -174,17 +181,17 @@ class Comparison:
                     ),
                     seeds=(TUNING_SEED,),
                     run=self.run_trial,
-                    needs=tuple(experiment.name for experiment in made),
+                    needs=(*needed, *(experiment.name for experiment in made)),
                     priority=self.priority,
                     minutes=self.minutes,
                 )
             )
-        tuned = tuple(experiment.name for experiment in made)
+        tuned = (*needed, *(experiment.name for experiment in made))
         made.append(
             Experiment(
                 name=self.name,
                 description=self.description,
-                configs=whole,
+                configs=tuple(whole),
                 seeds=self.seeds,
                 run=self.run,
                 needs=tuned,
@@ -194,7 +201,7 @@ class Comparison:
         )
         made.append(
             Experiment(
-                name=f"{self.name}_doubled",
+                name=f"{self.name}{TWICE}",
                 description=f"{self.description} At twice the steps.",
                 configs=tuple(
                     {**config, "times": 2} for config in whole if config["contender"] in doubles
@@ -314,9 +321,9 @@ class Comparison:
             FileNotFoundError: If nothing is on record.
             ValueError: If a trial is missing.
         """
-        names = [self._rates] if self.rates else []
-        names += [self._trials] if self.contenders[0].trials else []
-        return self._read(names, self.tuned_at.get(setting, setting), place.results)
+        parts = [RATES] if self.rates else []
+        parts += [TRIALS] if self.contenders[0].trials else []
+        return self._read(parts, self.tuned_at.get(setting, setting), place.results)
 
     def grid(self, setting: str, folder: str | Path | None = None) -> Tuning:
         """Read what was tried of step sizes alone.
@@ -328,10 +335,10 @@ class Comparison:
         Raises:
             FileNotFoundError: If nothing is on record.
         """
-        return self._read([self._rates], self.tuned_at.get(setting, setting), folder)
+        return self._read([RATES], self.tuned_at.get(setting, setting), folder)
 
-    def _read(self, names: Iterable[str], setting: str, folder: str | Path | None) -> Tuning:
-        frame = pd.concat([load_results(name, folder) for name in names])
+    def _read(self, parts: Iterable[str], setting: str, folder: str | Path | None) -> Tuning:
+        frame = pd.concat([runs_of(self, part, folder) for part in parts])
         return Tuning(self, setting, frame[frame["setting"] == setting])
 
     def _configs(self) -> tuple[dict[str, Any], ...]:

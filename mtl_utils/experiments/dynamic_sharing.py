@@ -9,6 +9,7 @@ from mtl_utils.experiments.contenders import Contender
 from mtl_utils.experiments.contrasts import Contrast
 from mtl_utils.experiments.experiment import Config
 from mtl_utils.experiments.joint_pretrained import WORDS
+from mtl_utils.experiments.ways_of_sharing import COMPARISON as WAYS
 from mtl_utils.experiments.ways_of_sharing import SETTINGS
 
 _DROPS = ({"head_dropout": 0.0}, {"head_dropout": 0.3})
@@ -57,6 +58,7 @@ ON_BILSTMS = Comparison(
     rates=(0.003, 0.01, 0.03, 0.1),
     seeds=(0, 1, 2, 3, 4),
     contrasts=dict.fromkeys(SETTINGS, _CONTRASTS),
+    controls=WAYS,
     priority=6,
     minutes=1,
 )

@@ -7,18 +7,10 @@ from typing import Any
 from mtl_utils.experiments.comparison import Comparison
 from mtl_utils.experiments.contenders import Contender
 from mtl_utils.experiments.contrasts import Contrast
-from mtl_utils.experiments.experiment import Config
-from mtl_utils.experiments.ways_of_sharing import BILSTM
+from mtl_utils.experiments.ways_of_sharing import BILSTM, SETTINGS
+from mtl_utils.experiments.ways_of_sharing import COMPARISON as WAYS
 
 LAYERS = BILSTM["encoder"]["num_layers"]
-
-_BASE: dict[str, Any] = {**BILSTM, "tasks": ["pos", "entities"]}
-
-SETTINGS: dict[str, Config] = {
-    "Atlas": {**_BASE, "data": [["atlas_sentences:6000@1", 4000, 16]]},
-    "UNER": {**_BASE, "data": [["uner_ud", 2000, 16]]},
-}
-"""Data. Rows are dealt out: each task has the labels of half of them."""
 
 INNER = {"pos": 1, "entities": LAYERS}
 OUTER = {"pos": LAYERS, "entities": 1}
@@ -70,6 +62,7 @@ COMPARISON = Comparison(
     rates=(0.003, 0.01, 0.03, 0.1),
     seeds=(0, 1, 2, 3, 4),
     contrasts=dict.fromkeys(SETTINGS, _CONTRASTS),
+    controls=WAYS,
     priority=8,
     minutes=1,
 )

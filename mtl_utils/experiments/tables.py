@@ -7,9 +7,9 @@ from pathlib import Path
 import pandas as pd
 
 from mtl_utils.arguments import check_text
-from mtl_utils.experiments.analysis import load_results
 from mtl_utils.experiments.comparison import Comparison
 from mtl_utils.experiments.contrasts import contrast_table, paired_table
+from mtl_utils.experiments.controls import TWICE, runs_of
 from mtl_utils.experiments.registry import find_comparison
 from mtl_utils.experiments.tuning import RATE
 
@@ -76,10 +76,10 @@ def step_size_table(name: str, setting: str, folder: str | Path | None = None) -
     """
     comparison = find_comparison(name)
     check_text("setting", setting)
-    if setting not in comparison.settings:
-        raise KeyError(f"{name} has no setting {setting!r}; it has {list(comparison.settings)}")
     if not comparison.rates:
         raise ValueError(f"name must be that of a comparison with a grid, got {name!r}, a search")
+    if setting not in comparison.settings:
+        raise KeyError(f"{name} has no setting {setting!r}; it has {list(comparison.settings)}")
     table = pd.DataFrame(comparison.grid(setting, folder).stored_scores())
     table = table.rename(columns={RATE: "step size"})
     columns = pd.MultiIndex.from_product(
@@ -97,9 +97,9 @@ def _recorded(
     check_text("setting", setting)
     if setting not in comparison.contrasts:
         raise KeyError(f"{name} has no setting {setting!r}; it has {list(comparison.contrasts)}")
-    frame = load_results(name, folder)
+    frame = runs_of(comparison, "", folder)
     try:
-        doubled = load_results(f"{name}_doubled", folder)
+        doubled = runs_of(comparison, TWICE, folder)
     except FileNotFoundError:
         doubled = frame.iloc[:0]
     ours, again = (runs[runs["setting"] == setting] for runs in (frame, doubled))
