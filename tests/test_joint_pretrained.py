@@ -12,7 +12,7 @@ import torch
 from mtl_utils.experiments import estimate, text_sets, unit_training
 from mtl_utils.experiments.contenders import Unit, overlaid
 from mtl_utils.experiments.joint_pretrained import COMPARISONS, ON_TEXTS, ON_WORDS, WORDS
-from mtl_utils.experiments.text_sets import Row, TextSet
+from mtl_utils.experiments.text_set import Row, TextSet
 from mtl_utils.experiments.text_training import groups_of, model_of
 from mtl_utils.nn import PretrainedEncoder
 from mtl_utils.tasks import Classification, Tagging

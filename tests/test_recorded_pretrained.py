@@ -6,7 +6,7 @@ import pytest
 
 from mtl_utils.experiments import pretrained, text_sets, text_training
 from mtl_utils.experiments.pretrained import CONFIGS, TASKS
-from mtl_utils.experiments.text_sets import Row, TextSet
+from mtl_utils.experiments.text_set import Row, TextSet
 from mtl_utils.tasks import Classification, PairClassification, Tagging
 
 WORDS = ["Ada", "left", "Rome"]

@@ -12,8 +12,15 @@ from typing import Protocol
 
 import torch
 
+from mtl_utils.experiments.kept_sets import KEPT_VARIABLE
 from mtl_utils.experiments.queue import Run
-from mtl_utils.experiments.workspaces import claim, give_up, log_of, workspace_of
+from mtl_utils.experiments.workspaces import (
+    claim,
+    give_up,
+    log_of,
+    workspace_of,
+    workspaces_folder,
+)
 
 KNOWN = 75
 """Exit status of a process that found its run on record already."""
@@ -130,6 +137,7 @@ class Children:
         """Return the environment of a process that imports what this one would."""
         return {
             "TQDM_DISABLE": "1",
+            KEPT_VARIABLE: str(workspaces_folder(self.folder).parent / "kept_sets"),
             **os.environ,
             "PYTHONPATH": os.pathsep.join(path or os.getcwd() for path in sys.path),
             "OMP_NUM_THREADS": str(self.threads),

@@ -16,7 +16,8 @@ from torch import Tensor
 from mtl_utils.data import BatchLoader, BytePairTokenizer, PretrainedTokenizer, Tokenizer
 from mtl_utils.experiments.experiment import Config, Place
 from mtl_utils.experiments.sharings import sharing_of
-from mtl_utils.experiments.text_sets import Row, TextSet, examples, load
+from mtl_utils.experiments.text_set import Row, TextSet
+from mtl_utils.experiments.text_sets import examples, load
 from mtl_utils.models import MultiTaskModel
 from mtl_utils.nn import (
     BiLSTMEncoder,
