@@ -18,7 +18,7 @@ from mtl_utils.experiments.text_training import groups_of, model_of
 from mtl_utils.nn import BiLSTMEncoder
 
 TINY: dict[str, Any] = {
-    "data": [["atlas_sentences:60", None, 8]],
+    "data": [["atlas_sentences:60@1", None, 8]],
     "encoder": {"kind": "bilstm", "width": 8, "num_layers": 2, "dropout": 0.0},
     "vocab_size": 300,
     "steps": 2,
@@ -64,7 +64,7 @@ def test_each_contender_learns_both_tasks(name: str, tmp_path: Path) -> None:
         trained = unit_training.train_unit(settings, unit, 0, tmp_path / unit.name)
         assert trained.texts == 2 * 8 * len(unit.tasks)  # each task brings rows of its own
         metrics |= trained.metrics
-    assert {"topic", "entities"} == set(metrics)
+    assert {"pos", "entities"} == set(metrics)
 
 
 @pytest.mark.parametrize("name", KINDS)
@@ -144,9 +144,10 @@ def test_the_frozen_encoder_stays_and_the_additions_move(
 
 
 def test_both_comparisons_together_stay_under_their_cap(tmp_path: Path) -> None:
-    costs = estimate([e.name for e in dynamic_sharing.EXPERIMENTS], tmp_path)
+    names = [experiment.name for experiment in dynamic_sharing.EXPERIMENTS]
+    costs = [cost for cost in estimate(names, tmp_path) if cost.name in names]
     assert len(costs) == 4 + 3  # without trials beside step sizes for the pretrained encoder
-    assert sum(cost.hours for cost in costs) <= 5.0
+    assert sum(cost.hours for cost in costs) <= 4.0
     assert all(cost.unknown == 0 for cost in costs)
     assert {e.priority for e in dynamic_sharing.EXPERIMENTS} == {6}
     assert replace(ON_PRETRAINED, seeds=(7, 8, 9)).experiments()[-1].seeds == (7, 8)
