@@ -115,6 +115,17 @@ _CAUSES = (
     Ablation("without topics", "joint", {}, ("entities", "inference")),
 )
 
+# What stands between this Transformer and the 94.2 on slots and 86.9% of whole requests that a BiLSTM
+# with attention reached, also from nothing (Qin et al., 2019)?
+_DISTANCE = (
+    Ablation("four times the steps", "joint", {"steps": 4 * SNIPS["steps"]}),
+    Ablation(
+        "a BiLSTM",
+        "joint",
+        {"encoder": {"kind": "bilstm", "width": 256, "num_layers": 1, "dropout": 0.4}},
+    ),
+)
+
 ON_ATLAS = Comparison(
     name="joint_transformer_atlas",
     description="One Transformer for three tasks on the same pairs of Atlas, or one for each.",
@@ -136,6 +147,7 @@ ON_SNIPS = Comparison(
     rates=(0.00025, 0.0005, 0.001, 0.002, 0.004, 0.008, 0.016),
     seeds=(0, 1, 2, 3, 4),
     contrasts={"SNIPS": _contrasts("intent_accuracy", "slots_f1", "snips_exact")},
+    ablations=_DISTANCE,
     priority=20,
     minutes=7,
 )
