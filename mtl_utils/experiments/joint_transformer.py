@@ -115,8 +115,8 @@ _CAUSES = (
     Ablation("without topics", "joint", {}, ("entities", "inference")),
 )
 
-# What stands between this Transformer and the 94.2 on slots and 86.9% of whole requests that a BiLSTM
-# with attention reached, also from nothing (Qin et al., 2019)?
+# What stands between this Transformer and the 94.2 on slots and 86.9% of whole requests that a
+# BiLSTM with attention reached, also from nothing (Qin et al., 2019)?
 _DISTANCE = (
     Ablation("four times the steps", "joint", {"steps": 4 * SNIPS["steps"]}),
     Ablation(
