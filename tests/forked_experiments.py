@@ -38,7 +38,6 @@ def trains(config, seed, place):
 
 def tells(config, seed, place):
     """Say what this process is like."""
-    print("what was printed")
     return {
         "threads": nursery.threads(),
         "leads_its_session": os.getsid(0) == os.getpid(),
@@ -60,6 +59,14 @@ def ends(config, seed, place):
     os.kill(os.getpid(), signal.SIGKILL)
 
 
+def leaves(config, seed, place):
+    """Leave by itself, from within a file that it has not closed."""
+    file = (place.results / "unclosed.txt").open("w")
+    file.write("all of it")
+    print("what was printed")
+    raise SystemExit({0: None, 1: 7, 2: "why it leaves"}[seed])
+
+
 def waits(config, seed, place):
     """Wait to be stopped, with a temporary folder that nothing but the end removes."""
     folder = tempfile.TemporaryDirectory(dir=place.results, prefix="temporary-")
@@ -75,6 +82,7 @@ def known():
         experiment("tells", tells, {"n": 1}, seeds=(0, 1)),
         experiment("fails", fails, {"n": 1}),
         experiment("ends", ends, {"n": 1}),
+        experiment("leaves", leaves, {"n": 1}, seeds=(0, 1, 2)),
         experiment("waits", waits, {"n": 1}, seeds=range(9)),
     )
     return {one.name: one for one in made}

@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 from forked_experiments import known
-from hang_guard import HANG_SECONDS
 
 from mtl_utils.experiments import forks, nursery, records
 from mtl_utils.experiments.processes import LOST, Children
@@ -115,6 +114,18 @@ def test_what_a_run_wrote_and_how_it_ended_are_told(tmp_path, start):
     assert 'raise FloatingPointError("the loss is nan at step 3")' in log
 
 
+@pytest.mark.parametrize(
+    ("seed", "status", "said"), [(0, 0, set()), (1, 7, set()), (2, 1, {"why it leaves"})]
+)
+def test_a_run_that_leaves_by_itself_has_what_it_wrote_on_the_disk(
+    tmp_path, start, seed, status, said
+):
+    assert finished(launched(tmp_path, start, "leaves", seed)) == status
+    assert (tmp_path / "unclosed.txt").read_text() == "all of it"
+    log = log_of(workspace(tmp_path, "leaves", seed)).read_text()
+    assert set(log.splitlines()) == said | {"what was printed"}
+
+
 def test_a_run_that_is_told_to_stop_leaves_as_it_should(tmp_path, start):
     stopped, killed, orphan = (launched(tmp_path, start, "waits", seed) for seed in (0, 1, 2))
     assert launched(tmp_path, start, "waits", 0) is None
@@ -143,23 +154,20 @@ def test_a_nursery_that_is_killed_loses_its_runs_and_has_a_successor(tmp_path, s
     assert finished(process) == 0
 
 
-def test_a_nursery_ends_with_its_worker(tmp_path):
-    with contextlib.closing(forks.Forks()) as start:
-        launched(tmp_path, start, "waits")
-        begun(tmp_path)
-        start.nursery._socket.close()  # as when this process is killed
-        assert start.nursery.popen.wait(HANG_SECONDS) == 0
-        with pytest.raises(TimeoutError):
-            claim(workspace(tmp_path, "waits"))  # what ends it has not come yet
-    free(tmp_path, "waits")
-
-
-def test_a_run_whose_nursery_ends_before_it_begins_is_lost(tmp_path, start):
-    assert finished(launched(tmp_path, start, "fails")) == 1  # there is one
-    start.nursery.popen.kill()
-    os.waitid(os.P_PID, start.nursery.popen.pid, os.WEXITED | os.WNOWAIT)
-    process = start.nursery.start(["module:name"], {}, os.open(os.devnull, os.O_WRONLY), None)
+def test_a_nursery_ends_with_its_worker_and_starts_nothing_then(tmp_path, start):
+    launched(tmp_path, start, "waits")
+    begun(tmp_path)
+    gone = start.nursery
+    gone._socket.shutdown(socket.SHUT_RDWR)  # as when this process is killed
+    os.waitid(os.P_PID, gone.popen.pid, os.WEXITED | os.WNOWAIT)
+    with pytest.raises(TimeoutError):
+        claim(workspace(tmp_path, "waits"))  # what ends it has not come yet
+    with open(os.devnull, "wb") as log:
+        process = gone.start(["module:name"], {}, log.fileno(), None)
     assert process.poll() == LOST
+    assert gone.ended()
+    assert gone.popen.returncode == 0
+    free(tmp_path, "waits")
     worker = Worker([run("fails")], tmp_path, lambda run: process, 1, say=lambda line: None)
     (line,) = worker.work().failed
     assert "lost with the process that it was forked from, which ended before it; see" in line

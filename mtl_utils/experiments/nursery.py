@@ -15,6 +15,7 @@ has ended. It ends when the worker does.
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import gc
 import importlib
@@ -24,10 +25,11 @@ import select
 import signal
 import socket
 import sys
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy
 import torch
@@ -44,10 +46,20 @@ NOT_FORKED = 71
 """Exit status of a run for which the system had no process."""
 
 USED_BY_RUNS = (
-    "accelerate",
     "torch._dynamo",  # which the first optimiser imports
+    "accelerate",
+    "torch.distributed.tensor",
+    "transformers.models.auto.modeling_auto",
+    "transformers.models.auto.tokenization_auto",
+    "transformers.models.bert.modeling_bert",
+    "transformers.models.bert.tokenization_bert",
+    "sacrebleu.metrics",
+    "seqeval.metrics",
+    "sklearn.pipeline",
+    "sklearn.preprocessing",
+    "conllu.parser",
 )
-"""What the first of them imports and the list of experiments does not."""
+"""What some of them import when they want it, which takes seconds in all."""
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -57,7 +69,7 @@ def main(arguments: Sequence[str]) -> int:
         arguments: The function that lists experiments, as ``module:name``.
 
     Returns:
-        The exit status: that of the run in a process that is forked for one.
+        The exit status. It does not return in a process that is forked for a run.
 
     Raises:
         RuntimeError: If a process that is forked from this one would not be what a new one is.
@@ -68,10 +80,9 @@ def main(arguments: Sequence[str]) -> int:
     check_forkable()
     _say(worker, ready=True)
     words = Nursery(worker).serve()
-    if words is None:
-        return 0
-    sys.argv[1:] = words
-    return child.main(words)
+    if words is not None:
+        run(words)
+    return 0
 
 
 def prepare(source: str) -> None:
@@ -82,7 +93,8 @@ def prepare(source: str) -> None:
     """
     child.listed(source)
     for name in USED_BY_RUNS:
-        importlib.import_module(name)
+        with contextlib.suppress(ImportError):  # a run says so that cannot do without
+            importlib.import_module(name)
     records.commit()
     gc.collect()
     gc.freeze()  # so that no collection in a run copies the memory that all share
@@ -114,6 +126,38 @@ def check_forkable() -> None:
 def threads() -> list[str]:
     """Return the names of all threads of this process, also those that Python knows nothing of."""
     return [(task / "comm").read_text().strip() for task in Path("/proc/self/task").iterdir()]
+
+
+def run(words: Sequence[str]) -> NoReturn:
+    """Make one run, and end as an interpreter does that was started for it.
+
+    It ends all but what belongs to the process alone: an interpreter that takes all its modules
+    apart spends half a second of a core on that, and copies the memory that it shares.
+
+    Args:
+        words: The arguments of :func:`child.main`.
+    """
+    status = 1
+    try:
+        sys.argv[1:] = words
+        status = _status(words)
+        threading._shutdown()  # type: ignore[attr-defined]  # public in no version
+        atexit._run_exitfuncs()
+        sys.stdout.flush()
+    finally:
+        os._exit(status)
+
+
+def _status(words: Sequence[str]) -> int:
+    try:
+        return child.main(words)
+    except SystemExit as leaving:
+        if leaving.code is None or isinstance(leaving.code, int):
+            return leaving.code or 0
+        print(leaving.code, file=sys.stderr)
+    except BaseException:
+        sys.excepthook(*sys.exc_info())
+    return 1
 
 
 @dataclass
