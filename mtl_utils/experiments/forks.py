@@ -53,7 +53,7 @@ class Nursery:
         with theirs:
             self.popen = subprocess.Popen(
                 [sys.executable, "-P", "-m", "mtl_utils.experiments.nursery", source],
-                stdin=theirs,
+                stdin=theirs.fileno(),
                 stdout=self._said,
                 stderr=subprocess.STDOUT,
                 env={**FORKABLE, **environment},
