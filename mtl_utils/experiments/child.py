@@ -37,7 +37,7 @@ def main(arguments: Sequence[str]) -> int:
     signal.signal(signal.SIGTERM, _leave)
     threading.Thread(target=_leave_with_parent, daemon=True).start()
     records.commit()  # what is running now, whatever the folder holds when it ends
-    experiment = _listed(source)[name]
+    experiment = listed(source)[name]
     for config in experiment.configs:
         if records.canonical(config) == text:
             done = record_in(Path(workspace), experiment, config, int(seed), Path(folder))
@@ -58,10 +58,15 @@ def _give_way(nice: int, group: Path = Path("/proc/self/autogroup")) -> None:
             group.write_text(str(nice))
 
 
-def _listed(source: str) -> Mapping[str, Experiment]:
+def listed(source: str) -> Mapping[str, Experiment]:
+    """Return all experiments by name.
+
+    Args:
+        source: The function that lists them, as ``module:name``.
+    """
     module, function = source.split(":")
-    listed: Mapping[str, Experiment] = getattr(importlib.import_module(module), function)()
-    return listed
+    found: Mapping[str, Experiment] = getattr(importlib.import_module(module), function)()
+    return found
 
 
 def _leave(number: int, frame: FrameType | None) -> None:

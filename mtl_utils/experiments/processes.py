@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -24,6 +24,9 @@ from mtl_utils.experiments.workspaces import (
 
 KNOWN = 75
 """Exit status of a process that found its run on record already."""
+
+LOST = 76
+"""Stands for the exit status of a process whose end nobody can tell any more."""
 
 
 class Process(Protocol):
@@ -81,6 +84,32 @@ class Child:
         self.popen.kill()
 
 
+Start = Callable[[Sequence[str], Mapping[str, str], int, int | None], Process]
+"""Starts a process that runs :func:`child.main`, and that ends when this one does.
+
+It is given the words of the run, the environment, the file that is the log, and the one that locks
+the workspace, which the process holds from then on.
+"""
+
+
+def new_interpreter(
+    words: Sequence[str], environment: Mapping[str, str], log: int, claimed: int | None
+) -> Child:
+    """Start a new interpreter, which imports all that a run needs; see :data:`Start`."""
+    # Not sent what is typed into this terminal; it ends when its standard input does.
+    return Child(
+        subprocess.Popen(
+            [sys.executable, "-P", "-m", "mtl_utils.experiments.child", *words],
+            stdin=subprocess.PIPE,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            env=environment,
+            start_new_session=True,
+            pass_fds=() if claimed is None else (claimed,),
+        )
+    )
+
+
 @dataclass(frozen=True)
 class Children:
     """Starts runs as processes.
@@ -90,14 +119,16 @@ class Children:
         source: The function that lists experiments, as ``module:name``.
         threads: Of each process.
         nice: Added to its niceness, where the system knows that.
+        start: How a process is made.
     """
 
     folder: Path
     source: str
     threads: int
     nice: int = 0
+    start: Start = new_interpreter
 
-    def __call__(self, run: Run) -> Child | None:
+    def __call__(self, run: Run) -> Process | None:
         """Start one run; what it writes goes to the log beside its workspace.
 
         Args:
@@ -116,22 +147,11 @@ class Children:
         finally:
             give_up(claimed)
 
-    def _started(self, run: Run, workspace: Path, claimed: int | None) -> Child:
+    def _started(self, run: Run, workspace: Path, claimed: int | None) -> Process:
         name, config, seed = run.key
         words = [self.source, self.folder, workspace, self.nice, name, seed, config]
-        # Not sent what is typed into this terminal; it ends when its standard input does.
-        with log_of(workspace).open("wb") as output:
-            return Child(
-                subprocess.Popen(
-                    [sys.executable, "-P", "-m", "mtl_utils.experiments.child", *map(str, words)],
-                    stdin=subprocess.PIPE,
-                    stdout=output,
-                    stderr=subprocess.STDOUT,
-                    env=self._environment(),
-                    start_new_session=True,
-                    pass_fds=() if claimed is None else (claimed,),
-                )
-            )
+        with log_of(workspace).open("wb") as log:
+            return self.start([*map(str, words)], self._environment(), log.fileno(), claimed)
 
     def _environment(self) -> dict[str, str]:
         """Return the environment of a process that imports what this one would."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from mtl_utils.experiments.estimates import expected_seconds
-from mtl_utils.experiments.processes import KNOWN, Launch, Process
+from mtl_utils.experiments.processes import KNOWN, LOST, Launch, Process
 from mtl_utils.experiments.queue import Key, Run, recorded
 from mtl_utils.experiments.workspaces import discard, log_of, workspace_of
 
@@ -218,6 +218,8 @@ def _reason(code: int, log: Path) -> str:
     """Say why a process ended: its last line is that of the traceback."""
     if code < 0:
         return f"killed by signal {-code}"
+    if code == LOST:
+        return "lost with the process that it was forked from, which ended before it"
     text = log.read_text("utf-8", errors="replace") if log.is_file() else ""
     lines = [line for line in text.splitlines() if line.strip()]
     return f"exit status {code}" + (f", {lines[-1]:.200}" if lines else "")

@@ -19,6 +19,7 @@ from mtl_utils.arguments import (
     check_strings,
     check_whole,
 )
+from mtl_utils.experiments.forks import Forks
 from mtl_utils.experiments.processes import Children, cores, usual_jobs
 from mtl_utils.experiments.queue import Known, importable_name, planned
 from mtl_utils.experiments.records import results_folder
@@ -75,8 +76,12 @@ def work(
     check_callable("known", known)
     source, runs = importable_name(known), planned(names, known())
     where = Path(folder) if folder is not None else results_folder()
-    launch = Children(where.resolve(), source, max(1, cores() // jobs), nice)
-    with tqdm(total=len(runs), disable=None, unit="run", leave=False) as bar:
+    threads = max(1, cores() // jobs)
+    with (
+        contextlib.closing(Forks()) as start,
+        tqdm(total=len(runs), disable=None, unit="run", leave=False) as bar,
+    ):
+        launch = Children(where.resolve(), source, threads, nice, start)
 
         def say(line: str) -> None:
             with bar.external_write_mode():
