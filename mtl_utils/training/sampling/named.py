@@ -121,5 +121,5 @@ def _read(sampling: Any) -> tuple[str, dict[str, Any]]:
 def _kind(kind: Any) -> str:
     if not isinstance(kind, str) or kind not in _KINDS:
         names = [name for name in _KINDS if name != "temperature"]
-        raise ValueError(f"sampling must be one of {names} or a temperature, got {shown(kind)}")
+        raise ValueError(f"sampling must be one of {names} or a temperature, got {kind!r:.60}")
     return kind

@@ -198,7 +198,7 @@ def tempered_shares(
     """
     check_several("sizes", sizes, "numbers of rows")
     if len(sizes) == 0:
-        raise ValueError("Expected the size of at least one data set, got none")
+        raise ValueError(f"sizes must be those of at least one data set, got {sizes!r}")
     for place, size in enumerate(sizes):
         check_number(f"sizes[{place}]", size, above=0)
     if temperature != float("inf"):
