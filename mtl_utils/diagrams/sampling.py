@@ -8,7 +8,7 @@ from mtl_utils.diagrams.diagram import Diagram
 from mtl_utils.diagrams.parts import Arrow, Box
 from mtl_utils.diagrams.tasks import check_tasks, listed, written
 
-_TOLD = "a sampler may be told each loss (dashed), and draw by it"
+_TOLD = "a sampler may be told each loss, and draw by what was learnt"
 
 
 def sampled_stream(tasks: Sequence[str]) -> Diagram:
@@ -61,7 +61,6 @@ def sampled_stream(tasks: Sequence[str]) -> Diagram:
         Arrow("sampler", "stream"),
         Arrow("stream", "model"),
         Arrow("model", "loss"),
-        Arrow("loss", "sampler", "gradient", bend="corner"),
     ]
     return Diagram(
         f"a sampler that makes one stream of batches of the data sets of {listed(tasks)}",

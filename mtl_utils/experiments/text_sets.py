@@ -111,8 +111,9 @@ def load(name: str, size: int | None = None, seed: int = 0) -> TextSet:
             ``"cross_ner"`` (its texts on artificial intelligence), ``"atlas"`` (pairs), or
             ``"atlas_sentences"``. Of the last and ``"atlas"`` another size than the recorded one
             may follow a colon, as in ``"atlas:20000"``: that of all splits together; and of the
-            last a relatedness of topics, as in ``"atlas_sentences:20000@0.5"``. ``"snips/slots"`` has the labels of one task alone,
-            ``"snips/slots as frames"`` under another name, and ``"snips/slots/even"`` or
+            last a relatedness of topics, as in ``"atlas_sentences:20000@0.5"``. ``"snips/slots"``
+            has the labels of one task alone, ``"snips/slots as frames"`` under another name, and
+            ``"snips/slots/even"`` or
             ``".../odd"`` every other training row, so that two tasks have texts of their own.
         size: Use so many training rows, drawn with ``seed``; all of them if ``None``. Those of a
             smaller size are among those of a larger one. Validation and test stay whole.
