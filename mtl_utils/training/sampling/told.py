@@ -92,7 +92,7 @@ class ToldBatches:
             place: Which data set was drawn.
             probability: With which probability.
             losses: By task of it, the losses before the weights changed; at least one.
-            measure: What measures losses with the new weights, if it :attr:`measures`.
+            measure: What measures losses with the new weights, if it ``measures``.
         """
         raise NotImplementedError(f"{type(self).__name__} does not define learn(...)")
 
@@ -177,7 +177,7 @@ class ToldBatches:
         """Take note that a step is about to be made; see :meth:`ToldLoader.before_step`.
 
         Args:
-            measure: What measures losses, if it :attr:`measures`.
+            measure: What measures losses, if it ``measures``.
         """
 
     def after_step(self, losses: Mapping[str, float], measure: Measure | None = None) -> None:
@@ -187,7 +187,7 @@ class ToldBatches:
 
         Args:
             losses: By task, the losses before the weights changed.
-            measure: What measures losses with the new weights, if it :attr:`measures`.
+            measure: What measures losses with the new weights, if it ``measures``.
         """
         waiting = {place: (share, batches) for place, share, batches in self._waiting}
         for place, (share, batches) in waiting.items():

@@ -44,7 +44,7 @@ class ToldLoader(Protocol):
         """Take note that a step is about to be made of what was yielded since the last one.
 
         Args:
-            measure: What measures losses, if it :attr:`measures`: with the dropout of the step,
+            measure: What measures losses, if it ``measures``: with the dropout of the step,
                 without gradients, leaving no trace.
         """
         ...
