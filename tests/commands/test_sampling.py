@@ -11,7 +11,10 @@ from mtl_utils.commands.run_file import read_run_file
 from mtl_utils.commands.toml_files import read_toml
 from mtl_utils.commands.training import train
 
-SMALL = "[encoder]\nwidth = 8\n[training]\nepochs = 1\nbatch_size = 8\n"
+
+def with_sampling(given: str) -> str:
+    """Return a file of three data sets, of which one is drawn a step."""
+    return THREE.replace("[training]\n", f"[training]\nsampling = {given}\n")
 
 
 @pytest.mark.parametrize(
@@ -26,7 +29,7 @@ SMALL = "[encoder]\nwidth = 8\n[training]\nepochs = 1\nbatch_size = 8\n"
     ],
 )
 def test_a_run_draws_as_its_file_says(given: str, read: object, tmp_path: Path) -> None:
-    path = write_run(tmp_path, f"{THREE}{SMALL}sampling = {given}\n")
+    path = write_run(tmp_path, with_sampling(given))
     file = read_run_file(path)
     assert file.training["sampling"] == read
     assert train(file, quiet=True)["validation"]
@@ -35,6 +38,6 @@ def test_a_run_draws_as_its_file_says(given: str, read: object, tmp_path: Path) 
 
 
 def test_what_is_wrong_with_a_table_is_said(tmp_path: Path) -> None:
-    path = write_run(tmp_path, f"{THREE}{SMALL}sampling = {{kind = 'size', limits = 2}}\n")
+    path = write_run(tmp_path, with_sampling("{kind = 'size', limits = 2}"))
     with pytest.raises(Exception, match=r"no argument 'limits'.*limit"):
         train(read_run_file(path), quiet=True)
