@@ -69,6 +69,8 @@ class ToldBatches:
         self.num_batches = checked_number(total if num_batches is None else num_batches)
         self._last: dict[int, int] = {}
         self._epoch = 0
+        #: What was yielded since the last step: data set, probability, batches.
+        self._waiting: list[tuple[int, float, dict[str, Batch]]] = []
         self._anew()
 
     def begin(self) -> None:
@@ -220,7 +222,7 @@ class ToldBatches:
 
     def _anew(self) -> None:
         self._position, self.taken = 0, [0] * len(self.loaders)
-        self._waiting: list[tuple[int, float, dict[str, Batch]]] = []
+        self._waiting = []
         self.begin()
 
     def _check_position(self, epoch: int, start: int) -> None:
