@@ -12,7 +12,6 @@ from bad_input_cases import (
     NOT_CHOICES,
     NOT_COUNTS,
     NOT_FLAGS,
-    NOT_OPTIONAL_SIZES,
     NOT_POSITIVE,
     NOT_SIZES,
     NOT_TENSORS,
@@ -153,36 +152,6 @@ ENTRY_POINTS = [
         lambda: {"train": _loader()},
         {"train": NOT_LOADERS, "validation": NOT_LOADERS[1:]},
         documented=training.Trainer.fit,
-    ),
-    EntryPoint(
-        "JointBatches",
-        training.JointBatches,
-        lambda: {"loaders": [_loader()]},
-        {
-            "loaders": (None, 3, "data", [], _loader(), [3], [None]),
-            "num_batches": NOT_OPTIONAL_SIZES,
-        },
-    ),
-    EntryPoint(
-        "AlternatingBatches",
-        training.AlternatingBatches,
-        lambda: {"loaders": [_loader()]},
-        {
-            "loaders": (None, 3, "data", [], _loader(), [3], [None]),
-            "turns": (3, "1", [], [1, 1], [0], [-1], [1.5], ["1"], [True], [None]),
-            "num_batches": NOT_OPTIONAL_SIZES,
-        },
-    ),
-    EntryPoint(
-        "SampledBatches",
-        training.SampledBatches,
-        lambda: {"loaders": [_loader()]},
-        {
-            "loaders": (None, 3, "data", [], _loader(), [3], [None]),
-            "by": (*NOT_POSITIVE, "", "sizes", "1.0"),
-            "num_batches": NOT_OPTIONAL_SIZES,
-            "seed": (-1, 2**63, 1.5, "3", None, True),
-        },
     ),
     EntryPoint(
         "evaluate_losses",

@@ -51,7 +51,7 @@ _TRAINING = {
     "learning_rate": Key(float | None, None),
     "batch_size": Key(int | None, None),
     "max_tokens": Key(int | None, None),
-    "sampling": Key(str | float, "joint"),
+    "sampling": Key(str | float | dict[str, Any], "joint"),
     "metric": Key(str | None, None),
     "mode": Key(Literal["min", "max"] | None, None),
     "head_learning_rate": Key(float | None, None),

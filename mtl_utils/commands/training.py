@@ -23,6 +23,7 @@ from mtl_utils.commands.run_file import RunFile
 from mtl_utils.commands.toml_files import read_toml, toml, write_toml
 from mtl_utils.models import TextModel, fitting
 from mtl_utils.training import TrainerConfig
+from mtl_utils.training.sampling import with_epochs
 
 RESOLVED, HISTORY, METRICS, CHECKPOINT = (
     "resolved.toml",
@@ -142,7 +143,8 @@ def _fit(built: Built, data: Mapping[str, datasets.DatasetDict], quiet: bool) ->
     validation, test = (of_split(model.text_tasks, data, split) for split in SPLITS[1:])
     check_entities(model.text_tasks, {"validation": validation, "test": test})
     with located("The data ([tokenizer] has max_length and long)"), _nothing_thrown_away():
-        loader = model.loader(train, **sizes, sampling=settings["sampling"], seed=file.seed)
+        sampling = with_epochs(settings["sampling"], settings["epochs"])
+        loader = model.loader(train, **sizes, sampling=sampling, seed=file.seed)
         checked = model.loader(validation, **sizes, shuffle=False) if validation else None
     with located("[training]"):
         _check_metric(model, validation, settings["metric"])

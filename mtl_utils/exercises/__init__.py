@@ -44,6 +44,12 @@ from mtl_utils.exercises.pretrained import (
     check_mixing_rates,
     check_read_entities,
 )
+from mtl_utils.exercises.sampling import (
+    check_curriculum_rows,
+    check_passes,
+    check_rescaled_reward,
+    check_temperature_for,
+)
 from mtl_utils.exercises.sharing_families import (
     check_implicit_step,
     check_shrink_singular_values,
@@ -98,6 +104,7 @@ __all__ = [
     "check_corrupt",
     "check_count_divisions",
     "check_count_trees",
+    "check_curriculum_rows",
     "check_equal_projections",
     "check_expected_risk",
     "check_experts_in_use",
@@ -123,10 +130,12 @@ __all__ = [
     "check_own_past",
     "check_paired_interval",
     "check_pareto_front",
+    "check_passes",
     "check_perplexity",
     "check_read_entities",
     "check_read_mixed_rows",
     "check_read_spans",
+    "check_rescaled_reward",
     "check_shift_position",
     "check_shrink_singular_values",
     "check_size_ratio",
@@ -138,6 +147,7 @@ __all__ = [
     "check_stack_size",
     "check_states_overlap",
     "check_teacher_inputs",
+    "check_temperature_for",
     "check_two_groups",
     "exercise",
 ]

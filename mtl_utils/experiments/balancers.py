@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from statistics import fmean
 from typing import Any
 
@@ -131,7 +131,13 @@ def _contenders() -> tuple[Contender, ...]:
 
 @dataclass(frozen=True)
 class Weighed(Comparison):
-    """A comparison whose records have the mean over tasks too, as :data:`RELATIVE`."""
+    """A comparison whose records have the mean over tasks too, as :data:`RELATIVE`.
+
+    Args:
+        metrics: By task the metric of the records that it is judged by.
+    """
+
+    metrics: Mapping[str, str] = field(default_factory=lambda: METRICS)
 
     def run(self, config: Config, seed: int, place: Place) -> dict[str, Any]:
         """Train a contender with the best of what was tried, and measure it on test.
@@ -147,7 +153,7 @@ class Weighed(Comparison):
         """
         found = super().run(config, seed, place)
         reference = self.tuning(config["setting"], place).reference()
-        shares = [found[METRICS[task]] / score for task, score in reference.items()]
+        shares = [found[self.metrics[task]] / score for task, score in reference.items()]
         return {**found, RELATIVE: round(fmean(shares), 2)}
 
 

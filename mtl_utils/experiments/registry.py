@@ -27,6 +27,7 @@ def registry() -> dict[str, Experiment]:
         loss_scales,
         named_entities,
         pretrained,
+        sampling_sizes,
         sharing_families,
         sharing_map,
         three_tasks,
@@ -54,6 +55,7 @@ def registry() -> dict[str, Experiment]:
         hierarchies,
         dynamic_sharing,
         balancers,
+        sampling_sizes,
     )
     return {experiment.name: experiment for module in modules for experiment in module.EXPERIMENTS}
 
@@ -67,6 +69,7 @@ def comparisons() -> tuple[Comparison, ...]:
         joint_bilstm,
         joint_pretrained,
         joint_transformer,
+        sampling_sizes,
         sharing_map,
         ways_of_sharing,
     )
@@ -80,6 +83,7 @@ def comparisons() -> tuple[Comparison, ...]:
         hierarchies,
         dynamic_sharing,
         balancers,
+        sampling_sizes,
     )
     return tuple(comparison for module in modules for comparison in module.COMPARISONS)
 

@@ -52,11 +52,12 @@ def load(name: str, size: int | None = None, seed: int = 0) -> TextSet:
 
     Args:
         name: ``"snips"``, ``"universal_ner"``, ``"uner_ud"``, ``"sick"``, ``"trec"``,
-            ``"atlas"`` (pairs), or ``"atlas_sentences"``. Of the last and ``"atlas"`` another size
-            than the recorded one may follow a colon, as in ``"atlas:20000"``: that of all splits
-            together; and of the last a relatedness of topics, as in
-            ``"atlas_sentences:20000@0.5"``. ``"snips/slots"`` has the labels of one task alone,
-            ``"snips/slots as frames"`` under another name, and ``"snips/slots/even"`` or
+            ``"cross_ner"`` (its texts on artificial intelligence), ``"atlas"`` (pairs), or
+            ``"atlas_sentences"``. Of the last and ``"atlas"`` another size than the recorded one
+            may follow a colon, as in ``"atlas:20000"``: that of all splits together; and of the
+            last a relatedness of topics, as in ``"atlas_sentences:20000@0.5"``. ``"snips/slots"``
+            has the labels of one task alone, ``"snips/slots as frames"`` under another name, and
+            ``"snips/slots/even"`` or
             ``".../odd"`` every other training row, so that two tasks have texts of their own.
         size: Use so many training rows, drawn with ``seed``; all of them if ``None``. Those of a
             smaller size are among those of a larger one. Validation and test stay whole.
@@ -194,6 +195,12 @@ def _trec(seed: int) -> TextSet:
     return _text_set("trec", dataset, {"question": Classification}, columns, text="text")
 
 
+def _cross_ner(seed: int) -> TextSet:
+    dataset = corpora.load("cross_ner", "ai")
+    columns = {"entities": "ner_tags"}
+    return _text_set("cross_ner", dataset, {"entities": Tagging}, columns, text="tokens")
+
+
 _MAKERS: Mapping[str, Callable[[int], TextSet]] = {
     "atlas": _atlas,
     "atlas_sentences": _atlas_sentences,
@@ -202,6 +209,7 @@ _MAKERS: Mapping[str, Callable[[int], TextSet]] = {
     "uner_ud": _uner_ud,
     "sick": _sick,
     "trec": _trec,
+    "cross_ner": _cross_ner,
 }
 _SIZES: Mapping[str, Callable[[int, int], TextSet]] = {
     "atlas": _atlas_pairs,

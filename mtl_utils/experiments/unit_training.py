@@ -26,11 +26,12 @@ from mtl_utils.models import MultiTaskModel
 from mtl_utils.objectives import Balancer, FixedWeights
 from mtl_utils.training import (
     History,
-    JointBatches,
     Loader,
     Trainer,
     TrainerConfig,
+    sampler_of,
 )
+from mtl_utils.training.sampling import with_epochs
 
 JUDGED = "judged"
 """Column of the history: the mean over judged tasks of score over reference."""
@@ -116,7 +117,9 @@ def train_unit(
         settings: As :func:`text_training.train_and_measure` takes them, of all tasks that are
             compared: the tokenizer is the same for all units, and rows that are dealt out to tasks
             (``apart``) are dealt alike. ``weights`` may leave out tasks, which weigh 1; a
-            ``balancer``, as :func:`balancing.balancer_of` takes it, stands in their place.
+            ``balancer``, as :func:`balancing.balancer_of` takes it, stands in their place. A
+            ``sampling``, as :func:`mtl_utils.training.sampler_of` takes it, draws one data set a
+            step; without it, a step takes a batch of each.
         unit: Its tasks.
         seed: Of the draw of rows, weights, dropout and the order of batches.
         workspace: Where the checkpoint is.
@@ -144,14 +147,16 @@ def train_unit(
         loaders = loaders_of(judged, of_judged, tokenizer, "test", seed)
         names = [name for name, *_ in judged["data"]]
         rows = _compared(model, unit, dict(zip(names, loaders, strict=True)))
+    sizes = [loader.batch_size or 0 for loader in train]
     return Trained(
         history,
         scores,
         rows,
         {task: _metrics(model, task, found.values()) for task, found in rows.items()},
         sum(parameter.numel() for parameter in model.parameters()),
-        # Where rows are dealt out, a step takes a batch for each task of a data set.
-        own["steps"] * sum(loader.batch_size or 0 for loader in train),
+        # Where rows are dealt out, a step takes a batch for each task of a data set; where one is
+        # drawn, all have as many rows.
+        own["steps"] * (max(sizes) if "sampling" in own else sum(sizes)),
     )
 
 
@@ -169,17 +174,21 @@ def fit_judged(
 
     Args:
         model: The model.
-        settings: Its ``steps``, ``validations``, ``training``, and ``weights`` or ``balancer``.
+        settings: Its ``steps``, ``validations``, ``training``, ``weights`` or ``balancer``, and
+            ``sampling``.
         unit: Its tasks.
         seed: Of dropout.
         workspace: Where the checkpoint is.
         judge: Measures what :func:`judged_columns` returns.
-        train: The training examples of each data set, of which a step takes a batch each.
+        train: The training examples of each data set, of which a step takes a batch each unless
+            they are drawn.
         groups: Groups of parameters with step sizes of their own.
 
     Returns:
         The history, and by judged task the score of the best validation.
     """
+    sampling = with_epochs(settings.get("sampling", "joint"), settings["validations"])
+    num_batches = settings["steps"] // settings["validations"]
     history = Trainer(
         model,
         TrainerConfig(**settings["training"], epochs=settings["validations"], seed=seed),
@@ -190,7 +199,7 @@ def fit_judged(
         checkpoint=workspace / f"{unit.name}.pt",
         parameter_groups=groups,
         progress=False,
-    ).fit(JointBatches(train, num_batches=settings["steps"] // settings["validations"]))
+    ).fit(sampler_of(train, sampling, num_batches=num_batches, seed=seed))
     best = history.iloc[int(history[JUDGED].argmax())]
     return history, {task: float(best[f"{task}_score"]) for task in unit.judged}
 

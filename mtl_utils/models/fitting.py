@@ -20,7 +20,7 @@ from mtl_utils.tasks.text_task import Row, TextTask
 from mtl_utils.training.callbacks import AnyCallback
 from mtl_utils.training.configuration import TrainerConfig
 from mtl_utils.training.directions import Direction
-from mtl_utils.training.sampling import AlternatingBatches, JointBatches, SampledBatches
+from mtl_utils.training.sampling import Sampling, check_sampling, sampler_of, with_epochs
 from mtl_utils.training.trainer import Trainer
 
 if TYPE_CHECKING:
@@ -74,8 +74,9 @@ def loaders_of(
     *,
     batch_size: int | None,
     max_tokens: int | None,
-    sampling: str | float,
+    sampling: Sampling,
     seed: int,
+    epochs: int,
 ) -> tuple[Loader, Loader | None]:
     """Return loaders as they are, and loaders of anything else.
 
@@ -87,6 +88,7 @@ def loaders_of(
         max_tokens: Budget of a batch in tokens.
         sampling: How several data sets share the steps of training.
         seed: Seed of the order of training.
+        epochs: Epochs of the training.
 
     Raises:
         ValueError: If sizes are given, and there is nothing that batches are to be made of; or as
@@ -94,7 +96,7 @@ def loaders_of(
     """
     check_sizes_are_used(train, validation, batch_size, max_tokens, sampling)
     sizes: dict[str, Any] = {"batch_size": batch_size, "max_tokens": max_tokens}
-    order: dict[str, Any] = {"sampling": sampling, "seed": seed}
+    order: dict[str, Any] = {"sampling": with_epochs(sampling, epochs), "seed": seed}
     trained = train if is_loader(train) else model.loader(train, **sizes, **order)
     if validation is None or is_loader(validation):
         return trained, validation
@@ -129,7 +131,7 @@ def examples_for(model: TextModel, tasks: list[str] | None, data: Any) -> list[E
 
 def loader_of(
     sets: Sequence[Sequence[Example]],
-    sampling: str | float,
+    sampling: Sampling,
     tasks: Mapping[str, TextTask],
     *,
     batch_size: int | None,
@@ -153,7 +155,7 @@ def loader_of(
     Raises:
         ValueError: If there is no such sampling, a setting is outside its range, or several tasks
             would hide tokens of the same texts.
-        TypeError: If ``sampling`` is neither a name nor a number.
+        TypeError: If ``sampling`` is neither a name nor a number nor a mapping.
     """
     if batch_size is None and max_tokens is None:
         batch_size = _BATCH_SIZE
@@ -165,22 +167,10 @@ def loader_of(
         order: dict[str, Any] = {"pad_id": pad_id, "shuffle": shuffle, "seed": seed}
         loader = BatchLoader(examples, **sizes, **order, uncounted=uncounted)
         loaders.append(_changed(loader, {n: t for n, t in tasks.items() if n in known}, seed))
-    if isinstance(sampling, bool) or not isinstance(sampling, str | int | float):
-        raise TypeError(f"sampling must be the name of a way or a temperature, got {sampling!r}")
-    names = ("joint", "turns", "size", "sqrt", "uniform")
-    if isinstance(sampling, str) and sampling not in names:
-        raise ValueError(
-            f"sampling must be one of {list(names)} or a temperature, got {sampling!r}"
-        )
-    if not isinstance(sampling, str):
-        check_number("sampling", sampling, above=0)
+    check_sampling(sampling)
     if len(loaders) == 1:
         return loaders[0]
-    if sampling == "joint":
-        return JointBatches(loaders)
-    if sampling == "turns":
-        return AlternatingBatches(loaders)
-    return SampledBatches(loaders, sampling, seed=seed)
+    return sampler_of(loaders, sampling, seed=seed)
 
 
 def _changed(loader: BatchLoader, tasks: Mapping[str, TextTask], seed: int) -> Loader:

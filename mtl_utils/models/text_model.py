@@ -120,7 +120,7 @@ class TextModel(MultiTaskModel):
         *,
         batch_size: int | None = None,
         max_tokens: int | None = None,
-        sampling: str | float = "joint",
+        sampling: str | float | Mapping[str, Any] = "joint",
         shuffle: bool = True,
         seed: int = 0,
     ) -> Loader:
@@ -161,7 +161,7 @@ class TextModel(MultiTaskModel):
         mode: Direction | None = None,
         batch_size: int | None = None,
         max_tokens: int | None = None,
-        sampling: str | float = "joint",
+        sampling: str | float | Mapping[str, Any] = "joint",
         head_learning_rate: float | None = None,
         checkpoint: str | os.PathLike[str] | None = None,
         on_other_run: str = "refuse",
@@ -207,7 +207,13 @@ class TextModel(MultiTaskModel):
         check_kind("config", config, TrainerConfig, "a TrainerConfig")
         sizes: dict[str, Any] = {"batch_size": batch_size, "max_tokens": max_tokens}
         batches, measured = fitting.loaders_of(
-            self, train, validation, **sizes, sampling=sampling, seed=config.seed
+            self,
+            train,
+            validation,
+            **sizes,
+            sampling=sampling,
+            seed=config.seed,
+            epochs=config.epochs,
         )
         trainer = fitting.trainer_of(
             self,

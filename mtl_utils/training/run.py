@@ -35,6 +35,7 @@ from mtl_utils.training.processes import (
 from mtl_utils.training.progress import Progress, all_stopped
 from mtl_utils.training.randomness import seeded
 from mtl_utils.training.resuming import OnOtherRun, RunCheckpoint, Stateful
+from mtl_utils.training.telling import Telling
 from mtl_utils.training.updates import LossesOf, Updates
 from mtl_utils.training.validation import check_metric, checked_metrics, evaluate_losses
 
@@ -92,6 +93,7 @@ class Run:
             self.total_steps,
             settings.shares_every,
         )
+        self.telling = Telling(train, self.updates, self.device, self.config.accumulate)
         self.progress = Progress()
         self.checkpoint = self._make_checkpoint()
         self.listeners = Listeners(settings.callbacks, self.accelerator)
@@ -109,6 +111,8 @@ class Run:
         }
         if self.accelerator.scaler is not None:
             parts["scaler"] = self.accelerator.scaler
+        if self.telling.told is not None:
+            parts["training data"] = self.telling.told
         return RunCheckpoint(
             settings.checkpoint,
             parts,
@@ -171,6 +175,7 @@ class Run:
         self.balancer.train()
         progress, every = self.progress, self.config.checkpoint_every
         progress.validating = False
+        self.telling.stopped(progress.stopped)
         reading = training_batches(
             self.train,
             self.model,
@@ -180,7 +185,9 @@ class Run:
             progress.stopped,
         )
         for window in windows(reading, self.config.accumulate):
+            self.telling.before_step()
             losses = self.updates.make(window, progress)
+            self.telling.after_step(losses.means)
             progress.add(losses, len(window))
             bar.update()
             last = progress.step >= self.total_steps

@@ -162,18 +162,33 @@ class Updates:
         self._check({**numbers.means, "penalty": numbers.penalty}, "loss", progress)
         return losses, numbers
 
-    @torch.no_grad()
+    def measured(self, batches: Batches, drawn: dict[str, Any]) -> dict[str, float]:
+        """Measure losses with the weights as they are; nothing is left of it.
+
+        Args:
+            batches: What to measure on.
+            drawn: The states of the generators that dropout is drawn with.
+
+        Returns:
+            By task, the mean over what is counted in all processes.
+        """
+        return self._again(batches, drawn)[1].means
+
     def _look_again(self, batches: Batches, drawn: dict[str, Any]) -> None:
         """Tell the balancer of the same rows after the step.
 
         With the same dropout the losses differ by what the step did alone; and what is drawn for it
         leaves no trace in the steps that follow.
         """
+        self.balancer.after_step(self._again(batches, drawn)[0])
+
+    @torch.no_grad()
+    def _again(self, batches: Batches, drawn: dict[str, Any]) -> tuple[Losses, BatchLosses]:
         device = self.accelerator.device
         with kept_generators(device):
             restore_generators(drawn, device)
             local: Losses = self.module(to_device(batches, device))
-        self.balancer.after_step(whole_batch(local, self.accelerator)[0])
+        return whole_batch(local, self.accelerator)
 
     def _step(self, progress: Progress) -> None:
         """Clip the gradient, and follow it if it is finite."""

@@ -285,8 +285,14 @@ def model_like(other: TextModel, *tasks: Any) -> TextModel:
 CONFIG = TrainerConfig(epochs=2, learning_rate=0.01)
 
 
-@pytest.mark.parametrize("sampling", ["joint", "turns", "size", "sqrt", "uniform", 5.0])
-def test_data_sets_of_several_kinds_are_learnt_together(sampling: str | float) -> None:
+@pytest.mark.parametrize(
+    "sampling",
+    [
+        *("joint", "turns", "size", "sqrt", "uniform", 5.0),
+        *("annealed", "uncertainty", "learning_progress", {"kind": "size", "limit": 1}),
+    ],
+)
+def test_data_sets_of_several_kinds_are_learnt_together(sampling: Any) -> None:
     one = model()
     before = copy.deepcopy(one.state_dict())
     train = {"topic": TRAIN, "names": TRAIN, "relation": PAIRS["train"], "length": rows(20)}
