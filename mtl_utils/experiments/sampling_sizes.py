@@ -64,7 +64,7 @@ CONTENDERS = (
 )
 """Each has as many steps in all, of one batch of one data set. A model of its own has a quarter.
 
-The bandit measures two more batches a step, forward alone, which is not in its budget.
+The bandit makes two more forward passes per step, which are not in its budget.
 """
 
 COMPARISON = Weighed(
