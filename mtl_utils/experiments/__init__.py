@@ -20,6 +20,7 @@ from mtl_utils.experiments.estimates import Estimate, estimate
 from mtl_utils.experiments.experiment import Experiment, Place
 from mtl_utils.experiments.records import results_folder
 from mtl_utils.experiments.registry import find, registry
+from mtl_utils.experiments.relative import ALL_TASKS, relative_performance, relative_table
 from mtl_utils.experiments.runner import run
 from mtl_utils.experiments.tables import comparison_table, verdicts
 from mtl_utils.experiments.worker import WorkReport
@@ -27,6 +28,7 @@ from mtl_utils.experiments.working import work
 from mtl_utils.experiments.workspaces import workspaces_folder
 
 __all__ = [
+    "ALL_TASKS",
     "Contrast",
     "Estimate",
     "Experiment",
@@ -43,6 +45,8 @@ __all__ = [
     "paired_table",
     "plot_curves",
     "registry",
+    "relative_performance",
+    "relative_table",
     "results_folder",
     "run",
     "score_table",

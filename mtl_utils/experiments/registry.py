@@ -18,6 +18,7 @@ def registry() -> dict[str, Experiment]:
         atlas_difficulty,
         balancers,
         data_sets,
+        diagnosis_mixtures,
         dynamic_sharing,
         hierarchies,
         joint_bilstm,
@@ -54,6 +55,7 @@ def registry() -> dict[str, Experiment]:
         hierarchies,
         dynamic_sharing,
         balancers,
+        diagnosis_mixtures,
     )
     return {experiment.name: experiment for module in modules for experiment in module.EXPERIMENTS}
 
