@@ -87,19 +87,19 @@ def paired_change(before: Any, after: Any, untrained: Any) -> Change:
 
 
 def excess(first: Any, second: Any) -> Change:
-    r"""Say how often a loss of some rows is greater than one of others (Mann and Whitney, 1947).
+    r"""Say how often an error of some rows is greater than one of others (Mann and Whitney, 1947).
 
     .. math:: 2 P(s > f) - 1 \pm 1.96 \sqrt{\frac{n + m + 1}{3 n m}}
 
-    for a row of each drawn at random, where equal losses count as half. It does not depend on the
-    scale of a loss, nor on how sure a model is of its errors.
+    for a row of each drawn at random, where equal errors count as half. It does not depend on the
+    scale of an error.
 
     Args:
-        first: Losses :math:`f` ``[n]``, one a row.
-        second: Losses :math:`s` ``[m]``, one a row.
+        first: Errors or losses :math:`f` ``[n]``, one a row.
+        second: Errors or losses :math:`s` ``[m]``, one a row.
 
     Returns:
-        0 where rows of both kinds cost the same, 1 where every row of the second costs more. The
+        0 where rows of both kinds are alike, 1 where every row of the second is worse. The
         interval is that of equal distributions.
 
     Raises:

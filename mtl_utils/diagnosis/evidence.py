@@ -19,7 +19,7 @@ class Evidence:
             loud as the mean of all tasks.
         equalised: The change of its loss on training rows where every task has the same share and
             nothing else is changed, half way through, in parts of the loss before any training.
-        held_out: How much likelier a training row that was put aside is to cost more than a
+        held_out: How much likelier a training row that was put aside is to have more errors than a
             validation row than the other way round (:func:`excess`).
         longer: The change of its loss on validation rows by half as many steps again, in parts of
             that before any training.
@@ -73,12 +73,14 @@ class Thresholds:
     Args:
         share: A share of the gradient below this part of an equal one is faint.
         equalised: A faint loss is drowned if equal shares lower it by at least this.
-        held_out: Labels are noisy if rows put aside cost more by at least this.
+        held_out: Labels are noisy if rows put aside have more errors by at least this.
         unlearnt: There is something to learn where this part of the loss of training rows is left.
-        late: Training was too short if so, if this part of what was learnt came in the second half,
-        longer: and half as many steps again lower the loss of validation rows by this.
-        wider: There is too little width if there is something to learn, less came late, and twice
-            the width in half of the steps lowers the loss of training rows by this.
+        longer: Training was too short if so, and half as many steps again lower the loss of
+            validation rows by this,
+        late: and this part of what was learnt came in the second half, or more steps help more than
+            twice the width.
+        wider: There is too little width if there is something to learn, training was not too short,
+            and twice the width in half of the steps lowers the loss of training rows by this.
         agreement: Tasks are unrelated if gradients agree on the same row by less than this more
             than on others,
         beside: and one of them is not better beside the others by at least this.
@@ -92,8 +94,8 @@ class Thresholds:
     equalised: float = 0.02
     held_out: float = 0.22
     unlearnt: float = 0.25
-    late: float = 0.22
     longer: float = 0.02
+    late: float = 0.25
     wider: float = 0.05
     agreement: float = 0.2
     beside: float = 0.05
@@ -123,11 +125,10 @@ def cause_of(evidence: Evidence, thresholds: Thresholds | None = None) -> Cause 
         return "drowned loss"
     if _grows(evidence.held_out, limits.held_out):
         return "label noise"
-    if (evidence.unlearnt or 0) >= limits.unlearnt and evidence.late is not None:
-        if evidence.late >= limits.late:
-            if _falls(evidence.longer, limits.longer):
-                return "under-training"
-        elif _falls(evidence.wider, limits.wider):
+    if (evidence.unlearnt or 0) >= limits.unlearnt:
+        if _short(evidence, limits):
+            return "under-training"
+        if _falls(evidence.wider, limits.wider):
             return "too little width"
     if _unrelated(evidence, limits):
         return "unrelated task"
@@ -137,6 +138,18 @@ def cause_of(evidence: Evidence, thresholds: Thresholds | None = None) -> Cause 
 def _drowned(evidence: Evidence, limits: Thresholds) -> bool:
     faint = evidence.share is not None and evidence.share < limits.share
     return faint and _falls(evidence.equalised, limits.equalised)
+
+
+def _short(evidence: Evidence, limits: Thresholds) -> bool:
+    """Say whether steps are lacking: what is wider is also faster, so that both may help."""
+    if not _falls(evidence.longer, limits.longer):
+        return False
+    late = evidence.late is not None and evidence.late >= limits.late
+    return late or evidence.wider is None or _gain(evidence.longer) > _gain(evidence.wider)
+
+
+def _gain(change: Change | None) -> float:
+    return 0.0 if change is None else -change.mean
 
 
 def _unrelated(evidence: Evidence, limits: Thresholds) -> bool:

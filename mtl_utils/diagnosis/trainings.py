@@ -14,7 +14,7 @@ from tqdm.auto import tqdm
 from mtl_utils.data.batch import Batch
 from mtl_utils.data.loading import Loader
 from mtl_utils.diagnosis.agreement import row_agreement
-from mtl_utils.diagnosis.rows import DiagnosedRows, Losses, Sets, block_losses
+from mtl_utils.diagnosis.rows import DiagnosedRows, Losses, Sets, block_losses, row_errors
 from mtl_utils.models import fitting
 from mtl_utils.multitask import MultiTaskModel
 from mtl_utils.objectives.base import Balancer
@@ -61,6 +61,8 @@ class Trained:
         model: The copy that was trained.
         losses: By step, the losses on the validation rows, by task in blocks.
         fitted: By step, the losses on training rows, likewise.
+        trusted: By step, the errors on validation rows, by task; empty unless asked for.
+        aside: By step, those on training rows that were put aside.
         agreements: What :func:`row_agreement` found, one look after the other.
         shares: By task its mean share of the gradient on shared parameters, where that was looked
             at and something is shared.
@@ -69,6 +71,8 @@ class Trained:
     model: MultiTaskModel
     losses: Mapping[int, Losses]
     fitted: Mapping[int, Losses]
+    trusted: Mapping[int, Losses]
+    aside: Mapping[int, Losses]
     agreements: Sequence[pd.DataFrame]
     shares: Mapping[str, float]
 
@@ -84,11 +88,15 @@ class _Watch(Callback):
         marks: Collection[int],
         bar: tqdm,
         looks: Mapping[int, Sequence[Batch]] | None = None,
+        row_by_row: bool = False,
     ) -> None:
+        self.row_by_row = row_by_row
         self.model, self.rows, self.pad_id, self.marks = model, rows, pad_id, marks
         self.bar, self.looks = bar, looks or {}
         self.losses: dict[int, Losses] = {}
         self.fitted: dict[int, Losses] = {}
+        self.trusted: dict[int, Losses] = {}
+        self.aside: dict[int, Losses] = {}
         self.agreements: list[pd.DataFrame] = []
 
     def on_step(self, report: StepReport) -> None:
@@ -99,6 +107,9 @@ class _Watch(Callback):
             rows = self.rows
             self.losses[report.step] = block_losses(self.model, rows.validation, self.pad_id)
             self.fitted[report.step] = block_losses(self.model, rows.fitted, self.pad_id)
+            if self.row_by_row:
+                for found, of in ((self.trusted, rows.validation), (self.aside, rows.aside)):
+                    found[report.step] = row_errors(self.model, of)
         if report.step >= max(self.marks):
             raise StopTraining
 
@@ -150,7 +161,7 @@ class Trainings:
         batches = self.rows.looked_at(self.pad_id)
         looked = dict.fromkeys(looks, batches) if len(batches) > 1 else {}
         copied = copy.deepcopy(self.model)
-        return self._run(copied, self.rows.train, marks, looks=looked, measure_shares=True)
+        return self._run(copied, self.rows.train, marks, looks=looked, joint=True)
 
     def equalised(
         self, shares: Mapping[str, float], weights: Mapping[str, float], end: int
@@ -216,10 +227,10 @@ class Trainings:
         looks: Mapping[int, Sequence[Batch]] | None = None,
         config: TrainerConfig | None = None,
         balancer: Balancer | None = None,
-        measure_shares: bool = False,
+        joint: bool = False,
     ) -> Trained:
         end = max(marks)
-        watch = _Watch(model, self.rows, self.pad_id, marks, self.bar, looks)
+        watch = _Watch(model, self.rows, self.pad_id, marks, self.bar, looks, joint)
         trainer = fitting.trainer_of(
             model,
             None,
@@ -231,7 +242,7 @@ class Trainings:
             on_other_run="refuse",
             progress=False,
             callbacks=[watch],
-            shares_every=max(1, end // _SHARES) if measure_shares else None,
+            shares_every=max(1, end // _SHARES) if joint else None,
         )
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", FaintTaskWarning)  # it is what is being looked for
@@ -239,7 +250,8 @@ class Trainings:
         self.spent += end * len(train) / (len(self.rows.train) * self.settings.steps)
         means = trainer.shares.drop(columns="step").mean().dropna()
         shares = {str(task): float(share) for task, share in means.items()}
-        return Trained(model, watch.losses, watch.fitted, watch.agreements, shares)
+        found = (watch.losses, watch.fitted, watch.trusted, watch.aside, watch.agreements)
+        return Trained(model, *found, shares)
 
     def _loader(self, sets: Sets) -> Loader:
         tasks = {n: task for n, task in self.model.tasks.items() if isinstance(task, TextTask)}
