@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from types import NoneType
 from typing import Any
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 from tqdm.auto import tqdm
 
 from mtl_utils.arguments import check_flag, check_kind, check_number
@@ -132,13 +134,13 @@ def _diagnosed(trainings: Trainings, thresholds: Thresholds) -> Diagnosis:
     found: dict[str, dict[str, Any]] = {task: {} for task in tasks}
     untested: dict[str, str] = {}
     _put(found, "share", {t: s * len(tasks) for t, s in joint.shares.items()})
-    _put(found, "held_out", _held_out(joint))
     left = {t: float(of.mean() / first[t].mean()) for t, of in joint.fitted[steps].items()}
     _put(found, "unlearnt", left)
     _put(found, "late", _late(first, joint.fitted[half], joint.fitted[steps]))
     agreement = _agreement(joint)
     for task in tasks:
         found[task] |= _partner(agreement, task)
+    together = [joint]
     faint = [t for t in tasks if found[t].get("share", 1.0) < thresholds.share]
     if faint:
         weights = trainings.settings.balancer.loss_weights(tasks)
@@ -152,7 +154,9 @@ def _diagnosed(trainings: Trainings, thresholds: Thresholds) -> Diagnosis:
         untested["too little width"] = str(error)
     else:
         wider = trainings.other(wide, half)
+        together.append(wider)
         _put(found, "wider", _changes(joint.fitted[steps], wider.fitted[half], first))
+    _put(found, "held_out", _held_out(together))
     for task in _least_agreeing(found):
         if trainings.spent + trainings.cost(half, task) > BUDGET + 1e-9:
             untested[f"unrelated task: {task}"] = "the budget was spent on other tests"
@@ -160,6 +164,9 @@ def _diagnosed(trainings: Trainings, thresholds: Thresholds) -> Diagnosis:
         alone = trainings.alone(task, half)
         better = min((joint.losses[s][task] for s in (half, steps)), key=lambda of: of.mean())
         found[task]["beside"] = paired_change(alone.losses[half][task], better, untrained[task])
+    for task in tasks:
+        partner = found.get(found[task].get("partner", ""), {})
+        found[task]["partner_beside"] = partner.get("beside")
     evidence = {task: Evidence(**of) for task, of in found.items()}
     return Diagnosis(evidence, thresholds, trainings.spent, steps, untested)
 
@@ -183,16 +190,18 @@ def _changes(before: Losses, after: Losses, untrained: Losses) -> dict[str, Chan
     return {task: paired_change(of, after[task], untrained[task]) for task, of in before.items()}
 
 
-def _held_out(joint: Trained) -> dict[str, Change]:
-    """Compare rows put aside with validation rows, where the latter have the fewest errors.
+def _held_out(trained: Sequence[Trained]) -> dict[str, Change]:
+    """Compare rows put aside with validation rows, by losses half way, on average over models.
 
-    Later a model may have learnt wrong labels by heart, and no longer be surprised by others.
+    Later a model may have learnt wrong labels by heart, and be wrong about others for that.
     """
-    found = {}
-    for task in next(iter(joint.aside.values())):
-        step = min(joint.trusted, key=lambda at: joint.trusted[at][task].mean())
-        found[task] = excess(joint.trusted[step][task], joint.aside[step][task])
-    return found
+    known = [of for one in trained for of in one.trusted.values()]
+    aside = [of for one in trained for of in one.aside.values()]
+    return {task: excess(_mean(known, task), _mean(aside, task)) for task in aside[0]}
+
+
+def _mean(losses: Sequence[Losses], task: str) -> NDArray[np.float64]:
+    return np.mean([of[task] for of in losses], axis=0)
 
 
 def _agreement(joint: Trained) -> pd.DataFrame | None:

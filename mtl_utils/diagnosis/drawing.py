@@ -47,7 +47,7 @@ _PANELS = (
     ),
     _Panel(
         "label noise",
-        "rows put aside\nhave more errors",
+        "rows put aside\ncost more",
         lambda e: e.held_out,
         lambda t: t.held_out,
         below=False,

@@ -19,7 +19,7 @@ class Evidence:
             loud as the mean of all tasks.
         equalised: The change of its loss on training rows where every task has the same share and
             nothing else is changed, half way through, in parts of the loss before any training.
-        held_out: How much likelier a training row that was put aside is to have more errors than a
+        held_out: How much likelier a training row that was put aside is to cost more than a
             validation row than the other way round (:func:`excess`).
         longer: The change of its loss on validation rows by half as many steps again, in parts of
             that before any training.
@@ -33,6 +33,7 @@ class Evidence:
             half way and the end, than alone with half of the steps, in parts of that before any
             training.
         partner: The task whose gradients agree with its own least.
+        partner_beside: What ``beside`` is of that task.
         agreement: How much better their gradients agree on the same row than on different ones: a
             difference of cosines (:func:`row_agreement`).
 
@@ -50,10 +51,11 @@ class Evidence:
     wider: Change | None = None
     beside: Change | None = None
     partner: str | None = None
+    partner_beside: Change | None = None
     agreement: float | None = None
 
     def __post_init__(self) -> None:
-        for name in ("equalised", "held_out", "longer", "wider", "beside"):
+        for name in ("equalised", "held_out", "longer", "wider", "beside", "partner_beside"):
             check_kind(name, getattr(self, name), (Change, NoneType), "a Change")
         if self.share is not None:
             check_number("share", self.share, least=0)
@@ -73,7 +75,7 @@ class Thresholds:
     Args:
         share: A share of the gradient below this part of an equal one is faint.
         equalised: A faint loss is drowned if equal shares lower it by at least this.
-        held_out: Labels are noisy if rows put aside have more errors by at least this.
+        held_out: Labels are noisy if rows put aside cost more by at least this.
         unlearnt: There is something to learn where this part of the loss of training rows is left.
         longer: Training was too short if so, and half as many steps again lower the loss of
             validation rows by this,
@@ -83,7 +85,7 @@ class Thresholds:
             and twice the width in half of the steps lowers the loss of training rows by this.
         agreement: Tasks are unrelated if gradients agree on the same row by less than this more
             than on others,
-        beside: and one of them is not better beside the others by at least this.
+        beside: and neither is better beside the others by at least this.
 
     Raises:
         TypeError: If one is no number.
@@ -92,13 +94,13 @@ class Thresholds:
 
     share: float = 0.3
     equalised: float = 0.02
-    held_out: float = 0.22
-    unlearnt: float = 0.25
+    held_out: float = 0.16
+    unlearnt: float = 0.4
     longer: float = 0.02
     late: float = 0.25
     wider: float = 0.05
     agreement: float = 0.2
-    beside: float = 0.05
+    beside: float = 0.01
 
     def __post_init__(self) -> None:
         for name, value in vars(self).items():
@@ -155,7 +157,8 @@ def _gain(change: Change | None) -> float:
 def _unrelated(evidence: Evidence, limits: Thresholds) -> bool:
     if evidence.beside is None or evidence.agreement is None:
         return False
-    return evidence.agreement < limits.agreement and evidence.beside.mean > -limits.beside
+    gains = [_falls(of, limits.beside) for of in (evidence.beside, evidence.partner_beside)]
+    return evidence.agreement < limits.agreement and not any(gains)
 
 
 def _falls(change: Change | None, by: float) -> bool:

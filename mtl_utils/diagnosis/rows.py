@@ -151,13 +151,16 @@ def _some(rows: Sequence[Example], generator: np.random.Generator) -> tuple[Exam
 
 
 @torch.no_grad()
-def block_losses(model: MultiTaskModel, sets: Sets, pad_id: int) -> dict[str, NDArray[np.float64]]:
+def block_losses(
+    model: MultiTaskModel, sets: Sets, pad_id: int, blocks: int | None = _BLOCKS
+) -> dict[str, NDArray[np.float64]]:
     """Measure the loss of each task on blocks of rows, without dropout.
 
     Args:
         model: The model; its mode is put back.
         sets: The rows; the same rows make the same blocks, whatever the model.
         pad_id: Id that fills the inputs.
+        blocks: How many to make of each data set; one a row if ``None``.
 
     Returns:
         By task its losses ``[n]``, one a block that has labels of it.
@@ -166,44 +169,10 @@ def block_losses(model: MultiTaskModel, sets: Sets, pad_id: int) -> dict[str, ND
     found: dict[str, list[float]] = {}
     with evaluation_mode(model):
         for rows in sets:
-            size = max(1, len(rows) // _BLOCKS)
+            size = 1 if blocks is None else max(1, len(rows) // blocks)
             for start in range(0, len(rows), size):
                 losses = model(collate(rows[start : start + size], pad_id).to(device))
                 for task, loss in losses.by_task.items():
                     if float(losses.counts[task]) > 0:
                         found.setdefault(task, []).append(float(loss))
     return {task: np.array(values) for task, values in found.items()}
-
-
-def row_errors(model: MultiTaskModel, sets: Sets) -> dict[str, NDArray[np.float64]]:
-    """Measure how wrong a model is on each row: labels say more here than their probabilities.
-
-    Where labels are missing rather than confused, as entities that were overlooked, a loss may even
-    be smaller, since what is common is cheap.
-
-    Args:
-        model: The model; its mode is put back.
-        sets: The rows.
-
-    Returns:
-        By task the share of labels that are wrong ``[n]``, one a row that has labels of it; of
-        numbers how far off they are. Tasks that write text are absent.
-    """
-    found: dict[str, list[float]] = {}
-    for rows in sets:
-        try:
-            compared = model.compare(list(rows)) if rows else {}
-        except NotImplementedError:
-            continue
-        for task, pairs in compared.items():
-            errors = [_error(*pair) for pair in pairs if pair is not None]
-            found.setdefault(task, []).extend(errors)
-    return {task: np.array(errors) for task, errors in found.items()}
-
-
-def _error(predicted: Any, right: Any) -> float:
-    if isinstance(right, Sequence) and not isinstance(right, str) and len(right) > 0:
-        return float(np.mean([a != b for a, b in zip(predicted, right, strict=False)]))
-    if isinstance(right, float):
-        return abs(float(predicted) - right)
-    return float(predicted != right)

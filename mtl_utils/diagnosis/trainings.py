@@ -14,7 +14,7 @@ from tqdm.auto import tqdm
 from mtl_utils.data.batch import Batch
 from mtl_utils.data.loading import Loader
 from mtl_utils.diagnosis.agreement import row_agreement
-from mtl_utils.diagnosis.rows import DiagnosedRows, Losses, Sets, block_losses, row_errors
+from mtl_utils.diagnosis.rows import DiagnosedRows, Losses, Sets, block_losses
 from mtl_utils.models import fitting
 from mtl_utils.multitask import MultiTaskModel
 from mtl_utils.objectives.base import Balancer
@@ -61,7 +61,7 @@ class Trained:
         model: The copy that was trained.
         losses: By step, the losses on the validation rows, by task in blocks.
         fitted: By step, the losses on training rows, likewise.
-        trusted: By step, the errors on validation rows, by task; empty unless asked for.
+        trusted: By step, the losses on single validation rows, by task, where they were asked for.
         aside: By step, those on training rows that were put aside.
         agreements: What :func:`row_agreement` found, one look after the other.
         shares: By task its mean share of the gradient on shared parameters, where that was looked
@@ -88,7 +88,7 @@ class _Watch(Callback):
         marks: Collection[int],
         bar: tqdm,
         looks: Mapping[int, Sequence[Batch]] | None = None,
-        row_by_row: bool = False,
+        row_by_row: int | None = None,
     ) -> None:
         self.row_by_row = row_by_row
         self.model, self.rows, self.pad_id, self.marks = model, rows, pad_id, marks
@@ -107,9 +107,9 @@ class _Watch(Callback):
             rows = self.rows
             self.losses[report.step] = block_losses(self.model, rows.validation, self.pad_id)
             self.fitted[report.step] = block_losses(self.model, rows.fitted, self.pad_id)
-            if self.row_by_row:
+            if report.step == self.row_by_row:
                 for found, of in ((self.trusted, rows.validation), (self.aside, rows.aside)):
-                    found[report.step] = row_errors(self.model, of)
+                    found[report.step] = block_losses(self.model, of, self.pad_id, None)
         if report.step >= max(self.marks):
             raise StopTraining
 
@@ -161,7 +161,9 @@ class Trainings:
         batches = self.rows.looked_at(self.pad_id)
         looked = dict.fromkeys(looks, batches) if len(batches) > 1 else {}
         copied = copy.deepcopy(self.model)
-        return self._run(copied, self.rows.train, marks, looks=looked, joint=True)
+        return self._run(
+            copied, self.rows.train, marks, looks=looked, joint=True, row_by_row=min(marks)
+        )
 
     def equalised(
         self, shares: Mapping[str, float], weights: Mapping[str, float], end: int
@@ -195,7 +197,7 @@ class Trainings:
             model: The model, which is trained itself.
             end: Step at which it ends and is measured.
         """
-        return self._run(model, self.rows.train, (end,))
+        return self._run(model, self.rows.train, (end,), row_by_row=end)
 
     def alone(self, task: str, end: int) -> Trained:
         """Train one task alone.
@@ -228,9 +230,10 @@ class Trainings:
         config: TrainerConfig | None = None,
         balancer: Balancer | None = None,
         joint: bool = False,
+        row_by_row: int | None = None,
     ) -> Trained:
         end = max(marks)
-        watch = _Watch(model, self.rows, self.pad_id, marks, self.bar, looks, joint)
+        watch = _Watch(model, self.rows, self.pad_id, marks, self.bar, looks, row_by_row)
         trainer = fitting.trainer_of(
             model,
             None,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
@@ -10,7 +11,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from mtl_utils.diagnosis import CAUSES, NOTHING, Evidence, diagnose
+from mtl_utils.diagnosis import CAUSES, NOTHING, Change, Diagnosis, Evidence, Thresholds, diagnose
 from mtl_utils.experiments.experiment import Config, Experiment, Place
 from mtl_utils.experiments.planted_mixtures import Mixture, plant
 from mtl_utils.training import TrainerConfig
@@ -28,12 +29,12 @@ NUMBERS = {
 }
 """How many fresh mixtures have each."""
 
-RELATED, OTHERS, UNRELATED = ("event", "topic"), ("places", "chunks"), ("topic", "classes")
+RELATED, OTHERS, UNRELATED = ("event", "topic"), ("people", "chunks"), ("topic", "classes")
 """Tasks of the mixtures, in turn; the last stand in for the second as unrelated tasks.
 
-Thresholds were set on events and topics of other corpora and sizes, with entities and chunks, parts
-of speech and their classes beside them. As unrelated tasks the topics of events are exchanged at
-random. Too little width is planted in events and topics alone: names and places are learnt in a
+Thresholds were set on events and topics of other corpora and sizes, with entities or places and
+chunks, parts of speech and their classes beside them. As unrelated tasks the topics of events are
+exchanged at random. Too little width is planted in events and topics alone: names are learnt in a
 width of 4.
 """
 
@@ -52,9 +53,9 @@ def fresh() -> list[Mixture]:
     for cause, count in NUMBERS.items():
         for number in range(count):
             place = len(found)
-            rows, labelled = (360, 420, 480)[place % 3], (0.5, 0.7)[place // 2 % 2]
-            width, steps = (28, 40)[place // 3 % 2], (85, 95)[place // 4 % 2]
-            planted_in, corpus = number // 2 % 2, 1000 + place
+            rows, labelled = (360, 420, 480)[place % 3], (0.7, 1.0)[place // 2 % 2]
+            width, steps = (28, 40)[place // 3 % 2], (95, 105)[place // 4 % 2]
+            planted_in, corpus = number // 2 % 2, 2000 + place
             tasks = _tasks(cause, number)
             found.append(Mixture(tasks, cause, planted_in, rows, labelled, width, steps, corpus))
     return found
@@ -115,6 +116,25 @@ def confusion(frame: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(
         table, index=pd.Index(rows, name="planted"), columns=pd.Index(columns, name="named")
     )
+
+
+def named_with(frame: pd.DataFrame, thresholds: Thresholds) -> list[str]:
+    """Return what would have been named with other thresholds.
+
+    Args:
+        frame: The records of ``diagnosis_mixtures``, as :func:`load_results` returns them.
+        thresholds: From where on evidence would have named a cause.
+    """
+    found = []
+    for stored in frame["evidence"]:
+        evidence = {task: _evidence(numbers) for task, numbers in stored.items()}
+        found.append(Diagnosis(evidence, thresholds, 0.0, 1).cause or NOTHING)
+    return found
+
+
+def _evidence(numbers: Mapping[str, Any]) -> Evidence:
+    pairs = {k: Change(*v) if isinstance(v, list) else v for k, v in numbers.items()}
+    return Evidence(**pairs)
 
 
 EXPERIMENTS = (

@@ -21,6 +21,7 @@ from mtl_utils.tasks import Classification, Tagging, Task
 
 CHUNK_TAGS = ("O", "B-NAME", "I-NAME")
 PLACE_TAGS = ("O", "B-PLACE", "I-PLACE")
+PERSON_TAGS = ("O", "B-PER", "I-PER")
 WORD_CLASSES = ("content", "function", "other")
 _CONTENT = {"NOUN", "VERB", "ADJ", "ADV", "PROPN"}
 _OTHER = {"PUNCT", "SYM", "X", "NUM"}
@@ -30,14 +31,15 @@ TAGS = {
     "pos": atlas.POS_TAGS,
     "chunks": CHUNK_TAGS,
     "places": PLACE_TAGS,
+    "people": PERSON_TAGS,
     "classes": WORD_CLASSES,
 }
 """Labels of the tasks that have one for each word."""
 
 COLUMNS = {"event": "event", "topic": "topic", "entities": "ner_tags", "pos": "pos_tags"}
-"""Tasks that are columns of Atlas. Three more are made of them: ``chunks``, entities without their
-types, ``places``, which names are of places, and ``classes`` of words, parts of speech in three
-lots."""
+"""Tasks that are columns of Atlas. Four more are made of them: ``chunks``, entities without their
+types, ``places`` and ``people``, which names are of such, and ``classes`` of words,
+parts of speech in three lots."""
 
 NOISE, FAINT_WEIGHT, FEW_STEPS, NARROW, MANY_STEPS = 0.5, 0.01, 6, 4, 2
 """What is planted: a share of wrong labels, a weight, a divisor of the steps, and a width with a
@@ -149,7 +151,8 @@ def _labels(size: int, seed: int, relatedness: float) -> dict[str, Any]:
         columns: dict[str, Any] = {task: list(rows[column]) for task, column in COLUMNS.items()}
         columns["tokens"] = list(rows["tokens"])
         columns["chunks"] = [_chunks(tags) for tags in columns["entities"]]
-        columns["places"] = [_places(tags) for tags in columns["entities"]]
+        columns["places"] = [_only(tags, ("GPE", "LOC")) for tags in columns["entities"]]
+        columns["people"] = [_only(tags, ("PER",)) for tags in columns["entities"]]
         columns["classes"] = [[_word_class(tag) for tag in tags] for tags in columns["pos"]]
         found[str(split)] = columns
     return found
@@ -175,9 +178,9 @@ def _chunks(tags: Sequence[int]) -> list[int]:
     return ["OBI".index(atlas.NER_TAGS[tag][0]) for tag in tags]
 
 
-def _places(tags: Sequence[int]) -> list[int]:
+def _only(tags: Sequence[int], kinds: Sequence[str]) -> list[int]:
     names = [atlas.NER_TAGS[tag] for tag in tags]
-    return ["OBI".index(name[0]) if name[2:] in ("GPE", "LOC") else 0 for name in names]
+    return ["OBI".index(name[0]) if name[2:] in kinds else 0 for name in names]
 
 
 def _word_class(tag: int) -> int:
