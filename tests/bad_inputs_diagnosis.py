@@ -101,7 +101,10 @@ ENTRY_POINTS = [
         dict,
         {
             "share": (-1.0, *NOT_OPTIONAL_NUMBERS),
-            **dict.fromkeys(("equalised", "held_out", "longer", "wider", "beside"), NOT_CHANGES),
+            **dict.fromkeys(
+                ("equalised", "held_out", "longer", "wider", "beside", "partner_beside"),
+                NOT_CHANGES,
+            ),
             "late": NOT_OPTIONAL_NUMBERS,
             "unlearnt": (-1.0, *NOT_OPTIONAL_NUMBERS),
             "partner": (3, b"a", ["a"]),

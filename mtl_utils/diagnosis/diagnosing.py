@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from types import NoneType
 from typing import Any
 
@@ -108,7 +108,7 @@ def diagnose(
         trainings = Trainings(model, rows, given, bar)
         trainings.settings = replace(given, config=_with_steps(trainings, config))
         bar.reset(int(BUDGET * trainings.settings.steps))
-        return _diagnosed(trainings, thresholds or Thresholds())
+        return _Tests(trainings, thresholds or Thresholds()).run()
 
 
 def _with_steps(trainings: Trainings, config: TrainerConfig) -> TrainerConfig:
@@ -123,57 +123,98 @@ def _with_steps(trainings: Trainings, config: TrainerConfig) -> TrainerConfig:
     return replace(config, epochs=steps, max_steps=steps, patience=None, task_patience=None)
 
 
-def _diagnosed(trainings: Trainings, thresholds: Thresholds) -> Diagnosis:
-    steps = trainings.settings.steps
-    half = steps // 2
-    untrained = trainings.losses(trainings.model, trainings.rows.validation)
-    first = trainings.losses(trainings.model, trainings.rows.fitted)
-    looks = sorted({max(1, steps // 4), half})
-    joint = trainings.joint({half, steps}, looks=looks)
-    tasks = list(trainings.model.tasks)
-    found: dict[str, dict[str, Any]] = {task: {} for task in tasks}
-    untested: dict[str, str] = {}
-    _put(found, "share", {t: s * len(tasks) for t, s in joint.shares.items()})
-    left = {t: float(of.mean() / first[t].mean()) for t, of in joint.fitted[steps].items()}
-    _put(found, "unlearnt", left)
-    _put(found, "late", _late(first, joint.fitted[half], joint.fitted[steps]))
-    agreement = _agreement(joint)
-    for task in tasks:
-        found[task] |= _partner(agreement, task)
-    together = [joint]
-    faint = [t for t in tasks if found[t].get("share", 1.0) < thresholds.share]
-    if faint:
-        weights = trainings.settings.balancer.loss_weights(tasks)
-        equal = trainings.equalised(joint.shares, weights, half)
-        _put(found, "equalised", _changes(joint.fitted[half], equal.fitted[half], first))
-    longer = trainings.longer(joint, half)
-    _put(found, "longer", _changes(joint.losses[steps], longer.losses[half], untrained))
-    try:
-        wide = widened(trainings.model, trainings.settings.config.seed)
-    except ValueError as error:
-        untested["too little width"] = str(error)
-    else:
-        wider = trainings.other(wide, half)
-        together.append(wider)
-        _put(found, "wider", _changes(joint.fitted[steps], wider.fitted[half], first))
-    _put(found, "held_out", _held_out(together))
-    for task in _least_agreeing(found):
-        if trainings.spent + trainings.cost(half, task) > BUDGET + 1e-9:
-            untested[f"unrelated task: {task}"] = "the budget was spent on other tests"
-            continue
-        alone = trainings.alone(task, half)
-        better = min((joint.losses[s][task] for s in (half, steps)), key=lambda of: of.mean())
-        found[task]["beside"] = paired_change(alone.losses[half][task], better, untrained[task])
-    for task in tasks:
-        partner = found.get(found[task].get("partner", ""), {})
-        found[task]["partner_beside"] = partner.get("beside")
-    evidence = {task: Evidence(**of) for task, of in found.items()}
-    return Diagnosis(evidence, thresholds, trainings.spent, steps, untested)
+@dataclass
+class _Tests:
+    """The tests of a diagnosis, one after the other, and what they found so far.
+
+    Args:
+        trainings: Runs what they need.
+        thresholds: From where on evidence names a cause.
+    """
+
+    trainings: Trainings
+    thresholds: Thresholds
+    found: dict[str, dict[str, Any]] = field(init=False)
+    untested: dict[str, str] = field(default_factory=dict, init=False)
+
+    def __post_init__(self) -> None:
+        trainings = self.trainings
+        self.steps, self.half = trainings.settings.steps, trainings.settings.steps // 2
+        self.found = {task: {} for task in trainings.model.tasks}
+        self.untrained = trainings.losses(trainings.model, trainings.rows.validation)
+        self.first = trainings.losses(trainings.model, trainings.rows.fitted)
+        for name, losses in (("train", self.first), ("validation", self.untrained)):
+            _check_something_to_learn(name, losses)
+
+    def run(self) -> Diagnosis:
+        """Run them all, as far as the budget goes."""
+        joint = self._joint()
+        self._equalised(joint)
+        longer = self.trainings.longer(joint, self.half)
+        losses = joint.losses[self.steps], longer.losses[self.half]
+        self._put("longer", _changes(*losses, self.untrained))
+        wider = self._wider(joint)
+        self._put("held_out", _held_out([joint, *wider]))
+        self._alone(joint)
+        evidence = {task: Evidence(**of) for task, of in self.found.items()}
+        spent = self.trainings.spent
+        return Diagnosis(evidence, self.thresholds, spent, self.steps, self.untested)
+
+    def _joint(self) -> Trained:
+        looks = sorted({max(1, self.steps // 4), self.half})
+        joint = self.trainings.joint({self.half, self.steps}, looks=looks)
+        half, end = joint.fitted[self.half], joint.fitted[self.steps]
+        self._put("share", {t: s * len(self.found) for t, s in joint.shares.items()})
+        self._put("unlearnt", {t: float(of.mean() / self.first[t].mean()) for t, of in end.items()})
+        self._put("late", _late(self.first, half, end))
+        agreement = _agreement(joint)
+        for task, of in self.found.items():
+            of |= _partner(agreement, task)
+        return joint
+
+    def _equalised(self, joint: Trained) -> None:
+        if all(of.get("share", 1.0) >= self.thresholds.share for of in self.found.values()):
+            return
+        weights = self.trainings.settings.balancer.loss_weights(list(self.found))
+        equal = self.trainings.equalised(joint.shares, weights, self.half)
+        losses = joint.fitted[self.half], equal.fitted[self.half]
+        self._put("equalised", _changes(*losses, self.first))
+
+    def _wider(self, joint: Trained) -> list[Trained]:
+        try:
+            wide = widened(self.trainings.model, self.trainings.settings.config.seed)
+        except ValueError as error:
+            self.untested["too little width"] = str(error)
+            return []
+        wider = self.trainings.other(wide, self.half)
+        losses = joint.fitted[self.steps], wider.fitted[self.half]
+        self._put("wider", _changes(*losses, self.first))
+        return [wider]
+
+    def _alone(self, joint: Trained) -> None:
+        for task in _least_agreeing(self.found):
+            if self.trainings.spent + self.trainings.cost(self.half, task) > BUDGET + 1e-9:
+                self.untested[f"unrelated task: {task}"] = "the budget was spent on other tests"
+                continue
+            alone = self.trainings.alone(task, self.half).losses[self.half][task]
+            both = [joint.losses[step][task] for step in (self.half, self.steps)]
+            better = min(both, key=lambda losses: float(losses.mean()))
+            self.found[task]["beside"] = paired_change(alone, better, self.untrained[task])
+        for of in self.found.values():
+            of["partner_beside"] = self.found.get(of.get("partner", ""), {}).get("beside")
+
+    def _put(self, name: str, values: Mapping[str, Any]) -> None:
+        for task, value in values.items():
+            self.found[task][name] = value
 
 
-def _put(found: dict[str, dict[str, Any]], name: str, values: Mapping[str, Any]) -> None:
-    for task, value in values.items():
-        found[task][name] = value
+def _check_something_to_learn(name: str, losses: Losses) -> None:
+    for task, of in losses.items():
+        if of.mean() <= 0:
+            raise ValueError(
+                f"{name} must have something to learn for each task; the loss of {task!r} is "
+                f"{of.mean():.2g} before any training"
+            )
 
 
 def _late(first: Losses, half: Losses, end: Losses) -> dict[str, float]:

@@ -115,6 +115,7 @@ def test_data_sets_of_their_own_share_no_row_and_have_no_agreement():
     assert found.trainings == pytest.approx(2.5)
     assert all(e.held_out is None for e in found.evidence.values())
     assert all(e.beside is not None for e in found.evidence.values())
+    assert all(e.partner_beside is None for e in found.evidence.values())
 
 
 def test_half_way_is_the_same_training_as_the_whole():

@@ -22,12 +22,10 @@ FOR = {
     "label noise": {"held_out": Change(2 * LIMITS.held_out, 0.01)},
     "under-training": {
         "unlearnt": 2 * LIMITS.unlearnt,
-        "late": 2 * LIMITS.late,
         "longer": Change(-2 * LIMITS.longer, 0.001),
     },
     "too little width": {
         "unlearnt": 2 * LIMITS.unlearnt,
-        "late": LIMITS.late / 2,
         "wider": Change(-2 * LIMITS.wider, 0.01),
     },
     "unrelated task": {"agreement": LIMITS.agreement / 2, "beside": Change(0.1, 0.01)},
@@ -56,8 +54,16 @@ def test_a_part_of_the_evidence_is_not_enough(cause):
 @pytest.mark.parametrize("first", range(len(CAUSES)))
 def test_the_earlier_cause_is_named_where_two_are_shown(first):
     for later in CAUSES[first + 1 :]:
-        # What came late is on one side of its threshold alone.
-        assert cause_of(Evidence(**{**FOR[later], **FOR[CAUSES[first]]})) == CAUSES[first]
+        both = {**FOR[later], **FOR[CAUSES[first]], "late": 2 * LIMITS.late}
+        assert cause_of(Evidence(**both)) == CAUSES[first]
+
+
+def test_of_steps_and_width_what_helps_more_is_lacking_unless_much_came_late():
+    fields = {**FOR["under-training"], **FOR["too little width"], "late": LIMITS.late / 2}
+    assert cause_of(Evidence(**fields)) == "too little width"
+    assert cause_of(Evidence(**{**fields, "late": 2 * LIMITS.late})) == "under-training"
+    steps_help_more = {**fields, "longer": Change(-3 * LIMITS.wider, 0.001)}
+    assert cause_of(Evidence(**steps_help_more)) == "under-training"
 
 
 @pytest.mark.parametrize("name", ["equalised", "held_out", "longer", "wider"])
@@ -68,8 +74,9 @@ def test_a_change_whose_interval_holds_zero_shows_nothing(name):
 
 
 def test_a_gain_beside_others_is_no_harm_whatever_gradients_say():
-    fields = {**FOR["unrelated task"], "beside": Change(-2 * LIMITS.beside, 0.01)}
-    assert cause_of(Evidence(**fields)) is None
+    gain = Change(-2 * LIMITS.beside, LIMITS.beside)
+    for whose in ("beside", "partner_beside"):
+        assert cause_of(Evidence(**{**FOR["unrelated task"], whose: gain})) is None
 
 
 def test_other_thresholds_name_other_causes():
