@@ -7,6 +7,7 @@ from typing import Any
 
 import bad_inputs_atlas
 import bad_inputs_data
+import bad_inputs_diagnosis
 import bad_inputs_diagrams
 import bad_inputs_experiments
 import bad_inputs_kinds
@@ -27,6 +28,7 @@ from bad_input_cases import EntryPoint, raised_by
 TABLES = (
     bad_inputs_atlas,
     bad_inputs_data,
+    bad_inputs_diagnosis,
     bad_inputs_diagrams,
     bad_inputs_experiments,
     bad_inputs_kinds,

@@ -11,8 +11,8 @@ ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "mtl_utils"
 LAYERS = (
     *("arguments", "atlas", "files", "plots", "diagrams", "corpora", "data", "nn", "objectives"),
-    *("tasks", "sharing", "saving", "multitask", "training", "models", "relations", "experiments"),
-    *("commands", "widgets", "notebook", "exercises", "__main__"),
+    *("tasks", "sharing", "saving", "multitask", "training", "models", "relations", "diagnosis"),
+    *("experiments", "commands", "widgets", "notebook", "exercises", "__main__"),
 )
 """Each may import those to its left and itself."""
 

@@ -18,6 +18,7 @@ Train one model on your own tasks, described in one file, without writing code.
   python -m mtl_utils train run.toml                     trains, and makes the folder runs/run
   python -m mtl_utils evaluate runs/run test.csv         measures it on other data
   python -m mtl_utils predict runs/run texts.txt         labels texts, one a line
+  python -m mtl_utils diagnose run.toml                  says why tasks hurt each other
 """
 _TRAIN = """\
 Train what FILE says. The folder of the run, runs/ and the name of the file unless the file has
@@ -28,6 +29,12 @@ _PREDICT = """\
 Label texts. FILE is one text a line (a name in .txt, or - for standard input), and each line
 becomes one JSON object; or it is a file in the format of the training data, and comes back with
 predictions in the column of labels.
+"""
+_DIAGNOSE = """\
+Say why tasks of FILE do worse together than they might: a drowned loss, label noise, too little
+width, under-training, or tasks that have nothing to do with each other. Trains copies of the model
+with one thing changed at a time, for at most three times the steps of the file, and writes nothing
+but what --plot names.
 """
 _FORMAT = (
     "csv, json_lines, conll or conllu, or with arguments as in the file of a run: "
@@ -121,6 +128,18 @@ def _parser() -> argparse.ArgumentParser:
     )
     predict.set_defaults(run=_predict)
 
+    diagnose = commands.add_parser(
+        "diagnose",
+        help="say why tasks of a file do worse together than they might",
+        description=_DIAGNOSE,
+        usage="%(prog)s file [options]",
+    )
+    diagnose.add_argument("file", type=Path, help="the file, such as run.toml")
+    diagnose.add_argument("--plot", type=Path, metavar="FILE", help="a picture: .png, .svg or .pdf")
+    diagnose.add_argument("--json", action="store_true", help="print JSON")
+    diagnose.add_argument("--quiet", action="store_true", help="no bar")
+    diagnose.set_defaults(run=_diagnose)
+
     init = commands.add_parser("init", help="write a first file from a data set")
     init.add_argument("data", help="a registered name, a folder or a file")
     init.add_argument("--config", help="configuration of the data set")
@@ -128,7 +147,7 @@ def _parser() -> argparse.ArgumentParser:
     init.add_argument("--output", type=Path, help="file to write (default: standard output)")
     init.add_argument("--force", action="store_true", help="replace a file that is there")
     init.set_defaults(run=_init)
-    for command in (train, evaluate, predict, init):
+    for command in (train, evaluate, predict, diagnose, init):
         command.add_argument(
             "--traceback", action="store_true", help="show where in the code an error arose"
         )
@@ -182,6 +201,15 @@ def _predict(options: argparse.Namespace) -> None:
     from mtl_utils.commands import using
 
     using.predict(options)
+
+
+def _diagnose(options: argparse.Namespace) -> None:
+    from mtl_utils.commands import diagnosing
+    from mtl_utils.commands.run_file import read_run_file
+
+    diagnosing.check_picture(options.plot)
+    found = diagnosing.diagnosed(read_run_file(options.file), quiet=options.quiet)
+    print(diagnosing.report(found, as_json=options.json, plot=options.plot))
 
 
 def _init(options: argparse.Namespace) -> None:

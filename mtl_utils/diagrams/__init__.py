@@ -1,6 +1,7 @@
 """Diagrams of models and methods: one description gives the picture and its words."""
 
 from mtl_utils.diagrams.balancing import loss_balancing
+from mtl_utils.diagrams.diagnosis import changed_alone
 from mtl_utils.diagrams.diagram import Diagram
 from mtl_utils.diagrams.dynamic import (
     layered_extraction,
@@ -28,6 +29,7 @@ __all__ = [
     "Diagram",
     "Frame",
     "branched_sharing",
+    "changed_alone",
     "combined_gradients",
     "cross_stitch",
     "encoder_decoder",

@@ -37,6 +37,12 @@ from mtl_utils.exercises.named_entities import (
     check_read_spans,
     check_span_f1,
 )
+from mtl_utils.exercises.negative_transfer import (
+    check_equal_shares,
+    check_paired_gain,
+    check_relative_gain,
+    check_row_excess,
+)
 from mtl_utils.exercises.pretrained import (
     check_answer_score,
     check_corrupt,
@@ -106,6 +112,7 @@ __all__ = [
     "check_count_trees",
     "check_curriculum_rows",
     "check_equal_projections",
+    "check_equal_shares",
     "check_expected_risk",
     "check_experts_in_use",
     "check_first_order_changes",
@@ -128,6 +135,7 @@ __all__ = [
     "check_nash_residual",
     "check_nucleus",
     "check_own_past",
+    "check_paired_gain",
     "check_paired_interval",
     "check_pareto_front",
     "check_passes",
@@ -135,7 +143,9 @@ __all__ = [
     "check_read_entities",
     "check_read_mixed_rows",
     "check_read_spans",
+    "check_relative_gain",
     "check_rescaled_reward",
+    "check_row_excess",
     "check_shift_position",
     "check_shrink_singular_values",
     "check_size_ratio",

@@ -21,6 +21,7 @@ from mtl_utils.experiments.experiment import Experiment, Place
 from mtl_utils.experiments.gains import gain_map, plot_gains
 from mtl_utils.experiments.records import results_folder
 from mtl_utils.experiments.registry import find, registry
+from mtl_utils.experiments.relative import ALL_TASKS, relative_performance, relative_table
 from mtl_utils.experiments.runner import run
 from mtl_utils.experiments.tables import comparison_table, step_size_table, verdicts
 from mtl_utils.experiments.worker import WorkReport
@@ -28,6 +29,7 @@ from mtl_utils.experiments.working import work
 from mtl_utils.experiments.workspaces import workspaces_folder
 
 __all__ = [
+    "ALL_TASKS",
     "Contrast",
     "Estimate",
     "Experiment",
@@ -46,6 +48,8 @@ __all__ = [
     "plot_curves",
     "plot_gains",
     "registry",
+    "relative_performance",
+    "relative_table",
     "results_folder",
     "run",
     "score_table",

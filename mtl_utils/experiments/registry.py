@@ -18,6 +18,7 @@ def registry() -> dict[str, Experiment]:
         atlas_difficulty,
         balancers,
         data_sets,
+        diagnosis_mixtures,
         dynamic_sharing,
         hierarchies,
         joint_bilstm,
@@ -56,6 +57,7 @@ def registry() -> dict[str, Experiment]:
         dynamic_sharing,
         balancers,
         sampling_sizes,
+        diagnosis_mixtures,
     )
     return {experiment.name: experiment for module in modules for experiment in module.EXPERIMENTS}
 

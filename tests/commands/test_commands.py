@@ -338,12 +338,12 @@ def test_the_page_s_file_and_commands_run(
 ) -> None:
     page = (Path(__file__).parents[2] / "book/command_line.md").read_text("utf-8")
     (text,) = re.findall(r"```toml\n(.*?)```", page, re.DOTALL)
-    small = "[encoder]\nwidth = 8\n[tokenizer]\nvocab_size = 300\n[training]\nepochs = 1\n"
+    small = "[encoder]\nwidth = 8\n[tokenizer]\nvocab_size = 300\n[training]\nepochs = 4\n"
     write_run(tmp_path, text + small)
     (tmp_path / "raw.txt").write_text("Ada flies to Rome\n", "utf-8")
     monkeypatch.chdir(tmp_path)
     commands = re.findall(r"^\$ python -m mtl_utils (.*)$", page, re.MULTILINE)
-    assert len(commands) == 5
+    assert len(commands) == 6
     for command in commands:
         told(capsys, *shlex.split(command))
     assert (tmp_path / "predicted.conll").is_file()
@@ -375,6 +375,29 @@ def test_joint_and_separate_are_compared_over_seeds(
     assert row["difference"] == pytest.approx(sum(differences) / 2)
     alone = TextModel.load(folder / "names-1/model")
     assert list(alone.tasks) == ["names"]
+
+
+def test_a_diagnosis_of_a_file_is_that_of_its_model_and_data(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = write_run(tmp_path, THREE.replace("epochs = 2", "epochs = 4"))
+    before = set(tmp_path.rglob("*"))
+    stored = json.loads(
+        told(capsys, "diagnose", path, "--quiet", "--json", "--plot", tmp_path / "a.svg")
+    )
+    assert set(tmp_path.rglob("*")) - before == {tmp_path / "a.svg"}
+    assert list(stored["tasks"]) == ["topic", "names", "likeness"]
+    assert stored["steps"] == 8
+    assert stored["trainings"] <= 3
+    assert stored["tasks"]["names"]["evidence"]["agreement"] is None  # no row has two labels
+    assert sum(of["evidence"]["share"] for of in stored["tasks"].values()) == pytest.approx(3)
+
+
+def test_a_diagnosis_of_sampled_data_sets_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = write_run(tmp_path, THREE + 'sampling = "turns"\n')
+    assert "side by side" in refused(capsys, "diagnose", path)
 
 
 def test_half_of_an_interval_is_student_s() -> None:
@@ -468,6 +491,8 @@ def test_what_is_wrong_in_a_command_is_said_in_a_line(
     cases = {
         ("train", tmp_path / "none.toml"): "There is no file",
         ("train", place / "run.toml", "--seeds", 1): "--compare-separate",
+        ("diagnose", tmp_path / "none.toml"): "There is no file",
+        ("diagnose", place / "run.toml", "--plot", "why.txt"): "must end in .png",
         ("evaluate", tmp_path, topics): "There is no model",
         ("evaluate", run, topics, "--task", "topics"): "did you mean 'topic'?",
         ("evaluate", run, topics, "--split", "tset"): "did you mean 'test'?",

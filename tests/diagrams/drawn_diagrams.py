@@ -38,6 +38,7 @@ OF_TWO: tuple[Callable[..., diagrams.Diagram], ...] = (
 
 def _all() -> Iterator[tuple[str, diagrams.Diagram]]:
     yield "encoder_decoder", diagrams.encoder_decoder()
+    yield "changed_alone", diagrams.changed_alone()
     yield "pair_with_heads", diagrams.pair_with_heads()
     yield "pair_with_heads, long", diagrams.pair_with_heads(*LONG[:2], LONG[4])
     yield "hard_sharing, 4 long", diagrams.hard_sharing(LONG[-4:])
