@@ -119,7 +119,7 @@ def _examples(name: str, model: MultiTaskModel, data: Any) -> list[Sequence[Exam
             f"{name} must be rows or examples, of which some are put aside, got a loader "
             f"{shown(data)}"
         )
-    found = []
+    found: list[Sequence[Example]] = []
     for tasks, given in by_task(data, model.tasks):  # type: ignore[arg-type]  # names alone count
         if not fitting.are_examples(given) and not isinstance(model, TextModel):
             raise TypeError(

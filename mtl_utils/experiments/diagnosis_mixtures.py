@@ -49,7 +49,7 @@ def _tasks(cause: str, number: int) -> tuple[str, str]:
 
 def fresh() -> list[Mixture]:
     """Return the mixtures that the diagnosis is measured on, once thresholds were set."""
-    found = []
+    found: list[Mixture] = []
     for cause, count in NUMBERS.items():
         for number in range(count):
             place = len(found)
@@ -92,7 +92,7 @@ def run(config: Config, seed: int, place: Place) -> dict[str, Any]:
 
 
 def _numbers(evidence: Evidence) -> dict[str, Any]:
-    found = {}
+    found: dict[str, Any] = {}
     for name, value in asdict(evidence).items():
         if isinstance(value, dict):
             found[name] = [round(value["mean"], 4), round(value["half_width"], 4)]
@@ -133,7 +133,9 @@ def named_with(frame: pd.DataFrame, thresholds: Thresholds) -> list[str]:
 
 
 def _evidence(numbers: Mapping[str, Any]) -> Evidence:
-    pairs = {k: Change(*v) if isinstance(v, list) else v for k, v in numbers.items()}
+    pairs: dict[str, Any] = {
+        k: Change(*v) if isinstance(v, list) else v for k, v in numbers.items()
+    }
     return Evidence(**pairs)
 
 

@@ -193,5 +193,6 @@ def _task(name: str, labels: dict[str, Any]) -> Task:
     names = labels["names"][name]
     if name not in TAGS:
         return Classification(name, names, pooling="mean", scale="uniform")
-    scheme = "plain" if name in ("pos", "classes") else "iob2"
-    return Tagging(name, names, scheme=scheme, scale="uniform")
+    if name in ("pos", "classes"):
+        return Tagging(name, names, scheme="plain", scale="uniform")
+    return Tagging(name, names, scheme="iob2", scale="uniform")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, MappingView
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -94,7 +94,8 @@ def _noting(init: Callable[..., None]) -> Callable[..., None]:
             init(self, *args, **kwargs)
             return
         for name, value in bound.arguments.items():
-            if isinstance(value, Iterator):  # it can be gone through once
+            # The one can be gone through once, the other is no copy and can have none.
+            if isinstance(value, Iterator | MappingView):
                 bound.arguments[name] = tuple(value)
         object.__setattr__(self, "_recipe", Recipe(type(self), _by_name(bound)))
         init(*bound.args, **bound.kwargs)

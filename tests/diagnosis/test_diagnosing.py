@@ -1,5 +1,6 @@
 """The diagnosis as a whole: what it costs, what it leaves alone, and what it says where it must."""
 
+import copy
 import random
 
 import numpy as np
@@ -99,15 +100,16 @@ def test_a_training_that_ended_early_is_found():
 
 
 def test_data_sets_of_their_own_share_no_row_and_have_no_agreement():
-    rows = rows_of(160, 0)
-    train = {
-        task: [data.Example(r.input_ids, {task: r.labels[task]}) for r in rows[start::2]]
-        for start, task in enumerate(("colour", "where"))
-    }
+    def dealt(rows):
+        return {
+            task: [data.Example(r.input_ids, {task: r.labels[task]}) for r in rows[start::2]]
+            for start, task in enumerate(("colour", "where"))
+        }
+
     found = diagnose(
         model_of(),
-        train,
-        rows_of(32, 1),
+        dealt(rows_of(160, 0)),
+        dealt(rows_of(64, 1)),
         config=TrainerConfig(max_steps=12, epochs=50),
         held_out=0.0,
         progress=False,
@@ -143,9 +145,8 @@ def test_half_way_is_the_same_training_as_the_whole():
 
 def test_a_model_that_cannot_be_widened_is_diagnosed_without():
     model = model_of()
-    del model.sharing.encoder._recipe
     lower, upper = nn.BiLSTMEncoder(len(VOCABULARY), 8, num_layers=2, dropout=0.0).cut(1)
-    branches = {"colour": upper, "where": upper}
+    branches = {"colour": upper, "where": copy.deepcopy(upper)}
     split = sharing.BranchedSharing(lower, branches)
     found = found_of(rows_of(80, 0), models.MultiTaskModel(split, model.tasks.values()), steps=8)
     assert "cut or changed" in found.untested["too little width"]

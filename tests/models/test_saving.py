@@ -206,6 +206,15 @@ def test_a_temperature_is_stored(name: str, tmp_path: Path) -> None:
     assert calibrated == pytest.approx(found, rel=0.01)
 
 
+def test_tasks_that_were_given_as_a_view_are_copied() -> None:
+    tasks = {"a": Classification("a", ["x", "y"]), "b": Classification("b", ["x", "y"])}
+    sharing = HardSharing(LSTMEncoder(9, 4))
+    model = models.MultiTaskModel(sharing, tasks.values())
+    tasks["c"] = Classification("c", ["x"])  # after it was made
+    assert_same(copy.deepcopy(model), model)
+    assert list(copy.deepcopy(model).tasks) == ["a", "b"]
+
+
 # --- which kind it is -----------------------------------------------------------------------------
 
 
