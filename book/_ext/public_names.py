@@ -28,6 +28,7 @@ ROOMS = (
     "training.schedules",
     "models",
     "relations",
+    "diagnosis",
     "experiments",
     "widgets",
     "notebook",

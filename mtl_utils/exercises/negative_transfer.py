@@ -93,11 +93,11 @@ def check_row_excess(answer: Answer) -> None:
     hint = "Over all pairs of a row of each: the share where it costs more, less that where less."
     generator = np.random.default_rng(0)
     answer.gives(np.array([1.0, 2.0]), np.array([3.0]), expected=1.0, hint=hint)
-    answer.gives(np.array([1.0, 2.0, 2.0]), np.array([2.0, 0.0]), expected=-2 / 6 * 1.0, hint=hint)
+    answer.gives(np.array([1.0, 2.0, 2.0]), np.array([2.0, 0.0]), expected=-2 / 6, hint=hint)
     for n, m in ((3, 4), (6, 2)):
         known, aside = generator.random(n), generator.random(m)
-        signs = [(a > k) - (a < k) for a in aside for k in known]
-        answer.gives(known, aside, expected=sum(map(int, signs)) / (n * m), hint=hint)
+        signs = [int(a > k) - int(a < k) for a in aside for k in known]
+        answer.gives(known, aside, expected=sum(signs) / (n * m), hint=hint)
 
 
 def _unpaired(together: Sequence[float], alone: Sequence[float]) -> tuple[float, float]:

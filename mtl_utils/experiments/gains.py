@@ -20,7 +20,7 @@ _CLAIMED = {"first": "helps", "second": "hurts"}
 _COLUMNS = ["width", "rows", "beside", "gain", "half_width", "doubled", "verdict"]
 
 
-def gain_map(name: str, folder: str | Path | None = None) -> pandas.DataFrame:
+def gain_map(name: str, folder: str | Path | None = None) -> pd.DataFrame:
     """Say what each task beside the judged one gave it, at each point of a recorded map.
 
     Args:
