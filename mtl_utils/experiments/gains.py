@@ -31,7 +31,8 @@ def gain_map(name: str, folder: str | Path | None = None) -> pd.DataFrame:
     Returns:
         One row a contrast: ``width``, ``rows`` of the judged task, the contender ``beside``
         it, the ``gain`` in points, the mean over seeds of the difference seed by seed, its
-        ``half_width``, that of ``doubled`` steps, and the ``verdict``: ``"helps"`` or
+        ``half_width``, ``p``, adjusted for the contrasts of the point alone, the gain at
+        ``doubled`` steps, and the ``verdict``: ``"helps"`` or
         ``"hurts"`` where that may be claimed, otherwise as in :func:`contrast_table`.
 
     Raises:
@@ -55,6 +56,7 @@ def gain_map(name: str, folder: str | Path | None = None) -> pd.DataFrame:
                     "beside": found["first"],
                     "gain": found["difference"],
                     "half_width": found["half_width"],
+                    "p": found["p"],
                     "doubled": found["doubled"],
                     "verdict": found["verdict"].replace(_CLAIMED),
                 }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Iterator, Mapping, MappingView
+from collections.abc import Callable, ItemsView, Iterator, KeysView, Mapping, ValuesView
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -95,7 +95,7 @@ def _noting(init: Callable[..., None]) -> Callable[..., None]:
             return
         for name, value in bound.arguments.items():
             # The one can be gone through once, the other is no copy and can have none.
-            if isinstance(value, Iterator | MappingView):
+            if isinstance(value, Iterator | ItemsView | KeysView | ValuesView):
                 bound.arguments[name] = tuple(value)
         object.__setattr__(self, "_recipe", Recipe(type(self), _by_name(bound)))
         init(*bound.args, **bound.kwargs)
