@@ -85,17 +85,17 @@ def draw_diagnosis(diagnosis: Diagnosis) -> Figure:
         a cell, and ``figure.savefig(path)`` writes it.
     """
     tasks, causes = list(diagnosis.evidence), diagnosis.causes
-    figure = Figure(figsize=(9.5, 1.5 + 0.45 * len(tasks)), layout="constrained")
+    figure = Figure(figsize=(9.5, 1.8 + 0.6 * len(tasks)), layout="constrained")
     panels = figure.subplots(1, len(_PANELS), sharey=True)
     for axes, panel in zip(panels, _PANELS, strict=True):
         for place, (task, evidence) in enumerate(diagnosis.evidence.items()):
             colour = _FOUND if causes[task] == panel.cause else _CLEAR
             _draw_value(axes, place, panel.value(evidence), colour)
         _draw_limit(axes, panel, diagnosis.thresholds)
-        axes.set_title(panel.cause, fontsize=8.5)
-        axes.set_xlabel(panel.title, fontsize=7.5)
-        axes.tick_params(labelsize=7.5)
-        axes.locator_params(axis="x", nbins=4)
+        axes.set_title(panel.cause, fontsize=11)
+        axes.set_xlabel(panel.title, fontsize=10)
+        axes.tick_params(labelsize=10)
+        axes.locator_params(axis="x", nbins=3)
     names = [f"{task}\n{causes[task] or NOTHING}" for task in tasks]
     panels[0].set_yticks(range(len(tasks)), names)
     panels[0].set_ylim(len(tasks) - 0.5, -0.5)
@@ -104,7 +104,7 @@ def draw_diagnosis(diagnosis: Diagnosis) -> Figure:
 
 def _draw_value(axes: Axes, place: int, value: Change | float | None, colour: str) -> None:
     if value is None:
-        axes.text(0.5, place, "not tested", transform=axes.get_yaxis_transform(), fontsize=7)
+        axes.text(0.5, place, "not tested", transform=axes.get_yaxis_transform(), fontsize=9)
         return
     change = value if isinstance(value, Change) else Change(value, 0.0)
     width = change.half_width if math.isfinite(change.half_width) else 0.0
