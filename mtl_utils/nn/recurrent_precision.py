@@ -34,8 +34,11 @@ def run_lstm_layers(
     """
     weight, wanted = lstm.weight_ih_l0, torch.get_autocast_dtype("cpu")
     assert isinstance(weight, Tensor)
-    if not _is_beyond(weight):
+    if not _is_asked(weight):
         return lstm(sequence, state)
+    if has_mixed_lstm(wanted):
+        outputs, after = lstm(sequence, state)  # of packed sequences in single precision
+        return outputs.to(wanted), (after[0].to(wanted), after[1].to(wanted))
     with torch.autocast("cpu", enabled=False):
         before = None if state is None else (state[0].to(weight.dtype), state[1].to(weight.dtype))
         outputs, after = lstm(sequence.to(weight.dtype), before)
@@ -67,10 +70,14 @@ def run_direction(hidden: Tensor, weights: list[Tensor], training: bool) -> Tens
 
 def _is_beyond(weight: Tensor) -> bool:
     """Tell whether autocast asks for a precision in which this processor has no LSTM."""
+    return _is_asked(weight) and not has_mixed_lstm(torch.get_autocast_dtype("cpu"))
+
+
+def _is_asked(weight: Tensor) -> bool:
+    """Tell whether autocast asks for another precision on the processor."""
     if weight.device.type != "cpu" or not torch.is_autocast_enabled("cpu"):
         return False
-    # Autocast leaves weights of any other precision as they are.
-    return weight.dtype == torch.float32 and not has_mixed_lstm(torch.get_autocast_dtype("cpu"))
+    return weight.dtype == torch.float32  # autocast leaves weights of any other as they are
 
 
 @cache
