@@ -24,7 +24,7 @@ SETTINGS: dict[str, Config] = {
     SETTING: {
         "data": [
             ["cross_ner/entities as domain_entities", None, BATCH],
-            ["trec", None, BATCH],
+            ["trec/question", None, BATCH],
             ["uner_ud/entities", None, BATCH],
             ["snips/slots", None, BATCH],
         ],

@@ -38,10 +38,10 @@ def run_lstm_layers(
         return lstm(sequence, state)
     if has_mixed_lstm(wanted):
         outputs, after = lstm(sequence, state)  # of packed sequences in single precision
-        return outputs.to(wanted), (after[0].to(wanted), after[1].to(wanted))
-    with torch.autocast("cpu", enabled=False):
-        before = None if state is None else (state[0].to(weight.dtype), state[1].to(weight.dtype))
-        outputs, after = lstm(sequence.to(weight.dtype), before)
+    else:
+        with torch.autocast("cpu", enabled=False):
+            before = None if state is None else (state[0].float(), state[1].float())
+            outputs, after = lstm(sequence.to(weight.dtype), before)
     return outputs.to(wanted), (after[0].to(wanted), after[1].to(wanted))
 
 
