@@ -54,12 +54,11 @@ def kept(name: str, seed: int, make: Callable[[], TextSet]) -> TextSet:
 @functools.cache
 def _sources() -> str:
     """Return a digest of all that generates sentences and makes rows of them."""
-    here = Path(__file__).parent
+    generating, reading = Path(atlas.__file__).parent, Path(__file__).parent
     digest = hashlib.sha256()
-    for folder in (Path(atlas.__file__).parent, here):
-        for path in sorted(folder.rglob("*") if folder != here else here.glob("*_set*.py")):
-            if path.is_file() and path.suffix != ".pyc":
-                digest.update(path.name.encode() + b"\n" + path.read_bytes())
+    for path in (*sorted(generating.rglob("*")), *sorted(reading.glob("*_set*.py"))):
+        if path.is_file() and path.suffix != ".pyc":
+            digest.update(path.name.encode() + b"\n" + path.read_bytes())
     return digest.hexdigest()
 
 

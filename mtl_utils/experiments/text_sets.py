@@ -211,7 +211,7 @@ _MAKERS: Mapping[str, Callable[[int], TextSet]] = {
     "trec": _trec,
     "cross_ner": _cross_ner,
 }
-_SIZES: Mapping[str, Callable[[int, int], TextSet]] = {
+_SIZES: Mapping[str, Callable[..., TextSet]] = {
     "atlas": _atlas_pairs,
     "atlas_sentences": _sentences_of_atlas,
 }
@@ -222,11 +222,11 @@ _GENERATED = ("atlas", "atlas_sentences")
 def _whole(name: str, seed: int) -> TextSet:
     kind, _, rest = name.partition(":")
     number, *related = rest.split("@")
-    if related:
-        return kept(name, seed, lambda: _sentences_of_atlas(int(number), seed, float(related[0])))
-    if number:
-        return kept(name, seed, lambda: _SIZES[kind](int(number), seed))
-    return _MAKERS[kind](seed)
+    if not number:
+        return _MAKERS[kind](seed)
+    # Only sentences have a relatedness.
+    given = (int(number), seed, *map(float, related))
+    return kept(name, seed, lambda: _SIZES[kind](*given))
 
 
 def _text_set(
