@@ -31,6 +31,7 @@ def registry() -> dict[str, Experiment]:
         sampling_sizes,
         sharing_families,
         sharing_map,
+        task_relations,
         three_tasks,
         transformer,
         translation,
@@ -55,6 +56,7 @@ def registry() -> dict[str, Experiment]:
         ways_of_sharing,
         hierarchies,
         dynamic_sharing,
+        task_relations,
         balancers,
         sampling_sizes,
         diagnosis_mixtures,
@@ -73,6 +75,7 @@ def comparisons() -> tuple[Comparison, ...]:
         joint_transformer,
         sampling_sizes,
         sharing_map,
+        task_relations,
         ways_of_sharing,
     )
 
@@ -84,6 +87,7 @@ def comparisons() -> tuple[Comparison, ...]:
         ways_of_sharing,
         hierarchies,
         dynamic_sharing,
+        task_relations,
         balancers,
         sampling_sizes,
     )
