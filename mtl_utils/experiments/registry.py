@@ -20,6 +20,7 @@ def registry() -> dict[str, Experiment]:
         data_sets,
         diagnosis_mixtures,
         dynamic_sharing,
+        gradient_conflicts,
         hierarchies,
         joint_bilstm,
         joint_pretrained,
@@ -58,6 +59,7 @@ def registry() -> dict[str, Experiment]:
         dynamic_sharing,
         task_relations,
         balancers,
+        gradient_conflicts,
         sampling_sizes,
         diagnosis_mixtures,
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pandas as pd
@@ -15,10 +16,10 @@ from mtl_utils.experiments.contenders import Contender, Unit, overlaid
 from mtl_utils.experiments.contrasts import Contrast
 from mtl_utils.experiments.experiment import Config, Experiment, Place
 from mtl_utils.experiments.text_sets import load
-from mtl_utils.experiments.text_training import groups_of, loaders_of, model_of, tokenizer_of
-from mtl_utils.objectives import FixedWeights
+from mtl_utils.experiments.unit_training import Prepared, train_unit
+from mtl_utils.models import MultiTaskModel
 from mtl_utils.relations import AffinityTracker, gradient_cosines, label_distribution
-from mtl_utils.training import JointBatches, Trainer, TrainerConfig
+from mtl_utils.training import JointBatches
 
 SCORES = {
     "intent": "intent_accuracy",
@@ -152,43 +153,35 @@ def run_signs(config: Config, seed: int, place: Place) -> dict[str, Any]:
 
     Returns:
         ``affinity`` by giver and receiver, averaged over the training without its first eighth;
-        ``cosines`` of the gradients at its end, on training batches; by task the ``entropy`` of its
-        labels in nats; ``loss`` by epoch; ``seconds`` of the training, those that were spent on
-        affinities included.
+        ``cosines`` of the gradients of the weights that are kept, on training batches; by task the
+        ``entropy`` of its labels in nats; ``loss`` by epoch; ``seconds`` of the training, those
+        that were spent on affinities included.
     """
     torch.set_num_threads(1)
-    tasks = tuple(config["settings"]["tasks"])
-    chosen = PAIRS.tuning(SETTING, place).best("together", Unit(tasks).name)
-    settings = overlaid(config["settings"], chosen)
-    settings = {**settings, "apart": settings["tasks"]}
-    sets = [load(name, size, seed) for name, size, _ in settings["data"]]
-    tokenizer = tokenizer_of(settings, seed)
-    torch.manual_seed(seed)
-    model = model_of(settings, sets, tokenizer.vocab_size)
-    epochs = settings["validations"]
-    read, other = (
-        JointBatches(
-            loaders_of(settings, sets, tokenizer, "train", order),
-            num_batches=settings["steps"] // epochs,
+    settings = config["settings"]
+    unit = Unit(tuple(settings["tasks"]))
+    chosen = PAIRS.tuning(SETTING, place).best("together", unit.name)
+    steps, epochs = settings["steps"], settings["validations"]
+    seen: list[tuple[MultiTaskModel, AffinityTracker]] = []
+
+    def watch(made: Prepared) -> list[AffinityTracker]:
+        loaders = made.loaders("train", seed + OTHER_BATCHES)
+        other = JointBatches(loaders, num_batches=steps // epochs)
+        seen.append((made.model, AffinityTracker(made.model, other, every=EVERY)))
+        return [seen[0][1]]
+
+    with TemporaryDirectory() as folder:  # a run that goes on has forgotten what it measured
+        trained = train_unit(
+            overlaid(settings, chosen), unit, seed, Path(folder), test=False, watch=watch
         )
-        for order in (seed, seed + OTHER_BATCHES)
-    )
-    tracker = AffinityTracker(model, other, every=EVERY)
-    history = Trainer(
-        model,
-        TrainerConfig(**settings["training"], epochs=epochs, seed=seed),
-        balancer=FixedWeights(dict.fromkeys(tasks, 1.0)),
-        callbacks=[tracker],
-        parameter_groups=groups_of(settings, model),
-        progress=False,
-    ).fit(read)
-    cosine = gradient_cosines(model, other, max_batches=COSINE_BATCHES)
+    ((model, tracker),) = seen
+    cosine = gradient_cosines(model, tracker.data, max_batches=COSINE_BATCHES)
     return {
-        "affinity": tracker.matrix(after=settings["steps"] // 8).round(6).to_dict("index"),
+        "affinity": tracker.matrix(after=steps // 8).round(6).to_dict("index"),
         "cosines": cosine.round(6).to_dict("index"),
-        "entropy": {task: _entropy(settings, task, seed) for task in tasks},
-        "loss": history["train_loss"].round(6).tolist(),
-        "seconds": round(float(history["seconds"].iloc[-1]), 1),
+        "entropy": {task: _entropy(settings, task, seed) for task in unit.tasks},
+        "loss": trained.history["train_loss"].round(6).tolist(),
+        "seconds": round(float(trained.history["seconds"].iloc[-1]), 1),
     }
 
 
