@@ -126,8 +126,8 @@ def _map(
 
 
 # Of what the map may claim the greatest gain and loss, the greatest gain beside topics that have
-# nothing to do with the event, and a loss where the encoder is wide; and the one gain that it may not
-# claim because it grows with the steps.
+# nothing to do with the event, and a loss where the encoder is wide; and the one gain that it may
+# not claim because it grows with the steps.
 _FOUND = {
     setting_name(400, 128): ("related topic", "unrelated topic"),
     setting_name(100, 32): ("related topic",),
