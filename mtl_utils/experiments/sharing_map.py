@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from mtl_utils.experiments.comparison import Comparison
 from mtl_utils.experiments.contenders import Contender
@@ -153,6 +154,27 @@ ATLAS = _map(
     found=_FOUND,
 )
 
+# At 400 sentences the map uses what was tuned at 100, which suits the task alone less than others.
+# So the greatest gain is measured again where everything was tuned, with seeds of its own.
+TUNED_THERE = replace(
+    ATLAS,
+    name="sharing_map_atlas_400",
+    description="Events of Atlas with 400 sentences, tuned at that amount.",
+    settings={setting_name(400, 128): ATLAS.settings[setting_name(400, 128)]},
+    contenders=tuple(
+        ATLAS.contender(name) for name in (ALONE, "with related topic", "with unrelated topic")
+    ),
+    seeds=(20, 21, 22, 23, 24),
+    contrasts={
+        setting_name(400, 128): tuple(
+            Contrast(f"with {other}", ALONE, "event_accuracy")
+            for other in ("related topic", "unrelated topic")
+        )
+    },
+    tuned_at={},
+    found={},
+)
+
 UNER = _map(
     "sharing_map_uner",
     "Entities of Universal NER with parts of speech beside them.",
@@ -175,5 +197,5 @@ SNIPS = _map(
     priority=15,
 )
 
-COMPARISONS = (ATLAS, UNER, SNIPS)
+COMPARISONS = (ATLAS, TUNED_THERE, UNER, SNIPS)
 EXPERIMENTS = tuple(e for comparison in COMPARISONS for e in comparison.experiments())
