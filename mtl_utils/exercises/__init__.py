@@ -25,6 +25,13 @@ from mtl_utils.exercises.language_models import (
     check_nucleus,
     check_perplexity,
 )
+from mtl_utils.exercises.little_data import (
+    check_class_scales,
+    check_confident_rows,
+    check_even_draw,
+    check_prototype_layer,
+    check_written_accuracy,
+)
 from mtl_utils.exercises.multitask_transformer import (
     check_loss_per_text,
     check_paired_interval,
@@ -105,7 +112,9 @@ __all__ = [
     "check_best_log_variance",
     "check_best_mixture",
     "check_chance_of_first",
+    "check_class_scales",
     "check_clipped_precision",
+    "check_confident_rows",
     "check_continuation_count",
     "check_corrupt",
     "check_count_divisions",
@@ -113,6 +122,7 @@ __all__ = [
     "check_curriculum_rows",
     "check_equal_projections",
     "check_equal_shares",
+    "check_even_draw",
     "check_expected_risk",
     "check_experts_in_use",
     "check_first_order_changes",
@@ -140,6 +150,7 @@ __all__ = [
     "check_pareto_front",
     "check_passes",
     "check_perplexity",
+    "check_prototype_layer",
     "check_read_entities",
     "check_read_mixed_rows",
     "check_read_spans",
@@ -159,5 +170,6 @@ __all__ = [
     "check_teacher_inputs",
     "check_temperature_for",
     "check_two_groups",
+    "check_written_accuracy",
     "exercise",
 ]

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch import nn as torch_nn
 
-from mtl_utils.arguments import check_flag, check_sizes
+from mtl_utils.arguments import check_flag, check_seed, check_sizes
 from mtl_utils.data.batch import Batch, Inputs
 from mtl_utils.nn.encoder import Encoder
 from mtl_utils.nn.evaluation_mode import evaluation_mode
@@ -45,7 +45,7 @@ class SoftPrompts(Sharing):
 
     Raises:
         ValueError: If the encoder has no layers or reads no more than P tokens, there is no task,
-            two have the same name, or P is below 1.
+            two have the same name, P is below 1, or the seed is negative.
         TypeError: If ``encoder`` is no encoder, cannot be cut between its layers or has no
             ``vocab_size``, or a setting is of another type.
     """
@@ -64,6 +64,7 @@ class SoftPrompts(Sharing):
         super().__init__()
         check_sizes(length=length)
         check_flag("shared", shared)
+        check_seed("seed", seed)
         self.embeddings, layers = taken_apart("encoder", encoder)
         self.layers = torch_nn.ModuleList(layers)
         self.width, self.length, self.shared = encoder.width, length, shared
@@ -82,9 +83,7 @@ class SoftPrompts(Sharing):
                 {task: torch.ones(1, first.shape[1]) for task in self.task_names}
             )
         else:
-            self.prompts = torch_nn.ParameterDict(
-                {task: first.clone() for task in self.task_names}
-            )
+            self.prompts = torch_nn.ParameterDict({task: first.clone() for task in self.task_names})
 
     @torch.no_grad()
     def _first(self, seed: int) -> Tensor:

@@ -1,6 +1,4 @@
-"""Transfer to tasks with little data: fine-tuning after joint training, prototypes, pseudo-labels,
-and tasks as text.
-"""
+"""Transfer to tasks with little data: adapting, prototypes, pseudo-labels, tasks as text."""
 
 from mtl_utils.transfer.adapting import Moves, adapted
 from mtl_utils.transfer.few_rows import draw_rows

@@ -10,6 +10,7 @@ from torch.nn import functional
 
 from mtl_utils.arguments import (
     check_fits,
+    check_kind,
     check_module,
     check_number,
     check_several,
@@ -224,6 +225,8 @@ def task_features(
             f"task must be a classification or a tagging, got {task!r} with {type(head).__name__}"
         )
     check_several("examples", examples, "Examples")
+    for place, example in enumerate(examples):
+        check_kind(f"examples[{place}]", example, Example, "an Example")
     labelled = [example for example in examples if task in example.labels]
     if not labelled:
         raise ValueError(f"examples must have labels of {task!r}, got {len(examples)} without")

@@ -9,8 +9,8 @@ from transformers import BertConfig
 from mtl_utils.data import Example, Inputs, collate
 from mtl_utils.models import MultiTaskModel, TextModel
 from mtl_utils.nn import BiLSTMEncoder, PretrainedEncoder, TransformerEncoder
-from mtl_utils.tasks import Classification, Tagging
 from mtl_utils.sharing import SoftPrompts
+from mtl_utils.tasks import Classification, Tagging
 
 P, V, D = 3, 11, 4
 TASKS = ("kind", "tags")

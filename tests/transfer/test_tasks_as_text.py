@@ -38,9 +38,7 @@ def test_words_of_its_own_are_written_and_read():
 @given(st.lists(st.sampled_from(TAGS), min_size=1, max_size=8))
 def test_distinct_words_survive_the_way_there_and_back(tags):
     fixed = [
-        f"B-{tag[2:]}"
-        if tag[:1] == "I" and (at == 0 or tags[at - 1][2:] != tag[2:])
-        else tag
+        f"B-{tag[2:]}" if tag[:1] == "I" and (at == 0 or tags[at - 1][2:] != tag[2:]) else tag
         for at, tag in enumerate(tags)
     ]
     row = {"tokens": [f"word{at}x" for at in range(len(tags))], "tags": fixed}
