@@ -28,7 +28,6 @@ from mtl_utils.exercises.language_models import (
 from mtl_utils.exercises.little_data import (
     check_class_scales,
     check_confident_rows,
-    check_even_draw,
     check_prototype_layer,
     check_written_accuracy,
 )
@@ -122,7 +121,6 @@ __all__ = [
     "check_curriculum_rows",
     "check_equal_projections",
     "check_equal_shares",
-    "check_even_draw",
     "check_expected_risk",
     "check_experts_in_use",
     "check_first_order_changes",

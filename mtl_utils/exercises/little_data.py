@@ -10,7 +10,6 @@ from mtl_utils.exercises.checking import Answer, exercise
 __all__ = [
     "check_class_scales",
     "check_confident_rows",
-    "check_even_draw",
     "check_prototype_layer",
     "check_written_accuracy",
 ]
@@ -71,27 +70,6 @@ def check_confident_rows(answer: Answer) -> None:
         ([[0.4, 0.6]], 0.99, []),
     ):
         answer.gives(rows, threshold, expected=expected, hint=hint)
-
-
-def _the_first(labels: Sequence[str], count: int) -> list[int]:
-    return list(range(count))
-
-
-def _sorted_by_label(labels: Sequence[str], count: int) -> list[int]:
-    return sorted(range(len(labels)), key=labels.__getitem__)[:count]
-
-
-@exercise("even_draw", wrong=[_the_first, _sorted_by_label])
-def check_even_draw(answer: Answer) -> None:
-    """Places of rows in an order in which every label has its turn."""
-    hint = "A row's turn is how many rows before it have its label; sort by turn, and by place."
-    for labels, count, expected in (
-        (["a", "a", "b", "a", "b"], 4, [0, 2, 1, 4]),
-        (["a", "a", "a", "b"], 2, [0, 3]),
-        (["a", "a", "a", "b"], 4, [0, 3, 1, 2]),
-        (["c", "b", "a"], 3, [0, 1, 2]),
-    ):
-        answer.gives(labels, count, expected=expected, hint=hint)
 
 
 def _readable_only(written: Sequence[str], right: Sequence[str], labels: Sequence[str]) -> float:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from mtl_utils.experiments.comparison import Comparison
-from mtl_utils.experiments.contenders import Contender, Unit
+from mtl_utils.experiments.contenders import Contender
 from mtl_utils.experiments.contrasts import Contrast
 from mtl_utils.experiments.experiment import Config, Experiment, Place
 from mtl_utils.experiments.staged_training import train_in_stages
@@ -130,14 +128,14 @@ def _curve(name: str, target: str, description: str) -> Comparison:
         settings=settings,
         contenders=contenders_for(target),
         rates=(0.001, 0.003, 0.01, 0.03, 0.1),
-        seeds=(0, 1, 2),
+        seeds=(0, 1, 2, 3, 4),
         contrasts=dict.fromkeys(settings, contrasts),
         reference=ALONE,
         doubles=(ALONE, JOINT, TUNED_ON),  # nothing is claimed of the others
         train=train_in_stages,
         tuned_at={name: size_name(TUNED) for name in settings if name != size_name(TUNED)},
         priority=3,
-        minutes=0.4,
+        minutes=0.2,
     )
 
 
@@ -146,7 +144,106 @@ ON_ENTITIES = _curve(
 )
 ON_SLOTS = _curve("little_data_slots", SLOTS, "Slots of SNIPS with 10 to 1,000 rows.")
 
-COMPARISONS = (ON_ENTITIES, ON_SLOTS)
+_ELSEWHERE: Mapping[str, tuple[str, list[Any]]] = {
+    "questions, 100 rows": ("question", ["trec/question", 100, 16]),
+    "questions, all rows": ("question", ["trec/question", None, 16]),
+    "domain, 100 rows": ("domain_entities", ["cross_ner/entities as domain_entities", None, 16]),
+}
+"""Questions of TREC, and entities in texts on artificial intelligence of CrossNER, which has 100
+sentences in all.
+
+Entailment of RTE is left out: models from scratch guess there, and its validation of 277 rows tells
+no less than six points apart.
+"""
+
+_NEARBY: Mapping[str, list[Any]] = {
+    "intent": ["snips/intent", BESIDE, 16],
+    "entities": ["uner_ud/entities", BESIDE, 16],
+}
+
+
+def _elsewhere() -> dict[str, Config]:
+    shared = ON_ENTITIES.settings[size_name(TUNED)]
+    return {
+        name: {
+            **shared,
+            "data": [judged, *_NEARBY.values()],
+            "tokenizer_data": [[judged[0], None], *([part[0], None] for part in _NEARBY.values())],
+            "tasks": [task],
+        }
+        for name, (task, judged) in _ELSEWHERE.items()
+    }
+
+
+_METRICS = {"question": "question_accuracy", "domain_entities": "domain_entities_f1"}
+
+
+def _few_ways(name: str) -> Contender:
+    kinds: dict[str, Any] = {
+        ALONE: {"kind": "joint"},
+        JOINT: {"kind": "joint"},
+        TUNED_ON: {"kind": "then", "share": FIRST},
+    }
+    helpers = () if name == ALONE else tuple(_NEARBY)
+    return Contender(name, "apart", {"route": kinds[name]}, helpers=helpers)
+
+
+def _claims(settings: Mapping[str, Config], *pairs: tuple[str, str]) -> dict[str, Any]:
+    return {
+        name: tuple(Contrast(*pair, _METRICS[_ELSEWHERE[name][0]]) for pair in pairs)
+        for name in settings
+    }
+
+
+ELSEWHERE = Comparison(
+    name="little_data_elsewhere",
+    description="Questions of TREC with 100 rows and all, entities of CrossNER with 100.",
+    settings=_elsewhere(),
+    contenders=tuple(map(_few_ways, (ALONE, JOINT, TUNED_ON))),
+    rates=(0.001, 0.003, 0.01, 0.03, 0.1),
+    seeds=(0, 1, 2, 3, 4),
+    contrasts=_claims(_elsewhere(), (JOINT, ALONE), (TUNED_ON, ALONE), (TUNED_ON, JOINT)),
+    reference=ALONE,
+    train=train_in_stages,
+    priority=3,
+    minutes=0.15,
+)
+
+
+def _packaged() -> dict[str, Config]:
+    small = {
+        name: {**settings, "data": [[part[0], part[1], 8] for part in settings["data"]]}
+        for name, settings in _elsewhere().items()
+        if name != "questions, all rows"
+    }
+    changes: dict[str, Any] = {
+        "encoder": {"kind": "pretrained"},
+        "pooling": "mean",
+        "max_length": 128,
+        "steps": 120,
+        "max_test": 300,
+        "max_validation": 150,
+        "training": {"learning_rate": 0.001, "warmup_steps": 12, "schedule": "linear"},
+        "layerwise": {"decay": 1.0, "head_times": 4.0},
+    }
+    return {name: {**settings, **changes} for name, settings in small.items()}
+
+
+PACKAGED = Comparison(
+    name="little_data_packaged",
+    description="The packaged encoder with 100 rows, fine-tuned at once or after joint training.",
+    settings=_packaged(),
+    contenders=(_few_ways(ALONE), _few_ways(TUNED_ON)),
+    rates=(0.0001, 0.0003, 0.001, 0.003),
+    seeds=(0, 1, 2),
+    contrasts=_claims(_packaged(), (TUNED_ON, ALONE)),
+    reference=ALONE,
+    train=train_in_stages,
+    priority=3,
+    minutes=1.0,
+)
+
+COMPARISONS = (ON_ENTITIES, ON_SLOTS, ELSEWHERE, PACKAGED)
 
 DRAWS = SEEDS = 4
 
@@ -186,31 +283,8 @@ def _crossed() -> Experiment:
         seeds=tuple(range(SEEDS)),
         run=run_crossed,
         priority=3,
-        minutes=0.4,
+        minutes=0.2,
     )
 
 
 EXPERIMENTS = (*(e for comparison in COMPARISONS for e in comparison.experiments()), _crossed())
-
-
-def smoke(comparison: Comparison, steps: int, rows: int) -> dict[str, float]:
-    """Train every contender for a few steps, to see that each can be run.
-
-    Args:
-        comparison: The comparison.
-        steps: Steps of each.
-        rows: Rows of the judged task: one of :data:`SIZES`.
-
-    Returns:
-        By contender the seconds of its last stage.
-    """
-    found = {}
-    for contender in comparison.contenders:
-        shared = comparison.settings[size_name(rows)]
-        settings = {**shared, **contender.settings, "steps": steps}
-        unit: Unit
-        (unit,) = contender.units(settings["tasks"])
-        with tempfile.TemporaryDirectory() as folder:
-            trained = comparison.train(settings, unit, 0, Path(folder))
-        found[contender.name] = trained.metrics[unit.judged[0]]["f1"]
-    return found

@@ -226,7 +226,8 @@ def _last(staged: _Staged, model: MultiTaskModel, judge: Any, train: Any, steps:
     history, scores = fit_judged(
         model, settings, unit, staged.seed, staged.workspace, judge, batches, groups
     )
-    sizes = [getattr(loader, "batch_size", None) or 0 for loader in batches]
+    # Batches in which words are hidden are as large as those that they are made of.
+    sizes = [getattr(loader, "loader", loader).batch_size or 0 for loader in batches]
     return model, history, scores, settings["steps"] * sum(sizes)
 
 
