@@ -20,7 +20,7 @@ from bad_input_cases import (
     Within,
 )
 
-from mtl_utils import data, multitask, nn, sharing, tasks, transfer
+from mtl_utils import data, models, multitask, nn, sharing, tasks, transfer
 
 NOT_MODELS = (None, 3, "model", torch.nn.Linear(2, 2))
 NOT_LISTS = (None, 3, "rows", {"a": 1})
@@ -28,11 +28,19 @@ NOT_EXAMPLES = (*NOT_LISTS, Within([3], 3))
 NOT_FEATURES = (*NOT_TENSORS, torch.ones(3), torch.ones(2, 3).long())
 NOT_LABELS = (*NOT_TENSORS, torch.ones(2), torch.ones(3).long(), torch.ones(2, 3).long())
 TOPIC = tasks.Classification("topic", ("x", "y"), pooling="mean")
+NAMES = tasks.Tagging("names", ("O", "B-per", "I-per"))
 EXAMPLES = [data.Example([1, 2], {"topic": 0}), data.Example([3], {"topic": 1})]
 
 
 def _model() -> multitask.MultiTaskModel:
     return multitask.MultiTaskModel(sharing.HardSharing(nn.BiLSTMEncoder(5, 4)), [TOPIC])
+
+
+def _writing() -> models.TextModel:
+    tokenizer = data.WordTokenizer(data.Vocabulary.from_tokens(["a", "b", "x", "y"]))
+    writing = tasks.Translation("text", tokenizer)
+    encoder = nn.BiLSTMEncoder(tokenizer.vocab_size, 4)
+    return models.TextModel(sharing.HardSharing(encoder), [writing], tokenizer)
 
 
 def _with_model(**arguments: Any) -> Any:
@@ -195,6 +203,23 @@ ENTRY_POINTS = [
         transfer.TextForm(TOPIC).measure,
         lambda: {"written": ["x"], "rows": [{"text": "a b", "label": 0}]},
         {"written": (*NOT_LISTS, [], ["x", "y"], Within([3], 3)), "rows": (None, 3, "rows")},
+    ),
+    EntryPoint(
+        "rank_labels",
+        transfer.rank_labels,
+        lambda: {
+            "model": _writing(),
+            "writing": "text",
+            "form": transfer.TextForm(TOPIC),
+            "rows": [{"text": "a b"}],
+        },
+        {
+            "model": (*NOT_MODELS, _model()),
+            "writing": ("nothing", None, 3),
+            "form": (None, 3, "form", Within(transfer.TextForm(NAMES), "Tagging")),
+            "rows": NOT_LISTS,
+        },
+        called={"writing": "writing|task"},
     ),
     EntryPoint(
         "SoftPrompts",

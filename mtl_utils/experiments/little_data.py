@@ -68,7 +68,7 @@ def _settings(target: str) -> dict[str, Config]:
             "sharing": {"kind": "hard"},
             "vocab_size": 4000,
             "head_dropout": 0.1,
-            "scale": "text",
+            "scale": "uniform",  # as in pre-finetuning: a task that has learnt nothing costs 1
             "max_validation": 300,
             "max_test": 1000,
             "steps": 400,
@@ -92,8 +92,8 @@ def contenders_for(target: str) -> tuple[Contender, ...]:
     others = OTHERS[target]
     first = others[:1]
 
-    def way(name: str, helpers: tuple[str, ...] = (), scale: str = "text", **route: Any) -> Any:
-        return Contender(name, "apart", {"route": route, "scale": scale}, helpers=helpers)
+    def way(name: str, helpers: tuple[str, ...] = (), **route: Any) -> Contender:
+        return Contender(name, "apart", {"route": route}, helpers=helpers)
 
     return (
         way(ALONE, kind="joint"),
@@ -103,7 +103,6 @@ def contenders_for(target: str) -> tuple[Contender, ...]:
         way(
             "pre-finetuned",
             others,
-            "uniform",
             kind="then",
             share=FIRST,
             first=list(others),

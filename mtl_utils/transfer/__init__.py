@@ -11,6 +11,7 @@ from mtl_utils.transfer.prototypes import (
     set_prototypes,
     task_features,
 )
+from mtl_utils.transfer.ranking import rank_labels
 from mtl_utils.transfer.scaled_losses import class_scaled_weights
 from mtl_utils.transfer.self_training import PseudoLabels, pseudo_labelled
 from mtl_utils.transfer.spread import Spread, spread_by_source
@@ -31,6 +32,7 @@ __all__ = [
     "prototype_layer",
     "prototype_logits",
     "pseudo_labelled",
+    "rank_labels",
     "set_prototypes",
     "spread_by_source",
     "task_features",
