@@ -85,21 +85,23 @@ def test_each_route_trains_what_it_says(
     assert len(trained.history) == 2
 
 
-def test_a_run_that_was_stopped_between_stages_ends_as_if_it_had_not_been(tmp_path: Path) -> None:
+def test_a_run_that_was_stopped_between_stages_ends_as_if_it_had_not_been(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     settings, unit = settings_of("then")
     whole = train_in_stages(settings, unit, 0, tmp_path / "whole")
-    fit_judged = staged_training.fit_judged
 
     def stopped(*arguments: Any) -> Any:
         raise KeyboardInterrupt
 
-    staged_training.fit_judged = stopped
-    try:
+    with monkeypatch.context() as between:
+        between.setattr(staged_training, "fit_judged", stopped)
         with pytest.raises(KeyboardInterrupt):
             train_in_stages(settings, unit, 0, tmp_path / "other")
-    finally:
-        staged_training.fit_judged = fit_judged
-    assert train_in_stages(settings, unit, 0, tmp_path / "other").metrics == whole.metrics
+    assert (tmp_path / "other" / "entities-first.pt").exists()
+    again = train_in_stages(settings, unit, 0, tmp_path / "other")
+    assert again.metrics == whole.metrics
+    assert again.history["train_loss"].tolist() == whole.history["train_loss"].tolist()
 
 
 def test_pseudo_labels_are_of_other_rows_and_their_own_labels_are_hidden(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn as torch_nn
 
 from mtl_utils.data import BatchLoader, Example, Tokenizer
 from mtl_utils.data.batch import MISSING_LABEL
@@ -24,6 +25,7 @@ from mtl_utils.experiments.text_training import (
     tokenizer_of,
 )
 from mtl_utils.experiments.unit_training import (
+    Compared,
     Judge,
     Trained,
     compared_on,
@@ -173,7 +175,7 @@ def train_in_stages(
     (validation,) = staged.loaders(unit.judged, "validation").values()
     judge = Judge([validation], unit.judged, reference or {staged.target: 1.0})
     model, history, scores, texts = _trained(staged, judge)
-    compared = {}
+    compared: Compared = {}
     if test:
         number = next(n for n, text_set in enumerate(sets) if staged.target in text_set.kinds)
         (loader,) = staged.loaders(unit.judged, "test").values()
@@ -289,6 +291,7 @@ class _PrototypeJudge:
     def __call__(self, model: MultiTaskModel) -> dict[str, float]:
         """Measure a model."""
         layer = model.heads[self.task].output
+        assert isinstance(layer, torch_nn.Module)
         kept = {name: value.clone() for name, value in layer.state_dict().items()}
         set_prototypes(model, self.task, self.examples)
         scores = main_scores(measure(model, self.judge.loaders), [self.task])
