@@ -110,6 +110,7 @@ FAMILIES = [
         diagrams.loss_balancing,
         diagrams.combined_gradients,
         diagrams.sampled_stream,
+        diagrams.transfer_routes,
         diagrams.cross_stitch,
     )
 ]

@@ -29,6 +29,7 @@ ROOMS = (
     "models",
     "relations",
     "diagnosis",
+    "transfer",
     "experiments",
     "widgets",
     "notebook",

@@ -22,6 +22,7 @@ from mtl_utils.diagrams.parts import Arrow, Box, Frame
 from mtl_utils.diagrams.relations import lookahead_affinity
 from mtl_utils.diagrams.sampling import sampled_stream
 from mtl_utils.diagrams.structure import cross_stitch, hierarchical_sharing, sluice_network
+from mtl_utils.diagrams.transfer import transfer_routes
 
 __all__ = [
     "Arrow",
@@ -47,4 +48,5 @@ __all__ = [
     "sluice_network",
     "soft_sharing",
     "task_adapters",
+    "transfer_routes",
 ]

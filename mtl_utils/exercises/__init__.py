@@ -25,6 +25,12 @@ from mtl_utils.exercises.language_models import (
     check_nucleus,
     check_perplexity,
 )
+from mtl_utils.exercises.little_data import (
+    check_class_scales,
+    check_confident_rows,
+    check_prototype_layer,
+    check_written_accuracy,
+)
 from mtl_utils.exercises.multitask_transformer import (
     check_loss_per_text,
     check_paired_interval,
@@ -105,7 +111,9 @@ __all__ = [
     "check_best_log_variance",
     "check_best_mixture",
     "check_chance_of_first",
+    "check_class_scales",
     "check_clipped_precision",
+    "check_confident_rows",
     "check_continuation_count",
     "check_corrupt",
     "check_count_divisions",
@@ -140,6 +148,7 @@ __all__ = [
     "check_pareto_front",
     "check_passes",
     "check_perplexity",
+    "check_prototype_layer",
     "check_read_entities",
     "check_read_mixed_rows",
     "check_read_spans",
@@ -159,5 +168,6 @@ __all__ = [
     "check_teacher_inputs",
     "check_temperature_for",
     "check_two_groups",
+    "check_written_accuracy",
     "exercise",
 ]

@@ -26,6 +26,7 @@ def registry() -> dict[str, Experiment]:
         joint_pretrained,
         joint_transformer,
         language_models,
+        little_data,
         loss_scales,
         named_entities,
         pretrained,
@@ -58,6 +59,7 @@ def registry() -> dict[str, Experiment]:
         gradient_conflicts,
         sampling_sizes,
         diagnosis_mixtures,
+        little_data,
     )
     return {experiment.name: experiment for module in modules for experiment in module.EXPERIMENTS}
 
@@ -71,6 +73,7 @@ def comparisons() -> tuple[Comparison, ...]:
         joint_bilstm,
         joint_pretrained,
         joint_transformer,
+        little_data,
         sampling_sizes,
         sharing_map,
         task_relations,
@@ -88,6 +91,7 @@ def comparisons() -> tuple[Comparison, ...]:
         task_relations,
         balancers,
         sampling_sizes,
+        little_data,
     )
     return tuple(comparison for module in modules for comparison in module.COMPARISONS)
 

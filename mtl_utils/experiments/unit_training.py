@@ -146,7 +146,7 @@ def prepare(settings: Config, unit: Unit, seed: int) -> Prepared:
         unit: Its tasks.
         seed: Of the draw of rows and of weights.
     """
-    own = _of_unit(settings, unit, seed)
+    own = of_unit(settings, unit, seed)
     sets = [load(name, size, seed) for name, size, _ in own["data"]]
     tokenizer = tokenizer_of(settings, seed)
     torch.manual_seed(seed)
@@ -183,7 +183,7 @@ def train_unit(
     """
     made = prepare(settings, unit, seed)
     model, own, tokenizer = made.model, made.settings, made.tokenizer
-    judged = _of_unit(settings, Unit(unit.judged), seed)
+    judged = of_unit(settings, Unit(unit.judged), seed)
     of_judged = [load(name, size, seed) for name, size, _ in judged["data"]]
     validation = loaders_of(judged, of_judged, tokenizer, "validation", seed)
     judge = Judge(validation, unit.judged, reference or dict.fromkeys(unit.judged, 1.0))
@@ -195,13 +195,13 @@ def train_unit(
     if test:
         loaders = loaders_of(judged, of_judged, tokenizer, "test", seed)
         names = [name for name, *_ in judged["data"]]
-        rows = _compared(model, unit, dict(zip(names, loaders, strict=True)))
+        rows = compared_on(model, unit, dict(zip(names, loaders, strict=True)))
     sizes = [loader.batch_size or 0 for loader in train]
     return Trained(
         history,
         scores,
         rows,
-        {task: _metrics(model, task, found.values()) for task, found in rows.items()},
+        {task: measured_on(model, task, found.values()) for task, found in rows.items()},
         sum(parameter.numel() for parameter in model.parameters()),
         # Where rows are dealt out, a step takes a batch for each task of a data set; where one is
         # drawn, all have as many rows.
@@ -263,8 +263,14 @@ def _balancer(settings: Config, unit: Unit, seed: int) -> Balancer:
     return FixedWeights({task: weights.get(task, 1.0) for task in unit.tasks})
 
 
-def _of_unit(settings: Config, unit: Unit, seed: int) -> dict[str, Any]:
-    """Return the settings with the tasks of the unit, and the data sets that have any of them."""
+def of_unit(settings: Config, unit: Unit, seed: int) -> dict[str, Any]:
+    """Return the settings with the tasks of the unit, and the data sets that have any of them.
+
+    Args:
+        settings: Of all tasks that are compared.
+        unit: The unit.
+        seed: Of the run.
+    """
     dealt = settings["tasks"] if settings.get("apart") else None
     data = [
         [name, size, batch]
@@ -274,7 +280,14 @@ def _of_unit(settings: Config, unit: Unit, seed: int) -> dict[str, Any]:
     return {**settings, "tasks": list(unit.tasks), "data": data, "apart": dealt}
 
 
-def _compared(model: MultiTaskModel, unit: Unit, loaders: Mapping[str, Loader]) -> Compared:
+def compared_on(model: MultiTaskModel, unit: Unit, loaders: Mapping[str, Loader]) -> Compared:
+    """Return what a model says of rows beside what is right.
+
+    Args:
+        model: The model.
+        unit: Its judged tasks are compared.
+        loaders: The rows by data set.
+    """
     found: dict[str, dict[str, list[tuple[Any, Any]]]] = {task: {} for task in unit.judged}
     for name, loader in loaders.items():
         compared = model.compare(loader)
@@ -285,7 +298,14 @@ def _compared(model: MultiTaskModel, unit: Unit, loaders: Mapping[str, Loader]) 
     return found
 
 
-def _metrics(model: MultiTaskModel, task: str, sets: Any) -> dict[str, float]:
+def measured_on(model: MultiTaskModel, task: str, sets: Any) -> dict[str, float]:
+    """Measure a task on the rows of several data sets.
+
+    Args:
+        model: The model.
+        task: Name of the task.
+        sets: The rows of each data set, as :func:`compared_on` returns them.
+    """
     rows = [row for rows in sets for row in rows]
     return model.tasks[task].metrics(*zip(*rows, strict=True))
 

@@ -209,7 +209,8 @@ def longest_text(sharing: Sharing, max_length: int | None) -> int | None:
     if max_length is not None:
         check_sizes(max_length=max_length)
     encoders = (module for module in sharing.modules() if isinstance(module, Encoder))
-    longest = min((e.max_length for e in encoders if e.max_length is not None), default=None)
+    limits = [getattr(sharing, "max_length", None), *(e.max_length for e in encoders)]
+    longest = min((limit for limit in limits if limit is not None), default=None)
     if max_length is None or longest is None:
         return longest if max_length is None else max_length
     if max_length > longest:

@@ -20,6 +20,7 @@ from mtl_utils.sharing.ple import PLE
 from mtl_utils.sharing.shared_decoder import SharedDecoder
 from mtl_utils.sharing.shared_private import SharedPrivate, orthogonality_penalty
 from mtl_utils.sharing.soft import SoftSharing, squared_distance, trace_norm
+from mtl_utils.sharing.soft_prompts import SoftPrompts
 
 __all__ = [
     "AdapterWeights",
@@ -38,6 +39,7 @@ __all__ = [
     "SharedPrivate",
     "Sharing",
     "SluiceNetwork",
+    "SoftPrompts",
     "SoftSharing",
     "TaskAdapters",
     "TaskLoRA",

@@ -14,6 +14,7 @@ from mtl_utils.sharing import (
     MMoE,
     SharedPrivate,
     SluiceNetwork,
+    SoftPrompts,
     SoftSharing,
     TaskAdapters,
     TaskLoRA,
@@ -59,6 +60,8 @@ FAMILIES = {
     "adapters": lambda encoder: TaskAdapters(encoder(), TASKS, 3),
     "hyper-adapters": lambda encoder: HyperAdapters(encoder(), TASKS, 3, embedding_size=6),
     "LoRA": lambda encoder: TaskLoRA(encoder(), TASKS, 2, 2.0),
+    "prompts": lambda encoder: SoftPrompts(encoder(), TASKS, 2),
+    "shared prompt": lambda encoder: SoftPrompts(encoder(), TASKS, 2, shared=True),
     "cross-stitch": lambda encoder: CrossStitch(one_each(encoder)),
     "sluice": lambda encoder: SluiceNetwork(one_each(encoder), orthogonality_strength=1e-3),
 }
