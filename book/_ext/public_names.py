@@ -29,6 +29,7 @@ ROOMS = (
     "models",
     "relations",
     "diagnosis",
+    "continual",
     "experiments",
     "widgets",
     "notebook",
