@@ -111,6 +111,7 @@ FAMILIES = [
         diagrams.combined_gradients,
         diagrams.sampled_stream,
         diagrams.cross_stitch,
+        diagrams.tasks_in_sequence,
     )
 ]
 STRUCTURES = [

@@ -145,4 +145,4 @@ def _difference(name: str, one: Any, other: Any) -> str:
         for first, second in zip(one, other, strict=True):
             if first != second and isinstance(first, Mapping | list):
                 return _difference(name, first, second)
-    return f"{name}: {shown(one)} and {shown(other)}"
+    return f"{name}: {one!r:.100} and {other!r:.100}"

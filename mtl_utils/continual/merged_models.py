@@ -40,7 +40,8 @@ def merge(
 
     Raises:
         ValueError: If starting weights, architecture or tokenizer of two models differ, saying
-            which; if nothing is shared, there is no model, or the way of merging needs a ``base``.
+            which; if nothing is shared, or something else once the tasks are together, as in a
+            hierarchy; if there is no model, or the way of merging needs a ``base``.
         KeyError: If a model does not have its task.
         TypeError: If something is not of its kind.
     """
@@ -49,9 +50,9 @@ def merge(
     named = _named(models)
     first = ("base", base) if base is not None else named[0]
     assert first[1] is not None
-    for other in named:
-        check_architecture(first, other)
-        check_tokenizer(first, other)
+    for model in named:
+        check_architecture(first, model)
+        check_tokenizer(first, model)
     start = common_start(named, base)
     template = first[1]
     weights = torch.stack([_flat(model) for _, model in named])
@@ -68,6 +69,12 @@ def merge(
     merged = copy.deepcopy(template)
     merged._starts = tuple(dict.fromkeys((*template.starts, start)))
     _take_tasks(merged, models)
+    other = set(merged.shared_weights()) ^ set(template.shared_weights())
+    if other:
+        raise ValueError(
+            f"models cannot be merged: a {type(template.sharing).__name__} for the tasks "
+            f"{list(models)} shares other weights than {first[0]} does, such as {min(other)}"
+        )
     _put(merged, merged_weights)
     return merged.eval()
 

@@ -68,6 +68,13 @@ from mtl_utils.exercises.task_relations import (
     check_learnt_covariance,
     check_two_groups,
 )
+from mtl_utils.exercises.tasks_that_come_and_go import (
+    check_elastic_gradient,
+    check_elected_mean,
+    check_member_chance,
+    check_reservoir_place,
+    check_transfer_back,
+)
 from mtl_utils.exercises.three_tasks import (
     check_expected_risk,
     check_joint_loss,
@@ -111,6 +118,8 @@ __all__ = [
     "check_count_divisions",
     "check_count_trees",
     "check_curriculum_rows",
+    "check_elastic_gradient",
+    "check_elected_mean",
     "check_equal_projections",
     "check_equal_shares",
     "check_expected_risk",
@@ -129,6 +138,7 @@ __all__ = [
     "check_layer_rates",
     "check_learnt_covariance",
     "check_loss_per_text",
+    "check_member_chance",
     "check_merge_parts",
     "check_mixing_rates",
     "check_moved_layers",
@@ -145,6 +155,7 @@ __all__ = [
     "check_read_spans",
     "check_relative_gain",
     "check_rescaled_reward",
+    "check_reservoir_place",
     "check_row_excess",
     "check_shift_position",
     "check_shrink_singular_values",
@@ -158,6 +169,7 @@ __all__ = [
     "check_states_overlap",
     "check_teacher_inputs",
     "check_temperature_for",
+    "check_transfer_back",
     "check_two_groups",
     "exercise",
 ]

@@ -31,6 +31,7 @@ def registry() -> dict[str, Experiment]:
         sampling_sizes,
         sharing_families,
         sharing_map,
+        tasks_in_sequence,
         three_tasks,
         transformer,
         translation,
@@ -58,6 +59,7 @@ def registry() -> dict[str, Experiment]:
         balancers,
         sampling_sizes,
         diagnosis_mixtures,
+        tasks_in_sequence,
     )
     return {experiment.name: experiment for module in modules for experiment in module.EXPERIMENTS}
 

@@ -1,4 +1,4 @@
-"""The Fisher diagonal against gradients row by row, and elastic weights against the joint optimum."""
+"""The Fisher diagonal against gradients row by row; elastic weights and the joint optimum."""
 
 from __future__ import annotations
 
@@ -187,7 +187,7 @@ def test_a_training_under_it_stays_nearer_the_firmer_it_is() -> None:
         if strength:
             assert history["train_penalty"].iloc[-1] > 0
         now = model.shared_weights()
-        return sum(float((now[name] - p).square().sum()) for name, p in before.items())
+        return sum(float((now[n].detach() - p).square().sum()) for n, p in before.items())
 
     def fitted_history(model: TextModel):
         data = {"names": ROWS["names"]}
@@ -196,7 +196,7 @@ def test_a_training_under_it_stays_nearer_the_firmer_it_is() -> None:
     free = moved(None)
     assert moved(0.0) == pytest.approx(free)
     assert moved(1e4, even=True) < 0.2 * free
-    assert moved(3e4) < moved(1.0)
+    assert moved(3e4) < 0.8 * free
 
 
 def test_nothing_is_added_in_evaluation_or_afterwards() -> None:

@@ -93,7 +93,7 @@ def test_a_label_that_came_later_is_learnt() -> None:
 
 def test_a_temperature_and_what_is_frozen_come_along() -> None:
     model = fitted(hard(TOPIC, NAMES), "topic", epochs=1)
-    calibrate(model, {"topic": ROWS["topic"]})
+    calibrate(model, model.loader({"topic": ROWS["topic"]}))
     temperature = model.head("topic").temperature
     model.head("topic").requires_grad_(False)
     add_labels(model, "topic", ["z"])

@@ -25,6 +25,7 @@ FAMILIES: tuple[Callable[..., diagrams.Diagram], ...] = (
     diagrams.sampled_stream,
     diagrams.hierarchical_sharing,
     diagrams.cross_stitch,
+    diagrams.tasks_in_sequence,
 )
 OF_TWO: tuple[Callable[..., diagrams.Diagram], ...] = (
     diagrams.lookahead_affinity,
