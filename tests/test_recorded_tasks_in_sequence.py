@@ -55,11 +55,11 @@ def test_each_remedy_measures_what_it_has_learnt(remedy: Any, place: Place) -> N
 
 
 def test_no_task_has_the_sentences_of_another() -> None:
-    sets, labels = sequence_data(0, 20, 6)
+    sets, corpus = sequence_data(0, 20, 6)
     texts = [{tuple(row.input_ids) for row in sets["train"][task]} for task in ORDER]
     assert all(not a & b for n, a in enumerate(texts) for b in texts[:n])
     assert all(list(row.labels) == [task] for task in ORDER for row in sets["test"][task])
-    assert set(labels) == {"words", *ORDER}
+    assert [corpus.task(task).name for task in ORDER] == list(ORDER)
 
 
 def test_every_remedy_has_as_many_trials_and_the_best_is_taken(tmp_path: Path) -> None:

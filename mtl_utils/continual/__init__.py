@@ -12,7 +12,7 @@ from mtl_utils.continual.forgetting import (
 )
 from mtl_utils.continual.growing import add_labels
 from mtl_utils.continual.membership import Membership, membership, row_losses, with_fresh_head
-from mtl_utils.continual.merged_models import merge, task_vector
+from mtl_utils.continual.merged_models import merge_models, task_vector
 from mtl_utils.continual.merging import (
     TIES,
     Average,
@@ -47,7 +47,7 @@ __all__ = [
     "forward_transfer",
     "intransigence",
     "membership",
-    "merge",
+    "merge_models",
     "penalised",
     "replayed",
     "row_losses",

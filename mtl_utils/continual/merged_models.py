@@ -19,7 +19,7 @@ from mtl_utils.sharing.changing import part_of
 Model = TypeVar("Model", bound=MultiTaskModel)
 
 
-def merge(
+def merge_models(
     models: Mapping[str, Model], base: Model | None = None, how: Merging | None = None
 ) -> Model:
     """Merge what models share, without training; heads are kept, one for each task.
@@ -115,7 +115,8 @@ def _check(models: Any, base: Any, how: Any) -> None:
             raise KeyError(f"models[{task!r}] has the tasks {list(model.tasks)}, and not that one")
     if base is not None:
         check_kind("base", base, MultiTaskModel, "a MultiTaskModel")
-    if not callable(getattr(how, "combine", None)) or not hasattr(how, "needs_base"):
+    ways = callable(getattr(how, "combine", None)) and hasattr(how, "needs_base")
+    if isinstance(how, type) or not ways:
         raise TypeError(f"how must be a way of merging such as TIES(), got {shown(how)}")
     if how.needs_base and base is None:
         raise ValueError(

@@ -13,22 +13,20 @@ import numpy as np
 import pandas as pd
 import torch
 
-from mtl_utils import atlas, continual
-from mtl_utils.data import BatchLoader, Example, Vocabulary
+from mtl_utils import continual
+from mtl_utils.data import BatchLoader, Example
 from mtl_utils.data.loading import Loader
 from mtl_utils.experiments.analysis import load_results
+from mtl_utils.experiments.atlas_sequences import AtlasTasks
 from mtl_utils.experiments.experiment import Config, Experiment, Place
 from mtl_utils.models import MultiTaskModel
 from mtl_utils.nn import BiLSTMEncoder
 from mtl_utils.sharing import HardSharing, Sharing, TaskAdapters, TaskLoRA
-from mtl_utils.tasks import Classification, Tagging, Task
+from mtl_utils.tasks import Task
 from mtl_utils.training import JointBatches, Trainer, TrainerConfig
 
 ORDER = ("event", "parts", "topic", "entities")
 """The tasks, in the order in which they come; each has sentences of its own."""
-
-COLUMNS = {"event": "event", "parts": "pos_tags", "topic": "topic", "entities": "ner_tags"}
-METRICS = {"event": "accuracy", "parts": "accuracy", "topic": "accuracy", "entities": "f1"}
 
 ROWS, MEASURED, KEPT, FISHER_ROWS, STEPS, BATCH, WIDTH = 800, 400, 40, 200, 300, 16, 64
 """Of each task: sentences to train on, to measure on, to keep for replay and to measure the Fisher
@@ -82,42 +80,22 @@ Sets = Mapping[str, Mapping[str, list[Example]]]
 
 
 @functools.lru_cache(maxsize=2)
-def sequence_data(
-    seed: int, rows: int = ROWS, measured: int = MEASURED
-) -> tuple[Sets, dict[str, Any]]:
-    """Return examples of each task by split, and the labels of each.
+def sequence_data(seed: int, rows: int = ROWS, measured: int = MEASURED) -> tuple[Sets, AtlasTasks]:
+    """Return examples of each task by split, and the corpus that they are of.
 
     Args:
         seed: Of the corpus.
         rows: Training sentences of each task, which no other task has.
         measured: Sentences of validation and test, which all tasks share.
-
-    Returns:
-        By split and task the examples; the labels by task, and under ``"words"`` the vocabulary,
-        which is that of all training sentences, so that it is the same for all contenders.
     """
     size = max(len(ORDER) * rows * 5 // 4 + 10, measured * 10 + 10)
-    splits = atlas.load(size, seed=seed)
-    words = Vocabulary.from_tokens(itertools.chain.from_iterable(splits["train"]["tokens"]))
-    features = splits["train"].features
-    labels: dict[str, Any] = {"words": words}
-    for task, column in COLUMNS.items():
-        labels[task] = getattr(features[column], "names", None) or features[column].feature.names
-
-    def read(split: str, task: str, chosen: range) -> list[Example]:
-        part = splits[split].select(chosen)
-        pairs = zip(part["tokens"], part[COLUMNS[task]], strict=True)
-        return [Example(words.encode(tokens), {task: label}) for tokens, label in pairs]
-
-    found = {
-        "train": {
-            task: read("train", task, range(n * rows, (n + 1) * rows))
-            for n, task in enumerate(ORDER)
-        },
-        "validation": {task: read("validation", task, range(measured)) for task in ORDER},
-        "test": {task: read("test", task, range(measured)) for task in ORDER},
+    corpus = AtlasTasks(size, seed)
+    found: dict[str, dict[str, list[Example]]] = {
+        "train": {t: corpus.rows(t, n * rows, (n + 1) * rows) for n, t in enumerate(ORDER)}
     }
-    return found, labels
+    for split in ("validation", "test"):
+        found[split] = {task: corpus.rows(task, 0, measured, split) for task in ORDER}
+    return found, corpus
 
 
 class Sequential:
@@ -126,20 +104,17 @@ class Sequential:
     def __init__(self, config: Config, seed: int) -> None:
         self.config, self.seed = config, seed
         rows, measured = config.get("rows", ROWS), config.get("measured", MEASURED)
-        self.sets, self.labels = sequence_data(seed, rows, measured)
+        self.sets, self.corpus = sequence_data(seed, rows, measured)
         self.width = config.get("width", WIDTH)
 
     def task(self, name: str) -> Task:
         """Return a task."""
-        if METRICS[name] == "accuracy" and name != "parts":
-            return Classification(name, self.labels[name], "mean")
-        scheme: Any = "plain" if name == "parts" else "iob2"
-        return Tagging(name, self.labels[name], scheme=scheme, scale="token")
+        return self.corpus.task(name)
 
     def model(self, tasks: Sequence[str]) -> MultiTaskModel:
         """Return a new model; the first weights of a seed are the same for all remedies."""
         torch.manual_seed(self.seed)
-        encoder = BiLSTMEncoder(len(self.labels["words"]), self.width, dropout=0.1)
+        encoder = BiLSTMEncoder(len(self.corpus.words), self.width, dropout=0.1)
         strength, names = self.config.get("strength"), list(tasks)
         sharing: Sharing = HardSharing(encoder)
         if self.config["remedy"] == "adapters":
@@ -166,11 +141,8 @@ class Sequential:
 
     def scores(self, model: MultiTaskModel, split: str) -> dict[str, float]:
         """Measure each task of a model, from 0 to 100."""
-        found = {}
-        for task in model.tasks:
-            score = model.evaluate(self.sets[split][task])[f"{task}_{METRICS[task]}"]
-            found[task] = round(100 * score, 2)
-        return found
+        found = self.corpus.scores(model, self.sets[split])
+        return {task: round(score, 2) for task, score in found.items()}
 
 
 def run(config: Config, seed: int, place: Place) -> dict[str, Any]:
@@ -264,7 +236,7 @@ def _merged(run: Sequential) -> MultiTaskModel:
     how: continual.Merging = continual.TaskArithmetic(scale)
     if run.config["remedy"] == "TIES":
         how = continual.TIES(scale=scale)
-    return continual.merge(models, base, how)
+    return continual.merge_models(models, base, how)
 
 
 def _one_after_the_other(run: Sequential) -> list[dict[str, dict[str, float]]]:

@@ -9,7 +9,7 @@ from typing import Any
 from torch import Tensor
 from torch import nn as torch_nn
 
-from mtl_utils.arguments import shown
+from mtl_utils.arguments import check_text, shown
 from mtl_utils.data.batch import Batch
 from mtl_utils.nn.rebuilding import Rebuildable
 from mtl_utils.sharing.changing import with_task, without_task
@@ -153,7 +153,9 @@ class Sharing(Rebuildable):
             KeyError: If a part is needed and none was given, or none can be made.
             ValueError: If there are parts for this task already, a part is not used, or what is
                 shared would change, as the matrix that mixes tasks in a cross-stitch network.
+            TypeError: If the name is no string.
         """
+        check_text("task", task)
         if self.task_names is not None:
             with_task(self, task, part)
         elif part is not None:

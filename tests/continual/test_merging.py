@@ -32,7 +32,7 @@ from mtl_utils.continual import (
     TaskArithmetic,
     disjoint_mean,
     elected_signs,
-    merge,
+    merge_models,
     task_vector,
     trimmed,
 )
@@ -127,7 +127,7 @@ def test_shared_weights_are_merged_and_the_rest_is_kept_by_task(
     family: str, tmp_path: Path
 ) -> None:
     base, topic, names = tuned(family)
-    merged = merge({"topic": topic, "names": names}, base, TaskArithmetic(0.4))
+    merged = merge_models({"topic": topic, "names": names}, base, TaskArithmetic(0.4))
     origin, first, second = map(states, (base, topic, names))
     for name, weight in merged.shared_weights().items():
         moved = (first[name] - origin[name]) + (second[name] - origin[name])
@@ -135,7 +135,7 @@ def test_shared_weights_are_merged_and_the_rest_is_kept_by_task(
     for task, owner in (("topic", topic), ("names", names)):
         pairs = zip(merged.task_parameters(task), owner.task_parameters(task), strict=True)
         assert all(torch.equal(*pair) for pair in pairs)
-    average = merge({"topic": topic, "names": names})
+    average = merge_models({"topic": topic, "names": names})
     for name, weight in average.shared_weights().items():
         torch.testing.assert_close(weight, (first[name] + second[name]) / 2)
     merged.save(tmp_path)
@@ -149,7 +149,7 @@ def test_shared_weights_are_merged_and_the_rest_is_kept_by_task(
 def test_a_model_merged_with_itself_is_itself_and_the_given_ones_stay() -> None:
     _, topic, _ = tuned()
     before = copy.deepcopy(topic.state_dict())
-    merged = merge({"topic": topic, "names": topic})
+    merged = merge_models({"topic": topic, "names": topic})
     assert list(merged.tasks) == ["topic", "names"]
     for name, weight in merged.shared_weights().items():
         assert torch.equal(weight, states(topic)[name])
@@ -165,13 +165,13 @@ def test_tasks_that_only_some_have_come_with_their_parts(family: str) -> None:
     fitted(other, "event", epochs=1)
     if not base.shared_weights():
         with pytest.raises(ValueError, match="share no weights"):
-            merge({"event": other, "names": base})
+            merge_models({"event": other, "names": base})
         return
     if family == "hierarchical":  # the upper layer is that of one task in each, and would be shared
         with pytest.raises(ValueError, match="shares other weights than base does"):
-            merge({"event": other, "names": base}, base, TaskArithmetic(1.0))
+            merge_models({"event": other, "names": base}, base, TaskArithmetic(1.0))
         return
-    merged = merge({"event": other, "names": base}, base, TaskArithmetic(1.0))
+    merged = merge_models({"event": other, "names": base}, base, TaskArithmetic(1.0))
     assert list(merged.tasks) == ["event", "names"]
     rows = {"event": ROWS["event"]}
     assert merged.evaluate(rows).keys() == other.evaluate(rows).keys()
@@ -194,12 +194,12 @@ def test_other_starting_weights_are_refused() -> None:
     base, topic, _ = tuned()
     stranger = fitted(hard(seed=1), "names", epochs=1)
     with pytest.raises(ValueError, match=r"'names'.*starting weights differ"):
-        merge({"topic": topic, "names": stranger})
+        merge_models({"topic": topic, "names": stranger})
     with pytest.raises(ValueError, match="starting weights differ from those of base"):
-        merge({"topic": topic, "names": stranger}, base, TIES())
+        merge_models({"topic": topic, "names": stranger}, base, TIES())
     with pytest.raises(ValueError, match="no record of the weights"):
-        merge({"topic": topic, "names": hard(seed=1)})
-    assert merge({"topic": topic, "names": base}, base, TIES())  # a model that did not move
+        merge_models({"topic": topic, "names": hard(seed=1)})
+    assert merge_models({"topic": topic, "names": base}, base, TIES())  # a model that did not move
 
 
 def test_a_start_is_kept_with_the_model(tmp_path: Path) -> None:
@@ -213,7 +213,10 @@ def test_a_start_is_kept_with_the_model(tmp_path: Path) -> None:
         pair[task] = TextModel.load(tmp_path / task)
         assert pair[task].starts == model.starts
         assert len(model.starts) == 2
-    assert merge(pair, TextModel.load(tmp_path / "base"), TIES()).starts[0] == base.shared_digest()
+    assert (
+        merge_models(pair, TextModel.load(tmp_path / "base"), TIES()).starts[0]
+        == base.shared_digest()
+    )
 
 
 def test_a_loop_of_ones_own_says_where_it_begins() -> None:
@@ -224,7 +227,7 @@ def test_a_loop_of_ones_own_says_where_it_begins() -> None:
     with torch.no_grad():
         next(iter(model.shared_weights().values())).add_(1.0)
     assert model.starts == (base.shared_digest(),)
-    assert merge({"topic": model, "names": model}, base, TaskArithmetic())
+    assert merge_models({"topic": model, "names": model}, base, TaskArithmetic())
 
 
 @pytest.mark.parametrize(
@@ -237,16 +240,16 @@ def test_a_loop_of_ones_own_says_where_it_begins() -> None:
 )
 def test_other_architectures_are_refused(changed: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        merge({"topic": hard(), "names": hard(**changed)})
+        merge_models({"topic": hard(), "names": hard(**changed)})
     adapted = TextModel(TaskAdapters(encoder(), ["names"], 3), [NAMES], PIECES)
     with pytest.raises(ValueError, match="way of sharing: 'HardSharing' and 'TaskAdapters'"):
-        merge({"topic": hard(), "names": adapted})
+        merge_models({"topic": hard(), "names": adapted})
 
 
 def test_dropout_is_no_architecture() -> None:
     base = hard()
     other = fitted(hard(dropout=0.3), "names", epochs=1)  # the same weights, by the same seed
-    assert merge({"topic": base, "names": other}, base, TIES())
+    assert merge_models({"topic": base, "names": other}, base, TIES())
 
 
 def test_other_tokenizers_are_refused() -> None:
@@ -257,12 +260,12 @@ def test_other_tokenizers_are_refused() -> None:
     other = TextModel(HardSharing(encoder()), (TOPIC, NAMES), pieces)
     assert other.shared_digest() == base.shared_digest()
     with pytest.raises(ValueError, match="their tokenizers differ, with 266 and 266 pieces"):
-        merge({"topic": base, "names": other}, base)
+        merge_models({"topic": base, "names": other}, base)
 
 
 def test_what_is_missing_is_named() -> None:
     _, topic, names = tuned()
     with pytest.raises(ValueError, match="needs the base that they began with"):
-        merge({"topic": topic, "names": names}, how=TIES())
+        merge_models({"topic": topic, "names": names}, how=TIES())
     with pytest.raises(KeyError, match="and not that one"):
-        merge({"event": topic})
+        merge_models({"event": topic})
