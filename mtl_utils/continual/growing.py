@@ -56,7 +56,7 @@ def add_labels(model: MultiTaskModel, task: str, labels: Sequence[str]) -> None:
 
 
 @torch.no_grad()
-def _take_over(made: torch_nn.Module, head: torch_nn.Module) -> None:
+def _take_over(made: Any, head: torch_nn.Module) -> None:
     """Copy the weights of a head into one with more labels."""
     found = dict(made.named_parameters())
     for name, weight in head.named_parameters():

@@ -34,15 +34,14 @@ class AtlasTasks:
         tokens = self._splits["train"]["tokens"]
         self.words = Vocabulary.from_tokens(itertools.chain.from_iterable(tokens))
 
-    def labels(self, task: str) -> list[str]:
+    def labels(self, task: str) -> tuple[str, ...]:
         """Return the names of the labels of a task.
 
         Args:
             task: Its name, one of :data:`COLUMNS`.
         """
         feature = self._splits["train"].features[COLUMNS[task]]
-        found: list[str] = getattr(feature, "names", None) or feature.feature.names
-        return found
+        return tuple(getattr(feature, "names", None) or feature.feature.names)
 
     def task(self, name: str) -> Task:
         """Return a task.

@@ -115,7 +115,8 @@ class Sequential:
         """Return a new model; the first weights of a seed are the same for all remedies."""
         torch.manual_seed(self.seed)
         encoder = BiLSTMEncoder(len(self.corpus.words), self.width, dropout=0.1)
-        strength, names = self.config.get("strength"), list(tasks)
+        names = list(tasks)
+        strength: Any = self.config.get("strength")
         sharing: Sharing = HardSharing(encoder)
         if self.config["remedy"] == "adapters":
             sharing = TaskAdapters(encoder, names, int(strength))
@@ -240,7 +241,8 @@ def _merged(run: Sequential) -> MultiTaskModel:
 
 
 def _one_after_the_other(run: Sequential) -> list[dict[str, dict[str, float]]]:
-    remedy, strength = run.config["remedy"], run.config.get("strength")
+    remedy = run.config["remedy"]
+    strength: Any = run.config.get("strength")
     model = run.model(ORDER[:1])
     kept: continual.Reservoir[Example] = continual.Reservoir(KEPT, run.seed)
     anchors: list[continual.Anchor] = []

@@ -10,6 +10,7 @@ from torch import nn as torch_nn
 
 from mtl_utils.data.content import tensor_digest, text_digest
 from mtl_utils.saving.savable import SavableModule
+from mtl_utils.sharing.base import Sharing
 
 _DIGITS = 16
 
@@ -22,7 +23,7 @@ class RemembersStarts(SavableModule):
     kept, saved and loaded.
     """
 
-    sharing: torch_nn.Module
+    sharing: Sharing
     _starts: tuple[str, ...] = ()
 
     @property
@@ -32,7 +33,7 @@ class RemembersStarts(SavableModule):
 
     def shared_weights(self) -> dict[str, torch_nn.Parameter]:
         """Return the parameters that more than one task may move, by name within the sharing."""
-        shared = {id(parameter) for parameter in self.sharing.shared_parameters()}  # type: ignore[operator]
+        shared = {id(parameter) for parameter in self.sharing.shared_parameters()}
         return {name: p for name, p in self.sharing.named_parameters() if id(p) in shared}
 
     def shared_digest(self) -> str:

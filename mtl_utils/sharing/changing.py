@@ -44,7 +44,7 @@ def with_task(sharing: Any, task: str, part: Any) -> None:
             f"{type(sharing).__name__} makes what each task has by itself; leave part out, got "
             f"{shown(part)}"
         )
-    changed = {name: {**given[name], task: part} for name in mappings}
+    changed: dict[str, Any] = {name: {**given[name], task: part} for name in mappings}
     changed |= {name: [*given[name], task] for name in lists}
     made = _made(sharing.recipe, changed)
     _check_kept(sharing, made, f"for {task!r} too")
@@ -160,6 +160,6 @@ def _become(sharing: torch_nn.Module, made: torch_nn.Module) -> None:
         known = old.get(name)
         module.training = sharing.training if known is None else known.training
         if known is not None and "_held" in vars(known):
-            module._held = known._held  # type: ignore[assignment]
+            module._held = known._held
     vars(sharing).clear()
     vars(sharing).update(vars(made))
