@@ -115,6 +115,13 @@ ENTRY_POINTS = [
         called={"name": "name|named"},
     ),
     EntryPoint(
+        "fresh_table",
+        experiments.fresh_table,
+        lambda: {"name": "sharing_map_atlas"},
+        {"name": (None, 3, b"atlas", "", "atlas", "joint_transformer_snips")},
+        called={"name": "name|named"},
+    ),
+    EntryPoint(
         "step_size_table",
         experiments.step_size_table,
         lambda: {"name": "joint_transformer_atlas", "setting": "Atlas"},

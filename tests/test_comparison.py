@@ -314,6 +314,8 @@ def test_a_whole_comparison_on_tiny_data(tmp_path: Path) -> None:
         ("must be trained apart", {"reference": "joint"}),
         ("no contender", {"doubles": ("jiont",)}),
         ("not in", {"contrasts": {"Altas": ()}}),
+        ("found names settings that are not in", {"found": {"Altas": ()}}),
+        ("others than the fresh", {"found": COMPARISON.contrasts, "seeds": (0, 14)}),
         ("no contender", {"ablations": (Ablation("louder", "jiont", LOUD),)}),
         ("at most 5", {"contrasts": {"Atlas": COMPARISON.contrasts["Atlas"] * 6}}),
     ],
@@ -465,3 +467,25 @@ def test_tasks_are_read_off_a_name_without_loading(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(text_sets, "load", None)
     assert text_sets.tasks_of("atlas_sentences:60/topic/odd") == {"topic"}
     assert text_sets.tasks_of("atlas_sentences:60@0/topic as theme/odd") == {"theme"}
+
+
+def test_what_was_found_is_run_again_with_seeds_of_its_own() -> None:
+    wide = replace(
+        COMPARISON,
+        settings={"Atlas": TINY, "other": TINY},
+        contenders=(*COMPARISON.contenders, Contender("alone", "apart", trials=(LOUD,))),
+    )
+    again = replace(wide, found={"other": (Contrast("joint", "separate", "topic_accuracy"),)})
+    *others, fresh = again.experiments()
+    assert [e.name for e in others] == [e.name for e in wide.experiments()]
+    assert fresh.name == "tiny_fresh"
+    assert fresh.needs == ("tiny_rates", "tiny_trials")
+    assert {(c["setting"], c["contender"]) for c in fresh.configs} == {
+        ("other", "joint"),
+        ("other", "separate"),
+    }
+    whole = next(e for e in others if e.name == "tiny")
+    assert all(config in whole.configs for config in fresh.configs)
+    seen = {seed for e in others for seed in e.seeds}
+    assert not seen & set(fresh.seeds)
+    assert len(fresh.seeds) == 5

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,11 +11,14 @@ import pytest
 from matplotlib import pyplot as plt
 
 from mtl_utils.experiments import (
+    Contrast,
     comparison_table,
+    fresh_table,
     load_results,
     plot_curves,
     records,
     step_size_table,
+    tables,
     verdicts,
 )
 from mtl_utils.experiments.joint_transformer import ON_SNIPS
@@ -95,6 +99,51 @@ def test_what_is_not_there_is_named(tmp_path: Path) -> None:
         verdicts(ON_SNIPS.name, "Atlas", tmp_path)
     with pytest.raises(FileNotFoundError, match="No recorded results"):
         verdicts(ON_SNIPS.name, "SNIPS", tmp_path)
+
+
+def test_fresh_seeds_confirm_or_do_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    named = (
+        Contrast("joint", "separate", "slots_f1"),
+        Contrast("separate", "joint", "intent_accuracy"),
+    )
+    again = replace(ON_SNIPS, found={"SNIPS": named})
+    monkeypatch.setattr(tables, "find_comparison", lambda name: again)
+    record(tmp_path, again.name, 3.0, range(5))
+    with pytest.raises(FileNotFoundError, match="No recorded results"):
+        fresh_table(again.name, tmp_path)
+    fresh = again.experiments()[-1]
+    for config in fresh.configs:
+        for seed in fresh.seeds:
+            lead = {"slots_f1": 2.0, "intent_accuracy": 1.0 if seed % 2 else -1.0}
+            ours = config["contender"] == "joint"
+            scores = {m: 80 + (lead[m] + 0.1 * (seed % 2)) * ours for m in lead}
+            made = records.make(fresh.name, config, seed, scores, 1.0)
+            records.append(tmp_path / f"{fresh.name}.jsonl", made)
+    table = fresh_table(again.name, tmp_path)
+    assert table["n"].tolist() == [5, 5]
+    assert table["found"].tolist() == pytest.approx([3.04, -3.04])
+    assert table["difference"].tolist() == pytest.approx([2.04, 0.16])
+    assert table["confirmed"].tolist() == [True, False]
+    assert table["p"].is_monotonic_increasing
+
+
+def test_the_other_way_round_is_no_confirmation(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    named = (Contrast("joint", "separate", "slots_f1"),)
+    again = replace(ON_SNIPS, found={"SNIPS": named})
+    monkeypatch.setattr(tables, "find_comparison", lambda name: again)
+    record(tmp_path, again.name, 3.0, range(5))
+    record(tmp_path, f"{again.name}_doubled", 3.0, range(2))
+    fresh = again.experiments()[-1]
+    for config in fresh.configs:
+        for seed in fresh.seeds:
+            score = 80 - 2 * (config["contender"] == "joint") + 0.1 * seed
+            made = records.make(fresh.name, config, seed, {"slots_f1": score}, 1.0)
+            records.append(tmp_path / f"{fresh.name}.jsonl", made)
+    (row,) = fresh_table(again.name, tmp_path).to_dict("records")
+    assert row["p"] < 0.05
+    assert not row["confirmed"]
 
 
 def test_step_sizes_show_what_would_be_stored(tmp_path: Path) -> None:

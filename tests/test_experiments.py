@@ -365,4 +365,3 @@ def test_every_experiment_of_the_book_needs_what_there_is():
     there = experiments.registry()
     assert set(queue.in_order([], there)) == set(there)
     assert there["loss_scales"].needs == ("loss_scales_search",)
-    assert there["sharing_families"].needs == ("sharing_tuning",)

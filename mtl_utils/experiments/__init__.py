@@ -23,7 +23,7 @@ from mtl_utils.experiments.records import results_folder
 from mtl_utils.experiments.registry import find, registry
 from mtl_utils.experiments.relative import ALL_TASKS, relative_performance, relative_table
 from mtl_utils.experiments.runner import run
-from mtl_utils.experiments.tables import comparison_table, step_size_table, verdicts
+from mtl_utils.experiments.tables import comparison_table, fresh_table, step_size_table, verdicts
 from mtl_utils.experiments.worker import WorkReport
 from mtl_utils.experiments.working import work
 from mtl_utils.experiments.workspaces import workspaces_folder
@@ -40,6 +40,7 @@ __all__ = [
     "contrast_table",
     "estimate",
     "find",
+    "fresh_table",
     "gain_map",
     "holm",
     "load_results",

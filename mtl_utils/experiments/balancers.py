@@ -9,10 +9,11 @@ from dataclasses import dataclass, field
 from statistics import fmean
 from typing import Any
 
-from mtl_utils.experiments.comparison import TUNING_SEED, Comparison
+from mtl_utils.experiments.comparison import Comparison
 from mtl_utils.experiments.contenders import Contender
 from mtl_utils.experiments.contrasts import Contrast
 from mtl_utils.experiments.experiment import Config, Experiment, Place
+from mtl_utils.experiments.parts import TUNING_SEED
 from mtl_utils.experiments.tuning import RATE
 
 METRICS = {"topic": "topic_accuracy", "event": "event_accuracy", "entities": "entities_f1"}

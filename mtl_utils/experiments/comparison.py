@@ -13,25 +13,11 @@ from mtl_utils.arguments import check_file_name, check_kind, check_number, check
 from mtl_utils.experiments.ablations import Ablation
 from mtl_utils.experiments.contenders import Contender, Unit, overlaid
 from mtl_utils.experiments.contrasts import MOST_CONTRASTS, Contrast
-from mtl_utils.experiments.controls import (
-    RATES,
-    TRIALS,
-    TWICE,
-    borrowed,
-    check_controls,
-    runs_of,
-    tuned_by,
-)
+from mtl_utils.experiments.controls import RATES, TRIALS, check_controls, runs_of
 from mtl_utils.experiments.experiment import Config, Experiment, Place
+from mtl_utils.experiments.parts import FRESH_SEEDS, parts_of
 from mtl_utils.experiments.tuning import RATE, Tuning, check_grid, check_random_search
 from mtl_utils.experiments.unit_training import Trained, exact, train_unit
-
-TUNING_SEED = 100
-DOUBLED = 2
-"""How many of the seeds, the first, are run at twice the steps."""
-
-ABLATED = 3
-"""How many of the seeds, the first, are run with one thing changed."""
 
 
 @dataclass(frozen=True)
@@ -66,6 +52,8 @@ class Comparison:
         tuned_at: By setting another one, near it, whose tuning serves it too; a setting that is
             left out is tuned itself.
         ablations: What is changed alone, to test a cause.
+        found: By setting the differences that its runs showed and that are tried again, with seeds
+            on which nothing was chosen, :data:`FRESH_SEEDS`.
         controls: A comparison in the same settings. What it runs of contenders that are in this
             one too is read from its records, and not run again.
         priority: Of its runs in the queue.
@@ -90,6 +78,7 @@ class Comparison:
     train: Callable[..., Trained] = train_unit
     tuned_at: Mapping[str, str] = field(default_factory=dict)
     ablations: tuple[Ablation, ...] = ()
+    found: Mapping[str, tuple[Contrast, ...]] = field(default_factory=dict)
     controls: Comparison | None = None
     priority: int = 0
     minutes: float | None = None
@@ -111,7 +100,12 @@ class Comparison:
         trials = {contender.name: len(contender.trials) for contender in self.contenders}
         if len(set(trials.values())) > 1:
             raise ValueError(f"contenders must have as many trials each, got {trials}")
-        named = [c for several in self.contrasts.values() for c in several]
+        named = [
+            c
+            for given in (self.contrasts, self.found)
+            for several in given.values()
+            for c in several
+        ]
         strangers = {c.first for c in named} | {c.second for c in named} | {self.reference}
         strangers |= set(self.doubles or ()) | {ablation.of for ablation in self.ablations}
         if strangers - set(names):
@@ -123,8 +117,13 @@ class Comparison:
             raise ValueError(
                 f"tuned_at must lead from settings to settings that are tuned, got {self.tuned_at}"
             )
-        if set(self.contrasts) - set(self.settings):
-            raise ValueError(f"contrasts name settings that are not in {sorted(self.settings)}")
+        for argument, given in (("contrasts", self.contrasts), ("found", self.found)):
+            if set(given) - set(self.settings):
+                raise ValueError(
+                    f"{argument} names settings that are not in {sorted(self.settings)}"
+                )
+        if set(self.seeds) & set(FRESH_SEEDS) and self.found:
+            raise ValueError(f"seeds must be others than the fresh ones {FRESH_SEEDS}")
         if max((len(several) for several in self.contrasts.values()), default=0) > MOST_CONTRASTS:
             raise ValueError(f"contrasts may be at most {MOST_CONTRASTS} for each setting")
         if self.controls is not None:
@@ -145,93 +144,11 @@ class Comparison:
         raise KeyError(f"No contender {name!r}; there are {[c.name for c in self.contenders]}")
 
     def experiments(self) -> tuple[Experiment, ...]:
-        """Return what there is to run: step sizes, trials, all seeds, twice the steps, ablations.
+        """Return what there is to run: step sizes, trials, all seeds, twice the steps, and more.
 
-        There are no trials or ablations where none are named.
+        There are no trials, ablations or fresh seeds where none are named.
         """
-        theirs = borrowed(self)
-        whole = [config for config in self._configs() if config["contender"] not in theirs]
-        needed = () if self.controls is None else tuned_by(self.controls)
-        tuned_here = [config for config in whole if config["setting"] not in self.tuned_at]
-        doubles = self.doubles or [c.name for c in self.contenders]
-        made = []
-        if self.rates:
-            made.append(
-                Experiment(
-                    name=f"{self.name}{RATES}",
-                    description=f"{self.description} Step sizes, on validation.",
-                    configs=tuple(
-                        {**config, "rate": r} for config in tuned_here for r in self.rates
-                    ),
-                    seeds=(TUNING_SEED,),
-                    run=self.run_trial,
-                    priority=self.priority,
-                    minutes=self.minutes,
-                )
-            )
-        if self.contenders[0].trials:
-            made.append(
-                Experiment(
-                    name=f"{self.name}{TRIALS}",
-                    description=f"{self.description} Further settings, on validation.",
-                    configs=tuple(
-                        {**config, "trial": dict(trial)}
-                        for config in tuned_here
-                        for trial in self.contender(config["contender"]).trials
-                    ),
-                    seeds=(TUNING_SEED,),
-                    run=self.run_trial,
-                    needs=(*needed, *(experiment.name for experiment in made)),
-                    priority=self.priority,
-                    minutes=self.minutes,
-                )
-            )
-        tuned = (*needed, *(experiment.name for experiment in made))
-        made.append(
-            Experiment(
-                name=self.name,
-                description=self.description,
-                configs=tuple(whole),
-                seeds=self.seeds,
-                run=self.run,
-                needs=tuned,
-                priority=self.priority,
-                minutes=self.minutes,
-            )
-        )
-        made.append(
-            Experiment(
-                name=f"{self.name}{TWICE}",
-                description=f"{self.description} At twice the steps.",
-                configs=tuple(
-                    {**config, "times": 2} for config in whole if config["contender"] in doubles
-                ),
-                seeds=self.seeds[:DOUBLED],
-                run=self.run,
-                needs=tuned,
-                priority=self.priority,
-                minutes=None if self.minutes is None else 2 * self.minutes,
-            )
-        )
-        if self.ablations:
-            made.append(
-                Experiment(
-                    name=f"{self.name}_ablations",
-                    description=f"{self.description} With one thing changed.",
-                    configs=tuple(
-                        {**config, **ablation.config()}
-                        for config in whole
-                        for ablation in self.ablations
-                        if ablation.of == config["contender"]
-                    ),
-                    seeds=self.seeds[:ABLATED],
-                    run=self.run_ablation,
-                    needs=tuned,
-                    priority=self.priority,
-                    minutes=self.minutes,
-                )
-            )
-        return tuple(made)
+        return parts_of(self)
 
     def run_trial(self, config: Config, seed: int, place: Place) -> dict[str, Any]:
         """Train a contender with settings that are tried, and measure it on validation alone.
@@ -341,7 +258,8 @@ class Comparison:
         frame = pd.concat([runs_of(self, part, folder) for part in parts])
         return Tuning(self, setting, frame[frame["setting"] == setting])
 
-    def _configs(self) -> tuple[dict[str, Any], ...]:
+    def configs(self) -> tuple[dict[str, Any], ...]:
+        """Return one configuration a setting and contender."""
         return tuple(
             {
                 "setting": setting,

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from mtl_utils.arguments import check_choice, check_kind, check_several, check_text
+from mtl_utils.arguments import check_choice, check_kind, check_several, check_strings, check_text
 from mtl_utils.experiments.experiment import Config
 
 Grouping = Literal["together", "apart"]
@@ -76,9 +76,11 @@ class Contender:
         trials: What is tried after the step size, the best of which is taken: each the settings
             that it changes. As many for every contender of a comparison.
         helpers: Tasks that are trained beside the judged ones and do not count.
+        groups: The tasks of each model, in place of ``grouping``: each task in one of them.
 
     Raises:
-        ValueError: If ``grouping`` is something else, or the name is empty.
+        ValueError: If ``grouping`` is something else, the name is empty, or a group is empty or has
+            a task that is there already.
         TypeError: If something is not of its kind.
     """
 
@@ -87,6 +89,7 @@ class Contender:
     settings: Config = field(default_factory=dict)
     trials: tuple[Config, ...] = ()
     helpers: tuple[str, ...] = ()
+    groups: tuple[tuple[str, ...], ...] = ()
 
     def __post_init__(self) -> None:
         check_text("name", self.name)
@@ -98,6 +101,14 @@ class Contender:
         for place, trial in enumerate(self.trials):
             check_kind(f"trials[{place}]", trial, Mapping, "a mapping")
         check_several("helpers", self.helpers, "names of tasks")
+        check_several("groups", self.groups, "groups of tasks")
+        for place, group in enumerate(self.groups):
+            check_strings(f"groups[{place}]", group)
+            if not group:
+                raise ValueError(f"groups[{place}] must have at least one task, got {group!r}")
+        grouped = [task for group in self.groups for task in group]
+        if len(set(grouped)) < len(grouped):
+            raise ValueError(f"groups must have each task once, got {self.groups!r}")
 
     def units(self, tasks: Sequence[str]) -> tuple[Unit, ...]:
         """Say which models there are.
@@ -107,7 +118,15 @@ class Contender:
 
         Returns:
             One unit a model.
+
+        Raises:
+            ValueError: If groups leave out a task, or have one that is not compared.
         """
+        if self.groups:
+            grouped = {task for group in self.groups for task in group}
+            if grouped != set(tasks):
+                raise ValueError(f"groups must have the tasks {list(tasks)}, got {self.groups!r}")
+            return tuple(Unit((*group, *self.helpers), tuple(group)) for group in self.groups)
         if self.grouping == "together":
             return (Unit((*tasks, *self.helpers), tuple(tasks)),)
         return tuple(Unit((task, *self.helpers), (task,)) for task in tasks)

@@ -13,7 +13,7 @@ from mtl_utils.experiments.analysis import load_results
 if TYPE_CHECKING:
     from mtl_utils.experiments.comparison import Comparison
 
-RATES, TRIALS, TWICE = "_rates", "_trials", "_doubled"
+RATES, TRIALS, TWICE, FRESH = "_rates", "_trials", "_doubled", "_fresh"
 """What the names of a comparison's parts end in; the runs with all seeds have its own name."""
 
 _SAME = ("settings", "rates", "seeds", "train", "tuned_at")

@@ -10,18 +10,18 @@ import numpy as np
 import pandas as pd
 import torch
 
+from mtl_utils.data import BatchLoader
 from mtl_utils.experiments.analysis import load_results
-from mtl_utils.experiments.atlas_tasks import NAMES, corpus, tokenizer
+from mtl_utils.experiments.atlas_tasks import NAMES, corpus, examples_of, tokenizer
 from mtl_utils.experiments.crossner_files import ENTITIES, TYPES
 from mtl_utils.experiments.crossner_files import train_and_measure as train_on_files
 from mtl_utils.experiments.experiment import Config, Experiment, Place
 from mtl_utils.experiments.joint_measures import framework_scores
 from mtl_utils.experiments.text_training import main_scores, train_and_measure
-from mtl_utils.experiments.three_tasks import loader_of
 from mtl_utils.models import BiLSTMFramework, MultiTaskModel
 from mtl_utils.objectives import FixedWeights
 from mtl_utils.objectives.scales import SCALES
-from mtl_utils.training import Trainer, TrainerConfig
+from mtl_utils.training import JointBatches, Trainer, TrainerConfig
 
 SEARCH = "loss_scales_search"
 REFERENCE = "best of 16 weights"
@@ -192,7 +192,7 @@ def _framework(settings: Config, seed: int) -> dict[str, Any]:
         metric="mean",
         mode="max",
         progress=False,
-    ).fit(loader_of(model, settings, seed))
+    ).fit(_loader(model, settings, seed))
     best = history.iloc[int(history["mean"].argmax())]
     tested = framework_scores(model, test)
     return {
@@ -201,6 +201,20 @@ def _framework(settings: Config, seed: int) -> dict[str, Any]:
         "curves": {"mean": history["mean"].round(2).tolist()},
         "training_seconds": round(float(history["seconds"].iloc[-1]), 1),
     }
+
+
+def _loader(model: BiLSTMFramework, config: Mapping[str, Any], seed: int) -> JointBatches:
+    """Put the data sets of a configuration together.
+
+    Each of its ``data`` is a number of sentences, the tasks whose labels they have, and the tokens
+    of a batch.
+    """
+    train = corpus(seed)["train"]
+    loaders = [
+        BatchLoader(examples_of(model, train.first(size), labels), max_tokens=most, seed=seed)
+        for size, labels, most in config["data"]
+    ]
+    return JointBatches(loaders, num_batches=config["steps"] // config["validations"])
 
 
 def compared_scales(frame: pd.DataFrame, scales: Sequence[str] = SCALES) -> pd.DataFrame:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from mtl_utils.experiments.comparison import Comparison
 from mtl_utils.experiments.contenders import Contender
@@ -104,6 +104,7 @@ def _map(
     beside: dict[str, str],
     widths: Sequence[int],
     priority: int,
+    found: Mapping[str, tuple[str, ...]] | None = None,
 ) -> Comparison:
     return Comparison(
         name=name,
@@ -115,10 +116,24 @@ def _map(
         contrasts=_contrasts(list(beside), f"{task}_{metric}", widths),
         reference=ALONE,
         tuned_at=_corners(widths),
+        found={
+            setting: tuple(Contrast(f"with {other}", ALONE, f"{task}_{metric}") for other in others)
+            for setting, others in (found or {}).items()
+        },
         priority=priority,
         minutes=0.7,
     )
 
+
+# Of what the map may claim the greatest gain and loss, the greatest gain beside topics that have
+# nothing to do with the event, and a loss where the encoder is wide; and the one gain that it may
+# not claim because it grows with the steps.
+_FOUND = {
+    setting_name(400, 128): ("related topic", "unrelated topic"),
+    setting_name(100, 32): ("related topic",),
+    setting_name(6000, 32): ("entities",),
+    setting_name(1600, 128): ("entities",),
+}
 
 ATLAS = _map(
     "sharing_map_atlas",
@@ -135,6 +150,7 @@ ATLAS = _map(
     },
     widths=WIDTHS,
     priority=15,
+    found=_FOUND,
 )
 
 UNER = _map(

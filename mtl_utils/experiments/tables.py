@@ -8,8 +8,14 @@ import pandas as pd
 
 from mtl_utils.arguments import check_text
 from mtl_utils.experiments.comparison import Comparison
-from mtl_utils.experiments.contrasts import contrast_table, paired_table
-from mtl_utils.experiments.controls import TWICE, runs_of
+from mtl_utils.experiments.contrasts import (
+    ALPHA,
+    contrast_table,
+    holm,
+    paired_difference,
+    paired_table,
+)
+from mtl_utils.experiments.controls import FRESH, TWICE, runs_of
 from mtl_utils.experiments.registry import find_comparison
 from mtl_utils.experiments.tuning import RATE
 
@@ -53,6 +59,58 @@ def comparison_table(name: str, setting: str, folder: str | Path | None = None) 
     """
     comparison, frame, doubled = _recorded(name, setting, folder)
     return paired_table(frame, comparison.contrasts[setting], doubled)
+
+
+def fresh_table(name: str, folder: str | Path | None = None) -> pd.DataFrame:
+    """Say whether what a comparison showed is seen again with seeds on which nothing was chosen.
+
+    Args:
+        name: Name of a comparison with differences that are tried again.
+        folder: Where its results are; see :func:`load_results`.
+
+    Returns:
+        One row a difference: ``setting``, ``first``, ``second``, ``metric``, the ``difference``
+        that was ``found`` and its mean and ``half_width`` over ``n`` fresh seeds, ``p``, adjusted
+        for all rows of the table, and whether it is ``confirmed``: of the same sign, and p below
+        0.05.
+
+    Raises:
+        KeyError: If there is no such comparison.
+        ValueError: If it tries nothing again.
+        FileNotFoundError: If it is not on record.
+        TypeError: If the name is no string.
+    """
+    comparison = find_comparison(name)
+    if not comparison.found:
+        raise ValueError(f"name must be that of a comparison with fresh seeds, got {name!r}")
+    parts = []
+    for part in ("", FRESH):
+        runs = runs_of(comparison, part, folder)
+        of = {setting: runs[runs["setting"] == setting] for setting in comparison.found}
+        parts.append(
+            [
+                (setting, contrast, paired_difference(of[setting], contrast))
+                for setting, several in comparison.found.items()
+                for contrast in several
+            ]
+        )
+    adjusted = holm([again.p for _, _, again in parts[1]])
+    rows = [
+        {
+            "setting": setting,
+            "first": contrast.first,
+            "second": contrast.second,
+            "metric": contrast.metric,
+            "found": before.mean,
+            "n": again.n,
+            "difference": again.mean,
+            "half_width": again.half_width,
+            "p": p,
+            "confirmed": p < ALPHA and before.mean * again.mean > 0,
+        }
+        for (_, _, before), (setting, contrast, again), p in zip(*parts, adjusted, strict=True)
+    ]
+    return pd.DataFrame(rows)
 
 
 def step_size_table(name: str, setting: str, folder: str | Path | None = None) -> pd.DataFrame:

@@ -10,9 +10,11 @@ from typing import Any
 
 import torch
 
+from mtl_utils.data import BatchLoader, Tokenizer
 from mtl_utils.experiments.balancing import balancer_of
 from mtl_utils.experiments.contenders import Unit
 from mtl_utils.experiments.experiment import Config
+from mtl_utils.experiments.text_set import TextSet
 from mtl_utils.experiments.text_sets import load, tasks_of
 from mtl_utils.experiments.text_training import (
     groups_of,
@@ -31,6 +33,7 @@ from mtl_utils.training import (
     TrainerConfig,
     sampler_of,
 )
+from mtl_utils.training.callbacks import AnyCallback
 from mtl_utils.training.sampling import with_epochs
 
 JUDGED = "judged"
@@ -103,6 +106,53 @@ class Trained:
     texts: int
 
 
+@dataclass(frozen=True)
+class Prepared:
+    """A unit before its training.
+
+    Attributes:
+        model: Its model.
+        settings: Those of the unit: its tasks, and the data sets that have any of them.
+        sets: The data sets.
+        tokenizer: The same for all units.
+        seed: Of everything.
+    """
+
+    model: MultiTaskModel
+    settings: Mapping[str, Any]
+    sets: Sequence[TextSet]
+    tokenizer: Tokenizer
+    seed: int
+
+    def loaders(self, split: str, order: int | None = None) -> list[BatchLoader]:
+        """Make one loader a data set, or for training one a task where rows are dealt out.
+
+        Args:
+            split: Name of the split.
+            order: Seed of the order of training rows; the unit's if ``None``.
+        """
+        seed = self.seed if order is None else order
+        return loaders_of(self.settings, self.sets, self.tokenizer, split, seed)
+
+
+Watch = Callable[[Prepared], Sequence[AnyCallback]]
+
+
+def prepare(settings: Config, unit: Unit, seed: int) -> Prepared:
+    """Load the data of a unit and draw its model.
+
+    Args:
+        settings: As :func:`train_unit` takes them.
+        unit: Its tasks.
+        seed: Of the draw of rows and of weights.
+    """
+    own = _of_unit(settings, unit, seed)
+    sets = [load(name, size, seed) for name, size, _ in own["data"]]
+    tokenizer = tokenizer_of(settings, seed)
+    torch.manual_seed(seed)
+    return Prepared(model_of(own, sets, tokenizer.vocab_size), own, sets, tokenizer, seed)
+
+
 def train_unit(
     settings: Config,
     unit: Unit,
@@ -110,6 +160,7 @@ def train_unit(
     workspace: Path,
     reference: Mapping[str, float] | None = None,
     test: bool = True,
+    watch: Watch | None = None,
 ) -> Trained:
     """Train one model for the tasks of a unit; what was killed goes on from its last validation.
 
@@ -125,23 +176,21 @@ def train_unit(
         workspace: Where the checkpoint is.
         reference: By task the score that counts as 1 when weights are chosen; 1 if ``None``.
         test: Whether to measure on test data.
+        watch: Makes callbacks of the training. What they note is not in the checkpoint.
 
     Returns:
         What was learnt, measured with the weights of the best validation.
     """
-    own = _of_unit(settings, unit, seed)
-    sets = [load(name, size, seed) for name, size, _ in own["data"]]
-    tokenizer = tokenizer_of(settings, seed)
-    torch.manual_seed(seed)
-    model = model_of(own, sets, tokenizer.vocab_size)
+    made = prepare(settings, unit, seed)
+    model, own, tokenizer = made.model, made.settings, made.tokenizer
     judged = _of_unit(settings, Unit(unit.judged), seed)
     of_judged = [load(name, size, seed) for name, size, _ in judged["data"]]
     validation = loaders_of(judged, of_judged, tokenizer, "validation", seed)
     judge = Judge(validation, unit.judged, reference or dict.fromkeys(unit.judged, 1.0))
-    train = loaders_of(own, sets, tokenizer, "train", seed)
-    history, scores = fit_judged(
-        model, own, unit, seed, workspace, judge, train, groups_of(own, model)
-    )
+    train = made.loaders("train")
+    groups = groups_of(own, model)
+    callbacks = () if watch is None else watch(made)
+    history, scores = fit_judged(model, own, unit, seed, workspace, judge, train, groups, callbacks)
     rows: Compared = {}
     if test:
         loaders = loaders_of(judged, of_judged, tokenizer, "test", seed)
@@ -169,6 +218,7 @@ def fit_judged(
     judge: Callable[[MultiTaskModel], Mapping[str, float]],
     train: Sequence[Loader],
     groups: Sequence[Mapping[str, Any]] | None = None,
+    callbacks: Sequence[AnyCallback] = (),
 ) -> tuple[History, dict[str, float]]:
     """Train the model of a unit, which is left with the weights of its best validation.
 
@@ -183,6 +233,7 @@ def fit_judged(
         train: The training examples of each data set, of which a step takes a batch each unless
             they are drawn.
         groups: Groups of parameters with step sizes of their own.
+        callbacks: Of the trainer.
 
     Returns:
         The history, and by judged task the score of the best validation.
@@ -198,6 +249,7 @@ def fit_judged(
         mode="max",
         checkpoint=workspace / f"{unit.name}.pt",
         parameter_groups=groups,
+        callbacks=callbacks,
         progress=False,
     ).fit(sampler_of(train, sampling, num_batches=num_batches, seed=seed))
     best = history.iloc[int(history[JUDGED].argmax())]

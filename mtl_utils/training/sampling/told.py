@@ -9,22 +9,18 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from mtl_utils.arguments import check_flag, check_seed
 from mtl_utils.data.batch import Batch
 from mtl_utils.data.batching import epoch_generator
 from mtl_utils.data.loading import Loader
-from mtl_utils.training.sampling.drawn import last_epochs, places_of, without
+from mtl_utils.training.sampling.draws import DataSetDraws, places_of, without
 from mtl_utils.training.sampling.several import (
-    checked,
-    checked_number,
     endless,
-    every_row_once,
     merged,
 )
 from mtl_utils.training.sampling.told_loader import Measure
 
 
-class ToldBatches:
+class ToldBatches(DataSetDraws):
     """Every step takes a batch of one data set, drawn with a probability that the losses decide.
 
     A trainer tells it of every step; a loop of one's own calls :meth:`before_step` and
@@ -61,13 +57,7 @@ class ToldBatches:
         seed: int = 0,
         drops_stopped: bool = False,
     ) -> None:
-        self.loaders = checked(loaders)
-        check_seed("seed", seed)
-        check_flag("drops_stopped", drops_stopped)
-        self.seed, self.drops_stopped = seed, drops_stopped
-        total = sum(loader.num_batches for loader in self.loaders)
-        self.num_batches = checked_number(total if num_batches is None else num_batches)
-        self._last: dict[int, int] = {}
+        super().__init__(loaders, num_batches, seed, drops_stopped)
         self._epoch = 0
         #: What was yielded since the last step: data set, probability, batches.
         self._waiting: list[tuple[int, float, dict[str, Batch]]] = []
@@ -123,14 +113,6 @@ class ToldBatches:
             for taken, loader in zip(self.taken, self.loaders, strict=True)
         )
 
-    def leave_out(self, stopped: Mapping[str, int]) -> None:
-        """Draw no more what is trained no more, if that is wanted; a trainer calls it.
-
-        Args:
-            stopped: By task that was stopped, the epoch, from 1, that was its last.
-        """
-        self._last = last_epochs(self.loaders, stopped) if self.drops_stopped else {}
-
     def batches(
         self, epoch: int = 0, start: int = 0, rank: int = 0, world_size: int = 1
     ) -> Iterator[dict[str, Batch]]:
@@ -166,14 +148,6 @@ class ToldBatches:
             self._position += 1
             self._waiting.append((place, float(shares[place]), batches))
             yield batches
-
-    def once(self) -> Iterator[dict[str, Batch]]:
-        """Yield every row of every data set exactly once; see :meth:`DrawnBatches.once`.
-
-        Returns:
-            One batch a task of the data set at hand.
-        """
-        return every_row_once(self.loaders)
 
     def before_step(self, measure: Measure | None = None) -> None:
         """Take note that a step is about to be made; see :meth:`ToldLoader.before_step`.

@@ -1,0 +1,209 @@
+"""Chapter 11: which of six real tasks help each other, and what is seen of it in one training."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import pandas as pd
+import torch
+
+from mtl_utils.experiments.analysis import load_results
+from mtl_utils.experiments.comparison import Comparison
+from mtl_utils.experiments.contenders import Contender, Unit, overlaid
+from mtl_utils.experiments.contrasts import Contrast
+from mtl_utils.experiments.experiment import Config, Experiment, Place
+from mtl_utils.experiments.text_sets import load
+from mtl_utils.experiments.unit_training import Prepared, train_unit
+from mtl_utils.models import MultiTaskModel
+from mtl_utils.relations import AffinityTracker, gradient_cosines, label_distribution
+from mtl_utils.training import JointBatches
+
+SCORES = {
+    "intent": "intent_accuracy",
+    "slots": "slots_f1",
+    "pos": "pos_accuracy",
+    "entities": "entities_f1",
+    "question": "question_accuracy",
+    "inference": "inference_accuracy",
+}
+"""Tasks, and the score of each."""
+
+TASKS = tuple(SCORES)
+SETTING = "six tasks"
+
+# SICK has all its pairs: from a thousand, inference is not learnt.
+_SIX: dict[str, Any] = {
+    "data": [["snips", 2000, 16], ["uner_ud", 2000, 16], ["trec", 1000, 16], ["sick", None, 16]],
+    "tasks": list(TASKS),
+    "encoder": {"kind": "bilstm", "width": 64, "num_layers": 1, "dropout": 0.2},
+    "sharing": {"kind": "hard"},
+    "vocab_size": 4000,
+    "head_dropout": 0.1,
+    "pair_pooling": "align",
+    "scale": "text",
+    "apart": True,  # a task has the labels of a thousand texts of its own
+    "max_validation": 500,
+    "steps": 800,
+    "validations": 8,
+    "training": {"learning_rate": 0.01, "warmup_steps": 50, "schedule": "linear"},
+}
+
+
+def rounds(tasks: Sequence[str]) -> tuple[tuple[tuple[str, str], ...], ...]:
+    """Divide tasks into pairs in as many ways as it takes for each to meet each once.
+
+    It is the circle method of tournaments: the first stays in its place, the others move by one.
+
+    Args:
+        tasks: An even number K of tasks.
+
+    Returns:
+        ``K - 1`` divisions into ``K / 2`` pairs.
+
+    Raises:
+        ValueError: If the number is odd.
+    """
+    if len(tasks) % 2:
+        raise ValueError(f"tasks must be an even number, got {list(tasks)}")
+    first, *others = tasks
+    found = []
+    for turn in range(len(others)):
+        circle = [first, *others[turn:], *others[:turn]]
+        half = len(circle) // 2
+        found.append(tuple(zip(circle[:half], reversed(circle[half:]), strict=True)))
+    return tuple(found)
+
+
+def _round_name(number: int) -> str:
+    return f"pairs, round {number + 1}"
+
+
+_DROPS = ({"head_dropout": 0.0}, {"head_dropout": 0.3})
+
+PAIRS = Comparison(
+    name="task_pairs",
+    description="Six tasks of real texts, each alone, all together, and in each pair.",
+    settings={SETTING: _SIX},
+    contenders=(
+        Contender("separate", "apart", trials=_DROPS),
+        Contender("together", trials=_DROPS),
+        *(
+            Contender(_round_name(number), trials=_DROPS, groups=pairs)
+            for number, pairs in enumerate(rounds(TASKS))
+        ),
+    ),
+    rates=(0.001, 0.003, 0.01, 0.03, 0.1),
+    seeds=(0, 1, 2, 3, 4),
+    contrasts={
+        SETTING: tuple(
+            Contrast("together", "separate", SCORES[task]) for task in TASKS if task != "pos"
+        )
+    },
+    priority=6,
+    minutes=1.2,
+)
+
+
+def pair_runs(folder: str | Path | None = None) -> pd.DataFrame:
+    """Read the scores of each task alone and with each partner.
+
+    Args:
+        folder: Where the records are; see :func:`load_results`.
+
+    Returns:
+        One row a score, in percent, as :func:`mtl_utils.relations.transfer_matrix` takes them:
+        ``task``, ``partner`` (missing for a task alone), ``seed``, ``score``.
+
+    Raises:
+        FileNotFoundError: If they are not on record.
+    """
+    frame = load_results(PAIRS.name, folder)
+    partners: dict[str, dict[str, str | None]] = {"separate": dict.fromkeys(TASKS)}
+    for number, pairs in enumerate(rounds(TASKS)):
+        both = [pair for one, other in pairs for pair in ((one, other), (other, one))]
+        partners[_round_name(number)] = dict(both)
+    rows = [
+        (task, partner, record["seed"], record[SCORES[task]])
+        for name, of in partners.items()
+        for record in frame[frame["contender"] == name].to_dict("records")
+        for task, partner in of.items()
+    ]
+    return pd.DataFrame(rows, columns=["task", "partner", "seed", "score"])
+
+
+EVERY = 10
+"""Steps from one measurement of affinities to the next."""
+
+OTHER_BATCHES = 50
+"""What is added to a seed for the order of the batches that affinities are measured on."""
+
+COSINE_BATCHES = 20
+
+
+def run_signs(config: Config, seed: int, place: Place) -> dict[str, Any]:
+    """Train all tasks together, and note what it says about their relations.
+
+    Args:
+        config: Its ``settings``.
+        seed: Of everything.
+        place: Of the records that tuned the model of all tasks.
+
+    Returns:
+        ``affinity`` by giver and receiver, averaged over the training without its first eighth;
+        ``cosines`` of the gradients of the weights that are kept, on training batches; by task the
+        ``entropy`` of its labels in nats; ``loss`` by epoch; ``seconds`` of the training, those
+        that were spent on affinities included.
+    """
+    torch.set_num_threads(1)
+    settings = config["settings"]
+    unit = Unit(tuple(settings["tasks"]))
+    chosen = PAIRS.tuning(SETTING, place).best("together", unit.name)
+    steps, epochs = settings["steps"], settings["validations"]
+    seen: list[tuple[MultiTaskModel, AffinityTracker]] = []
+
+    def watch(made: Prepared) -> list[AffinityTracker]:
+        loaders = made.loaders("train", seed + OTHER_BATCHES)
+        other = JointBatches(loaders, num_batches=steps // epochs)
+        seen.append((made.model, AffinityTracker(made.model, other, every=EVERY)))
+        return [seen[0][1]]
+
+    with TemporaryDirectory() as folder:  # a run that goes on has forgotten what it measured
+        trained = train_unit(
+            overlaid(settings, chosen), unit, seed, Path(folder), test=False, watch=watch
+        )
+    ((model, tracker),) = seen
+    cosine = gradient_cosines(model, tracker.data, max_batches=COSINE_BATCHES)
+    return {
+        "affinity": tracker.matrix(after=steps // 8).round(6).to_dict("index"),
+        "cosines": cosine.round(6).to_dict("index"),
+        "entropy": {task: _entropy(settings, task, seed) for task in unit.tasks},
+        "loss": trained.history["train_loss"].round(6).tolist(),
+        "seconds": round(float(trained.history["seconds"].iloc[-1]), 1),
+    }
+
+
+def _entropy(settings: Config, task: str, seed: int) -> float:
+    for name, size, _ in settings["data"]:
+        found = load(name, size, seed)
+        if task in found.kinds:
+            labels = [row.labels[task] for row in found.splits["train"] if task in row.labels]
+            return round(label_distribution(labels).entropy, 4)
+    raise KeyError(f"No data set of {settings['data']} has {task!r}")
+
+
+SIGNS = Experiment(
+    name="task_signs",
+    description="Affinities, cosines and entropies of six tasks, from one joint training.",
+    configs=({"settings": _SIX},),
+    seeds=PAIRS.seeds,
+    run=run_signs,
+    needs=("task_pairs_rates", "task_pairs_trials"),
+    priority=6,
+    minutes=3,
+)
+
+COMPARISONS = (PAIRS,)
+EXPERIMENTS = (*PAIRS.experiments(), SIGNS)
