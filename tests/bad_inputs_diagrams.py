@@ -112,6 +112,7 @@ FAMILIES = [
         diagrams.sampled_stream,
         diagrams.transfer_routes,
         diagrams.cross_stitch,
+        diagrams.tasks_in_sequence,
     )
 ]
 STRUCTURES = [

@@ -6,6 +6,7 @@ import re
 from typing import Any
 
 import bad_inputs_atlas
+import bad_inputs_continual
 import bad_inputs_data
 import bad_inputs_diagnosis
 import bad_inputs_diagrams
@@ -28,6 +29,7 @@ from bad_input_cases import EntryPoint, raised_by
 
 TABLES = (
     bad_inputs_atlas,
+    bad_inputs_continual,
     bad_inputs_data,
     bad_inputs_diagnosis,
     bad_inputs_diagrams,

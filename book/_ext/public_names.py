@@ -30,6 +30,7 @@ ROOMS = (
     "relations",
     "diagnosis",
     "transfer",
+    "continual",
     "experiments",
     "widgets",
     "notebook",

@@ -1,6 +1,7 @@
 """Diagrams of models and methods: one description gives the picture and its words."""
 
 from mtl_utils.diagrams.balancing import loss_balancing
+from mtl_utils.diagrams.continual import tasks_in_sequence
 from mtl_utils.diagrams.diagnosis import changed_alone
 from mtl_utils.diagrams.diagram import Diagram
 from mtl_utils.diagrams.dynamic import (
@@ -48,5 +49,6 @@ __all__ = [
     "sluice_network",
     "soft_sharing",
     "task_adapters",
+    "tasks_in_sequence",
     "transfer_routes",
 ]

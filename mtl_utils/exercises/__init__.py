@@ -74,6 +74,13 @@ from mtl_utils.exercises.task_relations import (
     check_learnt_covariance,
     check_two_groups,
 )
+from mtl_utils.exercises.tasks_that_come_and_go import (
+    check_elastic_gradient,
+    check_elected_mean,
+    check_member_chance,
+    check_reservoir_place,
+    check_transfer_back,
+)
 from mtl_utils.exercises.three_tasks import (
     check_expected_risk,
     check_joint_loss,
@@ -119,6 +126,8 @@ __all__ = [
     "check_count_divisions",
     "check_count_trees",
     "check_curriculum_rows",
+    "check_elastic_gradient",
+    "check_elected_mean",
     "check_equal_projections",
     "check_equal_shares",
     "check_expected_risk",
@@ -137,6 +146,7 @@ __all__ = [
     "check_layer_rates",
     "check_learnt_covariance",
     "check_loss_per_text",
+    "check_member_chance",
     "check_merge_parts",
     "check_mixing_rates",
     "check_moved_layers",
@@ -154,6 +164,7 @@ __all__ = [
     "check_read_spans",
     "check_relative_gain",
     "check_rescaled_reward",
+    "check_reservoir_place",
     "check_row_excess",
     "check_shift_position",
     "check_shrink_singular_values",
@@ -167,6 +178,7 @@ __all__ = [
     "check_states_overlap",
     "check_teacher_inputs",
     "check_temperature_for",
+    "check_transfer_back",
     "check_two_groups",
     "check_written_accuracy",
     "exercise",

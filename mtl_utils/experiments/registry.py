@@ -33,6 +33,7 @@ def registry() -> dict[str, Experiment]:
         sampling_sizes,
         sharing_map,
         task_relations,
+        tasks_in_sequence,
         transformer,
         translation,
         ways_of_sharing,
@@ -60,6 +61,7 @@ def registry() -> dict[str, Experiment]:
         sampling_sizes,
         diagnosis_mixtures,
         little_data,
+        tasks_in_sequence,
     )
     return {experiment.name: experiment for module in modules for experiment in module.EXPERIMENTS}
 

@@ -305,11 +305,14 @@ class TextModel(MultiTaskModel):
             )
         return measured
 
-    def add_task(self, task: TextTask) -> None:  # type: ignore[override]  # it reads data sets
+    def add_task(  # type: ignore[override]  # it reads data sets
+        self, task: TextTask, part: Any = None
+    ) -> None:
         """Give the model one more task; see :meth:`mtl_utils.models.MultiTaskModel.add_task`.
 
         Args:
             task: The task.
+            part: What the way of sharing is to have for it, as there.
 
         Raises:
             ValueError: As there.
@@ -317,7 +320,7 @@ class TextModel(MultiTaskModel):
             TypeError: As there; if the task knows no columns.
         """
         check_text_tasks(checked_parts(self.sharing, [task]))
-        super().add_task(task)  # type: ignore[arg-type]
+        super().add_task(task, part)  # type: ignore[arg-type]
 
     def _recipe_now(self) -> Recipe:
         recipe = super()._recipe_now()

@@ -16,6 +16,7 @@ from mtl_utils.data.batching import predict_by_length
 from mtl_utils.data.examples import Example
 from mtl_utils.data.loading import Loader, read_once
 from mtl_utils.multitask.parts import (
+    changes_with_tasks,
     check_examples,
     checked_parts,
     described,
@@ -24,13 +25,14 @@ from mtl_utils.multitask.parts import (
     named_scores,
     note_tasks,
     refuse_decoder,
+    remove_parts,
     together,
     with_lost,
 )
 from mtl_utils.nn.evaluation_mode import evaluation_mode
 from mtl_utils.nn.rebuilding import Recipe
 from mtl_utils.objectives.base import Losses
-from mtl_utils.saving import SavableModule
+from mtl_utils.saving import RemembersStarts
 from mtl_utils.saving.cards import task_table
 from mtl_utils.sharing.base import Sharing
 from mtl_utils.tasks.base import Head, Task, check_head
@@ -39,7 +41,7 @@ from mtl_utils.tasks.labelled_head import LabelledHead
 T = TypeVar("T")
 
 
-class MultiTaskModel(SavableModule):
+class MultiTaskModel(RemembersStarts):
     r"""Minimises :math:`\sum_k L_k(f_k(f_s(x)), y_k)`.
 
     Sharing is :math:`f_s`, the heads are :math:`f_k`.
@@ -287,32 +289,46 @@ class MultiTaskModel(SavableModule):
         assert isinstance(head, Head)
         return head
 
-    def add_task(self, task: Task) -> None:
-        """Give the model one more task, with a new head.
+    def add_task(self, task: Task, part: Any = None) -> None:
+        """Give the model one more task, with a new head; what it has learnt stays to the last bit.
 
         Args:
             task: The task.
+            part: Where the way of sharing was given something for each task, what this one is to
+                have: an encoder, layers of one, a depth; see :class:`mtl_utils.sharing.Sharing`.
 
         Raises:
-            ValueError: If there is a task of that name, or as when a model is made.
-            KeyError: If the way of sharing has parts for each task, and none for this one.
+            ValueError: If there is a task of that name, or as when a model is made; or if what is
+                shared would change, or a part is not used.
+            KeyError: If the way of sharing needs a part for each task, and none was given.
             TypeError: If it is no task, or makes no head.
         """
-        alone = MultiTaskModel(self.sharing, [task])
-        name = next(iter(alone.tasks))
-        if name in self.tasks:
+        checked_parts(self.sharing, [task])
+        if task.name in self.tasks:
             raise ValueError(
-                f"The model has a task {name!r} already; remove_task({name!r}) takes it away. Got "
-                f"{shown(task)}"
+                f"The model has a task {task.name!r} already; remove_task({task.name!r}) takes it "
+                f"away. Got {shown(task)}"
             )
+        grows = changes_with_tasks(self, task.name)
+        if grows or part is not None:
+            self.sharing.add_task(task.name, part)
+        try:
+            head = MultiTaskModel(self.sharing, [task]).head(task.name)
+        except BaseException:
+            if grows:
+                self.sharing.remove_task(task.name)
+            raise
         parameter = next(self.parameters())
-        head = alone.head(name).to(parameter.device, parameter.dtype)
-        self.heads[name] = head.train(self.training)
-        self.tasks[name] = task
+        self.heads[task.name] = head.to(parameter.device, parameter.dtype).train(self.training)
+        self.tasks[task.name] = task
         note_tasks(self)
 
     def remove_task(self, name: str) -> None:
-        """Take a task and its head from the model; what its encoder learnt stays.
+        """Take a task from the model: its head, its labels, and what it alone has of the sharing.
+
+        What the shared encoder learnt from it stays, and so do its words in the tokenizer. Where a
+        way of sharing mixes tasks, as a cross-stitch network does, what it has for this one stays
+        too, and a warning says so.
 
         Args:
             name: Name of the task.
@@ -324,6 +340,7 @@ class MultiTaskModel(SavableModule):
         self.head(name)
         if len(self.tasks) == 1:
             raise ValueError(f"{name!r} is the only task of the model, which needs one")
+        remove_parts(self, name)
         del self.tasks[name], self.heads[name]
         note_tasks(self)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -44,6 +45,35 @@ def note_tasks(model: Any) -> None:
         if is_task(value) and value.name in model.tasks:
             setattr(model, name, model.tasks[value.name])
     note_change(model, tasks=list(model.tasks.values()))
+
+
+def changes_with_tasks(model: Any, task: str) -> bool:
+    """Tell whether the way of sharing has parts for each task, none for this one, and may change.
+
+    A model that makes its way of sharing itself would make it as it was when it is read again.
+
+    Args:
+        model: The model.
+        task: Name of the task.
+    """
+    names = model.sharing.task_names
+    return "sharing" in model.recipe.arguments and names is not None and task not in names
+
+
+def remove_parts(model: Any, task: str) -> None:
+    """Take away what a task alone has of the way of sharing; warn where it cannot be told.
+
+    Args:
+        model: The model.
+        task: Name of the task.
+    """
+    names = model.sharing.task_names
+    if "sharing" not in model.recipe.arguments or names is None or task not in names:
+        return
+    try:
+        model.sharing.remove_task(task)
+    except ValueError as error:
+        warnings.warn(f"Parts of {task!r} stay in the model. {error}", UserWarning, stacklevel=3)
 
 
 def grouped(batches: Batch | Mapping[str, Batch], model: Any) -> list[tuple[Batch, list[str]]]:

@@ -9,8 +9,10 @@ from typing import Any
 from torch import Tensor
 from torch import nn as torch_nn
 
+from mtl_utils.arguments import check_text, shown
 from mtl_utils.data.batch import Batch
 from mtl_utils.nn.rebuilding import Rebuildable
+from mtl_utils.sharing.changing import with_task, without_task
 from mtl_utils.sharing.ownership import Used, own_of, shared_of
 from mtl_utils.tasks.base import Head
 
@@ -138,6 +140,42 @@ class Sharing(Rebuildable):
         """
         self._check_known(task)
         return own_of(self._uses(), task)
+
+    def add_task(self, task: str, part: Any = None) -> None:
+        """Make parts for one more task, where each has some; the weights that are there stay.
+
+        Args:
+            task: Name of the task.
+            part: What it is to have where each task was given something when this was made: an
+                encoder, layers of one, a depth. ``None`` where parts are made from names alone.
+
+        Raises:
+            KeyError: If a part is needed and none was given, or none can be made.
+            ValueError: If there are parts for this task already, a part is not used, or what is
+                shared would change, as the matrix that mixes tasks in a cross-stitch network.
+            TypeError: If the name is no string.
+        """
+        check_text("task", task)
+        if self.task_names is not None:
+            with_task(self, task, part)
+        elif part is not None:
+            raise ValueError(
+                f"{type(self).__name__} has no parts for each task; leave part out, got "
+                f"{shown(part)}"
+            )
+
+    def remove_task(self, task: str) -> None:
+        """Take away what one task alone has; where no task has anything, nothing changes.
+
+        Args:
+            task: Name of the task.
+
+        Raises:
+            KeyError: If this was made for tasks, and not for that one.
+            ValueError: If it is the only one, or its parts cannot be told from those of others.
+        """
+        if self.task_names is not None:
+            without_task(self, task)
 
     def _uses(self) -> Iterable[Used]:
         """Yield all parts, and the tasks whose losses reach each: whose the parameters are."""

@@ -24,6 +24,7 @@ from mtl_utils.tasks.label_names import (
 )
 from mtl_utils.tasks.label_weights import check_weights
 from mtl_utils.tasks.labelled_head import LabelledHead
+from mtl_utils.tasks.output_layer import checked_additions, output_layer
 from mtl_utils.tasks.pooling import PAIR_POOLINGS, TEXT_POOLINGS, Pooling
 from mtl_utils.tasks.text_task import Row, TextTask, check_columns, column_names
 
@@ -48,6 +49,8 @@ class Classification(TextTask):
         class_weights: Weights of labels in the loss, by name; 1 for a label that is left out. The
             mean is divided by the sum of the weights, as in :class:`torch.nn.CrossEntropyLoss`.
             :func:`balanced_weights` makes them of the training data.
+        added: How many of the last labels were added later, each time; what
+            :func:`mtl_utils.continual.add_labels` writes here.
         text: Name of the column of texts.
         label: Name of the column of labels.
 
@@ -67,6 +70,7 @@ class Classification(TextTask):
     causal = False
     scale: Scale = field(default=DEFAULT_SCALE, kw_only=True)
     class_weights: Mapping[str, float] | None = field(default=None, kw_only=True, hash=False)
+    added: tuple[int, ...] = field(default=(), kw_only=True)
     text: str = field(default="text", kw_only=True)
     label: str = field(default="label", kw_only=True)
     poolings: ClassVar[Mapping[str, Pooling]] = TEXT_POOLINGS
@@ -84,6 +88,7 @@ class Classification(TextTask):
         check_probability("dropout", self.dropout)
         check_scale(self.scale)
         check_weights("class_weights", self.class_weights, self.labels)
+        object.__setattr__(self, "added", checked_additions(self.added, self.labels))
         if self.class_weights is not None:
             object.__setattr__(self, "class_weights", dict(self.class_weights))
         check_columns(text=self.text, label=self.label)
@@ -234,6 +239,8 @@ class PairClassification(Classification):
         scale: What the loss is divided by, see :data:`mtl_utils.objectives.Scale`. With one label a
             text ``"token"`` and ``"text"`` are the same.
         class_weights: Weights of labels in the loss, by name; see :class:`Classification`.
+        added: How many of the last labels were added later, each time; what
+            :func:`mtl_utils.continual.add_labels` writes here.
         texts: Names of the columns of the first and of the second texts.
         label: Name of the column of labels.
 
@@ -274,7 +281,8 @@ class ClassificationHead(LabelledHead):
         self.pooling = task.poolings[task.pooling]
         self.pool = self.pooling.made(width)
         self.dropout = torch_nn.Dropout(task.dropout)
-        self.output = torch_nn.Linear(self.pooling.factor * width, len(task.labels))
+        size = self.pooling.factor * width
+        self.output = output_layer(size, len(task.labels), task.added)
 
     def forward(self, hidden: Tensor, batch: Batch) -> Tensor:
         """Score every label of each row.

@@ -31,6 +31,7 @@ from mtl_utils.tasks.label_names import check_labels, label_ids, numbers_by_name
 from mtl_utils.tasks.label_sets import checked_labels, checked_vector, set_scores
 from mtl_utils.tasks.label_weights import check_weights, weight_tensor
 from mtl_utils.tasks.labelled_head import LabelledHead
+from mtl_utils.tasks.output_layer import checked_additions, output_layer
 from mtl_utils.tasks.pooling import TEXT_POOLINGS
 from mtl_utils.tasks.text_task import Row, TextTask, check_columns
 
@@ -57,6 +58,8 @@ class MultiLabel(TextTask):
         threshold: A label is predicted that is at least as probable as that.
         positive_weights: By how much texts that have a label weigh more than those that do not, by
             name; 1 for a label that is left out. The mean is over as many as without weights.
+        added: How many of the last labels were added later, each time; what
+            :func:`mtl_utils.continual.add_labels` writes here.
         scale: What the loss is divided by, see :data:`mtl_utils.objectives.Scale`; for
             ``"uniform"`` the value of one label is :math:`\log 2`.
 
@@ -76,6 +79,7 @@ class MultiLabel(TextTask):
     dropout: float = field(default=0.0, kw_only=True)
     threshold: float = field(default=0.5, kw_only=True)
     positive_weights: Mapping[str, float] | None = field(default=None, kw_only=True, hash=False)
+    added: tuple[int, ...] = field(default=(), kw_only=True)
     scale: Scale = field(default=DEFAULT_SCALE, kw_only=True)
     causal = False
     label_field = "labels_column"
@@ -91,6 +95,7 @@ class MultiLabel(TextTask):
         check_probability("dropout", self.dropout)
         check_number("threshold", self.threshold, above=0, below=1)
         check_weights("positive_weights", self.positive_weights, self.labels)
+        object.__setattr__(self, "added", checked_additions(self.added, self.labels))
         if self.positive_weights is not None:
             object.__setattr__(self, "positive_weights", dict(self.positive_weights))
         check_scale(self.scale)
@@ -263,7 +268,8 @@ class MultiLabelHead(LabelledHead):
         self.pooling = TEXT_POOLINGS[task.pooling]
         self.pool = self.pooling.made(width)
         self.dropout = torch_nn.Dropout(task.dropout)
-        self.output = torch_nn.Linear(self.pooling.factor * width, len(task.labels))
+        size = self.pooling.factor * width
+        self.output = output_layer(size, len(task.labels), task.added)
         weights = weight_tensor(task.positive_weights, task.labels)
         self.register_buffer("positive_weights", weights, persistent=False)
 

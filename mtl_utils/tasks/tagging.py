@@ -29,6 +29,7 @@ from mtl_utils.objectives.scales import (
 from mtl_utils.tasks.entity_labels import as_iob2, iob2_constraints
 from mtl_utils.tasks.label_names import check_labels, label_ids, label_names
 from mtl_utils.tasks.label_weights import check_weights
+from mtl_utils.tasks.output_layer import checked_additions, output_layer
 from mtl_utils.tasks.schemes import repair_iob2
 from mtl_utils.tasks.spans import OUTSIDE, check_iob2, check_rows
 from mtl_utils.tasks.tag_scores import accuracy, report_entities
@@ -64,6 +65,7 @@ class Tagging(WordTask):
             is the negative log-likelihood of all sequences, and ``"uniform"`` is as without.
         class_weights: Weights of labels in the loss, by name, without a CRF; see
             :class:`Classification`.
+        added: How many of the last labels came later (:func:`mtl_utils.continual.add_labels`).
         tokens: Name of the column of words.
         tags: Name of the column of labels, one a word.
 
@@ -87,6 +89,7 @@ class Tagging(WordTask):
     causal = False
     scale: Scale = field(default=DEFAULT_SCALE, kw_only=True)
     class_weights: Mapping[str, float] | None = field(default=None, kw_only=True, hash=False)
+    added: tuple[int, ...] = field(default=(), kw_only=True)
     tokens: str = field(default="tokens", kw_only=True)
     tags: str = field(default="tags", kw_only=True)
 
@@ -104,6 +107,7 @@ class Tagging(WordTask):
                 "crf=False."
             )
         check_weights("class_weights", self.class_weights, self.labels)
+        object.__setattr__(self, "added", checked_additions(self.added, self.labels))
         if self.class_weights is not None:
             if self.crf:
                 raise ValueError(
@@ -270,7 +274,7 @@ class TaggingHead(WordHead):
         self.smoothing, self.scale = task.smoothing, task.scale
         self.dropout = torch_nn.Dropout(task.dropout)
         size = len(task.labels)
-        self.output = torch_nn.Linear(width, size)
+        self.output = output_layer(width, size, task.added)
         masks: tuple[Tensor | None, Tensor | None] = (None, None)
         if task.constrained and task.iob2_tags is not None:
             masks = iob2_constraints(task.iob2_tags)

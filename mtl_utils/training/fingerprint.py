@@ -164,11 +164,14 @@ def _as_ever(here: Mapping[str, Any], name: str) -> bool:
     """Tell whether a setting is what every run had before it could be set.
 
     Checkpoints of before have no scale of losses, which were means over labels or, with the old
-    setting for it, over sequences. Every batch was a step of its own, and no task stopped alone.
+    setting for it, over sequences. Every batch was a step of its own, no task stopped alone, and no
+    head gained labels.
     """
     if name in _BEFORE:
         return bool(here[name] == _BEFORE[name])
     owner, _, setting = name.rpartition(".")
+    if setting == "added":
+        return bool(here[name] == "[]")
     of_all = "text" if here.get(f"{owner}.per") == "sequence" else "token"
     return setting == "scale" and here[name] == of_all
 

@@ -210,6 +210,7 @@ class Trainer:
         if train.num_batches < 1:
             raise ValueError("The training data have no batch")
         self._check_judging(validation)
+        self.model.note_start()
         modes = {part: part.training for part in self.model.modules()}
         try:
             run = Run(self._settings, train, validation)

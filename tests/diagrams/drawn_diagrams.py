@@ -26,6 +26,7 @@ FAMILIES: tuple[Callable[..., diagrams.Diagram], ...] = (
     diagrams.hierarchical_sharing,
     diagrams.cross_stitch,
     diagrams.transfer_routes,
+    diagrams.tasks_in_sequence,
 )
 OF_TWO: tuple[Callable[..., diagrams.Diagram], ...] = (
     diagrams.lookahead_affinity,
