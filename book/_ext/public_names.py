@@ -29,6 +29,7 @@ ROOMS = (
     "models",
     "relations",
     "diagnosis",
+    "interpretation",
     "experiments",
     "widgets",
     "notebook",
