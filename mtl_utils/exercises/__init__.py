@@ -13,6 +13,12 @@ from mtl_utils.exercises.dynamic_sharing import (
     check_join_additions,
     check_read_mixed_rows,
 )
+from mtl_utils.exercises.features_know import (
+    check_alike,
+    check_code_bits,
+    check_path_attribution,
+    check_without_direction,
+)
 from mtl_utils.exercises.hierarchies import (
     check_count_trees,
     check_held_minimum,
@@ -99,6 +105,7 @@ __all__ = [
     "Exercise",
     "Verdict",
     "check_affinity_of_quadratics",
+    "check_alike",
     "check_answer_score",
     "check_attention_weights",
     "check_backward_step",
@@ -106,6 +113,7 @@ __all__ = [
     "check_best_mixture",
     "check_chance_of_first",
     "check_clipped_precision",
+    "check_code_bits",
     "check_continuation_count",
     "check_corrupt",
     "check_count_divisions",
@@ -139,6 +147,7 @@ __all__ = [
     "check_paired_interval",
     "check_pareto_front",
     "check_passes",
+    "check_path_attribution",
     "check_perplexity",
     "check_read_entities",
     "check_read_mixed_rows",
@@ -159,5 +168,6 @@ __all__ = [
     "check_teacher_inputs",
     "check_temperature_for",
     "check_two_groups",
+    "check_without_direction",
     "exercise",
 ]

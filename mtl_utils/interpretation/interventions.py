@@ -148,7 +148,8 @@ def task_losses(
     device = next(model.parameters()).device
 
     def add(batch: Batch) -> list[None]:
-        losses = model(batch.to(device))
+        here = batch.to(device)  # which may have labels of what is no task of the model
+        losses = model({task: here for task in model.tasks if task in here.labels})
         for task, loss in losses.by_task.items():
             sums[task] += float(loss) * float(losses.counts[task])
             counts[task] += float(losses.counts[task])
