@@ -29,6 +29,7 @@ def registry() -> dict[str, Experiment]:
         named_entities,
         pretrained,
         sampling_sizes,
+        shared_features,
         sharing_families,
         sharing_map,
         three_tasks,
@@ -58,6 +59,7 @@ def registry() -> dict[str, Experiment]:
         balancers,
         sampling_sizes,
         diagnosis_mixtures,
+        shared_features,
     )
     return {experiment.name: experiment for module in modules for experiment in module.EXPERIMENTS}
 
