@@ -30,7 +30,7 @@ def questions_to_features(tasks: Sequence[str]) -> Diagram:
         Box("encoder", "shared layers", "layer", (0, 1), (count, 1), "shared"),
         Box("states", "states", "embedding", (0, 2), (count, 1), "shared"),
         Box("erasure", "erase a property", "penalty", (0, 3), (count, 1)),
-        Box("probe", "probe, compare", "note", (count, 2)),
+        Box("probe", "probe, compare", "layer", (count, 2), tight=True),
         Box("attribution", "attribution: back to the words", "note", (count, 0), (1, 2)),
     ]
     arrows = [
