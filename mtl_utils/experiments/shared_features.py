@@ -77,7 +77,7 @@ def _trained(
 ) -> MultiTaskModel:
     torch.manual_seed(seed)
     encoder = nn.TransformerEncoder(vocab_size, WIDTH, LAYERS, HEADS, token_dropout=0.1)
-    every = {
+    every: dict[str, tasks.Task] = {
         "names": tasks.Tagging("names", atlas.NER_TAGS),
         "topic": tasks.Classification("topic", atlas.TOPICS, pooling="mean"),
     }
@@ -106,7 +106,7 @@ def _probes(
         [i for row in sets[name][:PROBED] for i in row.input_ids] for name in ("train", "test")
     ]
     shares = (0.03, 0.1, 0.3, 1.0)
-    found = {}
+    found: dict[str, float] = {}
     for task in ("names", "parts"):
         for layer in train.layers:
             states, labels = train.of(task, layer)
@@ -129,7 +129,7 @@ def _erasures(
 ) -> dict[str, float]:
     """By how much losses grow when a property is taken out of the last layer."""
     whole = interpretation.task_losses(model, rows)
-    found = {}
+    found: dict[str, float] = {}
     for task in ("names", "parts"):
         states, labels = train.of(task, train.layers[-1])
         eraser = interpretation.fit_eraser(states, labels)
