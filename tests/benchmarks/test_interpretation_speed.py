@@ -88,8 +88,8 @@ def test_attribution_costs_no_more_than_captums_and_three_tasks_less_than_three_
         )
     one, three = found["one"] / found["captum"], found["three"] / found["captum, three"]
     print(f"\nattribution: {one:.2f} of Captum at batches of {size}, three tasks {three:.2f}")
-    assert one <= 1.1  # measured: 0.86 to 0.96
-    assert three <= 0.75  # measured: 0.51 to 0.60
+    assert one <= 1.1  # measured: 0.89 to 0.96
+    assert three <= 0.75  # measured: 0.51 to 0.56
 
 
 def test_probes_of_all_layers_and_tasks_cost_a_pass_and_their_fits() -> None:
@@ -101,7 +101,7 @@ def test_probes_of_all_layers_and_tasks_cost_a_pass_and_their_fits() -> None:
 
     rows = [
         Example(draw(VOCABULARY, 16), {"topic": n % 3, "tone": n % 2, "tags": draw(3, 16)})
-        for n in range(500)
+        for n in range(300)
     ]
     states = collect_states(trained, rows)
     pairs = [states.of(task, layer) for task in states.tasks for layer in states.layers]
@@ -112,13 +112,13 @@ def test_probes_of_all_layers_and_tasks_cost_a_pass_and_their_fits() -> None:
     def apart() -> None:
         whole_pass()
         for pair in pairs:
-            fit_probe(*pair, strength=0.1)
+            fit_probe(*pair)
 
     def ours() -> None:
         read = collect_states(trained, rows)
-        probe_scores(read, read, strength=0.1)
+        probe_scores(read, read)
 
     with side_by_side.threads(1):
         name = "probes of all layers and tasks; a pass and a fit each"
         found = 1 / side_by_side.ratio(name, ours, apart, 3, min, time.process_time)
-    assert found <= 1.3  # measured: 1.2, of which copies of the layers are a fixed part
+    assert found <= 1.3  # measured: 1.2 to 1.45 beside other work, the more the shorter the fits
