@@ -109,6 +109,7 @@ FAMILIES = [
         diagrams.joint_losses,
         diagrams.loss_balancing,
         diagrams.combined_gradients,
+        diagrams.questions_to_features,
         diagrams.sampled_stream,
         diagrams.transfer_routes,
         diagrams.cross_stitch,

@@ -11,6 +11,7 @@ import bad_inputs_data
 import bad_inputs_diagnosis
 import bad_inputs_diagrams
 import bad_inputs_experiments
+import bad_inputs_interpretation
 import bad_inputs_kinds
 import bad_inputs_models
 import bad_inputs_nn
@@ -34,6 +35,7 @@ TABLES = (
     bad_inputs_diagnosis,
     bad_inputs_diagrams,
     bad_inputs_experiments,
+    bad_inputs_interpretation,
     bad_inputs_kinds,
     bad_inputs_models,
     bad_inputs_nn,

@@ -12,7 +12,8 @@ PACKAGE = ROOT / "mtl_utils"
 LAYERS = (
     *("arguments", "atlas", "files", "plots", "diagrams", "corpora", "data", "nn", "objectives"),
     *("tasks", "sharing", "saving", "multitask", "training", "models", "relations", "diagnosis"),
-    *("transfer", "continual", "experiments", "commands", "widgets", "notebook", "exercises"),
+    *("transfer", "continual", "interpretation", "experiments"),
+    *("commands", "widgets", "notebook", "exercises"),
     "__main__",
 )
 """Each may import those to its left and itself."""

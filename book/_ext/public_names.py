@@ -31,6 +31,7 @@ ROOMS = (
     "diagnosis",
     "transfer",
     "continual",
+    "interpretation",
     "experiments",
     "widgets",
     "notebook",

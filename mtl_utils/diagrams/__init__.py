@@ -20,6 +20,7 @@ from mtl_utils.diagrams.gradients import combined_gradients
 from mtl_utils.diagrams.losses import joint_losses
 from mtl_utils.diagrams.models import encoder_decoder, pair_with_heads
 from mtl_utils.diagrams.parts import Arrow, Box, Frame
+from mtl_utils.diagrams.questions import questions_to_features
 from mtl_utils.diagrams.relations import lookahead_affinity
 from mtl_utils.diagrams.sampling import sampled_stream
 from mtl_utils.diagrams.structure import cross_stitch, hierarchical_sharing, sluice_network
@@ -44,6 +45,7 @@ __all__ = [
     "low_rank_additions",
     "mixture_of_experts",
     "pair_with_heads",
+    "questions_to_features",
     "sampled_stream",
     "shared_private",
     "sluice_network",

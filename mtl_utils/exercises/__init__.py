@@ -13,6 +13,12 @@ from mtl_utils.exercises.dynamic_sharing import (
     check_join_additions,
     check_read_mixed_rows,
 )
+from mtl_utils.exercises.features_know import (
+    check_alike,
+    check_code_bits,
+    check_path_attribution,
+    check_without_direction,
+)
 from mtl_utils.exercises.hierarchies import (
     check_count_trees,
     check_held_minimum,
@@ -112,6 +118,7 @@ __all__ = [
     "Exercise",
     "Verdict",
     "check_affinity_of_quadratics",
+    "check_alike",
     "check_answer_score",
     "check_attention_weights",
     "check_backward_step",
@@ -120,6 +127,7 @@ __all__ = [
     "check_chance_of_first",
     "check_class_scales",
     "check_clipped_precision",
+    "check_code_bits",
     "check_confident_rows",
     "check_continuation_count",
     "check_corrupt",
@@ -157,6 +165,7 @@ __all__ = [
     "check_paired_interval",
     "check_pareto_front",
     "check_passes",
+    "check_path_attribution",
     "check_perplexity",
     "check_prototype_layer",
     "check_read_entities",
@@ -180,6 +189,7 @@ __all__ = [
     "check_temperature_for",
     "check_transfer_back",
     "check_two_groups",
+    "check_without_direction",
     "check_written_accuracy",
     "exercise",
 ]

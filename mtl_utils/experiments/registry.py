@@ -31,6 +31,7 @@ def registry() -> dict[str, Experiment]:
         named_entities,
         pretrained,
         sampling_sizes,
+        shared_features,
         sharing_map,
         task_relations,
         tasks_in_sequence,
@@ -62,6 +63,7 @@ def registry() -> dict[str, Experiment]:
         diagnosis_mixtures,
         little_data,
         tasks_in_sequence,
+        shared_features,
     )
     return {experiment.name: experiment for module in modules for experiment in module.EXPERIMENTS}
 

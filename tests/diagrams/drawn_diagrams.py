@@ -22,6 +22,7 @@ FAMILIES: tuple[Callable[..., diagrams.Diagram], ...] = (
     diagrams.joint_losses,
     diagrams.loss_balancing,
     diagrams.combined_gradients,
+    diagrams.questions_to_features,
     diagrams.sampled_stream,
     diagrams.hierarchical_sharing,
     diagrams.cross_stitch,
