@@ -54,6 +54,25 @@ def output_layer(width: int, num_labels: int, added: Sequence[int]) -> torch_nn.
     return JoinedLinear(width, [num_labels - sum(added), *added])
 
 
+@torch.no_grad()
+def write_layer(layer: torch_nn.Module, weight: Tensor, bias: Tensor) -> None:
+    """Write numbers into an output layer.
+
+    Args:
+        layer: What :func:`output_layer` returned.
+        weight: ``[C, D]``.
+        bias: ``[C]``.
+    """
+    parts = list(layer) if isinstance(layer, JoinedLinear) else [layer]
+    start = 0
+    for part in parts:
+        assert isinstance(part, torch_nn.Linear)
+        end = start + part.out_features
+        part.weight.copy_(weight[start:end])
+        part.bias.copy_(bias[start:end])
+        start = end
+
+
 def checked_additions(added: Sequence[int], labels: Sequence[str]) -> tuple[int, ...]:
     """Return how many labels were added later, after a look at it.
 

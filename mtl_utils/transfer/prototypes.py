@@ -23,6 +23,7 @@ from mtl_utils.data.examples import Example
 from mtl_utils.multitask import MultiTaskModel
 from mtl_utils.nn.evaluation_mode import evaluation_mode
 from mtl_utils.tasks import ClassificationHead, TaggingHead
+from mtl_utils.tasks.output_layer import write_layer
 
 #: Score of a class without an example in a layer of prototypes: such a class is never the best, and
 #: sums over classes stay finite.
@@ -192,9 +193,7 @@ def set_prototypes(
     features, labels = task_features(model, task, examples, max_tokens=max_tokens)
     prototypes = class_means(features, labels, len(head.labels))
     weight, bias = prototype_layer(prototypes, sharpness)
-    with torch.no_grad():
-        head.output.weight.copy_(weight)
-        head.output.bias.copy_(bias)
+    write_layer(head.output, weight, bias)
     return prototypes
 
 

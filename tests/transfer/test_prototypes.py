@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch.nn import functional
 
+from mtl_utils.continual import add_labels
 from mtl_utils.data import Example
 from mtl_utils.models import MultiTaskModel
 from mtl_utils.nn import BiLSTMEncoder
@@ -125,3 +126,18 @@ def test_prototypes_of_tags_are_means_over_words():
 def test_a_crf_has_no_layer_of_prototypes():
     with pytest.raises(TypeError, match="without a CRF"):
         set_prototypes(_model(crf=True), "tags", EXAMPLES)
+
+
+def test_a_head_that_gained_labels_takes_prototypes_too():
+    whole, grown = _model(), _model()
+    add_labels(grown, "kind", ["later"])
+    more = [*EXAMPLES, Example([2, 9], {"kind": 3})]
+    set_prototypes(whole, "kind", EXAMPLES)
+    prototypes = set_prototypes(grown, "kind", more)
+    features, _ = task_features(grown, "kind", more)
+    expected = prototype_logits(features, prototypes)
+    said = grown.head("kind").output(features)
+    same = prototypes.isfinite().all(dim=1)
+    torch.testing.assert_close(said[:, same].softmax(1), expected[:, same].softmax(1))
+    old = whole.head("kind").output(features)
+    assert torch.equal(said[:, :2], old[:, :2])
