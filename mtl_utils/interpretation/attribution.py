@@ -173,7 +173,7 @@ def without_words(inputs: Inputs, filler: int, kept: Sequence[int] = ()) -> Inpu
     check_several("kept", kept, "ids", ordered=False)
     for token in kept:
         check_whole("kept", token, least=0)
-    stays = torch.isin(inputs.input_ids, torch.tensor(list(kept), dtype=inputs.input_ids.dtype))
+    stays = torch.isin(inputs.input_ids, inputs.input_ids.new_tensor(list(kept)))
     stays |= ~inputs.mask
     ids = torch.where(stays, inputs.input_ids, filler)
     characters = inputs.character_ids

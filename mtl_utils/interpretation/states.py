@@ -191,7 +191,7 @@ class _Part:
 
 def _part_of(layers: Layers, batch: Batch) -> _Part:
     """Pick the words of a batch, and average those of each text."""
-    positions = word_starts(batch)
+    positions = word_starts(batch).to(next(iter(layers.values())).device)
     counts = positions.sum(dim=1)
     rows = torch.arange(len(batch), device=positions.device).repeat_interleave(counts)
     words = {name: states[positions] for name, states in layers.items()}
