@@ -62,6 +62,17 @@ ENTRY_POINTS = (
         },
     ),
     EntryPoint(
+        "DataSetDraws",
+        training.DataSetDraws,
+        lambda: {"loaders": [_loader()]},
+        {
+            "loaders": NOT_LOADERS,
+            "num_batches": NOT_OPTIONAL_SIZES,
+            "seed": NOT_SEEDS,
+            "drops_stopped": NOT_FLAGS,
+        },
+    ),
+    EntryPoint(
         "DrawnBatches",
         training.DrawnBatches,
         lambda: {"loaders": [_loader()]},

@@ -4,6 +4,7 @@ from mtl_utils.training.sampling.alternating import AlternatingBatches
 from mtl_utils.training.sampling.bandit import EXP3S, RewardScale
 from mtl_utils.training.sampling.curriculum import CurriculumBatches, competence
 from mtl_utils.training.sampling.drawn import DrawnBatches
+from mtl_utils.training.sampling.draws import DataSetDraws
 from mtl_utils.training.sampling.joint import JointBatches
 from mtl_utils.training.sampling.learning_progress import LearningProgressBatches
 from mtl_utils.training.sampling.named import Sampling, check_sampling, sampler_of, with_epochs
@@ -16,6 +17,7 @@ __all__ = [
     "AlternatingBatches",
     "AnnealedBatches",
     "CurriculumBatches",
+    "DataSetDraws",
     "DrawnBatches",
     "EXP3S",
     "JointBatches",
