@@ -88,7 +88,7 @@ COMPARISON = Comparison(
     description="Six ways to share and a control that shares nothing.",
     settings=SETTINGS,
     contenders=CONTENDERS,
-    rates=(0.003, 0.01, 0.03, 0.1),
+    rates=(0.001, 0.003, 0.01, 0.03, 0.1),
     seeds=(0, 1, 2, 3, 4),
     contrasts={
         "Atlas": _contrasts("entities_f1"),
