@@ -101,6 +101,7 @@ def test_signs_come_from_the_training_that_is_compared(
             return {"training.learning_rate": 0.02}
 
     monkeypatch.setattr(Comparison, "tuning", lambda *_: Tuned())
+    monkeypatch.setitem(PAIRS.settings, SETTING, TINY)
     found = run_signs({"settings": TINY}, 0, Place(tmp_path / "signs", tmp_path))
     tasks = TINY["tasks"]
     assert set(found["affinity"]) == set(found["cosines"]) == set(tasks)

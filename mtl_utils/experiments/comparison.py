@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pandas as pd
@@ -17,7 +18,7 @@ from mtl_utils.experiments.controls import RATES, TRIALS, check_controls, runs_o
 from mtl_utils.experiments.experiment import Config, Experiment, Place
 from mtl_utils.experiments.parts import FRESH_SEEDS, parts_of
 from mtl_utils.experiments.tuning import RATE, Tuning, check_grid, check_random_search
-from mtl_utils.experiments.unit_training import Trained, exact, train_unit
+from mtl_utils.experiments.unit_training import Trained, Watch, exact, train_unit
 
 
 @dataclass(frozen=True)
@@ -186,6 +187,33 @@ class Comparison:
         """
         times = config.get("times", 1)
         return self._measured(config, seed, place, lambda chosen: _stretched(chosen, times))
+
+    def train_watched(
+        self, setting: str, contender: str, seed: int, place: Place, watch: Watch
+    ) -> Trained:
+        """Train a contender of one model with the best of what was tried, and be told of it.
+
+        What callbacks note is in no checkpoint, so none is kept: a killed run begins anew.
+
+        Args:
+            setting: Name of the setting.
+            contender: Its name.
+            seed: Of everything.
+            place: Where the records are.
+            watch: Makes the callbacks.
+
+        Returns:
+            What was learnt, not measured on test data.
+
+        Raises:
+            ValueError: If the contender has several models.
+        """
+        settings, named = self.settings[setting], self.contender(contender)
+        (unit,) = self._units(setting, named)
+        chosen = self.tuning(setting, place).best(contender, unit.name)
+        tuned = overlaid(overlaid(settings, named.settings), chosen)
+        with TemporaryDirectory() as folder:
+            return train_unit(tuned, unit, seed, Path(folder), test=False, watch=watch)
 
     def run_ablation(self, config: Config, seed: int, place: Place) -> dict[str, Any]:
         """Train a contender with the best of what was tried and one thing changed.

@@ -5,17 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from itertools import combinations, islice
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
 
 from mtl_utils.data import BatchLoader
 from mtl_utils.experiments.balancers import COMPARISON, TUNED
-from mtl_utils.experiments.contenders import Unit, overlaid
 from mtl_utils.experiments.experiment import Config, Experiment, Place
-from mtl_utils.experiments.unit_training import Prepared, train_unit
+from mtl_utils.experiments.unit_training import Prepared
 from mtl_utils.models import MultiTaskModel
 from mtl_utils.relations import cosines, task_gradients
 
@@ -60,10 +57,6 @@ def run(config: Config, seed: int, place: Place) -> dict[str, Any]:
         ``cosines``: one mapping a validation, as :func:`whole_cosines` returns.
     """
     torch.set_num_threads(1)
-    setting = config["setting"]
-    settings = COMPARISON.settings[setting]
-    unit = Unit(tuple(settings["tasks"]))
-    chosen = COMPARISON.tuning(setting, place).best(TUNED, unit.name)
     noted: list[dict[str, float]] = []
 
     def watch(made: Prepared) -> list[Callable[[Mapping[str, float]], None]]:
@@ -71,8 +64,7 @@ def run(config: Config, seed: int, place: Place) -> dict[str, Any]:
         (loader,) = replace(made, settings={**made.settings, "data": rows}).loaders("train")
         return [lambda row: noted.append(whole_cosines(made.model, loader))]
 
-    with TemporaryDirectory() as folder:  # a run that goes on has forgotten what it measured
-        train_unit(overlaid(settings, chosen), unit, seed, Path(folder), test=False, watch=watch)
+    COMPARISON.train_watched(config["setting"], TUNED, seed, place, watch)
     return {"cosines": noted}
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import pandas as pd
@@ -12,11 +11,11 @@ import torch
 
 from mtl_utils.experiments.analysis import load_results
 from mtl_utils.experiments.comparison import Comparison
-from mtl_utils.experiments.contenders import Contender, Unit, overlaid
+from mtl_utils.experiments.contenders import Contender
 from mtl_utils.experiments.contrasts import Contrast
 from mtl_utils.experiments.experiment import Config, Experiment, Place
 from mtl_utils.experiments.text_sets import load
-from mtl_utils.experiments.unit_training import Prepared, train_unit
+from mtl_utils.experiments.unit_training import Prepared
 from mtl_utils.models import MultiTaskModel
 from mtl_utils.relations import AffinityTracker, gradient_cosines, label_distribution
 from mtl_utils.training import JointBatches
@@ -147,7 +146,7 @@ def run_signs(config: Config, seed: int, place: Place) -> dict[str, Any]:
     """Train all tasks together, and note what it says about their relations.
 
     Args:
-        config: Its ``settings``.
+        config: The settings of the comparison, as the record has them.
         seed: Of everything.
         place: Of the records that tuned the model of all tasks.
 
@@ -158,9 +157,7 @@ def run_signs(config: Config, seed: int, place: Place) -> dict[str, Any]:
         that were spent on affinities included.
     """
     torch.set_num_threads(1)
-    settings = config["settings"]
-    unit = Unit(tuple(settings["tasks"]))
-    chosen = PAIRS.tuning(SETTING, place).best("together", unit.name)
+    settings = PAIRS.settings[SETTING]
     steps, epochs = settings["steps"], settings["validations"]
     seen: list[tuple[MultiTaskModel, AffinityTracker]] = []
 
@@ -170,16 +167,13 @@ def run_signs(config: Config, seed: int, place: Place) -> dict[str, Any]:
         seen.append((made.model, AffinityTracker(made.model, other, every=EVERY)))
         return [seen[0][1]]
 
-    with TemporaryDirectory() as folder:  # a run that goes on has forgotten what it measured
-        trained = train_unit(
-            overlaid(settings, chosen), unit, seed, Path(folder), test=False, watch=watch
-        )
+    trained = PAIRS.train_watched(SETTING, "together", seed, place, watch)
     ((model, tracker),) = seen
     cosine = gradient_cosines(model, tracker.data, max_batches=COSINE_BATCHES)
     return {
         "affinity": tracker.matrix(after=steps // 8).round(6).to_dict("index"),
         "cosines": cosine.round(6).to_dict("index"),
-        "entropy": {task: _entropy(settings, task, seed) for task in unit.tasks},
+        "entropy": {task: _entropy(settings, task, seed) for task in settings["tasks"]},
         "loss": trained.history["train_loss"].round(6).tolist(),
         "seconds": round(float(trained.history["seconds"].iloc[-1]), 1),
     }
