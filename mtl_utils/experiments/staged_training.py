@@ -28,14 +28,14 @@ from mtl_utils.experiments.unit_training import (
     Compared,
     Judge,
     Trained,
+    balancer_of_unit,
     compared_on,
     fit_judged,
     judged_columns,
-    measured_on,
+    learnt,
     of_unit,
 )
 from mtl_utils.models import MultiTaskModel
-from mtl_utils.objectives import FixedWeights
 from mtl_utils.tasks import MaskedLanguageModeling
 from mtl_utils.training import JointBatches, Loader, Trainer, TrainerConfig
 from mtl_utils.transfer import adapted, pseudo_labelled, set_prototypes
@@ -115,19 +115,15 @@ class _Staged:
         model.train()
         chosen = {**self.settings["training"]}
         chosen["warmup_steps"] = min(chosen.get("warmup_steps", 0), steps // 4)
-        names = list(model.tasks)
         Trainer(
             model,
             TrainerConfig(**chosen, epochs=1, seed=self.seed),
-            balancer=FixedWeights({n: self._weight(n) for n in names}),
+            balancer=balancer_of_unit(self.settings, Unit(tuple(model.tasks)), self.seed),
             checkpoint=self.workspace / f"{self.unit.name}-first.pt",
             parameter_groups=groups_of(self.settings, model),
             progress=False,
             shares_every=None,
         ).fit(JointBatches(list(train.values()), num_batches=steps))
-
-    def _weight(self, task: str) -> float:
-        return float(self.settings.get("weights", {}).get(task, 1.0))
 
 
 def train_in_stages(
@@ -180,14 +176,7 @@ def train_in_stages(
         number = next(n for n, text_set in enumerate(sets) if staged.target in text_set.kinds)
         (loader,) = staged.loaders(unit.judged, "test").values()
         compared = compared_on(model, Unit(unit.judged), {own["data"][number][0]: loader})
-    return Trained(
-        history,
-        scores,
-        compared,
-        {task: measured_on(model, task, found.values()) for task, found in compared.items()},
-        sum(parameter.numel() for parameter in model.parameters()),
-        texts,
-    )
+    return learnt(model, history, scores, compared, texts)
 
 
 def _trained(staged: _Staged, judge: Judge) -> Any:

@@ -197,16 +197,31 @@ def train_unit(
         names = [name for name, *_ in judged["data"]]
         rows = compared_on(model, unit, dict(zip(names, loaders, strict=True)))
     sizes = [loader.batch_size or 0 for loader in train]
-    return Trained(
-        history,
-        scores,
-        rows,
-        {task: measured_on(model, task, found.values()) for task, found in rows.items()},
-        sum(parameter.numel() for parameter in model.parameters()),
-        # Where rows are dealt out, a step takes a batch for each task of a data set; where one is
-        # drawn, all have as many rows.
-        own["steps"] * (max(sizes) if "sampling" in own else sum(sizes)),
-    )
+    # Where rows are dealt out, a step takes a batch for each task of a data set; where one is
+    # drawn, all have as many rows.
+    texts = own["steps"] * (max(sizes) if "sampling" in own else sum(sizes))
+    return learnt(model, history, scores, rows, texts)
+
+
+def learnt(
+    model: MultiTaskModel,
+    history: History,
+    scores: Mapping[str, float],
+    rows: Compared,
+    texts: int,
+) -> Trained:
+    """Put together what a model learnt.
+
+    Args:
+        model: The model, with the weights that are kept.
+        history: Of its training.
+        scores: See :class:`Trained`.
+        rows: Likewise; they are measured.
+        texts: Likewise.
+    """
+    metrics = {task: measured_on(model, task, found.values()) for task, found in rows.items()}
+    parameters = sum(parameter.numel() for parameter in model.parameters())
+    return Trained(history, scores, rows, metrics, parameters, texts)
 
 
 def fit_judged(
@@ -243,7 +258,7 @@ def fit_judged(
     history = Trainer(
         model,
         TrainerConfig(**settings["training"], epochs=settings["validations"], seed=seed),
-        balancer=_balancer(settings, unit, seed),
+        balancer=balancer_of_unit(settings, unit, seed),
         evaluate=judge,
         metric=JUDGED,
         mode="max",
@@ -256,7 +271,14 @@ def fit_judged(
     return history, {task: float(best[f"{task}_score"]) for task in unit.judged}
 
 
-def _balancer(settings: Config, unit: Unit, seed: int) -> Balancer:
+def balancer_of_unit(settings: Config, unit: Unit, seed: int) -> Balancer:
+    """Make the balancer of a unit: the one that is named, or fixed weights, 1 if left out.
+
+    Args:
+        settings: Its ``balancer``, or its ``weights``.
+        unit: Its tasks.
+        seed: For what is drawn.
+    """
     if "balancer" in settings:
         return balancer_of(settings["balancer"], unit.tasks, seed)
     weights = settings.get("weights", {})
