@@ -17,7 +17,7 @@ from mtl_utils.arguments import (
     check_sizes,
     check_tensor,
 )
-from mtl_utils.data.batch import MISSING_LABEL, Batch, has_label
+from mtl_utils.data.batch import Batch, has_label
 from mtl_utils.data.batching import predict_by_length
 from mtl_utils.data.examples import Example
 from mtl_utils.multitask import MultiTaskModel
@@ -243,7 +243,7 @@ def task_features(
         rows = predict_by_length(labelled, read, max_tokens)
     features = torch.cat([states for states, _ in rows])
     labels = torch.cat([found for _, found in rows])
-    counted = labels != MISSING_LABEL
+    counted = has_label(labels)
     return features[counted], labels[counted]
 
 
