@@ -8,6 +8,8 @@ from collections.abc import Sequence
 
 from mtl_utils.experiments import estimate, find, registry, results_folder, run, work
 from mtl_utils.experiments.estimates import written
+from mtl_utils.experiments.registry import comparisons, find_comparison
+from mtl_utils.experiments.superseded import delete_superseded, superseded
 
 _ABOUT = """\
 Experiments that take longer than a chapter of the book may are recorded: every configuration with
@@ -80,6 +82,19 @@ def _work(options: argparse.Namespace) -> int:
     return 1 if report.failed else 0
 
 
+def _superseded(options: argparse.Namespace) -> int:
+    names = options.names or [comparison.name for comparison in comparisons()]
+    folder = options.output or results_folder()
+    for comparison in map(find_comparison, names):
+        if options.delete:
+            found = delete_superseded(comparison, folder)
+        else:
+            found = {name: len(old) for name, old in superseded(comparison, folder).items()}
+        for name, count in found.items():
+            print(f"{name}: {count} {'deleted' if options.delete else 'superseded'}")
+    return 0
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m mtl_utils.experiments",
@@ -129,6 +144,18 @@ def _parser() -> argparse.ArgumentParser:
     runner.add_argument("--seeds", type=int, nargs="+", help="instead of the experiment's own")
     runner.add_argument("--limit", type=_positive, help="run at most so many and stop")
 
+    older = commands.add_parser(
+        "superseded",
+        help="runs of comparisons that were made before something better was tried",
+        description="Name the files with runs whose settings are no longer the best of what was "
+        "tried, because step sizes or trials came later. Deleted, they are run again by work.",
+    )
+    older.set_defaults(act=_superseded)
+    older.add_argument("--delete", action="store_true", help="delete them")
+    older.add_argument(
+        "names", nargs="*", metavar="NAME", help="name of a comparison (default: all)"
+    )
+
     for command in (estimating, working):
         command.add_argument(
             "names",
@@ -136,7 +163,7 @@ def _parser() -> argparse.ArgumentParser:
             metavar="NAME",
             help="name of an experiment, which brings those it needs (default: all)",
         )
-    for command in (listing, estimating, working, runner):
+    for command in (listing, estimating, working, runner, older):
         command.add_argument(
             "--output",
             metavar="FOLDER",

@@ -236,9 +236,8 @@ class Comparison:
         """Train each unit with its best settings, changed, and measure it on test."""
         tuning = self.tuning(config["setting"], place)
         reference = tuning.reference()
-        trained, chosen = {}, {}
+        trained, chosen = {}, tuning.chosen(config["contender"])
         for unit in self._units(config["setting"], self.contender(config["contender"])):
-            chosen[unit.name] = tuning.best(config["contender"], unit.name)
             settings = change(overlaid(config["settings"], chosen[unit.name]))
             part = unit.part(config.get("tasks", unit.tasks))
             trained[part.name] = self.train(settings, part, seed, place.workspace, reference)

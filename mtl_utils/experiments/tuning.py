@@ -98,6 +98,17 @@ class Tuning:
             )
         return tried
 
+    def chosen(self, contender: str) -> dict[str, dict[str, Any]]:
+        """Return the best settings of each unit of a contender, by name of the unit.
+
+        Args:
+            contender: Its name.
+
+        Raises:
+            ValueError: As :meth:`best`.
+        """
+        return {unit.name: self.best(contender, unit.name) for unit in self._units(contender)}
+
     def stored_scores(self) -> list[dict[str, Any]]:
         """Return what would be stored of each trial: the best by the mean over its tasks.
 
