@@ -10,11 +10,10 @@ from mtl_utils.experiments.contrasts import Contrast
 from mtl_utils.experiments.experiment import Config
 from mtl_utils.experiments.joint_pretrained import WORDS
 from mtl_utils.experiments.ways_of_sharing import COMPARISON as WAYS
-from mtl_utils.experiments.ways_of_sharing import SETTINGS
+from mtl_utils.experiments.ways_of_sharing import ON_ITS_OWN, SETTINGS, TOGETHER, WEIGHTS
 
-_DROPS = ({"head_dropout": 0.0}, {"head_dropout": 0.3})
 _GATING: dict[str, Any] = {"per": "token", "balance_strength": 0.0}
-_GATINGS = ({"sharing.per": "text"}, {"sharing.balance_strength": 0.01})
+_GATINGS = ({"sharing.per": "text"}, {"sharing.balance_strength": 0.01}, *WEIGHTS)
 
 
 def _gated(name: str, kind: str, **settings: Any) -> Contender:
@@ -24,15 +23,15 @@ def _gated(name: str, kind: str, **settings: Any) -> Contender:
 
 
 CONTENDERS = (
-    Contender("separate", "apart", trials=_DROPS),
-    Contender("hard", trials=_DROPS),
+    Contender("separate", "apart", trials=ON_ITS_OWN),
+    Contender("hard", trials=TOGETHER),
     _gated("one gate", "experts", num_experts=4),
     _gated("MMoE", "mmoe", num_experts=4),
     _gated("CGC", "ple", num_shared_experts=2, num_task_experts=1),
     Contender(
         "adapters",
         settings={"sharing": {"kind": "adapters", "bottleneck": 32}},
-        trials=({"sharing.bottleneck": 8}, {"sharing.bottleneck": 128}),
+        trials=({"sharing.bottleneck": 8}, {"sharing.bottleneck": 128}, *WEIGHTS),
     ),
 )
 """Experts are the upper layer of the encoder; the lower one and the embeddings are the trunk.

@@ -7,7 +7,7 @@ from typing import Any
 from mtl_utils.experiments.comparison import Comparison
 from mtl_utils.experiments.contenders import Contender
 from mtl_utils.experiments.contrasts import Contrast
-from mtl_utils.experiments.ways_of_sharing import BILSTM, SETTINGS
+from mtl_utils.experiments.ways_of_sharing import BILSTM, ON_ITS_OWN, SETTINGS, TOGETHER, WEIGHTS
 from mtl_utils.experiments.ways_of_sharing import COMPARISON as WAYS
 
 LAYERS = BILSTM["encoder"]["num_layers"]
@@ -15,12 +15,10 @@ LAYERS = BILSTM["encoder"]["num_layers"]
 INNER = {"pos": 1, "entities": LAYERS}
 OUTER = {"pos": LAYERS, "entities": 1}
 
-_DROPS = ({"head_dropout": 0.0}, {"head_dropout": 0.3})
-
 
 def _placed(name: str, depth: dict[str, int]) -> Contender:
     sharing = {"kind": "hierarchical", "depth": depth}
-    return Contender(name, settings={"sharing": sharing}, trials=_DROPS)
+    return Contender(name, settings={"sharing": sharing}, trials=TOGETHER)
 
 
 def _mixed(name: str, **settings: Any) -> Contender:
@@ -28,13 +26,13 @@ def _mixed(name: str, **settings: Any) -> Contender:
     return Contender(
         name,
         settings={"sharing": {"kind": name, "own": own, **settings}},
-        trials=tuple({"sharing.own": other} for other in others),
+        trials=(*({"sharing.own": other} for other in others), *WEIGHTS),
     )
 
 
 CONTENDERS = (
-    Contender("separate", "apart", trials=_DROPS),
-    Contender("hard", trials=_DROPS),
+    Contender("separate", "apart", trials=ON_ITS_OWN),
+    Contender("hard", trials=TOGETHER),
     _placed("pos inner", INNER),
     _placed("pos outer", OUTER),
     _mixed("cross-stitch"),

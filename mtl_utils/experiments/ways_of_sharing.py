@@ -38,6 +38,13 @@ SETTINGS: dict[str, Config] = {
 """Data and tasks. Rows are dealt out: each task has the labels of half of them."""
 
 _DROPS = ({"head_dropout": 0.0}, {"head_dropout": 0.3})
+ON_ITS_OWN = (*_DROPS, {"encoder.dropout": 0.0}, {"encoder.dropout": 0.3})
+"""What a model for one task tries at its best step size."""
+
+WEIGHTS = ({"weights": {"entities": 3.0}}, {"weights": {"pos": 3.0}})
+"""What every model for both tasks tries, beside two settings of its own."""
+
+TOGETHER = (*_DROPS, *WEIGHTS)
 
 
 def _soft(penalty: str, strengths: Sequence[float]) -> Contender:
@@ -45,7 +52,7 @@ def _soft(penalty: str, strengths: Sequence[float]) -> Contender:
     return Contender(
         f"soft, {penalty}",
         settings={"sharing": {"kind": "soft", "penalty": penalty, "strength": middle}},
-        trials=tuple({"sharing.strength": strength} for strength in others),
+        trials=(*({"sharing.strength": strength} for strength in others), *WEIGHTS),
     )
 
 
@@ -53,12 +60,10 @@ _BRANCHED = {"kind": "branched", "shared_layers": 1}
 _PRIVATE = {"kind": "shared-private", "orthogonality": 0.01, "adversary": 0.05}
 
 CONTENDERS = (
-    Contender("separate", "apart", trials=_DROPS),
-    Contender("separate, wider", "apart", {"encoder.width": WIDER}, _DROPS),
-    Contender("hard", trials=_DROPS),
-    Contender(
-        "branched", settings={"sharing": {"kind": "branched", "shared_layers": 1}}, trials=_DROPS
-    ),
+    Contender("separate", "apart", trials=ON_ITS_OWN),
+    Contender("separate, wider", "apart", {"encoder.width": WIDER}, ON_ITS_OWN),
+    Contender("hard", trials=TOGETHER),
+    Contender("branched", settings={"sharing": _BRANCHED}, trials=TOGETHER),
     _soft("distance", (0.01, 0.001, 0.1)),
     _soft("trace norm", (0.001, 0.0001, 0.01)),
     Contender(
@@ -67,6 +72,7 @@ CONTENDERS = (
         trials=(
             {"sharing.orthogonality": 0.001, "sharing.adversary": 0.005},
             {"sharing.orthogonality": 0.0, "sharing.adversary": None},
+            *WEIGHTS,
         ),
     ),
 )
