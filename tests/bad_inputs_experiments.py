@@ -39,10 +39,14 @@ _NOT_CONTRASTS = (None, 3, "joint", ("joint", "separate", "f1"))
 @cache
 def _results() -> Path:
     folder = temporary_folder()
-    for config in joint_transformer.ON_SNIPS.experiments()[2].configs:
-        metrics = dict.fromkeys(("intent_accuracy", "slots_f1", "snips_exact"), 90.0)
-        record = records.make("joint_transformer_snips", config, 0, metrics, 1.0)
-        records.append(folder / "joint_transformer_snips.jsonl", record)
+    metrics = dict.fromkeys(("intent_accuracy", "slots_f1", "snips_exact"), 90.0)
+    for experiment in joint_transformer.ON_SNIPS.experiments():
+        if experiment.name not in ("joint_transformer_snips", "joint_transformer_snips_ablations"):
+            continue
+        for config in experiment.configs:
+            for seed in range(2):
+                record = records.make(experiment.name, config, seed, metrics, 1.0)
+                records.append(folder / f"{experiment.name}.jsonl", record)
     return folder
 
 
@@ -106,6 +110,22 @@ ENTRY_POINTS = [
             "digits": (-1, 1.5, "1", None, True, NAN),
         },
         called={"contrasts": "contrasts|contrast", "by": "by|column"},
+    ),
+    EntryPoint(
+        "ablation_table",
+        experiments.ablation_table,
+        lambda: {
+            "name": "joint_transformer_snips",
+            "setting": "SNIPS",
+            "metric": "slots_f1",
+            "folder": _results(),
+        },
+        {
+            "name": (None, 3, b"snips", "", "snips"),
+            "setting": (None, 3, b"SNIPS", "", "Atlas"),
+            "metric": (None, 3, b"slots_f1", "", "slots"),
+        },
+        called={"name": "name|named", "setting": "setting", "metric": "metric|judged"},
     ),
     EntryPoint(
         "comparison_table",

@@ -12,6 +12,7 @@ from matplotlib import pyplot as plt
 
 from mtl_utils.experiments import (
     Contrast,
+    ablation_table,
     comparison_table,
     fresh_table,
     load_results,
@@ -170,3 +171,31 @@ def test_step_sizes_show_what_would_be_stored(tmp_path: Path) -> None:
 def test_a_random_search_has_no_grid_to_show() -> None:
     with pytest.raises(ValueError, match="got 'balancers', a search"):
         step_size_table("balancers", "Atlas, easy")
+
+
+def test_a_change_is_paired_with_what_was_tuned_on_its_seeds(tmp_path: Path) -> None:
+    record(tmp_path, ON_SNIPS.name, 3.0, range(5))
+    final = f"{ON_SNIPS.name}_ablations"
+    effects = {"four times the steps": 2.0, "a BiLSTM": -1.0}
+    for config in next(e for e in ON_SNIPS.experiments() if e.name == final).configs:
+        for seed in range(3):
+            tuned = 83 + seed + 0.1 * (seed % 2)
+            scores = {"slots_f1": tuned + effects[config["ablation"]] + 0.05 * seed}
+            made = records.make(final, config, seed, scores, 1.0)
+            records.append(tmp_path / f"{final}.jsonl", made)
+    table = ablation_table(ON_SNIPS.name, "SNIPS", "slots_f1", tmp_path).set_index("change")
+    assert table["n"].tolist() == [3, 3]  # of the five seeds of what was tuned
+    assert table["difference"].tolist() == pytest.approx([2.05, -0.95])
+    assert table["as_tuned"].tolist() == pytest.approx([84 + 0.1 / 3] * 2)
+    assert table["changed"].tolist() == pytest.approx([86.05 + 0.1 / 3, 83.05 + 0.1 / 3])
+    # Differences 2.0, 2.05 and 2.1: t = 2.05 / (0.05 / sqrt 3), two degrees of freedom.
+    half_width = 4.302653 * 0.05 / 3**0.5
+    assert table["half_width"].tolist() == pytest.approx([half_width] * 2)
+    assert table["shown"].all()
+    assert table["p"].iloc[0] == pytest.approx(
+        2 * table["p"].iloc[1] * (0.95 / 2.05) ** 2, rel=0.02
+    )
+    with pytest.raises(KeyError, match="No change of"):
+        ablation_table(ON_SNIPS.name, "SNIPS", "intent_accuracy", tmp_path)
+    with pytest.raises(ValueError, match="with ablations"):
+        ablation_table("sharing_map_snips", "100 rows, width 64", "slots_f1")

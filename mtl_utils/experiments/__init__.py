@@ -23,7 +23,13 @@ from mtl_utils.experiments.records import results_folder
 from mtl_utils.experiments.registry import find, registry
 from mtl_utils.experiments.relative import ALL_TASKS, relative_performance, relative_table
 from mtl_utils.experiments.runner import run
-from mtl_utils.experiments.tables import comparison_table, fresh_table, step_size_table, verdicts
+from mtl_utils.experiments.tables import (
+    ablation_table,
+    comparison_table,
+    fresh_table,
+    step_size_table,
+    verdicts,
+)
 from mtl_utils.experiments.worker import WorkReport
 from mtl_utils.experiments.working import work
 from mtl_utils.experiments.workspaces import workspaces_folder
@@ -36,6 +42,7 @@ __all__ = [
     "PairedDifference",
     "Place",
     "WorkReport",
+    "ablation_table",
     "comparison_table",
     "contrast_table",
     "estimate",

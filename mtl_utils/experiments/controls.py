@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from mtl_utils.experiments.comparison import Comparison
 
 RATES, TRIALS, TWICE, FRESH = "_rates", "_trials", "_doubled", "_fresh"
+ABLATIONS = "_ablations"
 """What the names of a comparison's parts end in; the runs with all seeds have its own name."""
 
 _SAME = ("settings", "rates", "seeds", "train", "tuned_at")

@@ -5,7 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from mtl_utils.experiments.controls import FRESH, RATES, TRIALS, TWICE, borrowed, tuned_by
+from mtl_utils.experiments.controls import (
+    ABLATIONS,
+    FRESH,
+    RATES,
+    TRIALS,
+    TWICE,
+    borrowed,
+    tuned_by,
+)
 from mtl_utils.experiments.experiment import Config, Experiment, Metrics
 
 if TYPE_CHECKING:
@@ -69,7 +77,7 @@ def _of_the_best(comparison: Comparison, tuned: Sequence[str]) -> list[Experimen
     ]
     if changed:
         text, again = "With one thing changed.", comparison.run_ablation
-        made.append(_part(comparison, "_ablations", text, changed, seeds[:ABLATED], again, tuned))
+        made.append(_part(comparison, ABLATIONS, text, changed, seeds[:ABLATED], again, tuned))
     found = _found(comparison)
     if found:
         text = "What was found, with fresh seeds."

@@ -10,12 +10,13 @@ from mtl_utils.arguments import check_text
 from mtl_utils.experiments.comparison import Comparison
 from mtl_utils.experiments.contrasts import (
     ALPHA,
+    Contrast,
     contrast_table,
     holm,
     paired_difference,
     paired_table,
 )
-from mtl_utils.experiments.controls import FRESH, TWICE, runs_of
+from mtl_utils.experiments.controls import ABLATIONS, FRESH, TWICE, runs_of
 from mtl_utils.experiments.registry import find_comparison
 from mtl_utils.experiments.tuning import RATE
 
@@ -111,6 +112,63 @@ def fresh_table(name: str, folder: str | Path | None = None) -> pd.DataFrame:
         for (_, _, before), (setting, contrast, again), p in zip(*parts, adjusted, strict=True)
     ]
     return pd.DataFrame(rows)
+
+
+def ablation_table(
+    name: str, setting: str, metric: str, folder: str | Path | None = None
+) -> pd.DataFrame:
+    """Say what each change of one thing alone did to a contender that was tuned without it.
+
+    Args:
+        name: Name of a comparison with ablations.
+        setting: One of its settings.
+        metric: What the change is judged by; changes that leave its task out are left out.
+        folder: Where its results are; see :func:`load_results`.
+
+    Returns:
+        One row a change: ``change``, ``of`` which contender, the mean ``as_tuned`` and ``changed``
+        over the ``n`` seeds that both were run with, the ``difference`` seed by seed and its
+        ``half_width``, ``p``, adjusted for all rows of the table (Holm, 1979), and whether an
+        effect is ``shown``: p below 0.05. An effect that is not shown is no proof that there is
+        none.
+
+    Raises:
+        KeyError: If there is no such comparison or setting, or no change was judged by the metric.
+        ValueError: If the comparison changes nothing alone.
+        FileNotFoundError: If it is not on record.
+        TypeError: If a name is no string.
+    """
+    comparison, tuned, _ = _recorded(name, setting, folder)
+    check_text("metric", metric)
+    if not comparison.ablations:
+        raise ValueError(f"name must be that of a comparison with ablations, got {name!r}")
+    changed = runs_of(comparison, ABLATIONS, folder)
+    changed = changed[changed["setting"] == setting]
+    rows = []
+    for ablation in comparison.ablations:
+        runs = changed[changed["ablation"] == ablation.name]
+        if metric not in runs or runs[metric].isna().all():
+            continue
+        both = pd.concat([tuned, runs.assign(contender=ablation.name)])
+        found = paired_difference(both, Contrast(ablation.name, ablation.of, metric))
+        means = both[both["seed"].isin(runs["seed"])].groupby("contender")[metric].mean()
+        rows.append(
+            {
+                "change": ablation.name,
+                "of": ablation.of,
+                "n": found.n,
+                "as_tuned": means[ablation.of],
+                "changed": means[ablation.name],
+                "difference": found.mean,
+                "half_width": found.half_width,
+                "p": found.p,
+            }
+        )
+    if not rows:
+        raise KeyError(f"No change of {name} was judged by {metric!r} in {setting!r}")
+    table = pd.DataFrame(rows)
+    table["p"] = holm(table["p"].tolist())
+    return table.assign(shown=table["p"] < ALPHA)
 
 
 def step_size_table(name: str, setting: str, folder: str | Path | None = None) -> pd.DataFrame:
