@@ -8,9 +8,9 @@ from mtl_utils.diagrams.diagram import Diagram
 from mtl_utils.diagrams.parts import Arrow, Box
 from mtl_utils.diagrams.tasks import check_tasks, listed, written
 
-_TEST = (
-    "the sampler may look into the journal, and draw near what was good; test data are read once, "
-    "when the search is over"
+_NOTE = (
+    "scores are of validation data, and the next draw may look into the journal; test data are "
+    "read once, when the search is over"
 )
 
 
@@ -31,20 +31,20 @@ def search_loop(tasks: Sequence[str]) -> Diagram:
     boxes = [
         Box(
             "space",
-            "space: step size, weights of tasks, sharing",
+            "space: rates, weights, sharing",
             "text",
             (0, 0),
             whole,
             tight=True,
         ),
-        Box("sampler", "sampler: draws settings", "layer", (0, 1), whole, "shared", tight=True),
-        Box("run", "a run on training data", "layer", (0, 2), whole, "shared", tight=True),
+        Box("sampler", "draw settings", "layer", (0, 1), whole, "shared", tight=True),
+        Box("run", "train", "layer", (0, 2), whole, "shared", tight=True),
         *(
-            Box(f"score {k}", f"validation: {written(task)}", "head", (k, 3), role=k)
+            Box(f"score {k}", f"score: {written(task)}", "head", (k, 3), role=k)
             for k, task in enumerate(tasks)
         ),
-        Box("journal", "journal: settings, scores", "text", (0, 4), whole, tight=True),
-        Box("note", _TEST, "note", (count, 0), (1, 5)),
+        Box("journal", "journal", "text", (0, 4), whole, tight=True),
+        Box("note", _NOTE, "note", (count, 0), (1, 5)),
     ]
     arrows = [Arrow("space", "sampler"), Arrow("sampler", "run", role="shared")]
     arrows += [Arrow("run", f"score {k}", role=k) for k in range(count)]
@@ -53,6 +53,6 @@ def search_loop(tasks: Sequence[str]) -> Diagram:
         f"a search over {listed(tasks)}",
         tuple(boxes),
         tuple(arrows),
-        columns=(96, 84, 84, 96, 84),
+        columns=(100, 90, 70, 96, 84),
         row_gap=14,
     )

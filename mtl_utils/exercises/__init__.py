@@ -27,7 +27,6 @@ from mtl_utils.exercises.hierarchies import (
 )
 from mtl_utils.exercises.hyperparameters import (
     check_gives_up,
-    check_overtaken_at,
     check_trials_needed,
     check_unbiased_best,
     check_weights_of,
@@ -168,7 +167,6 @@ __all__ = [
     "check_moved_layers",
     "check_nash_residual",
     "check_nucleus",
-    "check_overtaken_at",
     "check_own_past",
     "check_paired_gain",
     "check_paired_interval",

@@ -11,7 +11,6 @@ from mtl_utils.exercises.checking import Answer, exercise
 
 __all__ = [
     "check_gives_up",
-    "check_overtaken_at",
     "check_trials_needed",
     "check_unbiased_best",
     "check_weights_of",
@@ -74,40 +73,6 @@ def check_unbiased_best(answer: Answer) -> None:
     ):
         best = fmean(max(drawn) for drawn in combinations(scores, n))
         answer.gives(scores, n, expected=best, hint=hint)
-
-
-def _at_the_end(first: Numbers, second: Numbers) -> int:
-    return len(first) if second[-1] > first[-1] else -1
-
-
-def _counted_from_zero(first: Numbers, second: Numbers) -> int:
-    found = _overtaken(first, second)
-    return -1 if found == -1 else found - 1
-
-
-def _as_good(first: Numbers, second: Numbers) -> int:
-    ahead = [n for n, (a, b) in enumerate(zip(first, second, strict=True), 1) if b >= a]
-    return min(ahead, default=-1)
-
-
-def _overtaken(first: Numbers, second: Numbers) -> int:
-    ahead = [n for n, (a, b) in enumerate(zip(first, second, strict=True), 1) if b > a]
-    return min(ahead, default=-1)
-
-
-@exercise("overtaken_at", wrong=[_at_the_end, _counted_from_zero, _as_good])
-def check_overtaken_at(answer: Answer) -> None:
-    """From how many trials on the second method is ahead."""
-    hint = (
-        "The first number of trials, from 1, at which the second is greater; -1 if there is none."
-    )
-    for first, second in (
-        ([1.0, 2.0, 3.0], [0.0, 2.5, 4.0]),
-        ([1.0, 2.0, 3.0], [1.0, 2.0, 3.0]),
-        ([1.0, 2.0], [2.0, 3.0]),
-        ([1.0, 2.0, 2.5], [1.0, 2.0, 2.6]),
-    ):
-        answer.gives(first, second, expected=_overtaken(first, second), hint=hint)
 
 
 def _normalised(uniforms: Numbers) -> list[float]:

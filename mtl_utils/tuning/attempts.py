@@ -7,10 +7,17 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from mtl_utils.arguments import check_callable, check_text, check_whole, shown
+from mtl_utils.arguments import (
+    check_callable,
+    check_names,
+    check_number,
+    check_text,
+    check_whole,
+    shown,
+)
 from mtl_utils.experiments.relative import relative_performance
 from mtl_utils.training import Callback, History
-from mtl_utils.training.directions import Direction
+from mtl_utils.training.directions import Direction, direction_of
 from mtl_utils.tuning.needs import optuna
 
 #: What a trial is worth at a validation: a column of the history, or a function of its row.
@@ -123,16 +130,38 @@ class Relative:
             greater, ``"max"``.
 
     Raises:
-        KeyError: As that function.
-        TypeError: Likewise.
-        ValueError: Likewise; if a score of the reference is 0.
+        KeyError: If a mode is of a column that has no score.
+        TypeError: If something is not of its kind.
+        ValueError: If there is no score, one is 0 or not finite, the name of a column does not tell
+            which way it is better and ``modes`` does not either, or both say opposite things.
     """
 
     reference: Mapping[str, float]
     modes: Mapping[str, Direction] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        relative_performance(self.reference, self.reference, self.modes)
+        check_names("reference", self.reference, "scores by column")
+        check_names("modes", self.modes, "modes by column")
+        if not self.reference:
+            raise ValueError("reference must have the score of one task at least, got {}")
+        for column, mode in self.modes.items():
+            if column not in self.reference:
+                raise KeyError(
+                    f"modes={dict(self.modes)!r} has {column!r}, of which reference has no score"
+                )
+            if mode not in ("max", "min") or direction_of(column) not in (None, mode):
+                raise ValueError(
+                    f'modes[{column!r}] must be "max" or "min", as its name says, got {mode!r}'
+                )
+        for column, score in self.reference.items():
+            check_number(f"reference[{column!r}]", score)
+            if score == 0:
+                raise ValueError(f"reference[{column!r}] must not be 0, got {score!r}")
+            if column not in self.modes and direction_of(column) is None:
+                raise ValueError(
+                    f"reference has {column!r} (got {score!r}), whose name does not tell whether "
+                    'smaller or greater is better: give modes, "min" or "max" by column'
+                )
 
     def __call__(self, row: Mapping[str, float]) -> float:
         """Return the mean gain at one validation: 0.02 for 2%.

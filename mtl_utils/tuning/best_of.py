@@ -9,10 +9,8 @@ import numpy as np
 
 from mtl_utils.arguments import check_flag, check_several, check_whole
 
-Scores = Sequence[float]
 
-
-def expected_best(scores: Scores, n: int, *, replace: bool = True) -> float:
+def expected_best(scores: Sequence[float], n: int, *, replace: bool = True) -> float:
     r"""Return the expected greatest score of n random trials (Dodge et al., 2019).
 
     The :math:`N` scores on record stand for the distribution they were drawn from. In ascending
@@ -39,7 +37,9 @@ def expected_best(scores: Scores, n: int, *, replace: bool = True) -> float:
     return float(np.sort(values) @ _chances(len(values), n, replace))
 
 
-def expected_chosen(validation: Scores, test: Scores, n: int, *, replace: bool = True) -> float:
+def expected_chosen(
+    validation: Sequence[float], test: Sequence[float], n: int, *, replace: bool = True
+) -> float:
     """Return the expected test score of whichever of n random trials is best on validation.
 
     Args:
@@ -67,7 +67,9 @@ def expected_chosen(validation: Scores, test: Scores, n: int, *, replace: bool =
     return float(of_level @ means)
 
 
-def chance_of_winning(first: Scores, second: Scores, n: int, *, replace: bool = True) -> float:
+def chance_of_winning(
+    first: Sequence[float], second: Sequence[float], n: int, *, replace: bool = True
+) -> float:
     """Return how likely the best of n random trials of one method beats that of another.
 
     Half of it counts where both are equal.

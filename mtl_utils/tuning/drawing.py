@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from mtl_utils.arguments import check_kind
 from mtl_utils.plots import PALETTE
@@ -80,12 +81,13 @@ def draw_front(search: Search, first: str | None = None, second: str | None = No
     axes = figure.subplots()
     axes.plot(*(table.loc[~kept, name] for name in names), "o", color=_OTHER, label="beaten")
     front = table[kept].sort_values(names[0])
-    axes.plot(*(front[name] for name in names), "o-", color=_BEST, label="on the front")
+    line = "o-" if len(search.objectives) == 2 else "o"  # with more it is no curve
+    axes.plot(*(front[name] for name in names), line, color=_BEST, label="on the front")
     axes.set(xlabel=names[0], ylabel=names[1])
     axes.legend()
     figure.set_label(
-        f"{len(table)} trials by {names[0]} and {names[1]}: {len(front)} of them, joined by a "
-        "line, are beaten by no other"
+        f"{len(table)} trials by {names[0]} and {names[1]}: {len(front)} of them, in another "
+        f"colour, are beaten by no other in {', '.join(search.objectives)}"
     )
     return figure
 
@@ -135,7 +137,8 @@ def draw_slices(search: Search, objective: str | None = None) -> Figure:
         ValueError: If no trial has finished.
     """
     name, table = _finished(search, objective)
-    settings = list(search._flat(search.study.best_trials[0].params))
+    drawn = search._flat(search.study.best_trials[0].params)
+    settings = [s for s in drawn if table[s].map(repr).nunique() > 1] or list(drawn)
     columns = min(3, len(settings))
     rows = math.ceil(len(settings) / columns)
     figure = Figure(figsize=(2.9 * columns + 0.6, 2.5 * rows + 0.3), layout="constrained")
@@ -160,8 +163,12 @@ def _draw_slice(axes: Axes, table: pd.DataFrame, setting: str, name: str, log: b
         axes.set_xlim(-0.5, len(labels) - 0.5)
     axes.plot(values, table[name], "o", color=_DOT, markersize=4)
     axes.set_xlabel(setting)
-    if log:
+    if log and pd.api.types.is_numeric_dtype(table[setting]):
         axes.set_xscale("log")
+        spread = math.log10(table[setting].max() / table[setting].min())
+        axes.xaxis.set_major_locator(LogLocator(subs=(1, 3) if spread < 2 else (1,)))
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        axes.xaxis.set_minor_formatter(NullFormatter())
 
 
 def _is_log(search: Search, setting: str) -> bool:

@@ -11,10 +11,10 @@ import numpy as np
 from mtl_utils.arguments import check_several
 from mtl_utils.training.directions import Direction
 
-Points = Sequence[Sequence[float]]
 
-
-def pareto_front(points: Points, directions: Sequence[Direction] | None = None) -> list[bool]:
+def pareto_front(
+    points: Sequence[Sequence[float]], directions: Sequence[Direction] | None = None
+) -> list[bool]:
     """Say of each point whether no other beats it: as good in all objectives, better in one.
 
     Args:
@@ -34,7 +34,9 @@ def pareto_front(points: Points, directions: Sequence[Direction] | None = None) 
 
 
 def hypervolume(
-    points: Points, reference: Sequence[float], directions: Sequence[Direction] | None = None
+    points: Sequence[Sequence[float]],
+    reference: Sequence[float],
+    directions: Sequence[Direction] | None = None,
 ) -> float:
     """Return the volume that points dominate, down to a reference point (Zitzler and Thiele, 1999).
 

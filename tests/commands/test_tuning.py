@@ -186,7 +186,7 @@ def test_what_a_space_may_hold(tmp_path: Path) -> None:
         (
             '"training.learning_rate" = {low = 0.1, high = 1.0, step = 2}',
             "",
-            "step is for whole numbers, got 2",
+            "step is for whole numbers, got step = 2",
         ),
         ('"encoder.width" = {low = 8, high = 64, stp = 8}', "", "has no key 'stp'"),
         ('"encoder.width" = {kind = "simplex"}', "", "kind = 'simplex' is for balancer.weights"),
@@ -196,7 +196,7 @@ def test_what_a_space_may_hold(tmp_path: Path) -> None:
             "",
             "least must lie in [0, 0.5), got 0.5",
         ),
-        (WEIGHTS, "trials = 0", "trials must be a whole number at least 1, got 0"),
+        (WEIGHTS, "trials = 0", "trials must be at least 1, got 0"),
         (WEIGHTS, 'sampler = "grid"', "sampler must be one of 'tpe', 'random', got a text: 'grid'"),
         (WEIGHTS, 'objectives = ["parameters"]', "objectives must have 'relative' or a column"),
         (WEIGHTS, 'objectives = ["topic_gap"]', "does not tell whether it is better"),
