@@ -104,11 +104,9 @@ def read_tuning_file(path: Path) -> TuningFile:
     if "tuning" not in content:
         raise Refused(f"{path} has no table [tuning], with the space to search: [tuning.space]")
     table = read_table(content.pop("tuning"), _KEYS, "[tuning]")
-    for key in ("trials", "seed"):
-        if table[key] < (key == "trials"):
-            raise Refused(
-                f"[tuning]: {key} must be at least {int(key == 'trials')}, got {table[key]}"
-            )
+    for key, least in (("trials", 1), ("seed", 0)):
+        if table[key] < least:
+            raise Refused(f"[tuning]: {key} must be at least {least}, got {table[key]}")
     space = _space(table["space"], file)
     output = Path(table["output"] or f"runs/{path.stem}-tuning").expanduser()
     found = TuningFile(
