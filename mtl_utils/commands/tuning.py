@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import datasets
+from matplotlib.figure import Figure
 
 from mtl_utils.commands import results
 from mtl_utils.commands.building import build
@@ -244,7 +245,11 @@ def _content(asked: TuningFile, settings: Mapping[str, Any], output: str) -> dic
 
 def _draw(folder: Path, search: Search) -> None:
     """Write pictures; what is seen in one stands in its file as its description."""
-    drawers = {"history": draw_history, "slices": draw_slices, "importances": draw_importances}
+    drawers: dict[str, Callable[[Search], Figure]] = {
+        "history": draw_history,
+        "slices": draw_slices,
+        "importances": draw_importances,
+    }
     if len(search.objectives) > 1:
         drawers["front"] = draw_front
     for name, draw in drawers.items():

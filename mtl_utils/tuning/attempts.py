@@ -196,7 +196,7 @@ class Relative:
             KeyError: If a column is not there.
             ValueError: If no validation measured them all.
         """
-        rows = history.to_dict("records")
+        rows: list[dict[str, float]] = history.to_dict("records")  # type: ignore[assignment]
         found = [(self(row), row) for row in rows]
         finite = [(gain, row) for gain, row in found if math.isfinite(gain)]
         if not finite:

@@ -30,7 +30,8 @@ def pareto_front(
     values = _greater(points, directions)
     as_good = (values[:, None] >= values[None]).all(-1)  # [N, N]: is the first as the second
     better = (values[:, None] > values[None]).any(-1)
-    return [not beaten for beaten in (as_good & better).any(0)]
+    beaten = np.any(as_good & better, axis=0).tolist()
+    return [not each for each in beaten]
 
 
 def hypervolume(
