@@ -114,6 +114,7 @@ FAMILIES = [
         diagrams.transfer_routes,
         diagrams.cross_stitch,
         diagrams.tasks_in_sequence,
+        diagrams.search_loop,
     )
 ]
 STRUCTURES = [

@@ -24,6 +24,7 @@ import bad_inputs_tasks
 import bad_inputs_text_model
 import bad_inputs_training
 import bad_inputs_transfer
+import bad_inputs_tuning
 import bad_inputs_weighing
 import pytest
 from bad_input_cases import EntryPoint, raised_by
@@ -48,6 +49,7 @@ TABLES = (
     bad_inputs_text_model,
     bad_inputs_training,
     bad_inputs_transfer,
+    bad_inputs_tuning,
     bad_inputs_weighing,
 )
 ENTRY_POINTS = [entry for table in TABLES for entry in table.ENTRY_POINTS]

@@ -33,6 +33,7 @@ ROOMS = (
     "continual",
     "interpretation",
     "experiments",
+    "tuning",
     "widgets",
     "notebook",
     "exercises",

@@ -19,6 +19,7 @@ Train one model on your own tasks, described in one file, without writing code.
   python -m mtl_utils evaluate runs/run test.csv         measures it on other data
   python -m mtl_utils predict runs/run texts.txt         labels texts, one a line
   python -m mtl_utils diagnose run.toml                  says why tasks hurt each other
+  python -m mtl_utils tune run.toml                      searches for settings, by [tuning]
 """
 _TRAIN = """\
 Train what FILE says. The folder of the run, runs/ and the name of the file unless the file has
@@ -35,6 +36,12 @@ Say why tasks of FILE do worse together than they might: a drowned loss, label n
 width, under-training, or tasks that have nothing to do with each other. Trains copies of the model
 with one thing changed at a time, for at most three times the steps of the file, and writes nothing
 but what --plot names.
+"""
+_TUNE = """\
+Search for settings of FILE, by its table [tuning]. The folder of the search, runs/, the name of the
+file and -tuning unless the table has `output`, holds a journal: the same command goes on with it,
+and several at a time share it. At the end it has trials.csv, pictures, and best.toml, which `train`
+takes as it is.
 """
 _FORMAT = (
     "csv, json_lines, conll or conllu, or with arguments as in the file of a run: "
@@ -140,6 +147,14 @@ def _parser() -> argparse.ArgumentParser:
     diagnose.add_argument("--quiet", action="store_true", help="no bar")
     diagnose.set_defaults(run=_diagnose)
 
+    tune = commands.add_parser(
+        "tune", help="search for settings", description=_TUNE, usage="%(prog)s file [options]"
+    )
+    tune.add_argument("file", type=Path, help="the file, such as run.toml")
+    tune.add_argument("--output", type=Path, help="another folder for the search")
+    tune.add_argument("--trials", type=int, help="how many in all (default: the file's)")
+    tune.set_defaults(run=_tune)
+
     init = commands.add_parser("init", help="write a first file from a data set")
     init.add_argument("data", help="a registered name, a folder or a file")
     init.add_argument("--config", help="configuration of the data set")
@@ -147,7 +162,7 @@ def _parser() -> argparse.ArgumentParser:
     init.add_argument("--output", type=Path, help="file to write (default: standard output)")
     init.add_argument("--force", action="store_true", help="replace a file that is there")
     init.set_defaults(run=_init)
-    for command in (train, evaluate, predict, diagnose, init):
+    for command in (train, evaluate, predict, diagnose, tune, init):
         command.add_argument(
             "--traceback", action="store_true", help="show where in the code an error arose"
         )
@@ -210,6 +225,23 @@ def _diagnose(options: argparse.Namespace) -> None:
     diagnosing.check_picture(options.plot)
     found = diagnosing.diagnosed(read_run_file(options.file), quiet=options.quiet)
     print(diagnosing.report(found, as_json=options.json, plot=options.plot))
+
+
+def _tune(options: argparse.Namespace) -> None:
+    from dataclasses import replace
+
+    from mtl_utils.commands import tuning
+    from mtl_utils.commands.messages import Refused
+    from mtl_utils.commands.tuning_file import read_tuning_file
+
+    asked = read_tuning_file(options.file)
+    if options.output is not None:
+        asked = replace(asked, output=options.output)
+    if options.trials is not None:
+        if options.trials < 1:
+            raise Refused(f"--trials must be at least 1, got {options.trials}")
+        asked = replace(asked, trials=options.trials)
+    print(tuning.tune(asked))
 
 
 def _init(options: argparse.Namespace) -> None:

@@ -68,6 +68,7 @@ _TOP = {
     "sharing": Key(dict[str, Any] | None, None),
     "balancer": Key(dict[str, Any] | None, None),
     "training": Key(dict[str, Any] | None, None),
+    "tuning": Key(dict[str, Any] | None, None),  # what `tune` reads
 }
 _OF_DATA = {
     "data": Key(str | dict[str, str]),
@@ -183,8 +184,23 @@ def read_run_file(path: Path) -> RunFile:
         KeyError: If a key or a name is not known, or missing.
         TypeError: If a value is of another type.
     """
+    return run_file_of(read_toml(path), path)
+
+
+def run_file_of(content: Mapping[str, Any], path: Path) -> RunFile:
+    """Check what a file says; see :func:`read_run_file`.
+
+    Args:
+        content: Its tables.
+        path: The file; paths in it are seen from its folder.
+
+    Raises:
+        ValueError: If a value is outside its range.
+        KeyError: If a key or a name is not known, or missing.
+        TypeError: If a value is of another type.
+    """
     base = path.resolve().parent
-    top = read_table(read_toml(path), _TOP, str(path))
+    top = read_table(content, _TOP, str(path))
     if not top["tasks"]:
         raise ValueError(f"{path} has no task: add a table [tasks.NAME]")
     tasks = {name: _task(name, table, base) for name, table in top["tasks"].items()}

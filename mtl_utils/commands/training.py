@@ -6,11 +6,11 @@ import gc
 import json
 import sys
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import fields
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import datasets
 
@@ -21,8 +21,10 @@ from mtl_utils.commands.keys import choice
 from mtl_utils.commands.messages import Refused, located
 from mtl_utils.commands.run_file import RunFile
 from mtl_utils.commands.toml_files import read_toml, toml, write_toml
+from mtl_utils.data.loading import Loader
 from mtl_utils.models import TextModel, fitting
-from mtl_utils.training import TrainerConfig
+from mtl_utils.training import Trainer, TrainerConfig
+from mtl_utils.training.callbacks import AnyCallback
 from mtl_utils.training.sampling import with_epochs
 
 RESOLVED, HISTORY, METRICS, CHECKPOINT = (
@@ -131,6 +133,42 @@ def _first_difference(
 
 
 def _fit(built: Built, data: Mapping[str, datasets.DatasetDict], quiet: bool) -> None:
+    output = built.file.output
+    progress: bool | Literal["lines"] = "lines" if quiet else True
+    trainer, loader, checked = prepare(
+        built, data, checkpoint=output / CHECKPOINT, progress=progress
+    )
+    history = trainer.fit(loader, checked)
+    results.write_table(output / HISTORY, history)
+    results.write_table(output / SHARES, trainer.shares)
+    if len(trainer.weights):
+        results.write_table(output / WEIGHTS, trainer.weights)
+    results.draw_curves(output, history)
+
+
+def prepare(
+    built: Built,
+    data: Mapping[str, datasets.DatasetDict],
+    *,
+    checkpoint: Path | None,
+    progress: bool | Literal["lines"],
+    callbacks: Sequence[AnyCallback] = (),
+    shares_every: int | None = 50,
+) -> tuple[Trainer, Loader, Loader | None]:
+    """Return what trains a model, and its training and validation data.
+
+    Args:
+        built: The model and its file.
+        data: The data of each task, by split.
+        checkpoint: File from which an interrupted training goes on.
+        progress: Whether to show a bar, or to print lines.
+        callbacks: What is told of steps and epochs.
+        shares_every: Steps from one measurement of shares of the gradient to the next.
+
+    Raises:
+        Refused: If a task has no training row with a label, or file or data are refused.
+        KeyError: If the metric is none.
+    """
     file, model, settings = built.file, built.model, built.file.training
     names = [field.name for field in fields(TrainerConfig) if field.name != "seed"]
     with located("[training]"):
@@ -147,7 +185,7 @@ def _fit(built: Built, data: Mapping[str, datasets.DatasetDict], quiet: bool) ->
         loader = model.loader(train, **sizes, sampling=sampling, seed=file.seed)
         checked = model.loader(validation, **sizes, shuffle=False) if validation else None
     with located("[training]"):
-        _check_metric(model, validation, settings["metric"])
+        check_metric(model, validation, settings["metric"])
         trainer = fitting.trainer_of(
             model,
             checked,
@@ -156,23 +194,33 @@ def _fit(built: Built, data: Mapping[str, datasets.DatasetDict], quiet: bool) ->
             metric=settings["metric"],
             mode=settings["mode"],
             head_learning_rate=settings["head_learning_rate"],
-            checkpoint=file.output / CHECKPOINT,
+            checkpoint=checkpoint,
             on_other_run="refuse",
-            progress="lines" if quiet else True,
+            progress=progress,
+            callbacks=callbacks,
             task_metrics=settings["task_metrics"],
+            shares_every=shares_every,
         )
-    history = trainer.fit(loader, checked)
-    results.write_table(file.output / HISTORY, history)
-    results.write_table(file.output / SHARES, trainer.shares)
-    if len(trainer.weights):
-        results.write_table(file.output / WEIGHTS, trainer.weights)
-    results.draw_curves(file.output, history)
+    return trainer, loader, checked
 
 
-def _check_metric(
-    model: TextModel, validation: Mapping[str, datasets.Dataset], metric: str | None
+def check_metric(
+    model: TextModel,
+    validation: Mapping[str, datasets.Dataset],
+    metric: str | None,
+    called: str = "metric",
 ) -> None:
-    """Refuse a metric that no validation will have, before an epoch is spent on finding out."""
+    """Refuse a metric that no validation will have, before an epoch is spent on finding out.
+
+    Args:
+        model: The model.
+        validation: The validation data of each task.
+        metric: Column of the history; ``None`` for none.
+        called: What the message is to call it.
+
+    Raises:
+        KeyError: If there will be no such column.
+    """
     if metric is None or not validation:
         return
     known = ["validation_loss", *(f"validation_{name}" for name in validation)]
@@ -181,7 +229,7 @@ def _check_metric(
     for name, rows in validation.items():
         if not model.text_tasks[name].by_reference:
             known += model.evaluate(model.examples(rows, [name])[:8])
-    choice(metric, known, "metric")
+    choice(metric, known, called)
 
 
 def _finish(built: Built, data: Mapping[str, datasets.DatasetDict]) -> Scores:

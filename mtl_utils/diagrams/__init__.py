@@ -25,6 +25,7 @@ from mtl_utils.diagrams.relations import lookahead_affinity
 from mtl_utils.diagrams.sampling import sampled_stream
 from mtl_utils.diagrams.structure import cross_stitch, hierarchical_sharing, sluice_network
 from mtl_utils.diagrams.transfer import transfer_routes
+from mtl_utils.diagrams.tuning import search_loop
 
 __all__ = [
     "Arrow",
@@ -47,6 +48,7 @@ __all__ = [
     "pair_with_heads",
     "questions_to_features",
     "sampled_stream",
+    "search_loop",
     "shared_private",
     "sluice_network",
     "soft_sharing",

@@ -25,6 +25,12 @@ from mtl_utils.exercises.hierarchies import (
     check_label_states,
     check_moved_layers,
 )
+from mtl_utils.exercises.hyperparameters import (
+    check_gives_up,
+    check_trials_needed,
+    check_unbiased_best,
+    check_weights_of,
+)
 from mtl_utils.exercises.language_models import (
     check_best_mixture,
     check_continuation_count,
@@ -141,6 +147,7 @@ __all__ = [
     "check_expected_risk",
     "check_experts_in_use",
     "check_first_order_changes",
+    "check_gives_up",
     "check_gradnorm_due",
     "check_greedy",
     "check_held_minimum",
@@ -188,7 +195,10 @@ __all__ = [
     "check_teacher_inputs",
     "check_temperature_for",
     "check_transfer_back",
+    "check_trials_needed",
     "check_two_groups",
+    "check_unbiased_best",
+    "check_weights_of",
     "check_without_direction",
     "check_written_accuracy",
     "exercise",

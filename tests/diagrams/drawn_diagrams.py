@@ -28,6 +28,7 @@ FAMILIES: tuple[Callable[..., diagrams.Diagram], ...] = (
     diagrams.cross_stitch,
     diagrams.transfer_routes,
     diagrams.tasks_in_sequence,
+    diagrams.search_loop,
 )
 OF_TWO: tuple[Callable[..., diagrams.Diagram], ...] = (
     diagrams.lookahead_affinity,
