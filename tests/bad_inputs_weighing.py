@@ -137,6 +137,23 @@ ENTRY_POINTS = [
         {"tasks": NOT_TASKS, "learning_rate": NOT_POSITIVE, "decay": NOT_STRENGTHS},
     ),
     EntryPoint(
+        "AdaTask",
+        objectives.AdaTask,
+        dict,
+        {
+            "betas": (None, 0.9, "ab", (0.9,), (0.9, 1.0), (-0.1, 0.9), (NAN, 0.9), ("a", 0.9)),
+            "eps": NOT_POSITIVE,
+            "weights": tuple(value for value in NOT_WEIGHTS if value != {"nothing": 1.0}),
+        },
+    ),
+    EntryPoint(
+        "AdaTask.before_step",
+        lambda **given: objectives.AdaTask().before_step(**given),
+        lambda: {"clipped": 1.0},
+        {"clipped": (-0.1, 1.5, NAN, INF, "1", None, True)},
+        documented=objectives.AdaTask.before_step,
+    ),
+    EntryPoint(
         "famo_weights",
         objectives.famo_weights,
         _vectors("losses", "logits"),
