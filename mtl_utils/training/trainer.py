@@ -112,9 +112,9 @@ class Trainer:
             leave out a parameter, or have a setting that there is not or that is outside its range;
             or a task is called ``"loss"`` or ``"penalty"``, as the sum over tasks is; or the
             balancer cannot do with the config's ``accumulate``, since it has to see whole batches
-            (:class:`~mtl_utils.objectives.Balancer`), or makes the steps of shared parameters itself
-            (:class:`~mtl_utils.objectives.AdaTask`) while ``betas`` of a group or an L2 penalty of
-            ``"adam"`` are to change them; or there are ``task_metrics`` and no
+            (:class:`~mtl_utils.objectives.Balancer`), or makes the steps of shared parameters, as
+            :class:`~mtl_utils.objectives.AdaTask` does, while ``betas`` of a group or an L2 penalty
+            of ``"adam"`` are to change them; or there are ``task_metrics`` and no
             ``task_patience``, or the name of one does not tell which way it is better.
         KeyError: If ``task_metrics`` names a task that there is not.
         TypeError: If something is not of its kind.

@@ -172,7 +172,7 @@ def test_a_task_without_a_gradient_is_an_absent_one(how: str) -> None:
 
 
 class Reached(torch.nn.Module):
-    """Three shared vectors: two tasks reach the first, one the second, a penalty alone the third."""
+    """Two tasks reach the first shared vector, one the second, a penalty alone the third."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -56,9 +56,11 @@ def assert_near(found: Any, expected: Any, within: float) -> None:
         torch.testing.assert_close(found[name], weight, rtol=0, atol=within, msg=name)
 
 
-ENCODERS = {
-    "bilstm": lambda: BiLSTMEncoder(50, 16),
-    "transformer": lambda: TransformerEncoder(50, 16, num_layers=2, num_heads=2),
+# What the keys of attention add moves no loss: in single precision its gradient is rounding alone,
+# which Adam makes whole steps of.
+ENCODERS: dict[str, Any] = {
+    "bilstm": lambda: BiLSTMEncoder(50, 8),
+    "transformer": lambda: TransformerEncoder(50, 8, num_layers=2, num_heads=2).double(),
 }
 
 
@@ -75,7 +77,8 @@ def test_with_one_task_it_is_the_optimizer(encoder: str, optimizer: Any) -> None
     for balancer in (AdaTask(), EqualWeights()):
         torch.manual_seed(1)
         tasks = [Tagging("tags", tuple("abcd")), Classification("topic", tuple("abc"))]
-        model = MultiTaskModel(HardSharing(ENCODERS[encoder]()), tasks)
+        shared = ENCODERS[encoder]()
+        model = MultiTaskModel(HardSharing(shared), tasks).to(next(shared.parameters()).dtype)
         config = TrainerConfig(
             epochs=10,
             max_steps=50,
@@ -101,14 +104,16 @@ def test_it_is_an_adam_for_each_task_and_one_for_the_heads(loader: Any, clip: An
         epochs=3, learning_rate=rate, weight_decay=decay, clip_norm=clip, schedule="constant"
     )
     model = tiny_model(dropout=0.0, dtype=DOUBLE)
-    fit(AdaTask(betas, eps=0.01), loader(), config, model=model)
+    trainer = Trainer(model, config, balancer=AdaTask(betas, eps=0.01), progress=False)
+    trainer.fit(loader())
     other = tiny_model(dropout=0.0, dtype=DOUBLE)
     shared, heads = other.shared_parameters(), list(other.heads.parameters())
     rest = torch.optim.AdamW(heads, lr=rate, weight_decay=decay)
     each = {task: torch.optim.Adam(shared, lr=rate, betas=betas, eps=0.01) for task in other.tasks}
     for epoch in range(3):
         for batch in loader().batches(epoch):
-            losses = other(batch).by_task
+            # Some batches have no label of a task, which then is none of the step's.
+            losses = {task: loss for task, loss in other(batch).by_task.items() if loss != 0}
             rows = {
                 task: torch.autograd.grad(loss, shared, retain_graph=True)
                 for task, loss in losses.items()
@@ -168,7 +173,7 @@ def test_the_same_call_goes_on_with_the_balancer_that_was_stopped(tmp_path: Path
     weights, _, _ = fit()
     balancer, path = AdaTask(), tmp_path / "run.pt"
     with pytest.raises(Stopped):
-        fit(balancer, InterruptedLoader(16), checkpoint=path)
+        fit(balancer, checkpoint=path, callbacks=[_stop])
     assert states(balancer)
     assert same_weights(fit(balancer, checkpoint=path)[0], weights)
 

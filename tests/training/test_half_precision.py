@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -173,7 +174,7 @@ def test_steps_that_a_balancer_makes_are_skipped_with_the_others(
         callbacks = [_Steps(look)]
         Trainer(model, config, balancer=balancer, progress=False, callbacks=callbacks).fit(loader)
         begun = [weights_of(tiny_model(dropout=0.0)), *seen]
-        still = [same_weights(a, b) for a, b in zip(begun, begun[1:], strict=False)]
+        still = [same_weights(a, b) for a, b in pairwise(begun)]
         overflows = round(np.log2(scale / made[-1].scaler.get_scale()))
         assert sum(still) == overflows
         for of_task in balancer.state_dict()["_extra_state"]["states"].values():
