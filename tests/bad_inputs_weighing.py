@@ -29,6 +29,24 @@ def _tasks() -> dict[str, Any]:
     return {"tasks": TASKS}
 
 
+class _OneWeight(torch.nn.Module):
+    """A model of one task."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = torch.nn.Parameter(torch.ones(1))
+
+    def shared_parameters(self) -> list[torch.nn.Parameter]:
+        return [self.weight]
+
+
+def _step_of_adatask(**given: Any) -> None:
+    model, balancer = _OneWeight(), objectives.AdaTask()
+    losses = objectives.Losses({"a": model.weight.sum()}, torch.zeros(()), None, {})
+    balancer.backward(losses, model)
+    balancer.before_step(**given)
+
+
 ENTRY_POINTS = [
     EntryPoint(
         "UncertaintyWeights",
@@ -148,7 +166,7 @@ ENTRY_POINTS = [
     ),
     EntryPoint(
         "AdaTask.before_step",
-        lambda **given: objectives.AdaTask().before_step(**given),
+        _step_of_adatask,
         lambda: {"clipped": 1.0},
         {"clipped": (-0.1, 1.5, NAN, INF, "1", None, True)},
         documented=objectives.AdaTask.before_step,
