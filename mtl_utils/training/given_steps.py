@@ -69,11 +69,11 @@ class _OfTheRest(_Base):
         return None
 
 
-class AdamWOfTheRest(_OfTheRest, torch.optim.AdamW):
+class AdamWOfTheRest(_OfTheRest, torch.optim.AdamW):  # type: ignore[misc]
     """AdamW, but for given steps."""
 
 
-class AdamOfTheRest(_OfTheRest, torch.optim.Adam):
+class AdamOfTheRest(_OfTheRest, torch.optim.Adam):  # type: ignore[misc]
     """Adam, but for given steps."""
 
 

@@ -115,8 +115,8 @@ class AdaTask(Balancer):
         by_task, penalty = passes.apart(weighted)
         names = {id(parameter): name for name, parameter in model.named_parameters()}
         self._parts = [
-            (parameter, names[id(parameter)], _at(by_task, place), penalty[place])
-            for place, parameter in enumerate(passes.shared)
+            (p, names.get(id(p), f"shared parameter {place}"), _at(by_task, place), penalty[place])
+            for place, p in enumerate(passes.shared)
         ]
 
     @torch.no_grad()
