@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -19,11 +19,8 @@ GIVEN = "given"
 #: Settings of a group that say how gradients become steps, which the balancer decides.
 _OF_STEPS = ("betas", "eps", "amsgrad", "maximize")
 
-# The two that follow it add the optimizer; for a type checker it stands here too.
-_Base = Optimizer if TYPE_CHECKING else object
 
-
-class _OfTheRest(_Base):
+class _OfTheRest(Optimizer):
     r"""Moves some groups by given steps, and the rest as the optimizer does.
 
     With the rate :math:`\eta` and the weight decay :math:`\omega` of a group, a given step d makes
@@ -34,8 +31,8 @@ class _OfTheRest(_Base):
         **settings: Of the optimizer.
     """
 
-    def __init__(self, groups: Sequence[Mapping[str, Any]], **settings: Any) -> None:
-        super().__init__(groups, **settings)
+    def __init__(self, groups: Sequence[dict[str, Any]], **settings: Any) -> None:
+        super().__init__(groups, **settings)  # those of the optimizer that stands beside it
         for group in self.param_groups:
             group.setdefault(GIVEN, False)
         # A fused kernel looks for overflows by itself; here the scaler has to skip the whole step.
@@ -55,25 +52,25 @@ class _OfTheRest(_Base):
             raise ValueError(
                 "A closure would compute gradients, and steps were given; leave it out"
             )
-        taken: list[tuple[Tensor, Tensor, Mapping[str, Any]]] = []
+        taken: list[tuple[Tensor, Tensor, dict[str, Any]]] = []
         for group in self.param_groups:
             if group[GIVEN]:
                 taken += [(p, p.grad, group) for p in group["params"] if p.grad is not None]
         for parameter, _, _ in taken:
             parameter.grad = None  # which the optimizer passes over
         super().step()
-        for parameter, step, group in taken:
-            parameter.mul_(1 - group["lr"] * group["weight_decay"])
-            parameter.sub_(step, alpha=group["lr"])
+        for parameter, step, settings in taken:
+            parameter.mul_(1 - settings["lr"] * settings["weight_decay"])
+            parameter.sub_(step, alpha=settings["lr"])
             parameter.grad = step
         return None
 
 
-class AdamWOfTheRest(_OfTheRest, torch.optim.AdamW):  # type: ignore[misc]
+class AdamWOfTheRest(_OfTheRest, torch.optim.AdamW):
     """AdamW, but for given steps."""
 
 
-class AdamOfTheRest(_OfTheRest, torch.optim.Adam):  # type: ignore[misc]
+class AdamOfTheRest(_OfTheRest, torch.optim.Adam):
     """Adam, but for given steps."""
 
 
