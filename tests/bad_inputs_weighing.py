@@ -29,6 +29,24 @@ def _tasks() -> dict[str, Any]:
     return {"tasks": TASKS}
 
 
+class _OneWeight(torch.nn.Module):
+    """A model of one task."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = torch.nn.Parameter(torch.ones(1))
+
+    def shared_parameters(self) -> list[torch.nn.Parameter]:
+        return [self.weight]
+
+
+def _step_of_adatask(**given: Any) -> None:
+    model, balancer = _OneWeight(), objectives.AdaTask()
+    losses = objectives.Losses({"a": model.weight.sum()}, torch.zeros(()), None, {})
+    balancer.backward(losses, model)
+    balancer.before_step(**given)
+
+
 ENTRY_POINTS = [
     EntryPoint(
         "UncertaintyWeights",
@@ -135,6 +153,23 @@ ENTRY_POINTS = [
         objectives.FAMO,
         _tasks,
         {"tasks": NOT_TASKS, "learning_rate": NOT_POSITIVE, "decay": NOT_STRENGTHS},
+    ),
+    EntryPoint(
+        "AdaTask",
+        objectives.AdaTask,
+        dict,
+        {
+            "betas": (None, 0.9, "ab", (0.9,), (0.9, 1.0), (-0.1, 0.9), (NAN, 0.9), ("a", 0.9)),
+            "eps": NOT_POSITIVE,
+            "weights": tuple(value for value in NOT_WEIGHTS if value != {"nothing": 1.0}),
+        },
+    ),
+    EntryPoint(
+        "AdaTask.before_step",
+        _step_of_adatask,
+        lambda: {"clipped": 1.0},
+        {"clipped": (-0.1, 1.5, NAN, INF, "1", None, True)},
+        documented=objectives.AdaTask.before_step,
     ),
     EntryPoint(
         "famo_weights",

@@ -63,7 +63,8 @@ def test_a_contender_is_what_its_name_says(name: str) -> None:
     assert type(made) is expected
     for argument, value in contender.trials[0].items():
         if argument.startswith("balancer."):
-            assert getattr(made, argument.removeprefix("balancer.")) == value
+            expected = tuple(value) if isinstance(value, list) else value
+            assert getattr(made, argument.removeprefix("balancer.")) == expected
 
 
 def test_what_draws_has_the_seed_of_the_run() -> None:

@@ -1,6 +1,7 @@
 """Checks of arguments: what was given, what was expected, said in one way everywhere."""
 
 from mtl_utils.arguments.numeric import (
+    check_betas,
     check_cut,
     check_number,
     check_probability,
@@ -30,6 +31,7 @@ from mtl_utils.arguments.values import (
 )
 
 __all__ = [
+    "check_betas",
     "check_broadcast",
     "check_callable",
     "check_choice",

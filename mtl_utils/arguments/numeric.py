@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from numbers import Real
 from operator import index
 from typing import Any
@@ -99,6 +100,24 @@ def check_probability(name: str, value: Any) -> None:
         ValueError: If it is outside [0, 1).
     """
     check_number(name, value, least=0, below=1)
+
+
+def check_betas(name: str, value: Any) -> None:
+    """Refuse what is not the two decays of an optimizer.
+
+    Args:
+        name: What the message is to call them.
+        value: The decays.
+
+    Raises:
+        TypeError: If they are not two, or no numbers.
+        ValueError: If one is outside [0, 1).
+    """
+    several = isinstance(value, Sequence) and not isinstance(value, str) and len(value) == 2
+    if not several or not all(isinstance(b, Real) and not isinstance(b, bool) for b in value):
+        raise TypeError(f"{name} must be two numbers in [0, 1), got {shown(value)}")
+    if not all(0 <= beta < 1 for beta in value):
+        raise ValueError(f"{name} must be two numbers in [0, 1), got {value}")
 
 
 def check_seed(name: str, value: Any) -> None:

@@ -10,6 +10,7 @@ from mtl_utils.objectives import (
     FAMO,
     IMTLG,
     MGDA,
+    AdaTask,
     AlignedMTL,
     Balancer,
     CAGrad,
@@ -48,7 +49,7 @@ _ALONE: dict[str, type[Balancer]] = {
     "geometric_mean": GeometricMean,
     "log": ScaleInvariantLog,
 }
-#: Made of their settings alone: what combines the gradients of tasks.
+#: Made of their settings alone: what looks at the gradients of tasks.
 _OF_GRADIENTS: dict[str, type[Balancer]] = {
     "mgda": MGDA,
     "upgrad": UPGrad,
@@ -60,6 +61,7 @@ _OF_GRADIENTS: dict[str, type[Balancer]] = {
     "pcgrad": PCGrad,
     "gradvac": GradVac,
     "graddrop": GradDrop,
+    "adatask": AdaTask,
 }
 BALANCERS: dict[str, dict[str, Key]] = {
     **{kind: {} for kind in _ALONE},

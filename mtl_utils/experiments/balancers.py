@@ -60,13 +60,19 @@ def _log_uniform(low: float, high: float) -> Callable[[random.Random], float]:
     return lambda source: math.exp(source.uniform(math.log(low), math.log(high)))
 
 
-def _of_balancer(**ranges: Callable[[random.Random], float]) -> Draw:
+def _of_balancer(**ranges: Callable[[random.Random], Any]) -> Draw:
     return lambda source: {f"balancer.{name}": draw(source) for name, draw in ranges.items()}
 
 
 def _weights(source: random.Random) -> dict[str, Any]:
     draw = _log_uniform(0.1, 30.0)
     return {"weights": {task: round(draw(source), 4) for task in METRICS}}
+
+
+def _betas(source: random.Random) -> list[float]:
+    """Draw how much of Adam's means is kept: over 3 to 30 steps, and over 30 to 3,000."""
+    spans = _log_uniform(3.0, 30.0)(source), _log_uniform(30.0, 3000.0)(source)
+    return [round(1 - 1 / span, 6) for span in spans]
 
 
 _SMALL = _log_uniform(0.001, 0.1)
@@ -96,6 +102,7 @@ _BALANCERS: dict[str, tuple[str, Draw]] = {
     "Aligned-MTL": ("AlignedMTL", _of_balancer()),
     "FairGrad": ("FairGrad", _of_balancer(alpha=_log_uniform(0.5, 4.0))),
     "UPGrad": ("UPGrad", _of_balancer()),
+    "AdaTask": ("AdaTask", _of_balancer(betas=_betas)),
 }
 
 

@@ -9,6 +9,7 @@ from mtl_utils.objectives.gradient_norms import GradNorm, gradnorm_slopes
 from mtl_utils.objectives.gradients import (
     IMTLG,
     MGDA,
+    AdaTask,
     AlignedMTL,
     CAGrad,
     Combination,
@@ -36,6 +37,7 @@ from mtl_utils.objectives.uncertainty import UncertaintyWeights, uncertainty_los
 from mtl_utils.objectives.weighting import EqualWeights, FixedWeights
 
 __all__ = [
+    "AdaTask",
     "AlignedMTL",
     "Balancer",
     "CAGrad",

@@ -52,6 +52,10 @@ class Balancer(torch_nn.Module):
             whole: so it is where it back-propagates a sum of losses under weights that depend on no
             loss. What looks at losses or gradients, or adds terms of its own, has to see the whole
             batch, and cannot accumulate gradients.
+        leaves_steps: Whether :meth:`before_step` leaves steps in the ``grad`` of shared parameters,
+            and no gradients: the optimizer moves these parameters by what it finds there times
+            their rate, with weight decay but without means of its own. Shares of the gradient then
+            do not tell how far a task moves what is shared.
         looks_again: Whether :meth:`after_step` is to be told of the losses after each step, which
             takes the trainer one more pass of the model, without gradients.
         learning_rate: Step size of its own parameters, which the schedule scales like that of the
@@ -62,6 +66,7 @@ class Balancer(torch_nn.Module):
     """
 
     adds_up: bool = False
+    leaves_steps: bool = False
     looks_again: bool = False
     learning_rate: float | None = None
     remembered: frozenset[str] = frozenset()
@@ -105,6 +110,16 @@ class Balancer(torch_nn.Module):
             never changes, or an update is no weighted sum.
         """
         raise NotImplementedError
+
+    def before_step(self, clipped: float = 1.0) -> None:
+        """Turn gradients into steps; most balancers do nothing.
+
+        The trainer calls it if ``leaves_steps``, when it has clipped finite gradients, and before
+        the optimizer moves.
+
+        Args:
+            clipped: What clipping has multiplied all gradients by, at most 1.
+        """
 
     def after_step(self, losses: Losses) -> None:
         """Take note of what a step did to the losses; most balancers do nothing.

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from numbers import Real
 from operator import index
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 
-from mtl_utils.arguments import check_choice, check_number, check_seed, check_whole, shown
+from mtl_utils.arguments import check_betas, check_choice, check_number, check_seed, check_whole
 from mtl_utils.training.schedules import ScheduleName
 
 Optimizer = Literal["adamw", "adam"]
@@ -105,21 +103,3 @@ class TrainerConfig:
             object.__setattr__(self, name, index(value))  # a checkpoint holds no number of NumPy
         check_seed("seed", self.seed)
         object.__setattr__(self, "seed", index(self.seed))
-
-
-def check_betas(name: str, value: Any) -> None:
-    """Refuse what is not the two decays of an optimizer.
-
-    Args:
-        name: What the message is to call them.
-        value: The decays.
-
-    Raises:
-        TypeError: If they are not two, or no numbers.
-        ValueError: If one is outside [0, 1).
-    """
-    several = isinstance(value, Sequence) and not isinstance(value, str) and len(value) == 2
-    if not several or not all(isinstance(b, Real) and not isinstance(b, bool) for b in value):
-        raise TypeError(f"{name} must be two numbers in [0, 1), got {shown(value)}")
-    if not all(0 <= beta < 1 for beta in value):
-        raise ValueError(f"{name} must be two numbers in [0, 1), got {value}")

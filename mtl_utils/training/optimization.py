@@ -10,10 +10,13 @@ from torch import Tensor
 from torch import nn as torch_nn
 from torch.optim import Optimizer
 
-from mtl_utils.arguments import check_number, shown
-from mtl_utils.training.configuration import TrainerConfig, check_betas
+from mtl_utils.arguments import check_betas, check_number, shown
+from mtl_utils.training.configuration import TrainerConfig
+from mtl_utils.training.given_steps import AdamOfTheRest, AdamWOfTheRest, steps_apart
 
 _OPTIMIZERS = {"adamw": torch.optim.AdamW, "adam": torch.optim.Adam}
+#: Where a balancer makes the steps of shared parameters.
+_OF_THE_REST = {"adamw": AdamWOfTheRest, "adam": AdamOfTheRest}
 #: What a group may have; PyTorch takes any other name too, and nothing reads it.
 _SETTINGS = {
     *("params", "lr", "weight_decay", "betas", "eps", "amsgrad", "maximize", "foreach"),
@@ -111,7 +114,7 @@ def make_optimizer(
         model: The model.
         balancer: Its parameters get a group of their own, without weight decay, which would pull
             weights of tasks towards some value of no meaning; with its own ``learning_rate`` if it
-            has one.
+            has one. If it ``leaves_steps``, shared parameters move by them.
         groups: Groups of the model's parameters, one for all if ``None``.
 
     Returns:
@@ -123,6 +126,9 @@ def make_optimizer(
     if groups is None:
         groups = [{"params": [p for p in model.parameters() if p.requires_grad]}]
     given = [dict(group) for group in groups]
+    makes_steps = bool(getattr(balancer, "leaves_steps", False))
+    if makes_steps:
+        given = steps_apart(given, model)
     if not any(parameter.requires_grad for group in given for parameter in group["params"]):
         raise ValueError(
             "No parameter of the model requires a gradient: there is nothing to train. Thaw some "
@@ -133,7 +139,8 @@ def make_optimizer(
         rate = getattr(balancer, "learning_rate", None)
         with_rate = {} if rate is None else {"lr": rate}
         given.append({"params": own, "weight_decay": 0.0, **with_rate})
-    optimizer: Optimizer = _OPTIMIZERS[config.optimizer](
+    kinds = _OF_THE_REST if makes_steps else _OPTIMIZERS
+    optimizer: Optimizer = kinds[config.optimizer](
         given,
         lr=config.learning_rate,
         betas=config.betas,

@@ -33,6 +33,7 @@ from mtl_utils.training.callbacks import (
 )
 from mtl_utils.training.configuration import TrainerConfig
 from mtl_utils.training.directions import Direction, choose_direction, judged_tasks
+from mtl_utils.training.given_steps import check_steps
 from mtl_utils.training.history import History
 from mtl_utils.training.loader import check_named_loader
 from mtl_utils.training.optimization import check_groups
@@ -79,7 +80,8 @@ class Trainer:
             steps; 0 or ``None`` never does. A measurement takes as many backward passes through
             what is shared as there are tasks, and changes nothing of the training. Of a task whose
             share is below a tenth of an equal one three times running, a
-            :class:`FaintTaskWarning` says so.
+            :class:`FaintTaskWarning` says so, unless the balancer makes the steps of shared
+            parameters itself.
         callbacks: What is told of each step or epoch, and may end the training: each a
             :class:`Callback`, or a function that is called after each epoch with its row of the
             history.
@@ -110,7 +112,9 @@ class Trainer:
             leave out a parameter, or have a setting that there is not or that is outside its range;
             or a task is called ``"loss"`` or ``"penalty"``, as the sum over tasks is; or the
             balancer cannot do with the config's ``accumulate``, since it has to see whole batches
-            (:class:`~mtl_utils.objectives.Balancer`); or there are ``task_metrics`` and no
+            (:class:`~mtl_utils.objectives.Balancer`), or makes the steps of shared parameters, as
+            :class:`~mtl_utils.objectives.AdaTask` does, while ``betas`` of a group or an L2 penalty
+            of ``"adam"`` are to change them; or there are ``task_metrics`` and no
             ``task_patience``, or the name of one does not tell which way it is better.
         KeyError: If ``task_metrics`` names a task that there is not.
         TypeError: If something is not of its kind.
@@ -159,6 +163,7 @@ class Trainer:
         self.checkpoint = None if checkpoint is None else Path(checkpoint)
         self.on_other_run: OnOtherRun = on_other_run
         self.parameter_groups = check_groups(model, parameter_groups)
+        check_steps(self.config, model, self.balancer, self.parameter_groups)
         self.progress = progress
         self.callbacks = checked_callbacks(callbacks)
         self.task_metrics = judged_tasks(task_metrics, self.config.task_patience, model.tasks)

@@ -197,13 +197,17 @@ class Updates:
         scaler = self.accelerator.scaler
         if scaler is not None:
             scaler.unscale_(self.optimizer)
-        norm = float(torch_nn.utils.clip_grad_norm_(self.parameters, bound))
+        total = torch_nn.utils.clip_grad_norm_(self.parameters, bound)
+        norm = float(total)
         if self.own_parameters:
             # Weights of losses are on a scale of their own: they shorten no step of the model.
             own = float(torch_nn.utils.clip_grad_norm_(self.own_parameters, math.inf))
             norm = math.hypot(norm, own)
         if not (math.isfinite(norm) or self._overflowed()):
             self._check({"all tasks": norm}, "gradient norm", progress)
+        if self.balancer.leaves_steps and math.isfinite(norm):
+            # As PyTorch clips: gradients that the balancer keeps are shortened like those it left.
+            self.balancer.before_step(float((bound / (total + 1e-6)).clamp(max=1.0)))
         if scaler is None:
             self.optimizer.step()
         else:
@@ -222,7 +226,7 @@ class Updates:
         if measured is None:
             return
         progress.shares.append({STEP: progress.step + 1, **measured})
-        if self.accelerator.is_main_process:
+        if self.accelerator.is_main_process and not self.balancer.leaves_steps:
             warn_if_faint(progress.shares)
 
     def _check_penalty(self, losses: Losses, totals: Totals | None) -> None:

@@ -15,9 +15,11 @@ import torch
 from mtl_utils.data import Batch, Inputs
 from mtl_utils.models import MultiTaskModel
 from mtl_utils.nn import TransformerEncoder
-from mtl_utils.objectives import Balancer, EqualWeights, UPGrad
+from mtl_utils.objectives import AdaTask, Balancer, EqualWeights, UPGrad
 from mtl_utils.sharing import HardSharing
 from mtl_utils.tasks import Classification
+from mtl_utils.training import TrainerConfig
+from mtl_utils.training.optimization import make_optimizer
 
 VOCABULARY, WIDTH, LAYERS, ROWS, TOKENS = 4600, 128, 4, 32, 32
 REPEATS = 7
@@ -45,10 +47,13 @@ def model_and_data(
 
 def step(tasks: int, aligned: bool, balancer: Balancer) -> Callable[[], None]:
     model, made, optimizer = model_and_data(tasks, aligned)
+    if balancer.leaves_steps:
+        optimizer = make_optimizer(TrainerConfig(), model, balancer)
 
     def one() -> None:
         optimizer.zero_grad()
         balancer.backward(model(made), model)
+        balancer.before_step()
         optimizer.step()
 
     return one
@@ -83,6 +88,16 @@ def test_on_features_aligned_data_need_no_pass_more(tasks: int) -> None:
 def test_exact_on_aligned_data_is_a_pass_back_a_task(tasks: int) -> None:
     found = cost("aligned, exact", tasks, True, step(tasks, True, UPGrad()))
     assert found <= min(2.3 if tasks == 3 else 99, (1 + 2 * tasks) / 3) * NOISE
+
+
+@pytest.mark.parametrize(
+    ("tasks", "aligned", "most"), [(3, False, 1.10), (8, False, 1.25), (3, True, 2.3)]
+)
+def test_an_adam_for_each_task_costs_little_more_than_their_gradients(
+    tasks: int, aligned: bool, most: float
+) -> None:
+    name = f"AdaTask, {'aligned' if aligned else 'disjoint'}"
+    assert cost(name, tasks, aligned, step(tasks, aligned, AdaTask())) <= most * NOISE
 
 
 @pytest.mark.skipif(not importlib.util.find_spec("torchjd"), reason="TorchJD is not installed")

@@ -17,6 +17,7 @@ from mtl_utils.objectives import (
     FAMO,
     IMTLG,
     MGDA,
+    AdaTask,
     AlignedMTL,
     Balancer,
     CAGrad,
@@ -77,6 +78,14 @@ KINDS: dict[str, tuple[type[Balancer], dict[str, Any]]] = {
     "kind = 'pcgrad'": (PCGrad, {}),
     "kind = 'gradvac'\nbeta = 0.5": (GradVac, {"beta": 0.5}),
     "kind = 'graddrop'\nleak = 0.2": (GradDrop, {"leak": 0.2}),
+    "kind = 'adatask'\nbetas = [0, 0.99]\nweights = {names = 2}": (
+        AdaTask,
+        {
+            "betas": (0.0, 0.99),
+            "eps": 1e-8,
+            "weights": {"topic": 1.0, "names": 2.0, "likeness": 1.0},
+        },
+    ),
 }
 
 
@@ -114,6 +123,8 @@ def test_random_weights_are_drawn_from_the_seed_of_the_file(tmp_path: Path) -> N
         ("kind = 'random'\nseed = 1", KeyError, "no key 'seed'"),
         ("kind = 'gradnorm'\nasymmetry = 'no'", TypeError, "asymmetry must be a number"),
         ("kind = 'mgda'\non = 'feature'", TypeError, r"\[balancer\]: on .*'features'"),
+        ("kind = 'adatask'\nbetas = [0.9]", TypeError, "betas must be a list of 2 numbers"),
+        ("kind = 'adatask'\nweights = {nams = 2}", KeyError, "weights has no key 'nams'"),
         ("kind = 'pcgrad'\nc = 1", KeyError, r"\[balancer\] has no key 'c'"),
         ("kind = 'chebyshev'\nweights = {nams = 2}", KeyError, "weights has no key 'nams'"),
         ("kind = 'chebyshev'\nideal = {names = 'a'}", TypeError, r"ideal must be"),
@@ -135,8 +146,9 @@ def test_no_balancer_is_left_out() -> None:
     assert len({table.split("\n")[0] for table in KINDS}) == len(BALANCERS)
 
 
-def test_a_run_combines_gradients(tmp_path: Path) -> None:
-    file = read(tmp_path, "kind = 'upgrad'")
+@pytest.mark.parametrize("kind", ["upgrad", "adatask"])
+def test_a_run_looks_at_the_gradients_of_tasks(tmp_path: Path, kind: str) -> None:
+    file = read(tmp_path, f"kind = '{kind}'")
     train(file, quiet=True)
     history = list(csv.DictReader((file.output / "history.csv").open()))
     assert all(float(row["train_loss"]) > 0 for row in history)

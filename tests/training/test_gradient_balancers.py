@@ -260,6 +260,36 @@ def test_parameters_that_are_summed_have_gradients_of_their_own(method):
     assert sum(norm**2 for norm in norms) == pytest.approx(0.01, rel=1e-4)
 
 
+class Crossed(Sums):
+    """One shared matrix, of which only the transpose is seen, in two terms."""
+
+    def __init__(self):
+        super().__init__()
+        self.shared = torch.nn.Parameter(torch.arange(12.0).reshape(3, 4))
+
+    def shared_parameters(self):
+        return [self.shared]
+
+    def forward(self):
+        ramp = torch.arange(1.0, 13.0).reshape(4, 3)
+        both = (ramp * self.shared.t()).pow(2) + ((0.1 * ramp).exp() * self.shared.t()).pow(2)
+        return Losses({"tags": both.sum()}, torch.zeros(()), None, {})
+
+
+@pytest.mark.parametrize("method", [SumOf, FirstOf, MGDA, UPGrad])
+def test_gradients_lie_in_memory_as_their_parameters_do(method):
+    """A fused optimizer reads both from the first number on, and asks for no strides."""
+    model, other = Crossed(), Crossed()
+    (raw,) = torch.autograd.grad(model().by_task["tags"], [model.shared])
+    assert raw.stride() != model.shared.stride()
+    method().backward(model(), model)
+    other().by_task["tags"].backward()
+    torch.testing.assert_close(model.shared.grad, other.shared.grad)
+    for each in (model, other):
+        torch.optim.AdamW([each.shared], lr=0.1, eps=10.0, fused=each is model).step()
+    torch.testing.assert_close(model.shared, other.shared)
+
+
 def test_the_scale_of_losses_is_asked_for_once():
     """The trainer's way of going back is no quick one: not once for each parameter."""
     asked = []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import torch
 from accelerate import Accelerator
 from tiny_training import (
     InterruptedLoader,
+    PatternLoader,
     Stopped,
     TinyLoader,
     same_weights,
@@ -24,9 +26,12 @@ from torch import Tensor
 from mtl_utils.data import BatchLoader, Example
 from mtl_utils.models import MultiTaskModel
 from mtl_utils.nn import BiLSTMEncoder
+from mtl_utils.objectives import AdaTask
 from mtl_utils.sharing import HardSharing
 from mtl_utils.tasks import Tagging
 from mtl_utils.training import (
+    Callback,
+    StepReport,
     Trainer,
     TrainerConfig,
     load_checkpoint,
@@ -150,6 +155,43 @@ def test_the_scale_is_resumed(scaled: Callable[[float], Any], tmp_path: Path) ->
     pd.testing.assert_frame_equal(same, history, check_exact=True)
     assert same_weights(again, weights)
     assert made[2].scaler.get_scale() == made[0].scaler.get_scale()
+
+
+def test_steps_that_a_balancer_makes_are_skipped_with_the_others(
+    scaled: Callable[[float], Any],
+) -> None:
+    """Where a scale overflows, neither the weights nor what AdaTask remembers changes."""
+    first: dict[float, Weights] = {}
+    for scale in (2.0**10, 2.0**18):
+        made = scaled(scale)
+        balancer, model, seen = AdaTask(), tiny_model(dropout=0.0), []
+        loader = PatternLoader([("tags", "topic")] * 12, absent=True)
+
+        def look(report: StepReport, model: Any = model, seen: Any = seen) -> None:
+            seen.append(weights_of(model))
+
+        config = TrainerConfig(epochs=1, mixed_precision="fp16", schedule="constant")
+        callbacks = [_Steps(look)]
+        Trainer(model, config, balancer=balancer, progress=False, callbacks=callbacks).fit(loader)
+        begun = [weights_of(tiny_model(dropout=0.0)), *seen]
+        still = [same_weights(a, b) for a, b in pairwise(begun)]
+        overflows = round(np.log2(scale / made[-1].scaler.get_scale()))
+        assert sum(still) == overflows
+        for of_task in balancer.state_dict()["_extra_state"]["states"].values():
+            assert {int(steps) for steps, _, _ in of_task.values()} == {12 - overflows}
+            assert all(tensor.isfinite().all() for three in of_task.values() for tensor in three)
+        first[overflows] = seen[still.index(False)]
+    assert min(first) == 0 < max(first)
+
+
+class _Steps(Callback):
+    """Tells a function of each step."""
+
+    def __init__(self, told: Callable[[StepReport], None]) -> None:
+        self.told = told
+
+    def on_step(self, report: StepReport) -> None:
+        self.told(report)
 
 
 def test_bf16_trains_an_lstm_on_any_processor() -> None:

@@ -1,5 +1,6 @@
 """Combining the gradients of tasks: methods that look at who pulls where."""
 
+from mtl_utils.objectives.gradients.adatask import AdaTask
 from mtl_utils.objectives.gradients.aligned import AlignedMTL
 from mtl_utils.objectives.gradients.cagrad import CAGrad
 from mtl_utils.objectives.gradients.combiner import Combination, Combiner, GramCombiner, On
@@ -12,6 +13,7 @@ from mtl_utils.objectives.gradients.surgery import GradientSurgery, GradVac, PCG
 from mtl_utils.objectives.gradients.upgrad import UPGrad
 
 __all__ = [
+    "AdaTask",
     "AlignedMTL",
     "CAGrad",
     "Combination",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -18,6 +18,9 @@ from mtl_utils.objectives.gradients.rows import Piece
 Combine = Callable[[list[Piece], list[str]], list[Tensor | None]]
 
 Gradients = Sequence[Tensor | None]
+
+#: The name under which the penalty goes back beside the losses; no task can have it.
+_PENALTY = ""
 
 
 @dataclass(frozen=True)
@@ -98,6 +101,25 @@ class CombinedBackward:
             _add(parameter, gradient, factor)
         if losses.penalty.requires_grad:
             self.backward(losses.penalty)
+
+    def apart(self, losses: Losses) -> tuple[dict[str, Gradients], Gradients]:
+        """Keep the gradients on shared parameters apart, and add their sum.
+
+        Args:
+            losses: The losses.
+
+        Returns:
+            Those of the tasks whose gradient is not zero, and that of the penalty.
+        """
+        factor = self._factor(losses)
+        parts = {**losses.by_task, _PENALTY: losses.penalty}
+        each = replace(losses, by_task=parts, penalty=losses.penalty.detach())
+        found = self._by_task(each, self.shared, None, factor)
+        pieces = _blocks(found.values(), len(self.shared))
+        for parameter, piece in zip(self.shared, pieces, strict=True):
+            _add(parameter, _sum(piece), factor)
+        penalty = found.pop(_PENALTY, [None] * len(self.shared))
+        return {task: each for task, each in found.items() if _size(each) != 0}, penalty
 
     def on_features(self, losses: Losses, combine: Combine) -> None:
         """Combine gradients on the shared representation, and pass them on once.
@@ -261,11 +283,26 @@ def _add(parameter: Tensor, gradient: Tensor | None, factor: float) -> None:
     gradient = gradient.detach()
     if factor != 1:
         gradient = gradient * factor
-    gradient = gradient.to(parameter.dtype)
+    gradient = laid_out(gradient.to(parameter.dtype), parameter)
     if parameter.grad is None:
         parameter.grad = gradient
     else:
         parameter.grad.add_(gradient)
+
+
+def laid_out(gradient: Tensor, parameter: Tensor) -> Tensor:
+    """Return a gradient that lies in memory as its parameter does.
+
+    Fused optimizers read both in one go, from the first number on, and would give each number
+    another's step.
+
+    Args:
+        gradient: The gradient.
+        parameter: The parameter, of the same shape.
+    """
+    if gradient.stride() == parameter.stride():
+        return gradient
+    return torch.empty_like(parameter, requires_grad=False).copy_(gradient)
 
 
 def _refuse_processes() -> None:
