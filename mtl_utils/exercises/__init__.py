@@ -68,6 +68,12 @@ from mtl_utils.exercises.sampling import (
     check_rescaled_reward,
     check_temperature_for,
 )
+from mtl_utils.exercises.scaling_out import (
+    check_kept_bytes,
+    check_loss_factors,
+    check_training_bytes,
+    check_whole_mean,
+)
 from mtl_utils.exercises.sharing_families import (
     check_implicit_step,
     check_shrink_singular_values,
@@ -150,9 +156,11 @@ __all__ = [
     "check_join_additions",
     "check_joint_loss",
     "check_keeps_positive",
+    "check_kept_bytes",
     "check_label_states",
     "check_layer_rates",
     "check_learnt_covariance",
+    "check_loss_factors",
     "check_loss_per_text",
     "check_member_chance",
     "check_merge_parts",
@@ -187,8 +195,10 @@ __all__ = [
     "check_states_overlap",
     "check_teacher_inputs",
     "check_temperature_for",
+    "check_training_bytes",
     "check_transfer_back",
     "check_two_groups",
+    "check_whole_mean",
     "check_without_direction",
     "check_written_accuracy",
     "exercise",

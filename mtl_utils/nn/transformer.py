@@ -24,6 +24,7 @@ from mtl_utils.nn.masks import check_mask
 from mtl_utils.nn.packing import Packing
 from mtl_utils.nn.positions import make_positions
 from mtl_utils.nn.rebuilding import note_cut
+from mtl_utils.nn.recomputing import recomputed
 from mtl_utils.nn.recurrent import check_ids, check_width
 from mtl_utils.nn.transformer_layer import TransformerLayer
 
@@ -50,6 +51,8 @@ class TransformerStack(EncoderLayers):
             there is no such activation.
         TypeError: If a setting is of another type.
     """
+
+    recomputes: bool = False  # see recompute_layers
 
     def __init__(
         self,
@@ -105,8 +108,12 @@ class TransformerStack(EncoderLayers):
         return packing.unpack(self._run(packing.pack(hidden), packing))
 
     def _run(self, hidden: Tensor, mask: Tensor | Packing | None) -> Tensor:
+        again = self.recomputes and self.training and torch.is_grad_enabled()
         for layer in self.layers:
-            hidden = layer(hidden, mask, self.causal)
+            if again:
+                hidden = recomputed(layer, hidden, mask, self.causal)
+            else:
+                hidden = layer(hidden, mask, self.causal)
         normed: Tensor = self.norm(hidden)
         return normed
 
