@@ -43,29 +43,27 @@ def data_parallel(
             raise ValueError(f"absent must be pairs of a task and a process, got {pair!r}")
     count, rows = len(tasks), len(tasks) * num_processes
     boxes = [
-        Box("batch", "one batch", "text", (0, 0), (rows, 1)),
-        Box("average", "average, weighed by counts", "layer", (0, 4), (rows, 1), "shared"),
-        Box("step", "the same step everywhere", "text", (0, 5), (rows, 1), "shared", tight=True),
+        Box("average", "average, weighed by counts: one step", "layer", (0, 3), (rows, 1), "shared")
     ]
-    arrows = [Arrow("average", "step", "gradient", "shared")]
+    arrows = []
     for rank in range(num_processes):
         top, reads, model = rank * count, f"rows {rank}", f"model {rank}"
         boxes += [
-            Box(reads, f"rows of process {rank}", "text", (top, 1), (count, 1), tight=True),
-            Box(model, f"weights, copy {rank}", "layer", (top, 2), (count, 1), "shared"),
+            Box(reads, f"rows of process {rank}", "text", (top, 0), (count, 1), tight=True),
+            Box(model, f"weights, copy {rank}", "layer", (top, 1), (count, 1), "shared"),
         ]
-        arrows += [Arrow("batch", reads), Arrow(reads, model)]
+        arrows.append(Arrow(reads, model))
         for number, task in enumerate(tasks):
             loss, there = f"loss {rank} {number}", (task, rank) not in absent
             label = f"{written(task)} loss" if there else f"no {written(task)} label"
             kind = "loss" if there else "text"
-            boxes.append(Box(loss, label, kind, (top + number, 3), role=number, tight=True))
+            boxes.append(Box(loss, label, kind, (top + number, 2), role=number, tight=True))
             if there:
                 arrows += [Arrow(model, loss), Arrow(loss, "average", "gradient", number)]
     return Diagram(
         f"a step of {num_processes} processes with {listed(tasks)}",
         tuple(boxes),
         tuple(arrows),
-        columns=(56, 84, 76, 104, 84, 84),
+        columns=(92, 92, 104, 100),
         gap=26,
     )

@@ -116,7 +116,9 @@ def drawn_as_in_the_first_process(device: torch.device) -> Iterator[None]:
 
 
 def _or_zeros(gradient: Tensor | None, like: Tensor) -> Tensor:
-    return torch.zeros_like(like) if gradient is None else gradient.detach()
+    if gradient is None:
+        return torch.zeros_like(like)
+    return (gradient.to_dense() if gradient.is_sparse else gradient).detach()
 
 
 def _all_reduced(tensors: Sequence[Tensor], number: int) -> list[Tensor]:

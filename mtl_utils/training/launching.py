@@ -36,7 +36,7 @@ def run_in_processes(
 ) -> list[Any]:
     """Call a function in several processes that can talk to each other; return what each returned.
 
-    They are one process group of :mod:`torch.distributed`, and within them a
+    They are one process group of ``torch.distributed``, and within them a
     :class:`~mtl_utils.training.Trainer` trains data-parallel: on a GPU each where there are enough,
     else on CPUs (gloo). They start anew, so that the function must be importable: one of the
     package, or of a module of your own, not of a notebook's cells; a script that calls this does so
@@ -173,6 +173,12 @@ def _wait(processes: Sequence[BaseProcess], folder: Path) -> None:
                 abandoned = rank
             elif code != 0:
                 raise _failure(rank, len(processes), code or 0, folder)
+    for rank, process in enumerate(processes):
+        if process.exitcode == 0 and not (folder / f"result{rank}").exists():
+            raise LostProcessError(
+                f"Process {rank} of {len(processes)} (counted from 0) ended without a word, and "
+                "the others could not go on. Look for what ends it, such as os._exit."
+            )
     if abandoned is not None:
         raise _failure(abandoned, len(processes), _ABANDONED, folder)
 

@@ -16,7 +16,9 @@ from mtl_utils.nn.transformer_layer import TransformerLayer
 from mtl_utils.objectives.base import Balancer, Losses
 from mtl_utils.objectives.gradient_norms import GradNorm
 
-_PARTS = [field.name for field in fields(Losses)]
+#: What may be back-propagated; features are a view, to which no hook would stick.
+_DIFFERENTIABLE = ["by_task", "penalty", "penalty_by_task"]
+_OTHERS = [field.name for field in fields(Losses) if field.name not in _DIFFERENTIABLE]
 
 
 def shard_model(
@@ -28,7 +30,7 @@ def shard_model(
     """Deal the parameters of a model out to all processes, in place (Rajbhandari et al., 2020).
 
     Each process keeps an Nth of every parameter, of its gradient and of its optimiser state, by
-    :func:`torch.distributed.fsdp.fully_shard`. A layer is put together when its turn comes, in the
+    ``torch.distributed.fsdp.fully_shard``. A layer is put together when its turn comes, in the
     pass there and in the pass back, and dealt out again; what belongs to no layer, embeddings and
     heads, is whole while a step computes. Gradients are averaged on the way, so that losses must
     come from :func:`weighed_by_counts`. Make the optimiser afterwards. All processes must hold the
@@ -152,8 +154,14 @@ def _register_losses() -> None:
         return
     pytree.register_pytree_node(
         Losses,
-        lambda losses: ([getattr(losses, name) for name in _PARTS], None),
-        lambda values, _: Losses(**dict(zip(_PARTS, values, strict=True))),
+        lambda losses: (
+            [getattr(losses, name) for name in _DIFFERENTIABLE],
+            [getattr(losses, name) for name in _OTHERS],
+        ),
+        lambda values, others: Losses(
+            **dict(zip(_DIFFERENTIABLE, values, strict=True)),
+            **dict(zip(_OTHERS, others or [], strict=True)),
+        ),
     )
 
 

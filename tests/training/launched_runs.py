@@ -20,9 +20,11 @@ from mtl_utils.nn import TransformerEncoder
 from mtl_utils.objectives import Balancer, GradVac
 from mtl_utils.sharing import HardSharing
 from mtl_utils.training import (
+    LostProcessError,
     ShardedTraining,
     Trainer,
     TrainerConfig,
+    averaged_gradients,
     shard_model,
     train_sharded,
 )
@@ -42,6 +44,11 @@ def failing(rank: int) -> None:
     if distributed.get_rank() == rank:
         raise KeyError("no such thing")
     distributed.barrier()
+
+
+def both_ways(model: MultiTaskModel, batch: Batch) -> list[dict[str, torch.Tensor]]:
+    """Return gradients averaged with and without the counts."""
+    return [averaged_gradients(model, batch, by_counts) for by_counts in (True, False)]
 
 
 def deep_model(dropout: float = 0.0, dtype: torch.dtype = torch.float64) -> MultiTaskModel:
@@ -85,15 +92,14 @@ class Deadly(TinyLoader):
             yield batch
 
 
-def losing() -> str:
-    """One process ends without a word; return what the trainer of the other one says."""
+def losing(folder: Path) -> None:
+    """One process ends without a word; write down what the trainer of the other one says."""
     if distributed.get_rank() == 1:
         os._exit(0)
     try:
         Trainer(deep_model(), CONFIG, progress=False).fit(TinyLoader())
-    except RuntimeError as error:
-        return f"{type(error).__name__}: {error}"
-    return "nothing"
+    except LostProcessError as error:
+        (folder / "said").write_text(str(error), "utf-8")
 
 
 def sharded(steps: int) -> ShardedTraining:

@@ -9,16 +9,19 @@ import launched_runs
 import pytest
 import torch
 from launched_runs import CONFIG, Deadly, deep_model
+from parallel_runs import shared_private
 from tiny_training import TinyLoader, weights_of
 
 from mtl_utils.objectives import FixedWeights, GradVac, UncertaintyWeights
 from mtl_utils.training import (
     LostProcessError,
     Trainer,
+    averaged_gradients,
     fit_in_processes,
     run_in_processes,
     whole_state,
 )
+from mtl_utils.training.processes import make_accelerator
 
 NEVER = 10**9
 
@@ -40,6 +43,28 @@ def assert_near(found: Any, expected: Any, tolerance: float) -> None:
 
 def test_each_process_returns_its_own() -> None:
     assert run_in_processes(launched_runs.ranks, 3, 10) == [(10, 33), (11, 33), (12, 33)]
+
+
+def test_averages_weighed_by_counts_are_those_of_the_whole_batch() -> None:
+    """Penalties on states too; a mean of means is something else."""
+    model = shared_private(orthogonality_strength=1.0, adversary_strength=0.5)
+    batch = TinyLoader().batch(0, 0)
+    alone = averaged_gradients(model, batch)
+    found = run_in_processes(launched_runs.both_ways, 2, model, batch)
+    for first, second in zip(*found, strict=True):
+        assert first.keys() == second.keys() == alone.keys()
+        assert all(torch.equal(first[name], second[name]) for name in first)
+    weighed, plain = found[0]
+    assert_near(weighed, alone, 1e-12)
+    name = "heads.tags.output.weight"
+    assert float((plain[name] - alone[name]).norm()) > 0.01 * float(alone[name].norm())
+
+
+def test_what_would_not_shard_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On processors accelerate keeps a whole copy in every process and says nothing."""
+    monkeypatch.setenv("ACCELERATE_USE_FSDP", "true")
+    with pytest.raises(ValueError, match=r"ACCELERATE_USE_FSDP.*shard_model"):
+        make_accelerator("no")
 
 
 def test_an_error_in_one_process_ends_all() -> None:
@@ -92,11 +117,12 @@ def test_a_killed_process_ends_all_and_the_run_goes_on(tmp_path: Path) -> None:
     assert_near(weights_of(again.model), uninterrupted(FixedWeights(weights)), 1e-10)
 
 
-def test_the_other_process_says_what_a_broken_connection_means() -> None:
+def test_the_other_process_says_what_a_broken_connection_means(tmp_path: Path) -> None:
     """As under another launcher, which may end the others or not."""
-    with pytest.raises((RuntimeError, FileNotFoundError)) as found:
-        run_in_processes(launched_runs.losing, 2)
-    assert "Another process of this training has ended" in str(found.value)
+    with pytest.raises(LostProcessError, match=r"Process 1 of 2 .* ended without a word"):
+        run_in_processes(launched_runs.losing, 2, tmp_path)
+    said = (tmp_path / "said").read_text("utf-8")
+    assert said.startswith("Another process of this training has ended after about 0 steps")
 
 
 def test_sharded_models_train_as_whole_ones() -> None:
