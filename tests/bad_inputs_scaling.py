@@ -49,7 +49,7 @@ def _fit_in_processes(trainer: Any, train: Any, num_processes: Any) -> None:
 
 
 def _time_steps(**given: Any) -> None:
-    if given != _STEPS:
+    if given != _STEPS or given["steps"] is True:
         training.time_steps(**given)
 
 

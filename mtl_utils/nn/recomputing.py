@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from torch import nn as torch_nn
-from torch.utils.checkpoint import checkpoint
 
 from mtl_utils.arguments import check_flag, check_module, shown
+from mtl_utils.nn.pretrained import PretrainedEncoder
+from mtl_utils.nn.transformer import TransformerStack
 
 
 def recompute_layers(module: torch_nn.Module, on: bool = True) -> int:
@@ -28,9 +29,6 @@ def recompute_layers(module: torch_nn.Module, on: bool = True) -> int:
         ValueError: If there is no layer that can: an LSTM reads all positions in one operation.
         TypeError: If it is no module, or ``on`` no truth value.
     """
-    from mtl_utils.nn.pretrained import PretrainedEncoder
-    from mtl_utils.nn.transformer import TransformerStack
-
     check_module("module", module)
     check_flag("on", on)
     found = 0
@@ -47,16 +45,6 @@ def recompute_layers(module: torch_nn.Module, on: bool = True) -> int:
             "An LSTM keeps the states of all positions; smaller batches, with accumulate, help."
         )
     return found
-
-
-def recomputed(layer: torch_nn.Module, *arguments: Any) -> Any:
-    """Call a layer so that it keeps what it reads alone.
-
-    Args:
-        layer: The layer.
-        arguments: What it reads.
-    """
-    return checkpoint(layer, *arguments, use_reentrant=False)
 
 
 def _set_pretrained(model: Any, on: bool) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch import nn as torch_nn
+from torch.utils.checkpoint import checkpoint
 
 from mtl_utils.arguments import (
     check_cut,
@@ -24,7 +25,6 @@ from mtl_utils.nn.masks import check_mask
 from mtl_utils.nn.packing import Packing
 from mtl_utils.nn.positions import make_positions
 from mtl_utils.nn.rebuilding import note_cut
-from mtl_utils.nn.recomputing import recomputed
 from mtl_utils.nn.recurrent import check_ids, check_width
 from mtl_utils.nn.transformer_layer import TransformerLayer
 
@@ -111,7 +111,7 @@ class TransformerStack(EncoderLayers):
         again = self.recomputes and self.training and torch.is_grad_enabled()
         for layer in self.layers:
             if again:
-                hidden = recomputed(layer, hidden, mask, self.causal)
+                hidden = checkpoint(layer, hidden, mask, self.causal, use_reentrant=False)
             else:
                 hidden = layer(hidden, mask, self.causal)
         normed: Tensor = self.norm(hidden)

@@ -10,7 +10,8 @@ import signal
 import tempfile
 import threading
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from multiprocessing import connection
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -150,9 +151,23 @@ def _start(folder: Path, number: int) -> list[BaseProcess]:
         context.Process(target=_child, args=(str(folder), rank, number, on_gpus), daemon=True)
         for rank in range(number)
     ]
-    for process in processes:
-        process.start()
+    with _quietly():
+        for process in processes:
+            process.start()
     return processes
+
+
+@contextmanager
+def _quietly() -> Iterator[None]:
+    """Start processes that say nothing of what data parallel found unused: it is meant to be so."""
+    level = "TORCH_CPP_LOG_LEVEL"
+    given = level in os.environ
+    os.environ.setdefault(level, "ERROR")
+    try:
+        yield
+    finally:
+        if not given:
+            del os.environ[level]
 
 
 def _wait(processes: Sequence[BaseProcess], folder: Path) -> None:

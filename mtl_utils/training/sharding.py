@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable, Mapping
 from dataclasses import fields
 from typing import Any
@@ -64,6 +65,8 @@ def shard_model(
     from torch.distributed.fsdp import fully_shard
 
     _register_losses()
+    # It warns of losses that are views, which nobody here changes in place.
+    warnings.filterwarnings("ignore", message="FSDP2-wrapped module", category=UserWarning)
     device = next(model.parameters()).device.type
     mesh = init_device_mesh(device, (distributed.get_world_size(),))
     for layer in _alone(model, layers):
@@ -90,6 +93,9 @@ def whole_state(state: Mapping[str, Any]) -> dict[str, Any]:
     Returns:
         The same with whole tensors on the CPU, which a model that is not sharded loads, and
         :func:`~mtl_utils.training.save_checkpoint` writes.
+
+    Raises:
+        TypeError: If the state is no mapping.
     """
     check_kind("state", state, Mapping, "a state_dict")
     found: dict[str, Any] = pytree.tree_map(_whole, dict(state))

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import distributed
 
-from mtl_utils.arguments import check_kind, check_several, check_whole
+from mtl_utils.arguments import check_several, check_whole, shown
 from mtl_utils.data.batch import Batch, Inputs
 from mtl_utils.data.batching import shard
 from mtl_utils.multitask import MultiTaskModel
@@ -239,7 +239,7 @@ def _non_negative(relative: np.ndarray) -> list[float]:
 
 def _check_points(points: Sequence[StepTime], least: int) -> None:
     check_several("points", points, "measured steps")
-    for point in points:
-        check_kind("A point", point, StepTime, "a StepTime")
+    if not all(isinstance(point, StepTime) for point in points):
+        raise TypeError(f"points must be a list of StepTime, got {shown(points)}")
     if len(points) < least:
-        raise ValueError(f"Expected at least {least} measured steps, got {len(points)}")
+        raise ValueError(f"points must be at least {least} measured steps, got {shown(points)}")
