@@ -156,6 +156,12 @@ ENTRY_POINTS = [
         called={"points": "points|point|steps"},
     ),
     EntryPoint(
+        "StepTime",
+        training.StepTime,
+        lambda: {"processes": 1, "rows": 1, "parameters": 1, "seconds": 0.1},
+        dict.fromkeys(("processes", "rows", "parameters"), NOT_SIZES) | {"seconds": NOT_POSITIVE},
+    ),
+    EntryPoint(
         "StepCost.seconds",
         training.StepCost(1.0, 1.0, 1.0, 1.0).seconds,
         lambda: {"processes": 1, "rows": 1, "parameters": 1},

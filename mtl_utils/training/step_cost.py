@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import distributed
 
-from mtl_utils.arguments import check_several, check_whole, shown
+from mtl_utils.arguments import check_number, check_several, check_whole, shown
 from mtl_utils.data.batch import Batch, Inputs
 from mtl_utils.data.batching import shard
 from mtl_utils.multitask import MultiTaskModel
@@ -34,12 +34,21 @@ class StepTime:
         rows: Rows of the whole batch.
         parameters: Weights of the model.
         seconds: From one step to the next.
+
+    Raises:
+        ValueError: If a number is below 1, or the seconds are not above 0.
+        TypeError: If something is no number.
     """
 
     processes: int
     rows: int
     parameters: int
     seconds: float
+
+    def __post_init__(self) -> None:
+        for name in ("processes", "rows", "parameters"):
+            check_whole(name, getattr(self, name), least=1)
+        check_number("seconds", self.seconds, above=0)
 
 
 @dataclass(frozen=True)

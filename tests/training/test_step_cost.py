@@ -25,7 +25,7 @@ def points_of(cost: StepCost) -> list[StepTime]:
 @given(NUMBERS, NUMBERS, NUMBERS, NUMBERS)
 def test_known_costs_are_found_again(a: float, b: float, c: float, d: float) -> None:
     cost = StepCost(1e-3 * a, 1e-7 * b, 1e-8 * c, 1e-7 * d)
-    if a + b + c + d == 0:
+    if a + b + c == 0:  # a step in one process would take no time
         return
     found = fit_step_cost(points_of(cost))
     assert found.errors(points_of(cost)) == pytest.approx([0.0] * len(GRID), abs=1e-6)
