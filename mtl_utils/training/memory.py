@@ -55,8 +55,13 @@ class Memory:
             TypeError: If it is no whole number.
         """
         check_whole("num_processes", num_processes, least=1)
-        kept = (self.parameters, self.gradients, self.optimizer)
-        return Memory(*(-(-number // num_processes) for number in kept), self.activations)
+
+        def share(number: int) -> int:
+            return -(-number // num_processes)
+
+        terms = (self.parameters, self.gradients, self.optimizer)
+        parameters, gradients, optimizer = map(share, terms)
+        return Memory(parameters, gradients, optimizer, self.activations)
 
 
 def count_memory(model: MultiTaskModel, batches: Batch | Mapping[str, Batch]) -> Memory:

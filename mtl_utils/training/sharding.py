@@ -132,8 +132,9 @@ def _alone(
 ) -> list[torch_nn.Module]:
     """Return the layers of which no parameter belongs to another part too."""
     given = list(layers) if layers is not None else None
-    chosen = [m for m in model.modules() if isinstance(m, TransformerLayer)]
-    chosen = chosen if given is None else given
+    chosen: list[torch_nn.Module] = given or []
+    if given is None:
+        chosen = [m for m in model.modules() if isinstance(m, TransformerLayer)]
     owned = {id(layer): {id(p) for p in layer.parameters()} for layer in chosen}
     inside = {id(part) for layer in chosen for part in layer.modules()}
     outside: set[int] = set()

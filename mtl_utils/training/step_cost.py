@@ -17,7 +17,7 @@ from mtl_utils.data.batching import shard
 from mtl_utils.multitask import MultiTaskModel
 from mtl_utils.nn import TransformerEncoder
 from mtl_utils.sharing import HardSharing
-from mtl_utils.tasks import Classification, Tagging
+from mtl_utils.tasks import Classification, Tagging, Task
 from mtl_utils.training.launching import run_in_processes
 from mtl_utils.training.weighing import weighed_by_counts
 
@@ -136,7 +136,10 @@ def step_model(width: int) -> MultiTaskModel:
     with torch.random.fork_rng():
         torch.manual_seed(0)
         encoder = TransformerEncoder(_VOCABULARY, width, 2, 4, dropout=0.0)
-        tasks = [Tagging("tags", ("O", "B-X", "I-X")), Classification("topic", tuple("abcd"))]
+        tasks: list[Task] = [
+            Tagging("tags", ("O", "B-X", "I-X")),
+            Classification("topic", tuple("abcd")),
+        ]
         return MultiTaskModel(HardSharing(encoder), tasks)
 
 

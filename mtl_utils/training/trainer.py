@@ -52,9 +52,9 @@ class Trainer:
     r"""Trains a multi-task model in place.
 
     The same call trains on a CPU, on a GPU, in mixed precision, or in each of several processes
-    that ``accelerate launch`` started; together they compute the gradient of the whole batch, as
-    one would. With a checkpoint, a run that was killed goes on where the file says; one process
-    on a CPU ends with the very weights it would have had.
+    that ``accelerate launch`` or :func:`fit_in_processes` started; together they compute the
+    gradient of the whole batch, as one would. With a checkpoint, a run that was killed goes on
+    where the file says; one process on a CPU ends with the very weights it would have had.
 
     Args:
         model: What to train. Parameters that require no gradient are left alone.
