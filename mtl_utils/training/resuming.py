@@ -129,8 +129,8 @@ class RunCheckpoint:
         state = on_first_process(self.accelerator, self._read)
         if state is None:
             return False
-        self._tell_of_processes(len(state["generators"]))
         with checked_parts(self.path):
+            self._tell_of_processes(len(state["generators"]))
             for name, part in self.parts.items():
                 part.load_state_dict(state[name])
             self._first_weights = state["first weights"]
