@@ -136,6 +136,13 @@ STRUCTURES = [
         )
     ),
 ]
+PARALLEL = _entry(
+    diagrams.data_parallel,
+    {"tasks": ["topic", "entities"]},
+    tasks=NOT_TASKS,
+    num_processes=(0, 1, 5, 1.5, "2", None, True),
+    absent=(None, 3, "topic", [("names", 0)], [("topic", 2)], [3]),
+)
 PAIR = _entry(
     diagrams.pair_with_heads,
     {},
@@ -144,4 +151,4 @@ PAIR = _entry(
     inference=NOT_WRITTEN,
 )
 
-ENTRY_POINTS = [*PARTS, *FAMILIES, *STRUCTURES, PAIR]
+ENTRY_POINTS = [*PARTS, *FAMILIES, *STRUCTURES, PARALLEL, PAIR]

@@ -19,6 +19,7 @@ import bad_inputs_objectives
 import bad_inputs_reader
 import bad_inputs_relations
 import bad_inputs_sampling
+import bad_inputs_scaling
 import bad_inputs_sharing
 import bad_inputs_tasks
 import bad_inputs_text_model
@@ -44,6 +45,7 @@ TABLES = (
     bad_inputs_reader,
     bad_inputs_relations,
     bad_inputs_sampling,
+    bad_inputs_scaling,
     bad_inputs_sharing,
     bad_inputs_tasks,
     bad_inputs_text_model,

@@ -1,4 +1,4 @@
-"""A module of the tests as two processes that train together: what each of them came to."""
+"""A module of the tests as processes that train together: what each of them came to."""
 
 from __future__ import annotations
 
@@ -18,12 +18,13 @@ def free_port() -> int:
         return probe.getsockname()[1]
 
 
-def results_of(module: str, folder: Path) -> list[dict[str, Any]]:
-    """Run a module as two processes of one training; return what each wrote.
+def results_of(module: str, folder: Path, number: int = 2) -> list[dict[str, Any]]:
+    """Run a module as the processes of one training; return what each wrote.
 
     Args:
         module: Its ``main`` is given the folder, and saves ``process<rank>.result`` in it.
         folder: Where to.
+        number: How many processes.
     """
     code = f"import {module}, pathlib, sys\n{module}.main(pathlib.Path(sys.argv[1]))"
     environment = {
@@ -32,14 +33,16 @@ def results_of(module: str, folder: Path) -> list[dict[str, Any]]:
         "ACCELERATE_USE_CPU": "true",
         "MASTER_ADDR": "127.0.0.1",
         "MASTER_PORT": str(free_port()),
-        "WORLD_SIZE": "2",
+        "WORLD_SIZE": str(number),
     }
     processes = [
         another_process.start(
             code, folder, env={**environment, "RANK": str(rank), "LOCAL_RANK": str(rank)}
         )
-        for rank in range(2)
+        for rank in range(number)
     ]
     ended = [process.wait() for process in processes]
-    assert [done.returncode for done in ended] == [0, 0], "\n".join(done.stderr for done in ended)
-    return [torch.load(folder / f"process{rank}.result") for rank in range(2)]
+    assert [done.returncode for done in ended] == [0] * number, "\n".join(
+        done.stderr for done in ended
+    )
+    return [torch.load(folder / f"process{rank}.result") for rank in range(number)]

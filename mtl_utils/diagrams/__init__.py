@@ -19,6 +19,7 @@ from mtl_utils.diagrams.families import (
 from mtl_utils.diagrams.gradients import combined_gradients
 from mtl_utils.diagrams.losses import joint_losses
 from mtl_utils.diagrams.models import encoder_decoder, pair_with_heads
+from mtl_utils.diagrams.parallel import data_parallel
 from mtl_utils.diagrams.parts import Arrow, Box, Frame
 from mtl_utils.diagrams.questions import questions_to_features
 from mtl_utils.diagrams.relations import lookahead_affinity
@@ -36,6 +37,7 @@ __all__ = [
     "changed_alone",
     "combined_gradients",
     "cross_stitch",
+    "data_parallel",
     "encoder_decoder",
     "hard_sharing",
     "hierarchical_sharing",

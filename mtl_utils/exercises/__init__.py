@@ -74,6 +74,12 @@ from mtl_utils.exercises.sampling import (
     check_rescaled_reward,
     check_temperature_for,
 )
+from mtl_utils.exercises.scaling_out import (
+    check_kept_bytes,
+    check_loss_factors,
+    check_training_bytes,
+    check_whole_mean,
+)
 from mtl_utils.exercises.sharing_families import (
     check_implicit_step,
     check_shrink_singular_values,
@@ -157,9 +163,11 @@ __all__ = [
     "check_join_additions",
     "check_joint_loss",
     "check_keeps_positive",
+    "check_kept_bytes",
     "check_label_states",
     "check_layer_rates",
     "check_learnt_covariance",
+    "check_loss_factors",
     "check_loss_per_text",
     "check_member_chance",
     "check_merge_parts",
@@ -194,11 +202,13 @@ __all__ = [
     "check_states_overlap",
     "check_teacher_inputs",
     "check_temperature_for",
+    "check_training_bytes",
     "check_transfer_back",
     "check_trials_needed",
     "check_two_groups",
     "check_unbiased_best",
     "check_weights_of",
+    "check_whole_mean",
     "check_without_direction",
     "check_written_accuracy",
     "exercise",

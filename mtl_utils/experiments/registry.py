@@ -31,6 +31,7 @@ def registry() -> dict[str, Experiment]:
         named_entities,
         pretrained,
         sampling_sizes,
+        scaling_steps,
         shared_features,
         sharing_map,
         task_relations,
@@ -64,6 +65,7 @@ def registry() -> dict[str, Experiment]:
         little_data,
         tasks_in_sequence,
         shared_features,
+        scaling_steps,
     )
     return {experiment.name: experiment for module in modules for experiment in module.EXPERIMENTS}
 

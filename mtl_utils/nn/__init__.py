@@ -20,6 +20,7 @@ from mtl_utils.nn.pretrained import PretrainedEncoder, packaged_encoder
 from mtl_utils.nn.pretrained_copy import as_transformer_encoder
 from mtl_utils.nn.pretrained_layers import PretrainedLayers
 from mtl_utils.nn.rebuilding import Rebuildable, Recipe, RemembersArguments
+from mtl_utils.nn.recomputing import recompute_layers
 from mtl_utils.nn.recurrent import BiLSTMEncoder, LSTMEncoder, ProjectedEncoder
 from mtl_utils.nn.recurrent_layers import LSTMLayers, NoLayers
 from mtl_utils.nn.search import Hypothesis, beam_search, greedy_search, select_rows
@@ -96,6 +97,7 @@ __all__ = [
     "masked_softmax",
     "next_token_distribution",
     "packaged_encoder",
+    "recompute_layers",
     "reverse_gradient",
     "sample",
     "select_rows",

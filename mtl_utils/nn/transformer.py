@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch import nn as torch_nn
+from torch.utils.checkpoint import checkpoint
 
 from mtl_utils.arguments import (
     check_cut,
@@ -50,6 +51,8 @@ class TransformerStack(EncoderLayers):
             there is no such activation.
         TypeError: If a setting is of another type.
     """
+
+    recomputes: bool = False  # see recompute_layers
 
     def __init__(
         self,
@@ -105,8 +108,12 @@ class TransformerStack(EncoderLayers):
         return packing.unpack(self._run(packing.pack(hidden), packing))
 
     def _run(self, hidden: Tensor, mask: Tensor | Packing | None) -> Tensor:
+        again = self.recomputes and self.training and torch.is_grad_enabled()
         for layer in self.layers:
-            hidden = layer(hidden, mask, self.causal)
+            if again:
+                hidden = checkpoint(layer, hidden, mask, self.causal, use_reentrant=False)
+            else:
+                hidden = layer(hidden, mask, self.causal)
         normed: Tensor = self.norm(hidden)
         return normed
 

@@ -58,6 +58,8 @@ class Balancer(torch_nn.Module):
             do not tell how far a task moves what is shared.
         looks_again: Whether :meth:`after_step` is to be told of the losses after each step, which
             takes the trainer one more pass of the model, without gradients.
+        averages: Whether :meth:`backward` averages gradients over processes itself, as what looks
+            at the gradients of tasks one by one must. The trainer then leaves that to it.
         learning_rate: Step size of its own parameters, which the schedule scales like that of the
             model's; the trainer's if ``None``.
         remembered: Names of attributes that training changes and that are no settings: what
@@ -68,6 +70,7 @@ class Balancer(torch_nn.Module):
     adds_up: bool = False
     leaves_steps: bool = False
     looks_again: bool = False
+    averages: bool = False
     learning_rate: float | None = None
     remembered: frozenset[str] = frozenset()
 

@@ -10,6 +10,7 @@ from torch import Tensor
 from torch import nn as torch_nn
 
 from mtl_utils.arguments import check_callable, check_number, shown
+from mtl_utils.objectives.across import number_of_processes
 from mtl_utils.objectives.base import Losses, check_step, trained_in_common
 from mtl_utils.objectives.loss_vectors import check_losses, check_same, note_first, stacked
 from mtl_utils.objectives.task_scalarization import TaskNumbers, TaskScalarization, check_rate
@@ -205,8 +206,8 @@ def _norm(parts: Sequence[Tensor], loss: Tensor) -> Tensor:
     if not parts:
         return torch.zeros_like(loss.detach())
     whole = torch.cat([part.flatten() for part in parts])
-    distributed = torch.distributed
-    if distributed.is_available() and distributed.is_initialized():
-        distributed.all_reduce(whole)
-        whole /= distributed.get_world_size()
+    number = number_of_processes()
+    if number > 1:
+        torch.distributed.all_reduce(whole)
+        whole /= number
     return torch.linalg.vector_norm(whole)

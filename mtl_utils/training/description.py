@@ -33,7 +33,7 @@ from mtl_utils.training import callables, foreign
 _LONGEST_VALUE, _MOST_ITEMS = 200, 40
 _VALUES = (PurePath, complex, torch.dtype, torch.Size, range, slice, np.dtype)
 #: A recipe says again what the parts of a module say; where trainings began changes none.
-_OF_EVERY_MODULE = frozenset(vars(torch_nn.Module())) | {"_recipe", "_starts"}
+_OF_EVERY_MODULE = frozenset(vars(torch_nn.Module())) | {"_recipe", "_starts", "recomputes"}
 _HOOKS = ("_forward_pre_hooks", "_forward_hooks", "_backward_pre_hooks", "_backward_hooks")
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import timedelta
 from typing import TypeVar
 
 import torch
@@ -16,6 +15,7 @@ from accelerate.utils import (  # type: ignore[import-untyped]
     InitProcessGroupKwargs,
     broadcast,
     broadcast_object_list,
+    parse_flag_from_env,
 )
 from torch import Tensor
 from torch import nn as torch_nn
@@ -24,12 +24,11 @@ from mtl_utils.data.batch import Batch
 from mtl_utils.multitask import MultiTaskModel
 from mtl_utils.multitask.parts import grouped
 from mtl_utils.objectives.base import Losses
+from mtl_utils.training.lost import LONGEST_WAIT
 
 Batches = Batch | Mapping[str, Batch]
 Result = TypeVar("Result")
 
-#: The other processes wait while the first one validates.
-_LONGEST_WAIT = timedelta(hours=3)
 _UNSUPPORTED = (
     DistributedType.FSDP,
     DistributedType.DEEPSPEED,
@@ -56,13 +55,20 @@ def make_accelerator(mixed_precision: str) -> Accelerator:
         kwargs_handlers=[
             # A batch may lack a task, and then its head has no gradient.
             DistributedDataParallelKwargs(find_unused_parameters=True),
-            InitProcessGroupKwargs(timeout=_LONGEST_WAIT),
+            InitProcessGroupKwargs(timeout=LONGEST_WAIT),
         ],
     )
+    if parse_flag_from_env("ACCELERATE_USE_FSDP") and accelerator.device.type == "cpu":
+        raise ValueError(
+            "accelerate was started to shard models (ACCELERATE_USE_FSDP), and on processors it "
+            "keeps a whole copy in every process without saying so. Unset it, or shard the model "
+            "with training.shard_model, which does so on processors too."
+        )
     if accelerator.distributed_type in _UNSUPPORTED:
         raise ValueError(
             "Trainer runs on one device or with DistributedDataParallel, not with "
-            f"{accelerator.distributed_type.value}. Use `accelerate launch --multi_gpu`."
+            f"{accelerator.distributed_type.value}. Use `accelerate launch --multi_gpu`, or "
+            "training.shard_model in a loop of your own."
         )
     if accelerator.gradient_accumulation_steps != 1:
         raise ValueError(
@@ -246,6 +252,19 @@ def same_everywhere(module: torch_nn.Module, accelerator: Accelerator) -> None:
         return
     for tensor in (*module.parameters(), *module.buffers()):
         broadcast(tensor.data)
+
+
+def same_buffers(module: torch_nn.Module, accelerator: Accelerator) -> None:
+    """Give every process the first one's buffers of a module.
+
+    Args:
+        module: What is not wrapped; accelerate's wrapper does it before each pass.
+        accelerator: Knows the processes.
+    """
+    if accelerator.num_processes == 1:
+        return
+    for buffer in module.buffers():
+        broadcast(buffer.data)
 
 
 def average_gradients(parameters: Iterable[torch_nn.Parameter], accelerator: Accelerator) -> None:

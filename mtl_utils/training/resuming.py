@@ -130,6 +130,7 @@ class RunCheckpoint:
         if state is None:
             return False
         with checked_parts(self.path):
+            self._tell_of_processes(len(state["generators"]))
             for name, part in self.parts.items():
                 part.load_state_dict(state[name])
             self._first_weights = state["first weights"]
@@ -138,6 +139,18 @@ class RunCheckpoint:
             if rank < len(state["generators"]):
                 restore_generators(state["generators"][rank], self.accelerator.device)
         return True
+
+    def _tell_of_processes(self, before: int) -> None:
+        """Say what another number of processes cannot keep, in the first one."""
+        now = self.accelerator.num_processes
+        if before == now or not self.accelerator.is_main_process:
+            return
+        say(
+            f"{self.path} was written by {_processes(before)}, and {_processes(now)} "
+            f"{'goes' if now == 1 else 'go'} on with it. Weights, optimiser, balancer, order of "
+            "the data and steps are those of the same run; what each process draws for itself, "
+            "as dropout, is not."
+        )
 
     def _read(self) -> dict[str, Any] | None:
         if not self.path.exists():
@@ -260,6 +273,10 @@ class RunCheckpoint:
         stopped = stopped or all_stopped(progress)
         ended = progress["step"] >= self.total_steps and progress["batch"] == 0
         return state | {"progress": progress | {"finished": stopped or ended}}
+
+
+def _processes(number: int) -> str:
+    return "1 process" if number == 1 else f"{number} processes"
 
 
 def _was_judged(progress: Mapping[str, Any]) -> bool:

@@ -36,10 +36,12 @@ from mtl_utils.training.directions import Direction, choose_direction, judged_ta
 from mtl_utils.training.given_steps import check_steps
 from mtl_utils.training.history import History
 from mtl_utils.training.loader import check_named_loader
+from mtl_utils.training.lost import is_lost_peer, lost_peer
 from mtl_utils.training.optimization import check_groups
 from mtl_utils.training.randomness import seeded
 from mtl_utils.training.resuming import OnOtherRun
 from mtl_utils.training.run import Run, RunSettings
+from mtl_utils.training.sharding import check_whole_model
 from mtl_utils.training.updates import check_accumulation
 from mtl_utils.training.validation import check_labelled, check_metric
 
@@ -51,9 +53,9 @@ class Trainer:
     r"""Trains a multi-task model in place.
 
     The same call trains on a CPU, on a GPU, in mixed precision, or in each of several processes
-    that ``accelerate launch`` started; together they compute the gradient of the whole batch, as
-    one would. With a checkpoint, a run that was killed goes on where the file says; one process
-    on a CPU ends with the very weights it would have had.
+    that ``accelerate launch`` or :func:`fit_in_processes` started; together they compute the
+    gradient of the whole batch, as one would. With a checkpoint, a run that was killed goes on
+    where the file says; one process on a CPU ends with the very weights it would have had.
 
     Args:
         model: What to train. Parameters that require no gradient are left alone.
@@ -110,6 +112,7 @@ class Trainer:
         ValueError: If ``mode`` is something else, contradicts the name of the metric, or is
             missing where that name does not tell; ``on_other_run`` is something else; or the groups
             leave out a parameter, or have a setting that there is not or that is outside its range;
+            or the model is sharded (:func:`shard_model`);
             or a task is called ``"loss"`` or ``"penalty"``, as the sum over tasks is; or the
             balancer cannot do with the config's ``accumulate``, since it has to see whole batches
             (:class:`~mtl_utils.objectives.Balancer`), or makes the steps of shared parameters, as
@@ -153,6 +156,7 @@ class Trainer:
                 f"The task {hidden[0]!r} would hide train_{hidden[0]}, which is that of all tasks, "
                 "in the history. Give it another name."
             )
+        check_whole_model(model)
         self.model = model
         self.config = config or TrainerConfig()
         self.balancer = balancer or EqualWeights()
@@ -200,6 +204,8 @@ class Trainer:
         Raises:
             FloatingPointError: If a loss or gradient stops being a finite number; the message
                 names the step and the task, and the weights are those before that step.
+            LostProcessError: If another process of the training has gone; the same call goes on
+                from the checkpoint.
             CheckpointError: If the checkpoint cannot be read, belongs to another run, which the
                 message tells from this one by name, or has done more steps than are asked for.
             KeyError: If the metric is not measured: before training where ``evaluate`` cannot add
@@ -217,12 +223,15 @@ class Trainer:
         self._check_judging(validation)
         self.model.note_start()
         modes = {part: part.training for part in self.model.modules()}
+        run: Run | None = None
         try:
             run = Run(self._settings, train, validation)
             history = run.to_the_end()
-        except BaseException:
+        except BaseException as error:
             for part, training in modes.items():
                 part.training = training
+            if is_lost_peer(error):
+                raise lost_peer(error, run.progress.step if run else 0) from error
             raise
         finally:
             if torch.distributed.is_initialized():

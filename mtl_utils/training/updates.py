@@ -25,6 +25,7 @@ from mtl_utils.training.processes import (
     BatchLosses,
     Totals,
     average_gradients,
+    same_buffers,
     totals_of,
     whole_batch,
 )
@@ -79,7 +80,9 @@ class Updates:
         total_steps: int,
         shares_every: int | None,
     ) -> None:
-        self.model, self.module = model, module
+        self.model = model
+        # Data parallel averages what one pass back through all losses leaves, and waits for it.
+        self.module = LossesOf(model) if balancer.averages else module
         self.config, self.balancer = config, balancer
         self.optimizer, self.accelerator = optimizer, accelerator
         self.total_steps, self.shares_every = total_steps, shares_every
@@ -156,6 +159,8 @@ class Updates:
         self, batches: Batches, totals: Totals | None, progress: Progress
     ) -> tuple[Losses, BatchLosses]:
         """Compute the losses of a batch as parts of the whole, and stop if they are not finite."""
+        if self.balancer.averages:
+            same_buffers(self.model, self.accelerator)
         local: Losses = self.module(to_device(batches, self.accelerator.device))
         self._check_penalty(local, totals)
         losses, numbers = whole_batch(local, self.accelerator, totals)

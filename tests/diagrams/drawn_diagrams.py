@@ -22,6 +22,7 @@ FAMILIES: tuple[Callable[..., diagrams.Diagram], ...] = (
     diagrams.joint_losses,
     diagrams.loss_balancing,
     diagrams.combined_gradients,
+    diagrams.data_parallel,
     diagrams.questions_to_features,
     diagrams.sampled_stream,
     diagrams.hierarchical_sharing,
@@ -45,6 +46,7 @@ def _all() -> Iterator[tuple[str, diagrams.Diagram]]:
     yield "changed_alone", diagrams.changed_alone()
     yield "pair_with_heads", diagrams.pair_with_heads()
     yield "pair_with_heads, long", diagrams.pair_with_heads(*LONG[:2], LONG[4])
+    yield "data_parallel, 4", diagrams.data_parallel(SHORT, 4, [("topic", 0), ("entities", 3)])
     yield "hard_sharing, 4 long", diagrams.hard_sharing(LONG[-4:])
     yield "shared_private, 4 long", diagrams.shared_private(LONG[-4:])
     for tasks in (SHORT, LONG):

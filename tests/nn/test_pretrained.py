@@ -16,8 +16,8 @@ from transformers import (
 )
 
 from mtl_utils.data import Inputs, PretrainedTokenizer, encode_text
-from mtl_utils.nn import PretrainedEncoder, packaged_encoder
-from mtl_utils.training import layerwise_groups
+from mtl_utils.nn import PretrainedEncoder, packaged_encoder, recompute_layers
+from mtl_utils.training import layerwise_groups, saved_bytes
 
 SMALL = {"vocab_size": 30, "hidden_size": 8, "num_hidden_layers": 3, "num_attention_heads": 2}
 BERT_LIKE = {**SMALL, "intermediate_size": 16, "max_position_embeddings": 12}
@@ -184,3 +184,20 @@ def test_the_packaged_encoder_gives_the_states_of_transformers():
     torch.testing.assert_close(hidden[mask], theirs[mask].detach(), atol=1e-5, rtol=1e-5)
     ours = PretrainedTokenizer.from_pretrained(folder)
     assert [encode_text(ours, text).input_ids for text in texts] == tokenizer(texts)["input_ids"]
+
+
+@pytest.mark.parametrize("kind", ["bert", "distilbert", "gpt2"])
+def test_layers_that_are_computed_again_have_the_same_gradients(kind, tmp_path):
+    found, kept = [], []
+    _, encoder = made(kind, tmp_path)
+    inputs = Inputs(IDS, torch.ones_like(IDS, dtype=torch.bool))
+    for on in (False, True):
+        assert recompute_layers(encoder, on) == encoder.num_layers
+        encoder.train().zero_grad()
+        torch.manual_seed(0)
+        encoder(inputs).square().sum().backward()
+        found.append([p.grad.clone() for p in encoder.parameters() if p.grad is not None])
+        kept.append(saved_bytes(lambda: encoder(inputs), encoder.parameters()))
+    assert len(found[0]) > 10
+    torch.testing.assert_close(found[0], found[1], rtol=0, atol=0)
+    assert kept[1] < 0.6 * kept[0]

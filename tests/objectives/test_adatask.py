@@ -299,14 +299,6 @@ def test_a_step_needs_gradients() -> None:
         balancer.before_step()
 
 
-def test_several_processes_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(torch.distributed, "is_initialized", lambda: True)
-    monkeypatch.setattr(torch.distributed, "get_world_size", lambda: 2)
-    model = Valleys()
-    with pytest.raises(RuntimeError, match="one process, and there are 2"):
-        AdaTask().backward(model(), model)
-
-
 def test_a_model_that_does_not_say_what_is_shared() -> None:
     model = Valleys()
     with pytest.raises(TypeError, match=r"shared_parameters\(\).* got Linear"):

@@ -85,10 +85,15 @@ def run(config: TrainerConfig, loader: TinyLoader | None = None, **settings: Any
     return {**result, "weights": weights_of(model), "balancer": weights_of(trainer.balancer)}
 
 
-def penalised() -> dict[str, Any]:
+def penalised_model() -> MultiTaskModel:
+    """A model whose penalty depends on its parameters alone."""
     model = tiny_model(dropout=0.0, dtype=torch.float64)
     model.__class__ = Penalised
-    return run(TrainerConfig(epochs=2, learning_rate=0.01), model=model)
+    return model
+
+
+def penalised() -> dict[str, Any]:
+    return run(TrainerConfig(epochs=2, learning_rate=0.01), model=penalised_model())
 
 
 class RareToken(TinyLoader):

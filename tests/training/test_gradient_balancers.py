@@ -320,13 +320,6 @@ def test_what_is_reached_beside_the_features_is_refused():
         MGDA(on="features").backward(wrong, model)
 
 
-def test_several_processes_are_refused(monkeypatch):
-    monkeypatch.setattr(torch.distributed, "is_initialized", lambda: True)
-    monkeypatch.setattr(torch.distributed, "get_world_size", lambda: 2)
-    with pytest.raises(RuntimeError, match="one process, and there are 2"):
-        made(MGDA(), False)
-
-
 def test_a_model_that_does_not_say_what_is_shared():
     model = tiny_model()
     with pytest.raises(TypeError, match=r"shared_parameters\(\).* got Linear"):

@@ -195,7 +195,19 @@ def shard(batch: Batch, rank: int, world_size: int) -> Batch:
 
 def weights_of(model: torch_nn.Module) -> dict[str, Tensor]:
     """Return a copy of the weights of a model."""
-    return {name: weight.detach().clone() for name, weight in model.state_dict().items()}
+    return {
+        name: value.detach().clone() if isinstance(value, Tensor) else _numbers(value)
+        for name, value in model.state_dict().items()
+    }
+
+
+def _numbers(state: Any) -> Tensor:
+    """Return the numbers of what a module keeps besides tensors."""
+    if isinstance(state, Mapping):
+        state = list(state.values())
+    if isinstance(state, list | tuple):
+        return torch.cat([_numbers(each) for each in state] or [torch.zeros(0)])
+    return torch.tensor([state] if isinstance(state, int | float) else [], dtype=torch.float64)
 
 
 def same_weights(one: Mapping[str, Tensor], other: Mapping[str, Tensor]) -> bool:

@@ -105,7 +105,6 @@ class AdaTask(Balancer):
             backward: How to back-propagate a scalar.
 
         Raises:
-            RuntimeError: If several processes run: each would have gradients of its own rows.
             KeyError: If there are weights, and none of a task.
             TypeError: If ``losses`` are none of a model, or the model does not say what is shared.
         """

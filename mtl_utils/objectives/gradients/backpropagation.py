@@ -11,6 +11,13 @@ import torch
 from torch import Tensor
 from torch import nn as torch_nn
 
+from mtl_utils.objectives.across import (
+    average_in_place,
+    averaged,
+    drawn_as_in_the_first_process,
+    gathered,
+    number_of_processes,
+)
 from mtl_utils.objectives.base import Losses, trained_in_common
 from mtl_utils.objectives.gradients.rows import Piece
 
@@ -71,21 +78,23 @@ class Graph:
 class CombinedBackward:
     """The backward passes of one step.
 
+    In several processes the gradient of each task is averaged before anything is combined, so that
+    what is combined is the Jacobian of the whole batch, and the result is the same in all of them.
+
     Args:
         model: The model; what its ``shared_parameters()`` does not name belongs to single tasks.
         backward: How to back-propagate a scalar.
 
     Raises:
-        RuntimeError: If several processes run.
         TypeError: If the model does not say what is shared.
     """
 
     def __init__(self, model: torch_nn.Module, backward: Callable[[Tensor], None]) -> None:
-        _refuse_processes()
         self.shared = trained_in_common(model)
         known = set(self.shared)
         self.own = [p for p in model.parameters() if p.requires_grad and p not in known]
         self.backward = backward
+        self.processes = number_of_processes()
 
     def on_parameters(self, losses: Losses, combine: Combine) -> None:
         """Combine gradients on shared parameters.
@@ -96,14 +105,18 @@ class CombinedBackward:
         """
         factor = self._factor(losses)
         found = self._by_task(losses, self.shared, None, factor)
-        combined = _combined(found, len(self.shared), combine)
-        for parameter, gradient in zip(self.shared, combined, strict=True):
-            _add(parameter, gradient, factor)
+        found = self._averaged(found, self.shared, losses)
+        combined = self._combined(found, len(self.shared), combine, losses.penalty.device)
         if losses.penalty.requires_grad:
             self.backward(losses.penalty)
+        average_in_place([*self.shared, *self.own])
+        for parameter, gradient in zip(self.shared, combined, strict=True):
+            _add(parameter, gradient, factor)
 
     def apart(self, losses: Losses) -> tuple[dict[str, Gradients], Gradients]:
         """Keep the gradients on shared parameters apart, and add their sum.
+
+        In several processes both are those of the whole batch, in all of them.
 
         Args:
             losses: The losses.
@@ -115,6 +128,8 @@ class CombinedBackward:
         parts = {**losses.by_task, _PENALTY: losses.penalty}
         each = replace(losses, by_task=parts, penalty=losses.penalty.detach())
         found = self._by_task(each, self.shared, None, factor)
+        found = self._averaged(found, self.shared, each)
+        average_in_place([*self.shared, *self.own])
         pieces = _blocks(found.values(), len(self.shared))
         for parameter, piece in zip(self.shared, pieces, strict=True):
             _add(parameter, _sum(piece), factor)
@@ -148,15 +163,64 @@ class CombinedBackward:
         above = [p for p in self.shared if p not in below.leaves]
         factor = self._factor(losses)
         found = self._by_task(losses, [features, *above], features, factor)
-        first, *others = _combined(found, 1 + len(above), combine)
-        for parameter, gradient in zip(above, others, strict=True):
-            _add(parameter, gradient, factor)
+        found, mine = self._of_all_texts(found, features, above, losses)
+        first, *others = self._combined(found, 1 + len(above), combine, features.device)
         penalty = losses.penalty
         kept = penalty.requires_grad and below.keeps_for(Graph.of(penalty))
         if first is not None:
+            if mine is not None:
+                # Each process passes on what is its own; the average over processes halves it.
+                first = self.processes * first[mine].view(features.shape)
             torch.autograd.backward(features, first * factor, retain_graph=kept)
         if penalty.requires_grad:
             self.backward(penalty)
+        average_in_place([*self.shared, *self.own])
+        for parameter, gradient in zip(above, others, strict=True):
+            _add(parameter, gradient, factor)
+
+    def _averaged(
+        self, found: Mapping[str, Gradients], likes: Sequence[Tensor], losses: Losses
+    ) -> dict[str, Gradients]:
+        """Average gradients by task over processes; a task that trains nothing here takes part."""
+        if self.processes == 1:
+            return dict(found)
+        nothing: Gradients = [None] * len(likes)
+        means = averaged([found.get(task, nothing) for task in losses.by_task], likes)
+        pairs = zip(losses.by_task, means, strict=True)
+        return {task: row for task, row in pairs if any(g is not None for g in row)}
+
+    def _of_all_texts(
+        self,
+        found: Mapping[str, Gradients],
+        features: Tensor,
+        above: Sequence[Tensor],
+        losses: Losses,
+    ) -> tuple[dict[str, Gradients], slice | None]:
+        """Put the gradients on features of all processes side by side, and average the others.
+
+        Losses are scaled so that the mean over processes is the loss of the whole batch, of which
+        the gradient on the features of these texts is so many times less.
+        """
+        if self.processes == 1:
+            return dict(found), None
+        nothing: Gradients = [None] * (1 + len(above))
+        rows = [found.get(task, nothing) for task in losses.by_task]
+        on_texts, mine = gathered([row[0] for row in rows], features)
+        on_texts = [None if row is None else row / self.processes for row in on_texts]
+        means = averaged([row[1:] for row in rows], above) if above else [[] for _ in rows]
+        whole = [[text, *others] for text, others in zip(on_texts, means, strict=True)]
+        pairs = zip(losses.by_task, whole, strict=True)
+        return {task: row for task, row in pairs if any(g is not None for g in row)}, mine
+
+    def _combined(
+        self,
+        found: Mapping[str, Gradients],
+        blocks: int,
+        combine: Combine,
+        device: torch.device,
+    ) -> Sequence[Tensor | None]:
+        with drawn_as_in_the_first_process(device):
+            return _combined(found, blocks, combine)
 
     def _by_task(
         self, losses: Losses, combined: Sequence[Tensor], until: Tensor | None, factor: float
@@ -303,21 +367,3 @@ def laid_out(gradient: Tensor, parameter: Tensor) -> Tensor:
     if gradient.stride() == parameter.stride():
         return gradient
     return torch.empty_like(parameter, requires_grad=False).copy_(gradient)
-
-
-def _refuse_processes() -> None:
-    """Refuse several processes.
-
-    Raises:
-        RuntimeError: If there are several.
-    """
-    distributed = torch.distributed
-    if not (distributed.is_available() and distributed.is_initialized()):
-        return
-    number = distributed.get_world_size()
-    if number > 1:
-        raise RuntimeError(
-            f"Gradients are combined in one process, and there are {number}: each would combine "
-            "those of its own rows, and the models would differ. Start one process, or use "
-            "EqualWeights or FixedWeights."
-        )

@@ -47,6 +47,11 @@ class Combiner(Balancer):
     left out of it. Losses in half precision are scaled as the trainer says, and gradients that are
     not finite are passed on as they are, so that the trainer sees them.
 
+    In several processes the gradient of each task is averaged over them first, and what is drawn
+    is what the first one draws: all combine the Jacobian of the whole batch, and come to the same
+    update. Losses must come scaled so that the mean of their gradients is that of the whole batch,
+    as the trainer scales them.
+
     Args:
         on: ``"parameters"`` combines gradients on the parameters that tasks share. ``"features"``
             combines those on the shared representation ``[B, T, D]`` instead, and passes the result
@@ -62,6 +67,7 @@ class Combiner(Balancer):
     """
 
     remembered = frozenset({"stationary"})
+    averages = True
 
     def __init__(self, on: On = "parameters") -> None:
         super().__init__()
@@ -138,7 +144,6 @@ class Combiner(Balancer):
             backward: How to back-propagate a scalar.
 
         Raises:
-            RuntimeError: If several processes run: each would combine gradients of its own rows.
             ValueError: With ``on="features"``, if there are no features, as where tasks have
                 batches of their own, or something that tasks share is reached otherwise.
             TypeError: If ``losses`` are none of a model, or the model does not say what is shared.
