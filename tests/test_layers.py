@@ -12,7 +12,7 @@ PACKAGE = ROOT / "mtl_utils"
 LAYERS = (
     *("arguments", "atlas", "files", "plots", "diagrams", "corpora", "data", "nn", "objectives"),
     *("tasks", "sharing", "saving", "multitask", "training", "models", "relations", "diagnosis"),
-    *("transfer", "continual", "interpretation", "experiments"),
+    *("transfer", "continual", "interpretation", "deployment", "experiments"),
     *("commands", "widgets", "notebook", "exercises"),
     "__main__",
 )
