@@ -84,12 +84,14 @@ ENTRY_POINTS = [
         "AtlasSizes",
         deployment.AtlasSizes,
         dict,
-        dict.fromkeys(("pairs", "sentences", "steps", "vocab_size", "width"), NOT_SIZES),
+        dict.fromkeys(
+            ("pairs", "sentences", "steps", "strange_steps", "vocab_size", "width"), NOT_SIZES
+        ),
     ),
     EntryPoint(
         "train_atlas_model",
         lambda **given: deployment.train_atlas_model(**{"progress": False} | given),
-        lambda: {"sizes": deployment.AtlasSizes(20, 20, 1, 260, 4)},
+        lambda: {"sizes": deployment.AtlasSizes(20, 20, 1, 1, 260, 4)},
         {"sizes": (3, "small", {"steps": 1}), "seed": NOT_COUNTS, "progress": NOT_FLAGS},
         documented=deployment.train_atlas_model,
     ),

@@ -23,9 +23,9 @@ PAGE: dict[str, Any] = {
         "inference": "The second sentence is",
     },
     "measures": {
-        "classification_accuracy": "topic, right",
-        "tags_f1": "entities, strict F1",
-        "inference_accuracy": "relation, right",
+        "classification_accuracy": "topic right in",
+        "inference_accuracy": "relation right in",
+        "tags_f1": "entities at a strict F1 of",
     },
     "second": True,
     "examples": [

@@ -43,7 +43,8 @@ def write_export_card(place: Path, content: Mapping[str, Any]) -> None:
         "```python",
         "from mtl_utils import deployment",
         "",
-        'model = deployment.OnnxModel.load("this folder")',
+        'model = deployment.OnnxModel.load("this folder")'
+        + ("  # int8=True: eight bits" if int8_differences else ""),
         'model.predict(["A text."])',
         "```",
     ]

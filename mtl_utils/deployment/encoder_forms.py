@@ -6,7 +6,7 @@ speed, whether there is padding; what is exported never asks.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor
@@ -38,18 +38,16 @@ def encoder_form(encoder: Encoder) -> torch_nn.Module:
     Raises:
         TypeError: If an encoder of its kind has no such form.
     """
-    kind = type(encoder)  # a class of one's own may do something else
+    kind, own = type(encoder), cast(Any, encoder)  # a class of one's own may do something else
     if kind in (LSTMEncoder, BiLSTMEncoder):
-        return _LSTMForm(_table(encoder, encoder.embedding), _LSTMLayersForm(encoder.lstm))
-    if kind is ProjectedEncoder:
-        inner = encoder.encoder
-        if type(inner) in (LSTMEncoder, BiLSTMEncoder):
-            layers = _LSTMLayersForm(inner.lstm)
-            return _ProjectedForm(encoder, _table(inner, inner.embedding), layers)
+        return _LSTMForm(_table(own, own.embedding), _LSTMLayersForm(own.lstm))
+    if kind is ProjectedEncoder and type(own.encoder) in (LSTMEncoder, BiLSTMEncoder):
+        table = _table(own.encoder, own.encoder.embedding)
+        return _ProjectedForm(own, table, _LSTMLayersForm(own.encoder.lstm))
     if kind is TransformerEncoder:
-        return _TransformerForm(encoder, _table(encoder, encoder.embedding))
-    if kind is PretrainedEncoder and not encoder.by_length:
-        return _PretrainedForm(encoder)
+        return _TransformerForm(own, _table(own, own.embedding))
+    if kind is PretrainedEncoder and not own.by_length:
+        return _PretrainedForm(own)
     why = " whose states change with padding" if kind is PretrainedEncoder else ""
     raise TypeError(
         f"An encoder of the kind {kind.__name__}{why} cannot be exported. Expected a "

@@ -73,7 +73,7 @@ def scores_of(model: Any, tasks: Mapping[str, Any], rows: list[dict[str, Any]]) 
     said = model.predict(
         [row["words"] for row in rows], second=[row["second"] for row in rows], one_pass=True
     )
-    scores = {}
+    scores: dict[str, float] = {}
     for name, task in tasks.items():
         found = task.metrics([one[name] for one in said], [row[name] for row in rows])
         scores |= {f"{name}_{metric}": value for metric, value in found.items()}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import tempfile
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -54,9 +55,15 @@ def write_live_model(
         sizes = {name: (made / name).stat().st_size for name in (GRAPH, INT8_GRAPH)}
     _write(folder / WORDS, "\n".join(known) + "\n")
     facts = dict(page) | {"scores": measured, "bytes": sizes, "loads": list(LOADED)}
-    facts["sentences"] = len(rows)
+    facts |= {"sentences": len(rows), "without_looking": _most_frequent(rows)}
     _write(folder / PAGE, json.dumps(facts, ensure_ascii=False, indent=1) + "\n")
     return measured
+
+
+def _most_frequent(rows: Sequence[Mapping[str, Any]]) -> dict[str, float]:
+    """Return how often the most frequent label of each text is right, whatever the text."""
+    counts = {task: Counter(row[task] for row in rows) for task in ("classification", "inference")}
+    return {f"{t}_accuracy": max(found.values()) / len(rows) for t, found in counts.items()}
 
 
 def _write(path: Path, text: str) -> None:

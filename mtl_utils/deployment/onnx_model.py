@@ -89,7 +89,8 @@ class OnnxModel:
             raise ValueError(f"{place / CONTENT} is of another format; expected {FORMAT}")
         for name in (graph, TOKENIZER):
             if not (place / name).is_file():
-                raise FileNotFoundError(f"There is no {name} in {place}; export with int8=True")
+                hint = f"export with int8={int8}" if int8 else "perhaps there is one of int8=True"
+                raise FileNotFoundError(f"There is no {name} in {place}; {hint}")
             if sha256(place / name) != content["sha256"].get(name):
                 raise ValueError(f"{place / name} is damaged: its SHA-256 is another")
         tokenizer = tokenizer_of((place / TOKENIZER).read_text("utf-8"), content["tokenizer"])
@@ -125,7 +126,8 @@ class OnnxModel:
             ValueError: If a text is too long and ``long`` is ``"error"``, or numbers of texts
                 differ, or no task reads what is given.
             KeyError: If a task is unknown.
-            TypeError: If a single string was given for many texts, or an argument is not of its kind.
+            TypeError: If a single string was given for many texts, or an argument is not of its
+                kind.
         """
         check_flag("probabilities", probabilities)
         check_flag("one_pass", one_pass)
