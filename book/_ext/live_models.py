@@ -43,8 +43,9 @@ def facts_of(source: Path, name: str) -> dict[str, Any]:
     return facts
 
 
-def box(name: str, facts: dict[str, Any], number: int = 0) -> str:
-    """Write the box of a model as HTML."""
+def box(name: str, facts: dict[str, Any], number: int = 0, figure: bool = True) -> str:
+    """Write the box of a model as HTML, below a figure of what it does or alone."""
+    without = " Without them, the figure above shows what it does." if figure else ""
     key = f"live-{name}-{number}"
     titles = "".join(
         f' data-title-{escape(task)}="{escape(title)}"' for task, title in facts["titles"].items()
@@ -64,8 +65,7 @@ def box(name: str, facts: dict[str, Any], number: int = 0) -> str:
 <p class="live-title" id="{key}-title">{escape(facts["title"])}</p>
 <p data-role="cannot">Here the model answers what you type, in the page itself. It needs scripts,
 WebAssembly, and a page that comes from a server: opened as a file it does not run
-(<code>python -m http.server</code> in the folder of the site is enough). Without them, the figure
-above shows what it does.</p>
+(<code>python -m http.server</code> in the folder of the site is enough).{without}</p>
 <form data-role="form" hidden>
 <label for="{key}-first">A sentence</label>
 <input type="text" id="{key}-first" data-role="first" maxlength="400" autocomplete="off"
@@ -114,13 +114,15 @@ class LiveModel(SphinxDirective):
 
     def run(self) -> list[nodes.Node]:
         """Make the box."""
-        return [_node(self.env.app, self.arguments[0], self.env.new_serialno("live-model"))]
+        number = self.env.new_serialno("live-model")
+        return [_node(self.env.app, self.arguments[0], number, figure=False)]
 
 
-def _node(app: Sphinx, name: str, number: int) -> nodes.Node:
+def _node(app: Sphinx, name: str, number: int, figure: bool = True) -> nodes.Node:
     source = Path(app.srcdir)
     app.env.note_dependency(str(source / FOLDER / name / "live.json"))
-    return nodes.raw("", box(name, facts_of(source, name), number), format="html", live=True)
+    html = box(name, facts_of(source, name), number, figure)
+    return nodes.raw("", html, format="html", live=True)
 
 
 def enliven_cells(app: Sphinx, doctree: nodes.document) -> None:

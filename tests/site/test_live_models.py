@@ -343,6 +343,9 @@ def test_a_tagged_cell_gets_its_box() -> None:
     live_models.enliven_cells(app(), document)
     assert [type(node).__name__ for node in document] == ["container", "raw", "paragraph"]
     assert f'data-model="{NAMES[0]}"' in document[1].astext()
+    assert "the figure above" in document[1].astext()
+    alone = live_models.box(NAMES[0], live_models.facts_of(ROOT, NAMES[0]), 1, figure=False)
+    assert "the figure above" not in alone
     loaded = []
     made = SimpleNamespace(
         add_css_file=loaded.append, add_js_file=lambda name, **_: loaded.append(name)
