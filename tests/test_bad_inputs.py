@@ -8,6 +8,7 @@ from typing import Any
 import bad_inputs_atlas
 import bad_inputs_continual
 import bad_inputs_data
+import bad_inputs_deployment
 import bad_inputs_diagnosis
 import bad_inputs_diagrams
 import bad_inputs_experiments
@@ -34,6 +35,7 @@ TABLES = (
     bad_inputs_atlas,
     bad_inputs_continual,
     bad_inputs_data,
+    bad_inputs_deployment,
     bad_inputs_diagnosis,
     bad_inputs_diagrams,
     bad_inputs_experiments,

@@ -12,7 +12,7 @@ PACKAGE = ROOT / "mtl_utils"
 LAYERS = (
     *("arguments", "atlas", "files", "plots", "diagrams", "corpora", "data", "nn", "objectives"),
     *("tasks", "sharing", "saving", "multitask", "training", "models", "relations", "diagnosis"),
-    *("transfer", "continual", "interpretation", "experiments", "tuning"),
+    *("transfer", "continual", "interpretation", "deployment", "experiments", "tuning"),
     *("commands", "widgets", "notebook", "exercises"),
     "__main__",
 )

@@ -32,6 +32,7 @@ ROOMS = (
     "transfer",
     "continual",
     "interpretation",
+    "deployment",
     "experiments",
     "tuning",
     "widgets",

@@ -48,7 +48,7 @@ NOTEBOOK_METADATA: dict[str, Any] = {
     "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
     "language_info": {"name": "python", "pygments_lexer": "ipython3"},
 }
-CELL_METADATA = ("tags", "mystnb")
+CELL_METADATA = ("tags", "mystnb", "live")
 OUTPUT_METADATA = ("width", "height")
 
 _PROGRESS = re.compile(r"\d+%\||\d+it \[|\dit/s|\ds/it")

@@ -18,6 +18,7 @@ Train one model on your own tasks, described in one file, without writing code.
   python -m mtl_utils train run.toml                     trains, and makes the folder runs/run
   python -m mtl_utils evaluate runs/run test.csv         measures it on other data
   python -m mtl_utils predict runs/run texts.txt         labels texts, one a line
+  python -m mtl_utils export runs/run out --to onnx      writes it for other programs
   python -m mtl_utils diagnose run.toml                  says why tasks hurt each other
   python -m mtl_utils tune run.toml                      searches for settings, by [tuning]
 """
@@ -30,6 +31,11 @@ _PREDICT = """\
 Label texts. FILE is one text a line (a name in .txt, or - for standard input), and each line
 becomes one JSON object; or it is a file in the format of the training data, and comes back with
 predictions in the column of labels.
+"""
+_EXPORT = """\
+Write a trained model for other programs: OUTPUT gets the graph, which is checked against the model
+before it is there, tokenizer.json, export.json (labels, and what else is needed to use the graph)
+and a card. Needs the extra export: pip install onnx onnxruntime.
 """
 _DIAGNOSE = """\
 Say why tasks of FILE do worse together than they might: a drowned loss, label noise, too little
@@ -135,6 +141,19 @@ def _parser() -> argparse.ArgumentParser:
     )
     predict.set_defaults(run=_predict)
 
+    export = commands.add_parser(
+        "export",
+        help="write a trained model for other programs",
+        description=_EXPORT,
+        usage="%(prog)s folder output [options]",
+    )
+    _add_model(export)
+    export.add_argument("output", type=Path, help="folder to write")
+    export.add_argument("--to", choices=("onnx",), default="onnx", help="format (default: onnx)")
+    export.add_argument("--int8", action="store_true", help="a graph of eight-bit weights as well")
+    export.add_argument("--licence", help="that of the weights, for the card")
+    export.set_defaults(run=_export)
+
     diagnose = commands.add_parser(
         "diagnose",
         help="say why tasks of a file do worse together than they might",
@@ -162,7 +181,7 @@ def _parser() -> argparse.ArgumentParser:
     init.add_argument("--output", type=Path, help="file to write (default: standard output)")
     init.add_argument("--force", action="store_true", help="replace a file that is there")
     init.set_defaults(run=_init)
-    for command in (train, evaluate, predict, diagnose, tune, init):
+    for command in (train, evaluate, predict, export, diagnose, tune, init):
         command.add_argument(
             "--traceback", action="store_true", help="show where in the code an error arose"
         )
@@ -170,10 +189,14 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _add_model_and(parser: argparse.ArgumentParser, name: str, what: str) -> None:
-    parser.add_argument("folder", type=Path, help="folder of a run, or of a model")
+    _add_model(parser)
     parser.add_argument(name, help=what)
     parser.add_argument("--task", nargs="+", metavar="NAME", help="these tasks alone")
     parser.add_argument("--format", help=_FORMAT)
+
+
+def _add_model(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("folder", type=Path, help="folder of a run, or of a model")
     parser.add_argument(
         "--own",
         nargs="+",
@@ -216,6 +239,12 @@ def _predict(options: argparse.Namespace) -> None:
     from mtl_utils.commands import using
 
     using.predict(options)
+
+
+def _export(options: argparse.Namespace) -> None:
+    from mtl_utils.commands import exporting
+
+    print(exporting.export(options))
 
 
 def _diagnose(options: argparse.Namespace) -> None:

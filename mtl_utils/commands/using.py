@@ -55,7 +55,7 @@ def evaluate(options: argparse.Namespace) -> str:
         ValueError: If there is no model, or nothing in the data that it could be measured on.
         KeyError: If a task or a split is not known.
     """
-    model = _load(options.folder, options.own)
+    model = loaded(options.folder, options.own)
     asked = _asked(model, options.task)
     made = _format(options, list(asked), options.data)
     schemes = {
@@ -103,7 +103,7 @@ def predict(options: argparse.Namespace) -> None:
     """
     if options.file != "-" and not Path(options.file).expanduser().is_file():
         raise Refused(f"FILE must be a file of texts, or - for standard input, got {options.file}")
-    model = _load(options.folder, options.own)
+    model = loaded(options.folder, options.own)
     asked = _asked(model, options.task)
     if _is_raw(options, list(asked)):
         _write(options.output, _of_lines(model, list(asked), options))
@@ -123,7 +123,7 @@ def _is_raw(options: argparse.Namespace, tasks: Sequence[str]) -> bool:
         return False
     end = Path(options.file).suffix.lower()
     for name in tasks:
-        table = _trained(options.folder, name)
+        table = trained_as(options.folder, name)
         data = table.get("data", "")
         files = [data] if isinstance(data, str) else list(data.values())
         if table.get("format") and end in {Path(file).suffix.lower() for file in files}:
@@ -135,7 +135,16 @@ def _is_raw(options: argparse.Namespace, tasks: Sequence[str]) -> bool:
     return True
 
 
-def _load(folder: Path, own: Sequence[str]) -> TextModel:
+def loaded(folder: Path, own: Sequence[str]) -> TextModel:
+    """Load the model of a run.
+
+    Args:
+        folder: Folder of a run, or of a model.
+        own: Classes of one's own that it needs, each ``FILE.py:CLASS``.
+
+    Raises:
+        Refused: If there is none that reads rows of data sets.
+    """
     for place in (folder / training.MODEL, folder):
         if (place / _MODEL_FILE).is_file():
             model = _model_in(place, own)
@@ -185,7 +194,7 @@ def _format(
         return format_of(format_given(options.format), "--format")
     if file in corpora.names():
         return None
-    known = [_trained(options.folder, name).get("format") for name in tasks]
+    known = [trained_as(options.folder, name).get("format") for name in tasks]
     if not known or any(format_ != known[0] for format_ in known) or known[0] is None:
         return None
     made = format_of(known[0], "format of the training data")
@@ -211,8 +220,13 @@ def format_given(given: str) -> Any:
         raise Refused(f"--format {given} is no TOML: {error}") from None
 
 
-def _trained(folder: Path, task: str) -> dict[str, Any]:
-    """Return what the file of the run says of a task; nothing where a model has no run."""
+def trained_as(folder: Path, task: str) -> dict[str, Any]:
+    """Return what the file of the run says of a task; nothing where a model has no run.
+
+    Args:
+        folder: Folder of a run, or of a model.
+        task: Name of the task.
+    """
     places = (folder / training.RESOLVED, folder.resolve().parent / training.RESOLVED)
     path = next((path for path in places if path.is_file()), None)
     table: dict[str, Any] = {} if path is None else read_toml(path).get("tasks", {}).get(task, {})
@@ -221,7 +235,7 @@ def _trained(folder: Path, task: str) -> dict[str, Any]:
 
 def _scheme(options: argparse.Namespace, task: str) -> str | None:
     """Return the scheme of the tags that a task was trained on, where it is not that of models."""
-    scheme = _trained(options.folder, task).get("scheme")
+    scheme = trained_as(options.folder, task).get("scheme")
     return scheme if scheme in CONVERTED else None
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 import datasets
 import pandas as pd
@@ -16,6 +16,8 @@ from mtl_utils.data.examples import Example
 from mtl_utils.data.missing import is_missing
 from mtl_utils.models.text_reading import TextReader, kept_once, numbered
 from mtl_utils.tasks.text_task import NO_CELL, Row, TextTask, cell_of
+
+T = TypeVar("T")
 
 Rows: TypeAlias = datasets.Dataset | pd.DataFrame | Sequence[Row]
 """A data set, a table of pandas, or a list of rows as mappings from columns to cells."""
@@ -233,7 +235,7 @@ def _columns(task: TextTask) -> tuple[str, ...]:
     return task.inputs if task.labelled_by is None else (*task.inputs, task.labelled_by)
 
 
-def chosen_tasks(tasks: Mapping[str, TextTask], asked: Any) -> dict[str, TextTask]:
+def chosen_tasks(tasks: Mapping[str, T], asked: Any) -> dict[str, T]:
     """Return tasks that were asked for by name.
 
     Args:

@@ -27,7 +27,7 @@ FIRST_CHAPTER_ON_REAL_DATA = 2
 CLOSING_SECTIONS = ("What can go wrong", "Exercises", "Summary", "Further reading")
 TAGS = {
     *("setup", "real-data", "exercise", "widget", "nbval-ignore-output", "nbval-skip"),
-    *("raises-exception", "hide-input", "hide-output", "hide-cell", "scroll-output"),
+    *("raises-exception", "hide-input", "hide-output", "hide-cell", "scroll-output", "live-model"),
 }
 FILE_NAME = re.compile(r"^(\d\d)_[a-z0-9_]+\.ipynb$")
 

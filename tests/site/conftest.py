@@ -23,6 +23,7 @@ from visiting import (
     PHONE_LIGHT,
     ROOT,
     SAMPLE,
+    QuietHandler,
     Screen,
     Visit,
     visit_all,
@@ -39,11 +40,6 @@ CHROMIUM_ARGS = [
     "--disable-sync",
     "--disable-component-update",
 ]
-
-
-class QuietHandler(http.server.SimpleHTTPRequestHandler):
-    def log_message(self, format: str, *args: object) -> None:
-        """Keep the test output clean."""
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,174 @@
+// Makes the boxes of a page answer. Nothing is loaded until one is touched.
+
+import { entitiesOf, loadModel, missing } from "./model.mjs";
+
+const BASE = new URL(".", import.meta.url);
+const PAUSE = 250; // milliseconds without typing
+
+for (const box of document.querySelectorAll(".live-model")) enliven(box);
+
+function enliven(box) {
+  const find = role => box.querySelector(`[data-role=${role}]`);
+  const form = find("form");
+  const status = find("status");
+  const why = missing();
+  if (why) {
+    find("cannot").textContent = `The model cannot answer here: ${why}.`;
+    return;
+  }
+  const folder = new URL(`${box.dataset.model}/`, BASE);
+  find("cannot").hidden = true;
+  form.hidden = false;
+  for (const link of box.querySelectorAll("a[data-file]")) link.href = new URL(link.dataset.file, folder);
+  const [first, second] = ["first", "second"].map(find);
+  let loading;
+  let timer;
+  let turn = 0;
+
+  const load = () => (loading ??= begin().catch(error => {
+    loading = undefined;
+    find("progress").hidden = true;
+    status.textContent = `The model could not be loaded: ${error.message}`;
+    throw error;
+  }));
+
+  async function begin() {
+    const bar = find("progress");
+    const total = Number(box.dataset.bytes);
+    let come = 0;
+    bar.hidden = false;
+    status.textContent = `Loading the model, ${megabytes(total)} MB.`;
+    const model = await loadModel(folder, bytes => {
+      come += bytes;
+      bar.value = Math.min(1, come / total);
+    });
+    bar.hidden = true;
+    status.textContent = "The model is ready.";
+    return model;
+  }
+
+  async function answer() {
+    const mine = ++turn;
+    const model = await load().catch(() => undefined);
+    if (!model || mine !== turn) return;
+    const text = first.value.trim();
+    if (!text) {
+      find("result").replaceChildren();
+      status.textContent = "Type a sentence.";
+      return;
+    }
+    try {
+      const found = await model.answer(text, second?.value.trim() ?? "");
+      if (mine === turn) show(box, find("result"), status, model, text, found);
+    } catch (error) {
+      status.textContent = error.message;
+    }
+  }
+
+  const soon = () => {
+    clearTimeout(timer);
+    timer = setTimeout(answer, PAUSE);
+  };
+  for (const input of [first, second]) {
+    input?.addEventListener("focus", () => load().catch(() => {}), { once: true });
+    input?.addEventListener("input", soon);
+  }
+  form.addEventListener("submit", event => {
+    event.preventDefault();
+    clearTimeout(timer);
+    answer();
+  });
+  for (const button of box.querySelectorAll("button[data-first]")) {
+    button.addEventListener("click", () => {
+      first.value = button.dataset.first;
+      if (second) second.value = button.dataset.second ?? "";
+      clearTimeout(timer);
+      answer();
+    });
+  }
+}
+
+const megabytes = bytes => (bytes / 1e6).toFixed(1);
+const percent = value => `${(100 * value).toFixed(value > 0.9995 || value < 0.0005 ? 0 : 1)}%`;
+
+function element(name, options = {}, ...children) {
+  const made = Object.assign(document.createElement(name), options);
+  made.append(...children);
+  return made;
+}
+
+function show(box, result, status, model, text, found) {
+  const parts = [];
+  const said = [];
+  let unknown = 0;
+  for (const [name, answers] of Object.entries(found.tasks)) {
+    if (model.facts.tasks[name].kind !== "tagging") continue;
+    const entities = entitiesOf(answers);
+    parts.push(tagged(text, found.words, entities, model.known));
+    unknown = found.words.filter(word => !model.known.has(word.text)).length;
+    said.push(entities.length === 0 ? "no entity" : entities.map(entity => {
+      const words = text.slice(found.words[entity.first].start, found.words[entity.last].end);
+      return `${words}: ${entity.type}`;
+    }).join(", "));
+  }
+  for (const [name, answers] of Object.entries(found.tasks)) {
+    if (model.facts.tasks[name].kind !== "classification") continue;
+    const best = answers.reduce((a, b) => (b.probability > a.probability ? b : a));
+    const title = box.dataset[`title${name[0].toUpperCase()}${name.slice(1)}`] ?? name;
+    said.push(`${title}: ${best.label}, ${percent(best.probability)}`);
+    parts.push(bars(title, answers));
+  }
+  if (unknown) {
+    const words = unknown === 1 ? "word was" : "words were";
+    parts.push(element("p", { className: "live-note", textContent: `${unknown} ${words} never seen in training (dotted).` }));
+  }
+  result.replaceChildren(...parts);
+  status.textContent = `${said.join(". ")}. (${found.milliseconds.toFixed(0)} ms)`;
+}
+
+function tagged(text, words, entities, known) {
+  const line = element("p", { className: "live-text", dir: "auto" });
+  let at = 0;
+  const upTo = (end, target) => {
+    if (end > at) target.append(text.slice(at, end));
+    at = end;
+  };
+  let inside;
+  words.forEach((word, place) => {
+    const entity = entities.find(one => one.first === place);
+    if (entity) {
+      upTo(word.start, line);
+      inside = element("mark", { className: `live-entity live-${entity.type.toLowerCase()}` });
+      line.append(inside);
+    }
+    const target = inside ?? line;
+    upTo(word.start, target);
+    if (known.has(word.text)) upTo(word.end, target);
+    else {
+      const strange = element("span", { className: "live-unknown", title: "never seen in training" });
+      upTo(word.end, strange);
+      target.append(strange);
+    }
+    const ends = inside && entities.find(one => one.last === place);
+    if (ends) {
+      inside.append(element("span", { className: "live-type", textContent: ends.type }));
+      inside = undefined;
+    }
+  });
+  upTo(text.length, line);
+  return line;
+}
+
+function bars(title, answers) {
+  const rows = answers.map(({ label, probability }) => {
+    const bar = element("span", { className: "live-bar" });
+    bar.style.setProperty("--share", probability);
+    const track = element("td", { className: "live-track" }, bar);
+    track.setAttribute("aria-hidden", "true");
+    return element("tr", {},
+      element("th", { scope: "row", textContent: label }), track,
+      element("td", { className: "live-number", textContent: percent(probability) }));
+  });
+  return element("table", { className: "live-bars" },
+    element("caption", { textContent: title }), element("tbody", {}, ...rows));
+}

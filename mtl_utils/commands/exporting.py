@@ -1,0 +1,59 @@
+"""``export``: a trained model as a folder that other programs run."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+from mtl_utils.commands import training
+from mtl_utils.commands.using import loaded, trained_as
+from mtl_utils.deployment import export_onnx
+
+
+def export(options: argparse.Namespace) -> str:
+    """Export a model.
+
+    Args:
+        options: ``folder``, ``output``, ``int8``, ``licence`` and ``own``.
+
+    Returns:
+        What was written, and how far it is from the model.
+
+    Raises:
+        ValueError: If there is no model, or it has no tokenizer.
+        TypeError: If it cannot be exported.
+    """
+    model = loaded(options.folder, options.own)
+    tables = {name: trained_as(options.folder, name) for name in model.text_tasks}
+    data = {name: _named(table["data"]) for name, table in tables.items() if table.get("data")}
+    apart = export_onnx(
+        model,
+        options.output,
+        int8=options.int8,
+        data=data,
+        scores=_scores(options.folder),
+        licence=options.licence,
+    )
+    lines = [f"{name}: differs from PyTorch by {value:.1e}" for name, value in apart.items()]
+    sizes = (f"{p.name}: {p.stat().st_size:,} bytes" for p in sorted(options.output.iterdir()))
+    return "\n".join([*lines, *sizes])
+
+
+def _named(data: Any) -> str:
+    return data if isinstance(data, str) else ", ".join(map(str, data.values()))
+
+
+def _scores(folder: Path) -> dict[str, float]:
+    """Return what the run measured, each score with its split."""
+    path = folder / training.METRICS
+    if not path.is_file():
+        return {}
+    found: training.Scores = json.loads(path.read_text("utf-8"))
+    return {
+        f"{split}: {metric}": value
+        for split, scores in found.items()
+        for metric, value in scores.items()
+        if value is not None
+    }

@@ -1,0 +1,98 @@
+"""Bad inputs of what exports models and runs them."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+import torch
+from bad_input_cases import NOT_COUNTS, NOT_FLAGS, NOT_SIZES, EntryPoint, Within, temporary_folder
+
+from mtl_utils import data, deployment, models, nn, sharing, tasks
+
+_FOLDER = temporary_folder()
+_ROWS = [{"text": "a b", "label": "x"}, {"text": "b", "label": "y"}]
+NOT_MODELS = (None, 3, "model", torch.nn.Linear(2, 2))
+NOT_PATHS = (None, 3, "", b"folder")
+
+
+def _model() -> models.TextModel:
+    tokenizer = data.WordTokenizer(data.Vocabulary.from_tokens("ab"))
+    encoder = nn.LSTMEncoder(tokenizer.vocab_size, 4)
+    topic = tasks.Classification("topic", ("x", "y"))
+    return models.TextModel(sharing.HardSharing(encoder), [topic], tokenizer)
+
+
+@cache
+def _exported() -> deployment.OnnxModel:
+    deployment.export_onnx(_model(), _FOLDER / "exported")
+    return deployment.OnnxModel.load(_FOLDER / "exported")
+
+
+def _loading() -> dict[str, Any]:
+    _exported()
+    return {"folder": _FOLDER / "exported"}
+
+
+ENTRY_POINTS = [
+    EntryPoint(
+        "export_onnx",
+        deployment.export_onnx,
+        lambda: {"model": _model(), "folder": _FOLDER / "made"},
+        {
+            "model": NOT_MODELS,
+            "folder": NOT_PATHS,
+            "int8": NOT_FLAGS,
+            "data": (3, "Atlas", ["Atlas"]),
+            "scores": (3, "f1", [0.5], Within({"f1": "good"}, "good")),
+            "licence": (3, ["MIT"], True),
+        },
+    ),
+    EntryPoint(
+        "OnnxModel.load",
+        deployment.OnnxModel.load,
+        _loading,
+        {"folder": (*NOT_PATHS, "nowhere"), "int8": NOT_FLAGS},
+    ),
+    EntryPoint(
+        "OnnxModel.predict",
+        lambda **given: _exported().predict(**given),
+        lambda: {"texts": ["a b"]},
+        {
+            "texts": (None, 3, "a text", [3]),
+            "tasks": (3, ["no"], "no", []),
+            "second": (3, "a text", ["b"]),
+            "probabilities": NOT_FLAGS,
+            "one_pass": NOT_FLAGS,
+            "max_tokens": NOT_SIZES,
+        },
+        documented=deployment.OnnxModel.predict,
+        called={"texts": "texts|text", "tasks": "tasks|task"},
+    ),
+    EntryPoint(
+        "measured",
+        deployment.measured,
+        lambda: {"model": _exported(), "tasks": _model().text_tasks, "rows": _ROWS},
+        {
+            "model": NOT_MODELS,
+            "tasks": (None, 3, "topic", ["topic"], Within({"no": None}, "no")),
+            "rows": (None, 3, "rows"),
+        },
+        called={"tasks": "tasks|task"},
+    ),
+    EntryPoint(
+        "AtlasSizes",
+        deployment.AtlasSizes,
+        dict,
+        dict.fromkeys(
+            ("pairs", "sentences", "steps", "strange_steps", "vocab_size", "width"), NOT_SIZES
+        ),
+    ),
+    EntryPoint(
+        "train_atlas_model",
+        lambda **given: deployment.train_atlas_model(**{"progress": False} | given),
+        lambda: {"sizes": deployment.AtlasSizes(20, 20, 1, 1, 260, 4)},
+        {"sizes": (3, "small", {"steps": 1}), "seed": NOT_COUNTS, "progress": NOT_FLAGS},
+        documented=deployment.train_atlas_model,
+    ),
+]

@@ -1,0 +1,359 @@
+"""Models that answer in the page: ids, offsets and logits of Python, by keyboard, network cut."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import http.server
+import json
+import random
+import shutil
+import threading
+from pathlib import Path
+from types import SimpleNamespace
+
+import live_models
+import numpy as np
+import pytest
+import torch
+from docutils import nodes
+from docutils.utils import new_document
+from hang_guard import HANG_SECONDS
+from sphinx.errors import ExtensionError
+from visiting import ROOT, QuietHandler
+
+from mtl_utils import atlas
+from mtl_utils.data import encode_pair, encode_text, split_words
+from mtl_utils.deployment import export_onnx
+from mtl_utils.deployment.hand_written import read_sentences
+from mtl_utils.deployment.onnx_model import OnnxModel
+from mtl_utils.deployment.tokenizer_files import tokenizer_of
+from mtl_utils.files import read_json
+from mtl_utils.models import MultiTaskTransformer
+
+LIVE = ROOT / "book/_static/live"
+NAMES = sorted(path.parent.name for path in LIVE.glob("*/live.json"))
+MEGABYTE = 1_000_000
+MAKE = """async name => {
+  const live = await import('/_static/live/model.mjs');
+  const { Tokenizer } = await import('/_static/live/runtime/tokenizers.min.mjs');
+  const read = file => fetch(`/_static/live/${name}/${file}`).then(found => found.json());
+  const [facts, tokens] = await Promise.all(['export.json', 'tokenizer.json'].map(read));
+  window.reader = new live.LiveModel(null, null, new Tokenizer(tokens, {}), facts, new Set());
+}"""
+READ = """pairs => pairs.map(([text, second]) => {
+  const { words, ids, firsts, segments } = window.reader.encode(text, second);
+  const points = at => [...text.slice(0, at)].length;
+  const places = words.map(word => [points(word.start), points(word.end)]);
+  return JSON.stringify([ids, firsts, segments, places]);
+})"""
+RUN = """async ([folder, pairs]) => {
+  const live = await import('/_static/live/model.mjs');
+  const model = await live.loadModel(new URL(folder, location));
+  const found = [];
+  for (const [text, second] of pairs) {
+    const outputs = await model.run(model.encode(text, second));
+    const answer = await model.answer(text, second);
+    const said = Object.fromEntries(Object.entries(answer.tasks).map(([task, values]) => [task,
+      typeof values[0] === 'string' ? values
+        : values.reduce((a, b) => (b.probability > a.probability ? b : a)).label]));
+    const plain = Object.entries(outputs).map(([task, output]) => [task, [...output.data]]);
+    found.push([Object.fromEntries(plain), said]);
+  }
+  return found;
+}"""
+PAGE = """<!DOCTYPE html><html lang="en" data-theme="{theme}"><meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1"><title>box</title>
+<link rel="icon" href="data:,">
+<link rel="stylesheet" href="theme.css"><link rel="stylesheet" href="_static/book.css">
+<link rel="stylesheet" href="_static/live/live.css">
+<style>main {{ max-width: 46rem; margin: 1rem auto; padding: 0 1rem }}</style>
+<body><main class="bd-article">{box}</main>
+<script type="module" src="_static/live/live.mjs"></script>"""
+
+pytestmark = pytest.mark.site
+each = pytest.mark.parametrize("name", NAMES)
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory):
+    """The box alone on a page, with the look of the book; where it is served."""
+    import pydata_sphinx_theme
+
+    place = tmp_path_factory.mktemp("served")
+    (place / "_static").symlink_to(ROOT / "book/_static")
+    styles = Path(pydata_sphinx_theme.__file__).parent / "theme/pydata_sphinx_theme/static/styles"
+    (place / "theme.css").symlink_to(styles / "pydata-sphinx-theme.css")
+    for theme in ("light", "dark"):
+        box = live_models.box(NAMES[0], live_models.facts_of(ROOT, NAMES[0]))
+        (place / f"{theme}.html").write_text(PAGE.format(theme=theme, box=box), "utf-8")
+    handler = functools.partial(QuietHandler, directory=str(place))
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield SimpleNamespace(address=f"http://127.0.0.1:{server.server_port}", place=place)
+    server.shutdown()
+
+
+@pytest.fixture
+def tab(browser, served):
+    """A tab that reaches the server and nothing else, and remembers what it asked for."""
+    made = browser.new_page(viewport={"width": 1100, "height": 900})
+    made.set_default_timeout(1000 * HANG_SECONDS)
+    made.asked, made.said = [], []
+    made.on("request", lambda request: made.asked.append(request.url))
+    made.on("pageerror", lambda error: made.said.append(str(error)))
+    made.route(
+        "**/*",
+        lambda route: (
+            route.continue_()
+            if route.request.url.startswith((served.address, "data:", "blob:"))
+            else route.abort()
+        ),
+    )
+    yield made
+    made.close()
+
+
+def tokenizer(name):
+    content = read_json(LIVE / name / "export.json")
+    return tokenizer_of((LIVE / name / "tokenizer.json").read_text("utf-8"), content["tokenizer"])
+
+
+def sentences(number=10_000):
+    """Texts of many scripts, some without spaces, with odd characters among them."""
+    draw = random.Random(7)
+    ranges = [(0x20, 0x7F), (0xA0, 0x24F), (0x370, 0x52F), (0x590, 0x6FF), (0x900, 0x97F)]
+    ranges += [(0xE00, 0xE7F), (0x1100, 0x11FF), (0x2000, 0x2BFF), (0x3040, 0x30FF)]
+    ranges += [(0x4E00, 0x9FFF), (0xAC00, 0xD7A3), (0xFB00, 0xFFEF), (0x1F300, 0x1FAFF)]
+    odd = ["\u200b", "\u00ad", "\ufeff", "\u0301", "\t", "\u3000", "\u0085", "’s", "n't", "<eos>"]
+    news = [row["text"] for row in read_sentences(LIVE / NAMES[0] / "sentences.txt")]
+    found = []
+    for place in range(number):
+        first, last = ranges[place % len(ranges)]
+        letters = [chr(draw.randint(first, last)) for _ in range(draw.randint(1, 30))]
+        for _ in range(draw.randint(0, 3)):
+            letters.insert(draw.randint(0, len(letters)), draw.choice([" ", *odd]))
+        found.append("".join(letters) if place % 4 else draw.choice(news) + "".join(letters[:5]))
+    return found
+
+
+def test_there_is_a_live_model() -> None:
+    assert NAMES, "no folder of book/_static/live holds a live.json"
+
+
+def test_the_runtime_is_what_was_published() -> None:
+    import gzip
+
+    lines = (LIVE / "runtime/SHA256SUMS").read_text("utf-8").splitlines()
+    sums = {name: digest for digest, name in (line.split() for line in lines)}
+    assert set(live_models.RUNTIME) <= set(sums)
+    for name, digest in sums.items():
+        packed = (LIVE / "runtime" / f"{name}.gz").exists()
+        data = (LIVE / "runtime" / (f"{name}.gz" if packed else name)).read_bytes()
+        data = gzip.decompress(data) if packed else data
+        assert hashlib.sha256(data).hexdigest() == digest, name
+
+
+def test_sizes_stay_small() -> None:
+    assert sum(path.stat().st_size for path in LIVE.rglob("*") if path.is_file()) < 25 * MEGABYTE
+    for name in NAMES:
+        facts = live_models.facts_of(ROOT, name)
+        assert facts["download"] + facts["runtime"] < 6 * MEGABYTE, name
+
+
+@each
+def test_files_are_those_of_the_export(name: str) -> None:
+    content = read_json(LIVE / name / "export.json")
+    for file in ("model.int8.onnx", "tokenizer.json"):
+        data = (LIVE / name / file).read_bytes()
+        assert hashlib.sha256(data).hexdigest() == content["sha256"][file]
+
+
+@each
+def test_scores_beside_the_box_are_those_of_its_model(name: str) -> None:
+    rows = read_sentences(LIVE / name / "sentences.txt")
+    facts = live_models.facts_of(ROOT, name)
+    assert len(rows) == facts["sentences"] == 100
+    model = OnnxModel.load(LIVE / name, int8=True)
+    said = model.predict(
+        [row["words"] for row in rows], second=[row["second"] for row in rows], one_pass=True
+    )
+    for task in ("classification", "inference"):
+        right = sum(one[task] == row[task] for one, row in zip(said, rows, strict=True))
+        assert abs(right / 100 - facts["scores"][f"{task}_accuracy int8"]) < 0.021
+
+
+@each
+def test_ids_and_offsets_are_those_of_python(name: str, tab, served) -> None:
+    tab.goto(f"{served.address}/theme.css")
+    tab.evaluate(MAKE, name)
+    made, texts = tokenizer(name), sentences()
+    pairs = [(text, texts[-place] if place % 5 == 1 else "") for place, text in enumerate(texts)]
+    for (text, second), found in zip(pairs, tab.evaluate(READ, pairs), strict=True):
+        words = split_words(text)
+        alone = [word.text for word in words]
+        encoded = encode_pair(made, alone, second) if second else encode_text(made, alone)
+        ids = encoded.input_ids
+        segments = encoded.segment_ids or [0] * len(ids)
+        places = [[word.start, word.end] for word in words]
+        assert json.loads(found) == [ids, encoded.first_pieces, segments, places], repr(text)
+    assert all(url.startswith(served.address) for url in tab.asked)
+
+
+@each
+def test_outputs_and_labels_are_those_of_python(name: str, tab, served) -> None:
+    rows = read_sentences(LIVE / name / "sentences.txt")[::9]
+    pairs = [(row["text"], row["second"] if place % 3 else "") for place, row in enumerate(rows)]
+    tab.goto(f"{served.address}/theme.css")
+    found = tab.evaluate(RUN, [f"/_static/live/{name}/", pairs])
+    model = OnnxModel.load(LIVE / name, int8=True)
+    apart = differences(model, pairs, found)
+    # Where a number lies between two of the 256 steps of an activation, the last bit of a sum
+    # decides, and another order of adding up takes the other step. Most texts have none such.
+    assert np.median(apart) < 1e-4
+    assert max(apart) < 0.1
+    for (text, second), (_, said) in zip(pairs, found, strict=True):
+        words = [word.text for word in split_words(text)]
+        if second:
+            assert said == model.predict([words], second=[second], one_pass=True)[0]
+
+
+def test_outputs_of_single_precision_are_those_of_python(tab, served) -> None:
+    """A model of random weights, where nothing is rounded to eight bits."""
+    torch.manual_seed(0)
+    rows = read_sentences(LIVE / NAMES[0] / "sentences.txt")[:40]
+    model = MultiTaskTransformer.from_texts(
+        [row["text"] for row in rows],
+        atlas.TOPICS,
+        atlas.NER_TAGS,
+        vocab_size=400,
+        hidden_size=16,
+        num_layers=2,
+        num_heads=2,
+        pair_pooling="align",
+        crf=True,
+    )
+    folder = served.place / "single"
+    export_onnx(model.eval(), folder)
+    shutil.copy(folder / "model.onnx", folder / "model.int8.onnx")  # by the name the page knows
+    (folder / "words.txt").write_text("a\n", "utf-8")
+    tab.goto(f"{served.address}/theme.css")
+    pairs = [(row["text"], row["second"] if place % 3 else "") for place, row in enumerate(rows)]
+    found = tab.evaluate(RUN, ["/single/", pairs])
+    assert max(differences(OnnxModel.load(folder), pairs, found)) < 1e-4
+
+
+def differences(model: OnnxModel, pairs, found) -> list[float]:
+    """By how much outputs of the page differ from those of onnxruntime here, a number a text."""
+    apart = []
+    for (text, second), (outputs, _) in zip(pairs, found, strict=True):
+        words = [word.text for word in split_words(text)]
+        made = model.tokenizer
+        encoded = encode_pair(made, words, second) if second else encode_text(made, words)
+        ids = np.array([encoded.input_ids])
+        given = (ids, np.ones_like(ids), np.array([encoded.segment_ids or [0] * ids.shape[1]]))
+        feeds = dict(zip(("input_ids", "mask", "segment_ids"), given, strict=True))
+        names = [output.name for output in model.session.get_outputs()]
+        pairs_ = zip(names, model.session.run(names, feeds), strict=True)
+        apart.append(max(float(np.abs(outputs[n] - out.ravel()).max()) for n, out in pairs_))
+    return apart
+
+
+def test_a_box_answers_by_keyboard_and_loads_nothing_before(tab, served) -> None:
+    tab.goto(f"{served.address}/light.html", wait_until="networkidle")
+    assert not [url for url in tab.asked if "runtime/" in url or ".onnx" in url]
+    assert tab.locator("[data-role=cannot]").is_hidden()
+    tab.keyboard.press("Tab")
+    assert tab.evaluate("document.activeElement.dataset.role") == "first"
+    tab.keyboard.type("Turkey signed a treaty with Jordan on Friday.")
+    tab.locator(".live-bars").first.wait_for()
+    status = tab.locator("[data-role=status]")
+    assert status.get_attribute("aria-live") == "polite"
+    assert "Topic: " in status.inner_text()
+    assert "The second sentence" not in tab.locator("[data-role=result]").inner_text()
+    tab.keyboard.press("Tab")
+    tab.keyboard.type("Turkey signed a treaty with Peru.")
+    tab.keyboard.press("Enter")
+    tab.get_by_text("contradiction").first.wait_for()
+    rows = tab.locator(".live-bars").last.locator("tr")
+    shares = [float(row.split("\t")[-1].rstrip("%")) for row in rows.all_inner_texts()]
+    assert sum(shares) == pytest.approx(100, abs=0.3)
+    assert all(url.startswith((served.address, "data:", "blob:")) for url in tab.asked)
+    assert tab.said == []
+
+
+def test_examples_answer_and_unknown_words_are_marked(tab, served) -> None:
+    tab.goto(f"{served.address}/dark.html")
+    buttons = tab.locator("button[data-first]")
+    assert buttons.count() == 5
+    buttons.first.focus()
+    tab.keyboard.press("Enter")
+    tab.locator(".live-bars").first.wait_for()
+    assert tab.locator("[data-role=first]").input_value() == buttons.first.get_attribute(
+        "data-first"
+    )
+    tab.locator("[data-role=first]").fill("The zxqvy of Oslo opened.")
+    tab.locator(".live-unknown", has_text="zxqvy").wait_for()
+    assert "never seen in training" in tab.locator(".live-note").inner_text()
+    assert tab.said == []
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_it_fits_a_phone(browser, served, theme: str) -> None:
+    tab = browser.new_page(viewport={"width": 390, "height": 844})
+    tab.goto(f"{served.address}/{theme}.html")
+    tab.locator("button[data-first]").first.click()
+    tab.locator(".live-bars").first.wait_for()
+    assert tab.evaluate("document.documentElement.scrollWidth") <= 391
+    tab.close()
+
+
+def test_a_browser_that_cannot_says_so(browser, served) -> None:
+    for missing in ("DecompressionStream", "WebAssembly"):
+        tab = browser.new_page()
+        tab.add_init_script(f"delete globalThis.{missing}")
+        tab.goto(f"{served.address}/light.html", wait_until="networkidle")
+        said = tab.locator("[data-role=cannot]").inner_text()
+        assert "cannot answer here" in said
+        assert missing in said
+        assert tab.locator("form").is_hidden()
+        tab.close()
+    tab = browser.new_page()
+    tab.goto((served.place / "light.html").as_uri())
+    assert "opened as a file" in tab.locator("[data-role=cannot]").inner_text()
+    assert tab.locator("form").is_hidden()
+    tab.close()
+
+
+def test_a_tagged_cell_gets_its_box() -> None:
+    def app():
+        env = SimpleNamespace(
+            docname="chapters/x", note_dependency=lambda path: None, new_serialno=lambda kind: 0
+        )
+        return SimpleNamespace(srcdir=str(ROOT), env=env)
+
+    def page(**metadata):
+        document = new_document("x")
+        classes = ["cell", live_models.TAG]
+        document += nodes.container("", classes=classes, cell_metadata=metadata)
+        document += nodes.paragraph("", "after")
+        return document
+
+    document = page(live=NAMES[0])
+    live_models.enliven_cells(app(), document)
+    assert [type(node).__name__ for node in document] == ["container", "raw", "paragraph"]
+    assert f'data-model="{NAMES[0]}"' in document[1].astext()
+    assert "the figure above" in document[1].astext()
+    alone = live_models.box(NAMES[0], live_models.facts_of(ROOT, NAMES[0]), 1, figure=False)
+    assert "the figure above" not in alone
+    loaded = []
+    made = SimpleNamespace(
+        add_css_file=loaded.append, add_js_file=lambda name, **_: loaded.append(name)
+    )
+    live_models.add_script(made, "x", "", {}, document)
+    live_models.add_script(made, "x", "", {}, new_document("y"))
+    assert loaded == ["live/live.css", "live/live.mjs"]
+    with pytest.raises(ExtensionError, match="must say which"):
+        live_models.enliven_cells(app(), page())
+    with pytest.raises(ExtensionError, match="no live model 'other'"):
+        live_models.enliven_cells(app(), page(live="other"))
