@@ -42,10 +42,12 @@ class Example:
         language_id: The language of the text, from 0; ``None`` where nothing asks.
 
     Raises:
-        ValueError: If the language is negative, a first piece is none of the input ids, or there is not one segment id, or
-            one sequence of characters, for every input id.
-        TypeError: If ids are not several, labels are not given by task, or a first piece is no
-            whole number, or the language is none. What is in the sequences is looked at where a batch is made of them.
+        ValueError: If a first piece is none of the input ids, or there is not one segment id, or
+            one sequence of characters, for every input id, or the language does not fit int64 or is
+            negative.
+        TypeError: If ids are not several, labels are not given by task, or a first piece or the
+            language is no whole number. What is in the sequences is looked at where a batch is made
+            of them.
     """
 
     input_ids: Sequence[int]

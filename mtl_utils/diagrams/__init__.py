@@ -17,6 +17,7 @@ from mtl_utils.diagrams.families import (
     soft_sharing,
 )
 from mtl_utils.diagrams.gradients import combined_gradients
+from mtl_utils.diagrams.languages import shared_languages
 from mtl_utils.diagrams.losses import joint_losses
 from mtl_utils.diagrams.models import encoder_decoder, pair_with_heads
 from mtl_utils.diagrams.parts import Arrow, Box, Frame
@@ -47,6 +48,7 @@ __all__ = [
     "pair_with_heads",
     "questions_to_features",
     "sampled_stream",
+    "shared_languages",
     "shared_private",
     "sluice_network",
     "soft_sharing",

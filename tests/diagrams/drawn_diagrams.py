@@ -27,6 +27,7 @@ FAMILIES: tuple[Callable[..., diagrams.Diagram], ...] = (
     diagrams.hierarchical_sharing,
     diagrams.cross_stitch,
     diagrams.transfer_routes,
+    diagrams.shared_languages,
     diagrams.tasks_in_sequence,
 )
 OF_TWO: tuple[Callable[..., diagrams.Diagram], ...] = (

@@ -10,8 +10,13 @@ from tiny_sharing import EXACT, WIDTH, batch_of, bilstm, transformer
 
 from mtl_utils.data import Batch, Inputs
 from mtl_utils.models import MultiTaskModel
-from mtl_utils.nn import BiLSTMEncoder, CachedEncoder, Encoder, LanguageEmbedding
-from mtl_utils.nn import TransformerEncoder
+from mtl_utils.nn import (
+    BiLSTMEncoder,
+    CachedEncoder,
+    Encoder,
+    LanguageEmbedding,
+    TransformerEncoder,
+)
 from mtl_utils.sharing import HardSharing, LanguageAdapters, SoftPrompts, TaskAdapters
 from mtl_utils.tasks import Tagging
 
