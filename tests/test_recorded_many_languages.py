@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from mtl_utils.experiments import estimate
+from mtl_utils.experiments import estimate, many_languages
 from mtl_utils.experiments.contenders import Unit, overlaid
 from mtl_utils.experiments.experiment import Place
 from mtl_utils.experiments.language_training import Languages, encoder_for, train_languages
@@ -26,6 +27,7 @@ from mtl_utils.experiments.many_languages import (
 )
 from mtl_utils.experiments.registry import find, find_comparison
 from mtl_utils.experiments.text_training import tokenizer_of
+from mtl_utils.experiments.unit_training import Trained
 from mtl_utils.sharing import LanguageAdapters
 from mtl_utils.training import Trainer
 
@@ -123,14 +125,26 @@ def test_the_comparison_runs_on_tiny_data(tmp_path: Path) -> None:
     assert train_languages(settings, unit, 0, tmp_path, test=False).metrics == {}
 
 
-def test_the_narrow_model_takes_the_best_of_its_step_sizes(tmp_path: Path) -> None:
+def test_the_narrow_model_takes_the_best_of_its_step_sizes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    measured = []
+
+    def scored(settings: Any, unit: Unit, seed: int, folder: Path, **given: Any) -> Trained:
+        trained = train_languages(settings, unit, seed, folder, **given)
+        rate = settings["training"]["learning_rate"]
+        measured.append((rate, bool(trained.metrics)))
+        return replace(trained, scores={"english": {0.01: 0.2, 0.03: 0.5, 0.1: 0.4}[rate]})
+
+    monkeypatch.setattr(many_languages, "train_languages", scored)
     config = {
         "languages": ["english", "danish"],
-        "rates": [1e-6, 0.03],
-        "settings": settings_of(steps=60),
+        "rates": [0.01, 0.03, 0.1],
+        "settings": settings_of(),
     }
     found = run_count(config, 0, Place(tmp_path, tmp_path))
-    assert found["rate"] == 0.03
+    assert measured == [(0.01, False), (0.03, False), (0.1, False), (0.03, True)]
+    assert (found["rate"], found["validation"]) == (0.03, 50.0)
     assert set(found) == {"english_f1", "danish_f1", "german_f1", "validation", "rate"}
 
 
