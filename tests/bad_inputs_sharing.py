@@ -212,7 +212,7 @@ ENTRY_POINTS = [
             "bottleneck": NOT_SIZES,
             "activation": NOT_CHOICES,
         },
-        called={"languages": "tasks?|names"},
+        called={"languages": "tasks|task|names"},
     ),
     EntryPoint(
         "LanguageAdapters.forward",
