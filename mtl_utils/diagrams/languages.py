@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 from mtl_utils.diagrams.diagram import Diagram
 from mtl_utils.diagrams.parts import Arrow, Box
-from mtl_utils.diagrams.tasks import check_tasks, listed, written
+from mtl_utils.diagrams.reading import joined
+from mtl_utils.diagrams.tasks import check_tasks, written
 
 
 def shared_languages(tasks: Sequence[str]) -> Diagram:
@@ -26,14 +27,14 @@ def shared_languages(tasks: Sequence[str]) -> Diagram:
         Box("pieces", "shared pieces", "embedding", (0, 1), (count, 1), "shared", tight=True),
         Box("layers", r"shared layers $\theta$", "layer", (0, 3), (count, 1), "shared", tight=True),
         Box("head", "one head", "head", (0, 4), (count, 1), "shared", tight=True),
-        Box("loss", r"$\sum_g p_g L_g$", "loss", (0, 5), (count, 1), "shared", tight=True),
+        Box("loss", "$L$", "loss", (0, 5), (count, 1), "shared", tight=True),
     ]
     arrows = []
     for number, language in enumerate(tasks):
         text, own = f"text {number}", f"own {number}"
         boxes += [
             Box(text, written(language), "text", (number, 0), role=number),
-            Box(own, "vector or adapters", "embedding", (number, 2), role=number),
+            Box(own, f"own part, {written(language)}", "embedding", (number, 2), role=number),
         ]
         arrows += [
             Arrow(text, "pieces", role=number),
@@ -42,9 +43,10 @@ def shared_languages(tasks: Sequence[str]) -> Diagram:
         ]
     arrows += [Arrow("layers", "head"), Arrow("head", "loss")]
     return Diagram(
-        f"one encoder for {listed(tasks)}, in which each may have a vector or adapters",
+        f"one encoder for {count} languages, {joined([written(task) for task in tasks])}, in which "
+        "each may have a part of its own, a vector or adapters",
         tuple(boxes),
         tuple(arrows),
-        columns=(76, 72, 92, 76, 60, 66),
+        columns=(84, 70, 96, 84, 58, 44),
         gap=22,
     )
