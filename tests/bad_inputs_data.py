@@ -446,6 +446,16 @@ ENCODINGS = [
         called={"first": "first|words", "second": "second|words"},
     ),
     EntryPoint(
+        "fertility",
+        data.fertility,
+        lambda: {"tokenizer": WORDS, "sentences": [["a", "b"]]},
+        {
+            "tokenizer": NOT_TOKENIZERS,
+            "sentences": (None, 3, "text", [3], Within(["ab"], "ab"), Within([["a", 3]], 3)),
+        },
+        called={"sentences": "sentences|words"},
+    ),
+    EntryPoint(
         "encode_windows",
         data.encode_windows,
         lambda: {"tokenizer": WORDS, "words": ["a", "b", "a", "b"], "max_length": 4, "stride": 1},
@@ -491,6 +501,7 @@ BATCHES = [
             "segment_ids": (*NOT_TENSORS[1:], IDS[0], IDS.float(), IDS.bool(), IDS[:1]),
             "character_ids": (*NOT_TENSORS[1:], IDS, IDS.float(), IDS[:1, :, None]),
             "first_pieces": (*NOT_TENSORS[1:], MASK[0], MASK.long(), MASK[:1]),
+            "language_ids": (*NOT_TENSORS[1:], IDS, MASK[:, 0], IDS[:1, 0], IDS[:, 0].float()),
         },
     ),
     EntryPoint("Inputs.to", INPUTS.to, lambda: {"device": "cpu"}, {"device": NOT_DEVICES}),
@@ -527,6 +538,7 @@ BATCHES = [
             "character_ids": (3, "ab", [[1]], {0: 1}),
             "first_pieces": (3, "ab", [2], [-1], [1.5], ["a"], [None], [True]),
             "lost": (None, 3, "topic", [1], {3: [1]}, {"t": 1}, {"t": "x"}),
+            "language_id": (-1, 1.5, "en", True, [1], 2**63),
         },
         called={"labels": "labels|label"},
     ),

@@ -112,6 +112,7 @@ FAMILIES = [
         diagrams.questions_to_features,
         diagrams.sampled_stream,
         diagrams.transfer_routes,
+        diagrams.shared_languages,
         diagrams.cross_stitch,
         diagrams.tasks_in_sequence,
         diagrams.search_loop,

@@ -172,6 +172,14 @@ CONSTRUCTORS = [
         word_dropout=NOT_PROBABILITIES,
     ),
     _constructor(
+        nn.LanguageEmbedding,
+        {**_sizes, "num_languages": 2},
+        vocab_size=NOT_SIZES,
+        width=NOT_SIZES,
+        num_languages=NOT_SIZES,
+        embedding=(3, "words", torch.ones(2, 2)),
+    ),
+    _constructor(
         nn.FeedForward,
         {"width": 4, "hidden_width": 8},
         width=NOT_SIZES,

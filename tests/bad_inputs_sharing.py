@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -200,6 +201,31 @@ ENTRY_POINTS = [
             "activation": NOT_CHOICES,
         },
         called=_named,
+    ),
+    EntryPoint(
+        "LanguageAdapters",
+        sharing.LanguageAdapters,
+        lambda: {"encoder": _encoder(), "languages": ["a", "b"]},
+        {
+            "encoder": NOT_ENCODERS,
+            "languages": NOT_NAMES,
+            "bottleneck": NOT_SIZES,
+            "activation": NOT_CHOICES,
+        },
+        called={"languages": "tasks|task|names"},
+    ),
+    EntryPoint(
+        "LanguageAdapters.forward",
+        sharing.LanguageAdapters(_encoder(), ["a", "b"], 2),
+        lambda: {"inputs": replace(_inputs(), language_ids=torch.tensor([0, 1]))},
+        {
+            "inputs": (
+                *(None, 3, "inputs", torch.ones(2, 2).long()),
+                Within(replace(_inputs(), language_ids=torch.tensor([0, 2])), 2),
+                Within(replace(_inputs(), language_ids=torch.tensor([-1, 0])), -1),
+            )
+        },
+        called={"inputs": "inputs|language"},
     ),
     EntryPoint(
         "HyperAdapters",

@@ -76,6 +76,26 @@ ENTRY_POINTS = [
         },
     ),
     EntryPoint(
+        "sentence_vectors",
+        transfer.sentence_vectors,
+        lambda: {"encoder": nn.BiLSTMEncoder(5, 4), "examples": EXAMPLES},
+        {
+            "encoder": NOT_MODELS,
+            "examples": (*NOT_EXAMPLES, []),
+            "max_tokens": NOT_SIZES,
+        },
+    ),
+    EntryPoint(
+        "retrieval_accuracy",
+        transfer.retrieval_accuracy,
+        lambda: {"queries": torch.eye(2), "candidates": torch.eye(2)},
+        {
+            "queries": (*NOT_FEATURES, torch.ones(0, 2)),
+            "candidates": (*NOT_FEATURES, torch.ones(3, 2), torch.ones(2, 3)),
+            "centred": NOT_FLAGS,
+        },
+    ),
+    EntryPoint(
         "adapted",
         transfer.adapted,
         _with_model(task="topic"),

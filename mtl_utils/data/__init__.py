@@ -6,6 +6,7 @@ from mtl_utils.data.byte_pairs import BytePairTokenizer
 from mtl_utils.data.class_labels import named_labels
 from mtl_utils.data.encoded_text import EncodedText, encode_pair, encode_text
 from mtl_utils.data.examples import Example, collate
+from mtl_utils.data.fertility import Fertility, fertility
 from mtl_utils.data.pretrained_tokenizer import PretrainedTokenizer
 from mtl_utils.data.splitting import TextWord, split_words
 from mtl_utils.data.tokenization import Pieces, SpecialTokens, Tokenizer, WordTokenizer
@@ -19,6 +20,7 @@ __all__ = [
     "BytePairTokenizer",
     "EncodedText",
     "Example",
+    "Fertility",
     "Inputs",
     "Pieces",
     "PretrainedTokenizer",
@@ -32,6 +34,7 @@ __all__ = [
     "encode_pair",
     "encode_text",
     "encode_windows",
+    "fertility",
     "has_label",
     "named_labels",
     "split_words",

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -24,6 +24,7 @@ from mtl_utils.arguments import (
 MISSING_LABEL = -100
 
 _SMALL = (torch.uint8, torch.int8, torch.int16)
+_PER_TOKEN = ("input_ids", "mask", "segment_ids", "character_ids", "first_pieces")
 
 
 def has_label(labels: Tensor, ignore_index: int = MISSING_LABEL) -> Tensor:
@@ -66,6 +67,7 @@ class Inputs:
             nothing reads characters.
         first_pieces: ``[B, T]``, True at the first piece of each word, where a task labels words
             and tokens are pieces of them; ``None`` where every token is a word of its own.
+        language_ids: ``[B]``, the language of each text, from 0; ``None`` where nothing asks.
 
     Raises:
         ValueError: If shapes differ, ``input_ids`` is not ``[B, T]``, or padding comes before a
@@ -78,6 +80,7 @@ class Inputs:
     segment_ids: Tensor | None = None
     character_ids: Tensor | None = None
     first_pieces: Tensor | None = None
+    language_ids: Tensor | None = None
 
     def __post_init__(self) -> None:
         for name, tensor in vars(self).items():
@@ -88,7 +91,7 @@ class Inputs:
                 f"Expected input_ids [B, T], got shape {list(self.input_ids.shape)}. "
                 "A single text is a batch of one: input_ids[None]."
             )
-        for name in ("input_ids", "segment_ids", "character_ids"):
+        for name in ("input_ids", "segment_ids", "character_ids", "language_ids"):
             ids = getattr(self, name)
             if ids is not None and (ids.is_floating_point() or ids.dtype == torch.bool):
                 raise TypeError(f"Expected integer {name}, got {ids.dtype}")
@@ -105,6 +108,12 @@ class Inputs:
                     f"{name} {list(other.shape)} and input_ids {list(self.input_ids.shape)} "
                     "must have the same shape [B, T]"
                 )
+        languages = self.language_ids
+        if languages is not None and languages.shape != self.input_ids.shape[:1]:
+            raise ValueError(
+                f"Expected language_ids [B], one a text, for input_ids "
+                f"{list(self.input_ids.shape)}, got {list(languages.shape)}"
+            )
         characters = self.character_ids
         if characters is not None and (
             characters.dim() != 3 or characters.shape[:2] != self.input_ids.shape
@@ -157,7 +166,7 @@ class Inputs:
                 f"indices of shape {list(indices.shape)} must lie below the number of rows, "
                 f"{size}, got {int(indices.max())}"
             )
-        return self._map(lambda tensor: tensor[indices])
+        return Inputs(**self._changed(lambda tensor: tensor[indices], vars(self)))
 
     def columns(self, length: int) -> Inputs:
         """Keep the beginning of every row.
@@ -170,12 +179,11 @@ class Inputs:
             ValueError: If it is negative or greater than T.
         """
         check_whole("length", length, least=0, most=self.input_ids.shape[1])
-        return self._map(lambda tensor: tensor[:, :length])
+        return replace(self, **self._changed(lambda tensor: tensor[:, :length], _PER_TOKEN))
 
-    def _map(self, change: Callable[[Tensor], Tensor]) -> Inputs:
-        optional = (self.segment_ids, self.character_ids, self.first_pieces)
-        changed = [None if tensor is None else change(tensor) for tensor in optional]
-        return Inputs(change(self.input_ids), change(self.mask), *changed)
+    def _changed(self, change: Callable[[Tensor], Tensor], names: Iterable[str]) -> dict[str, Any]:
+        tensors = {name: getattr(self, name) for name in names}
+        return {name: None if each is None else change(each) for name, each in tensors.items()}
 
 
 @dataclass(frozen=True)

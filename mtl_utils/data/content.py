@@ -22,6 +22,9 @@ Plain = str | int | float | bool | None
 #: 128 bits: what differs has another digest, for all that anyone will ever train on.
 _DIGITS = 32
 
+# Fields that came after checkpoints had been written: where none has them, digests are as before.
+_LATER = ("language_id", "language_ids")
+
 
 def text_digest(text: str) -> str:
     """Return the digest of a text.
@@ -69,6 +72,8 @@ def examples_digest(examples: Sequence[Example]) -> str:
     names = [field.name for field in fields(Example)]
     for name in names:
         column = [getattr(example, name) for example in examples]
+        if name in _LATER and not any(value is not None for value in column):
+            continue
         hasher.update(f"\0{name}\0".encode())
         if any(isinstance(value, Mapping) for value in column):
             _add_mappings(hasher, column)
@@ -138,6 +143,7 @@ def _epoch_digest(steps: Iterable[Batch | Mapping[str, Batch]]) -> str:
 
 def _batch_digest(batch: Batch) -> str:
     tensors = {field.name: getattr(batch.inputs, field.name) for field in fields(batch.inputs)}
+    tensors = {n: value for n, value in tensors.items() if n not in _LATER or value is not None}
     tensors |= {f"labels of {task}": labels for task, labels in batch.labels.items()}
     named = (
         f"{name}\0{tensor_digest(value) if isinstance(value, Tensor) else repr(value)}\0"

@@ -39,12 +39,15 @@ class Example:
             every id is a word.
         lost: Labels by task of what was cut off the text, in order. They are not learnt, and count
             as missed when a model is evaluated.
+        language_id: The language of the text, from 0; ``None`` where nothing asks.
 
     Raises:
         ValueError: If a first piece is none of the input ids, or there is not one segment id, or
-            one sequence of characters, for every input id.
-        TypeError: If ids are not several, labels are not given by task, or a first piece is no
-            whole number. What is in the sequences is looked at where a batch is made of them.
+            one sequence of characters, for every input id, or the language does not fit int64 or is
+            negative.
+        TypeError: If ids are not several, labels are not given by task, or a first piece or the
+            language is no whole number. What is in the sequences is looked at where a batch is made
+            of them.
     """
 
     input_ids: Sequence[int]
@@ -53,6 +56,7 @@ class Example:
     character_ids: Sequence[Sequence[int]] | None = None
     first_pieces: Sequence[int] | None = None
     lost: Mapping[str, Sequence[int]] = field(default_factory=dict)
+    language_id: int | None = None
 
     def __post_init__(self) -> None:
         check_several("input_ids", self.input_ids, "ids")
@@ -69,6 +73,8 @@ class Example:
         for at in () if self.first_pieces is None else self.first_pieces:
             if type(at) is not int:
                 check_whole("each of first_pieces", at)
+        if self.language_id is not None:
+            check_whole("language_id", self.language_id, least=0, most=LARGEST_ID)
         outside = [at for at in self.first_pieces or () if not 0 <= at < len(self.input_ids)]
         if outside:
             raise ValueError(
@@ -112,7 +118,8 @@ def collate(examples: Sequence[Example], pad_id: int = 0) -> Batch:
 
     Raises:
         ValueError: If there are no examples, a task has integers in some examples and sequences in
-            others, an id does not fit int64, or a number with a point is not finite as float32.
+            others, only some have a language, an id does not fit int64, or a number with a point is
+            not finite as float32.
         TypeError: If ids or labels are not integers (booleans are not), or not in flat sequences,
             a label is no number, or something is no example.
     """
@@ -204,7 +211,21 @@ def _inputs(examples: Sequence[Example], pad_id: int) -> Inputs:
         _segments(examples),
         _characters(examples, mask),
         _first_pieces(examples, mask),
+        _languages(examples),
     )
+
+
+def _languages(examples: Sequence[Example]) -> Tensor | None:
+    ids = [example.language_id for example in examples]
+    known = [each for each in ids if each is not None]
+    if not known:
+        return None
+    if len(known) < len(ids):
+        raise ValueError(
+            f"Only {len(known)} of {len(ids)} examples have a language_id, and row "
+            f"{ids.index(None)} has None; give one to all texts of a batch or to none"
+        )
+    return torch.tensor(known, dtype=torch.long)
 
 
 def _first_pieces(examples: Sequence[Example], mask: NDArray[np.bool_]) -> Tensor | None:

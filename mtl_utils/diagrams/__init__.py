@@ -17,6 +17,7 @@ from mtl_utils.diagrams.families import (
     soft_sharing,
 )
 from mtl_utils.diagrams.gradients import combined_gradients
+from mtl_utils.diagrams.languages import shared_languages
 from mtl_utils.diagrams.losses import joint_losses
 from mtl_utils.diagrams.models import encoder_decoder, pair_with_heads
 from mtl_utils.diagrams.parallel import data_parallel
@@ -51,6 +52,7 @@ __all__ = [
     "questions_to_features",
     "sampled_stream",
     "search_loop",
+    "shared_languages",
     "shared_private",
     "sluice_network",
     "soft_sharing",

@@ -43,6 +43,12 @@ from mtl_utils.exercises.little_data import (
     check_prototype_layer,
     check_written_accuracy,
 )
+from mtl_utils.exercises.many_languages import (
+    check_language_shares,
+    check_retrieved,
+    check_tags_of_words,
+    check_unseen_share,
+)
 from mtl_utils.exercises.multitask_transformer import (
     check_loss_per_text,
     check_paired_interval,
@@ -125,8 +131,8 @@ from mtl_utils.exercises.weighing_losses import (
 )
 
 __all__ = [
-    "Answer",
     "CHECKS",
+    "Answer",
     "Exercise",
     "Verdict",
     "check_affinity_of_quadratics",
@@ -165,6 +171,7 @@ __all__ = [
     "check_keeps_positive",
     "check_kept_bytes",
     "check_label_states",
+    "check_language_shares",
     "check_layer_rates",
     "check_learnt_covariance",
     "check_loss_factors",
@@ -189,6 +196,7 @@ __all__ = [
     "check_relative_gain",
     "check_rescaled_reward",
     "check_reservoir_place",
+    "check_retrieved",
     "check_row_excess",
     "check_shift_position",
     "check_shrink_singular_values",
@@ -200,6 +208,7 @@ __all__ = [
     "check_spring_gradient",
     "check_stack_size",
     "check_states_overlap",
+    "check_tags_of_words",
     "check_teacher_inputs",
     "check_temperature_for",
     "check_training_bytes",
@@ -209,6 +218,7 @@ __all__ = [
     "check_unbiased_best",
     "check_weights_of",
     "check_whole_mean",
+    "check_unseen_share",
     "check_without_direction",
     "check_written_accuracy",
     "exercise",

@@ -28,6 +28,7 @@ def registry() -> dict[str, Experiment]:
         language_models,
         little_data,
         loss_scales,
+        many_languages,
         named_entities,
         pretrained,
         sampling_sizes,
@@ -63,6 +64,7 @@ def registry() -> dict[str, Experiment]:
         sampling_sizes,
         diagnosis_mixtures,
         little_data,
+        many_languages,
         tasks_in_sequence,
         shared_features,
         scaling_steps,
@@ -80,6 +82,7 @@ def comparisons() -> tuple[Comparison, ...]:
         joint_pretrained,
         joint_transformer,
         little_data,
+        many_languages,
         sampling_sizes,
         sharing_map,
         task_relations,
@@ -98,6 +101,7 @@ def comparisons() -> tuple[Comparison, ...]:
         balancers,
         sampling_sizes,
         little_data,
+        many_languages,
     )
     return tuple(comparison for module in modules for comparison in module.COMPARISONS)
 

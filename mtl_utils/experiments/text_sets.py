@@ -52,7 +52,9 @@ def load(name: str, size: int | None = None, seed: int = 0) -> TextSet:
 
     Args:
         name: ``"snips"``, ``"universal_ner"``, ``"uner_ud"``, ``"sick"``, ``"trec"``,
-            ``"cross_ner"`` (its texts on artificial intelligence), ``"atlas"`` (pairs), or
+            ``"cross_ner"`` (its texts on artificial intelligence), ``"uner_en"``, ``"uner_zh"``,
+            ``"uner_da"``, ``"uner_sv"``, ``"uner_pt"`` (Universal NER by language),
+            ``"uner_pud_de"`` and the like (its parallel test sentences), ``"atlas"`` (pairs), or
             ``"atlas_sentences"``. Of the last and ``"atlas"`` another size than the recorded one
             may follow a colon, as in ``"atlas:20000"``: that of all splits together; and of the
             last a relatedness of topics, as in ``"atlas_sentences:20000@0.5"``. ``"snips/slots"``
@@ -169,10 +171,21 @@ def _snips(seed: int) -> TextSet:
     return _text_set("snips", corpora.load("snips"), kinds, columns, text="tokens")
 
 
-def _universal_ner(seed: int) -> TextSet:
-    dataset = corpora.load("universal_ner", "en_ewt")
+def _universal_ner(seed: int, config: str = "en_ewt", name: str = "universal_ner") -> TextSet:
+    dataset = corpora.load("universal_ner", config)
     columns = {"entities": "ner_tags"}
-    return _text_set("universal_ner", dataset, {"entities": Tagging}, columns, text="tokens")
+    return _text_set(name, dataset, {"entities": Tagging}, columns, text="tokens")
+
+
+def _languages() -> dict[str, Callable[[int], TextSet]]:
+    """Universal NER language by language; of German and of the parallel PUD there is only test."""
+    configs = ("en_ewt", "zh_gsdsimp", "da_ddt", "sv_talbanken", "pt_bosque")
+    named = {f"uner_{config[:2]}": config for config in configs}
+    named |= {f"uner_pud_{code}": f"{code}_pud" for code in ("en", "de", "zh", "sv", "pt")}
+    return {
+        name: functools.partial(_universal_ner, config=config, name=name)
+        for name, config in named.items()
+    }
 
 
 def _uner_ud(seed: int) -> TextSet:
@@ -210,6 +223,7 @@ _MAKERS: Mapping[str, Callable[[int], TextSet]] = {
     "sick": _sick,
     "trec": _trec,
     "cross_ner": _cross_ner,
+    **_languages(),
 }
 _SIZES: Mapping[str, Callable[..., TextSet]] = {
     "atlas": _atlas_pairs,
@@ -237,16 +251,17 @@ def _text_set(
     text: str,
     other: str | None = None,
 ) -> TextSet:
-    features = dataset["train"].features
+    there = [split for split in SPLITS if split in dataset]
+    features = dataset[there[0]].features
     labels = {}
     for task, column in columns.items():
         feature = features[column]
         labels[task] = tuple(getattr(feature, "feature", feature).names)
-        for split in SPLITS:  # ids of one split mean the same in another
+        for split in there:  # ids of one split mean the same in another
             schema.check_features(
                 {column: dataset[split].features[column]}, {column: feature}, f"{name}, {split}"
             )
-    splits = {split: _rows(dataset[split], columns, text, other) for split in SPLITS}
+    splits = {split: _rows(dataset[split], columns, text, other) for split in there}
     return TextSet(name, kinds, labels, splits)
 
 

@@ -11,6 +11,7 @@ from mtl_utils.nn.embeddings import CharacterCNN, WordCharacterEmbedding
 from mtl_utils.nn.encoder import Encoder, EncoderLayers
 from mtl_utils.nn.freezing import Freezable
 from mtl_utils.nn.gradient_reversal import GradientReversal, reverse_gradient
+from mtl_utils.nn.language_embeddings import LanguageEmbedding
 from mtl_utils.nn.multi_head_attention import KeyValues, MultiHeadAttention
 from mtl_utils.nn.packing import Packing
 from mtl_utils.nn.pointwise import FeedForwardLayers
@@ -63,6 +64,7 @@ __all__ = [
     "KeyValues",
     "LSTMEncoder",
     "LSTMLayers",
+    "LanguageEmbedding",
     "LayerState",
     "LearnedPositions",
     "LinearChainCRF",

@@ -14,6 +14,7 @@ from mtl_utils.sharing.gates import load_balance
 from mtl_utils.sharing.hard import HardSharing
 from mtl_utils.sharing.hierarchical import HierarchicalSharing
 from mtl_utils.sharing.hyper_adapters import HyperAdapters
+from mtl_utils.sharing.language_adapters import LanguageAdapters
 from mtl_utils.sharing.lora import TaskLoRA
 from mtl_utils.sharing.per_task import PerTask
 from mtl_utils.sharing.ple import PLE
@@ -30,6 +31,7 @@ __all__ = [
     "HardSharing",
     "HierarchicalSharing",
     "HyperAdapters",
+    "LanguageAdapters",
     "MMoE",
     "MixtureOfExperts",
     "PLE",

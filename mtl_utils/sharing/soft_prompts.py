@@ -98,8 +98,10 @@ class SoftPrompts(Sharing):
         ids = torch.randint(size, (1, self.length), generator=generator)
         mask = torch.ones_like(ids, dtype=torch.bool)
         device = next(self.embeddings.parameters()).device
+        # Where the language is read, prompts begin as tokens of the first.
+        tokens = Inputs(ids, mask, language_ids=torch.zeros(1, dtype=torch.long)).to(device)
         with evaluation_mode(self.embeddings):
-            first: Tensor = self.embeddings(Inputs(ids, mask).to(device))[0]
+            first: Tensor = self.embeddings(tokens)[0]
         return first.clone()
 
     def prompt_of(self, task: str) -> Tensor:
@@ -153,6 +155,7 @@ class SoftPrompts(Sharing):
             torch.cat([ids, inputs.input_ids], dim=1),
             torch.cat([torch.ones_like(ids, dtype=torch.bool), inputs.mask], dim=1),
             None if segments is None else torch.cat([ids, segments], dim=1),
+            language_ids=inputs.language_ids,
         )
 
     def causal(self, task: str) -> bool:

@@ -12,6 +12,7 @@ from mtl_utils.transfer.prototypes import (
     task_features,
 )
 from mtl_utils.transfer.ranking import rank_labels
+from mtl_utils.transfer.retrieval import retrieval_accuracy, sentence_vectors
 from mtl_utils.transfer.scaled_losses import class_scaled_weights
 from mtl_utils.transfer.self_training import PseudoLabels, pseudo_labelled
 from mtl_utils.transfer.spread import Spread, spread_by_source
@@ -33,6 +34,8 @@ __all__ = [
     "prototype_logits",
     "pseudo_labelled",
     "rank_labels",
+    "retrieval_accuracy",
+    "sentence_vectors",
     "set_prototypes",
     "spread_by_source",
     "task_features",

@@ -62,6 +62,15 @@ def test_rows_are_picked_of_every_tensor():
     assert Inputs(IDS, MASK).rows(torch.tensor([0])).character_ids is None
 
 
+def test_languages_are_moved_picked_and_never_cut():
+    inputs = Inputs(IDS, MASK, language_ids=torch.tensor([1, 0], dtype=torch.int8))
+    assert inputs.language_ids.dtype == torch.int64  # as an embedding takes them
+    assert inputs.to("meta").language_ids.device.type == "meta"
+    assert inputs.rows(torch.tensor([1, 0, 1])).language_ids.tolist() == [0, 1, 0]
+    assert inputs.columns(1).language_ids.tolist() == [1, 0]
+    assert inputs.columns(1).input_ids.tolist() == [[5], [8]]
+
+
 def test_batches_are_frozen():
     with pytest.raises(dataclasses.FrozenInstanceError):
         Inputs(IDS, MASK).mask = MASK
@@ -82,6 +91,7 @@ def test_batches_are_frozen():
         (ValueError, r"L\] for input_ids \[2, 3\], got \[2, 3\]", (IDS, MASK, None, IDS)),
         (ValueError, r"got \[1, 3, 2\]", (IDS, MASK, None, CHARACTERS[:1])),
         (TypeError, "integer character_ids, got torch.float32", (IDS, MASK, None, IDS.float())),
+        (ValueError, r"language_ids \[B\].*got \[3\]", (IDS, MASK, None, None, None, IDS[0])),
     ],
 )
 def test_errors_of_inputs(error, message, inputs):

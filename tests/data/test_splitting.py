@@ -8,6 +8,7 @@ import unicodedata
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+from tokenizers import normalizers
 
 from mtl_utils.data import TextWord, split_words
 
@@ -19,10 +20,10 @@ def is_punctuation(character: str) -> bool:
 
 
 def by_hand(text: str) -> list[str]:
-    """Split at white space as Unicode has it, then around each mark of punctuation."""
+    """Split at white space as Unicode has it, then around each mark and each ideograph."""
     words, word = [], ""
     for character in text:
-        if character.isspace() or is_punctuation(character):
+        if character.isspace() or is_punctuation(character) or character in "中文":
             words += [word, character.strip()]
             word = ""
         else:
@@ -43,7 +44,7 @@ def test_words_are_where_they_say_and_only_white_space_is_lost(text: str) -> Non
 
 # Assigned letters, digits, marks and blanks of several scripts: a later Unicode knows more marks.
 KNOWN = st.text(
-    st.sampled_from("aZ9é ß\t\n\u00a0\u3000.,;:!?'\"-–—“”’«»¿()[]{}$+<=>^`|~#%&*@_/\\中ไ٠،۔।")
+    st.sampled_from("aZ9é ß\t\n\u00a0\u3000.,;:!?'\"-–—“”’«»¿()[]{}$+<=>^`|~#%&*@_/\\中文ไ٠،۔।")
 )
 
 
@@ -61,6 +62,21 @@ def test_a_text_worked_by_hand() -> None:
         TextWord("Bob", 11, 14),
     ]
     assert split_words(" \n\t") == split_words("") == []
+
+
+def test_chinese_is_split_into_characters_as_bert_splits_it() -> None:
+    normalizer = normalizers.BertNormalizer(
+        clean_text=False, handle_chinese_chars=True, strip_accents=False, lowercase=False
+    )
+    for text in ("习近平访问了巴黎。", "2018年，IBM在中国", "㐀豈𠀀 カナ", "中a文"):
+        assert [word.text for word in split_words(text)] == [
+            word.text for word in split_words(normalizer.normalize_str(text))
+        ]
+    assert split_words("在IBM。") == [
+        TextWord("在", 0, 1),
+        TextWord("IBM", 1, 4),
+        TextWord("。", 4, 5),
+    ]
 
 
 def test_half_a_character_is_refused() -> None:

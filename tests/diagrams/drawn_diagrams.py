@@ -28,6 +28,7 @@ FAMILIES: tuple[Callable[..., diagrams.Diagram], ...] = (
     diagrams.hierarchical_sharing,
     diagrams.cross_stitch,
     diagrams.transfer_routes,
+    diagrams.shared_languages,
     diagrams.tasks_in_sequence,
     diagrams.search_loop,
 )

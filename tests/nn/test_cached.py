@@ -147,6 +147,8 @@ def test_everything_that_is_read_tells_texts_apart() -> None:
         Inputs(ids, mask, character_ids=torch.tensor([[[1, 2], [3, 0], [4, 6]]])),
         Inputs(ids, mask, first_pieces=flags),
         Inputs(ids, mask, first_pieces=flags.flip(1).logical_not()),
+        Inputs(ids, mask, language_ids=torch.tensor([0])),
+        Inputs(ids, mask, language_ids=torch.tensor([1])),
         Inputs(ids[:, :2], mask[:, :2]),
         Inputs(torch.tensor([[1, 2, 4]]), mask),
     ]
