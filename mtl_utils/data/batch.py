@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -18,6 +18,7 @@ from mtl_utils.arguments import (
     check_whole,
     shown,
 )
+from mtl_utils.data.pictures import checked_presence
 
 #: Written where an integer label is missing: it costs nothing and moves nothing. Among labels that
 #: are numbers with a point, of which -100 may be one, nan stands there.
@@ -66,11 +67,15 @@ class Inputs:
             nothing reads characters.
         first_pieces: ``[B, T]``, True at the first piece of each word, where a task labels words
             and tokens are pieces of them; ``None`` where every token is a word of its own.
+        pictures: ``[B, C, H, W]``, a picture a row, from 0 to 1; ``None`` where no row has one.
+        has_picture: ``[B]``, True where a row has a picture; all have if ``None`` beside pictures.
+            What stands in the place of a missing picture, even nan, is not read.
 
     Raises:
         ValueError: If shapes differ, ``input_ids`` is not ``[B, T]``, or padding comes before a
             token (seen on the CPU, where batches are made; a GPU is not asked).
-        TypeError: If something is no tensor, ids are not integers or the mask is not boolean.
+        TypeError: If something is no tensor, ids are not integers, the mask is not boolean, or
+            pictures are not floating-point.
     """
 
     input_ids: Tensor
@@ -78,6 +83,8 @@ class Inputs:
     segment_ids: Tensor | None = None
     character_ids: Tensor | None = None
     first_pieces: Tensor | None = None
+    pictures: Tensor | None = None
+    has_picture: Tensor | None = None
 
     def __post_init__(self) -> None:
         for name, tensor in vars(self).items():
@@ -113,6 +120,8 @@ class Inputs:
                 f"Expected character_ids [B, T, L] for input_ids {list(self.input_ids.shape)}, got "
                 f"{list(characters.shape)}"
             )
+        has_picture = checked_presence(self.pictures, self.has_picture, len(self.input_ids))
+        object.__setattr__(self, "has_picture", has_picture)
         if self.mask.device.type == "cpu" and bool((self.mask[:, 1:] & ~self.mask[:, :-1]).any()):
             raise ValueError(
                 "The mask has padding before a token; expected padding on the right. With a "
@@ -157,7 +166,11 @@ class Inputs:
                 f"indices of shape {list(indices.shape)} must lie below the number of rows, "
                 f"{size}, got {int(indices.max())}"
             )
-        return self._map(lambda tensor: tensor[indices])
+        picked = self._map(lambda tensor: tensor[indices])
+        if self.pictures is None or self.has_picture is None:
+            return picked
+        pictures, has_picture = self.pictures[indices], self.has_picture[indices]
+        return replace(picked, pictures=pictures, has_picture=has_picture)
 
     def columns(self, length: int) -> Inputs:
         """Keep the beginning of every row.
@@ -170,9 +183,11 @@ class Inputs:
             ValueError: If it is negative or greater than T.
         """
         check_whole("length", length, least=0, most=self.input_ids.shape[1])
-        return self._map(lambda tensor: tensor[:, :length])
+        kept = self._map(lambda tensor: tensor[:, :length])
+        return replace(kept, pictures=self.pictures, has_picture=self.has_picture)
 
     def _map(self, change: Callable[[Tensor], Tensor]) -> Inputs:
+        """Change whatever is one a token, and leave pictures, one a row, behind."""
         optional = (self.segment_ids, self.character_ids, self.first_pieces)
         changed = [None if tensor is None else change(tensor) for tensor in optional]
         return Inputs(change(self.input_ids), change(self.mask), *changed)

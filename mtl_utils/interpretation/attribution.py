@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 
 import numpy as np
@@ -179,7 +179,7 @@ def without_words(inputs: Inputs, filler: int, kept: Sequence[int] = ()) -> Inpu
     characters = inputs.character_ids
     if characters is not None:
         characters = characters.masked_fill(~stays.unsqueeze(-1), 0)
-    return Inputs(ids, inputs.mask, inputs.segment_ids, characters, inputs.first_pieces)
+    return replace(inputs, input_ids=ids, character_ids=characters)
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
 from torch import Tensor
 
@@ -87,7 +89,7 @@ def _without(inputs: Inputs, gone: Tensor, filler: int) -> Inputs:
     if characters is not None:
         characters = characters.masked_fill(gone.unsqueeze(-1), 0)
     ids = inputs.input_ids.masked_fill(gone, filler)
-    return Inputs(ids, inputs.mask, inputs.segment_ids, characters, inputs.first_pieces)
+    return replace(inputs, input_ids=ids, character_ids=characters)
 
 
 def mean_drop(curve: Tensor) -> Tensor:

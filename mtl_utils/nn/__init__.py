@@ -10,9 +10,11 @@ from mtl_utils.nn.dropout import Dropout, TokenDropout
 from mtl_utils.nn.embeddings import CharacterCNN, WordCharacterEmbedding
 from mtl_utils.nn.encoder import Encoder, EncoderLayers
 from mtl_utils.nn.freezing import Freezable
+from mtl_utils.nn.fusion import CrossAttentionFusion, EarlyFusion, LateFusion, PictureFusion
 from mtl_utils.nn.gradient_reversal import GradientReversal, reverse_gradient
 from mtl_utils.nn.multi_head_attention import KeyValues, MultiHeadAttention
 from mtl_utils.nn.packing import Packing
+from mtl_utils.nn.pictures import ConvolutionalPictures, PictureEncoder, PretrainedPictures
 from mtl_utils.nn.pointwise import FeedForwardLayers
 from mtl_utils.nn.positions import LearnedPositions, SinusoidalPositions
 from mtl_utils.nn.prepared_decoder import PreparedDecoder
@@ -47,11 +49,14 @@ __all__ = [
     "CacheFullWarning",
     "CachedEncoder",
     "CharacterCNN",
+    "ConvolutionalPictures",
+    "CrossAttentionFusion",
     "Decoded",
     "Decoder",
     "DecoderState",
     "DecoderWeights",
     "Dropout",
+    "EarlyFusion",
     "Encoder",
     "EncoderLayers",
     "FeedForward",
@@ -62,15 +67,19 @@ __all__ = [
     "KeyValues",
     "LSTMEncoder",
     "LSTMLayers",
+    "LateFusion",
     "LayerState",
     "LearnedPositions",
     "LinearChainCRF",
     "MultiHeadAttention",
     "NoLayers",
     "Packing",
+    "PictureEncoder",
+    "PictureFusion",
     "PreparedDecoder",
     "PretrainedEncoder",
     "PretrainedLayers",
+    "PretrainedPictures",
     "ProjectedEncoder",
     "Rebuildable",
     "Recipe",
