@@ -56,13 +56,15 @@ class Said:
     event: Event
     of: frozenset[str]
 
-    def leaves_open(self, name: Ambiguity) -> bool:
-        """Whether it may be said of all that a name can be."""
-        return self.of >= name.senses.keys()
+    def fits(self, name: Ambiguity, meaning: str | None) -> bool:
+        """Tell whether a name can stand here, and say as much of it as it is to say.
 
-    def tells(self, name: Ambiguity, meaning: str) -> bool:
-        """Whether it may be said of one of the things that a name can be, and of which."""
-        return self.of & name.senses.keys() == {meaning}
+        Args:
+            name: The name.
+            meaning: The only thing that it can be here; ``None`` if it can be all.
+        """
+        senses = name.senses.keys()
+        return self.of >= senses if meaning is None else self.of & senses == {meaning}
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,9 +151,7 @@ def pictured_sentences(
         name = rng.choice(ambiguous_names())
         meaning = rng.choice(list(name.senses))
         is_open = rng.random() < ambiguity
-        may_be = [
-            c for c in clauses() if (c.leaves_open(name) if is_open else c.tells(name, meaning))
-        ]
+        may_be = [c for c in clauses() if c.fits(name, None if is_open else meaning)]
         sentence = None
         while sentence is None or sentence.text in seen:
             derivation = _derivation(narrator, rng.choice(may_be), name.senses[meaning])

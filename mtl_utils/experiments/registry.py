@@ -35,6 +35,7 @@ def registry() -> dict[str, Experiment]:
         sharing_map,
         task_relations,
         tasks_in_sequence,
+        text_and_pictures,
         transformer,
         translation,
         ways_of_sharing,
@@ -64,6 +65,7 @@ def registry() -> dict[str, Experiment]:
         little_data,
         tasks_in_sequence,
         shared_features,
+        text_and_pictures,
     )
     return {experiment.name: experiment for module in modules for experiment in module.EXPERIMENTS}
 
@@ -81,6 +83,7 @@ def comparisons() -> tuple[Comparison, ...]:
         sampling_sizes,
         sharing_map,
         task_relations,
+        text_and_pictures,
         ways_of_sharing,
     )
 
@@ -96,6 +99,7 @@ def comparisons() -> tuple[Comparison, ...]:
         balancers,
         sampling_sizes,
         little_data,
+        text_and_pictures,
     )
     return tuple(comparison for module in modules for comparison in module.COMPARISONS)
 

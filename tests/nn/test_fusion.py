@@ -118,7 +118,9 @@ def test_any_tasks_learn_from_both(kind: str) -> None:
     torch.manual_seed(0)
     tasks = [Tagging("tags", ("O", "B-A")), Classification("class", ("a", "b"))]
     model = MultiTaskModel(HardSharing(fusion(kind)), tasks)
-    batch = Batch(INPUTS, {"tags": MASK.long(), "class": torch.tensor([0, 1, 0, -100])})
+    batch = Batch(
+        INPUTS, {"tags": torch.where(MASK, 1, -100), "class": torch.tensor([0, 1, 0, -100])}
+    )
     losses = model(batch)
     sum(losses.by_task.values()).backward()
     assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in model.parameters())

@@ -11,7 +11,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from torch.nn import functional
-from transformers.models.clip.modeling_clip import image_text_contrastive_loss as clip_loss
+from transformers.models.clip import modeling_clip
 
 from mtl_utils import nn
 from mtl_utils.data import Batch, BatchLoader, Vocabulary, WordTokenizer, collate
@@ -58,6 +58,11 @@ def model(*others) -> TextModel:
     return TextModel(HardSharing(encoder), [TASK, *others], tokenizer, picture="picture")
 
 
+clip_loss = next(  # its name changed with version 5 of transformers
+    getattr(modeling_clip, name)
+    for name in ("image_text_contrastive_loss", "clip_loss")
+    if hasattr(modeling_clip, name)
+)
 TASK = Contrastive("alignment", width=8)
 TAGS = Tagging("tags", ("O", "B-C"), tokens="text", tags="tags")
 
@@ -148,7 +153,9 @@ def test_a_batch_becomes_texts_and_then_pictures() -> None:
 def test_neither_side_sees_the_other() -> None:
     built = model().eval()
     made = [example for example in built.examples(rows(10)) if example.picture is not None]
-    (pairs,) = ContrastiveBatches(BatchLoader(made, batch_size=8, shuffle=False), "alignment").once()
+    (pairs,) = ContrastiveBatches(
+        BatchLoader(made, batch_size=8, shuffle=False), "alignment"
+    ).once()
     found = built.predict(pairs)["alignment"]
     swapped = [e.__class__(e.input_ids, e.labels, picture=made[-1].picture) for e in made]
     (others,) = ContrastiveBatches(
