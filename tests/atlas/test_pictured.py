@@ -110,7 +110,7 @@ def test_pictures_are_drawn_as_they_were_and_differ() -> None:
     assert len(set(drawn.values())) == len(drawn)
 
 
-def simulated(ambiguity: float, error: float, count: int = 300_000):
+def simulated(ambiguity: float, error: float, count: int = 600_000):
     """Draw sentences as the knobs say, without the package, and take the most frequent type."""
     random = np.random.default_rng(0)
     senses = [list(name.senses) for name in ambiguous_names()]
@@ -133,14 +133,17 @@ def simulated(ambiguity: float, error: float, count: int = 300_000):
         for column in columns:
             code = code * 50 + column + 1
         _, cell = np.unique(code, return_inverse=True)
-        counts = np.zeros((cell.max() + 1, 4))
-        np.add.at(counts, (cell, types), 1)
+        # What was chosen by the first half is counted on the second, or chance would flatter.
+        half = count // 2
+        counts = np.full((cell.max() + 1, 4), 1e-9)
+        np.add.at(counts, (cell[:half], types[:half]), 1)
         share = counts.max(1) / counts.sum(1)
-        said = counts.argmax(1)[cell] == types
+        cell, right = cell[half:], types[half:]
+        said = counts.argmax(1)[cell] == right
         best = 0.0
         for least in np.unique(np.floor(1000 * share) / 1000):  # say nothing where it is less sure
             kept = share[cell] >= least - 1e-9
-            best = max(best, 2 * said[kept].sum() / (kept.sum() + count))
+            best = max(best, 2 * said[kept].sum() / (kept.sum() + half))
         found[view] = {"accuracy": said.mean(), "f1": best}
     return found
 
@@ -151,8 +154,7 @@ def test_the_best_scores_are_those_of_a_simulation(ambiguity: float, error: floa
     found = simulated(ambiguity, error)
     for view, scores in best.items():
         for metric, value in scores.items():
-            # Choosing the best on the sample itself flatters, the more the finer the cells are.
-            assert found[view][metric] == pytest.approx(value, abs=0.004), (view, metric)
+            assert found[view][metric] == pytest.approx(value, abs=0.006), (view, metric)
 
 
 def test_best_scores_are_in_the_order_that_they_must_be() -> None:

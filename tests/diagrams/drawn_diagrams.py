@@ -23,6 +23,7 @@ FAMILIES: tuple[Callable[..., diagrams.Diagram], ...] = (
     diagrams.loss_balancing,
     diagrams.combined_gradients,
     diagrams.questions_to_features,
+    diagrams.text_and_picture,
     diagrams.sampled_stream,
     diagrams.hierarchical_sharing,
     diagrams.cross_stitch,
