@@ -64,6 +64,13 @@ ENTRY_POINTS = [
         {"meaning": NOT_CHOICES, "split": NOT_CHOICES, "seed": NOT_SEEDS},
     ),
     EntryPoint(
+        "data.picture_pixels",
+        data.picture_pixels,
+        lambda: {"cell": None},
+        {"cell": (3, "picture.png", b"png", [1, 2], torch.zeros(4, 4, 3))},
+        called={"cell": "picture"},
+    ),
+    EntryPoint(
         "nn.ConvolutionalPictures",
         nn.ConvolutionalPictures,
         lambda: {"width": 8},

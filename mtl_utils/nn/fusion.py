@@ -156,7 +156,8 @@ class LateFusion(PictureFusion):
 
     .. math:: h_t + W_2\, \phi(W_1 [h_t;\, \bar v] + b_1) + b_2
 
-    with the mean :math:`\bar v` of the picture's vectors. Without the hidden layer a linear head
+    with the mean :math:`\bar v` of the picture's vectors, normalised: pictures have much in common,
+    and a mean that hardly differs from row to row is learnt from slowly. Without the hidden layer a linear head
     above could but add what both say.
 
     Args:
@@ -173,6 +174,7 @@ class LateFusion(PictureFusion):
         self, text: Encoder, pictures: PictureEncoder, *, picture_dropout: float = 0.0
     ) -> None:
         super().__init__(text, pictures, picture_dropout=picture_dropout)
+        self.mean_norm = torch_nn.LayerNorm(text.width)
         self.inner = torch_nn.Linear(2 * text.width, 2 * text.width)
         self.outer = torch_nn.Linear(2 * text.width, text.width)
 
@@ -193,7 +195,7 @@ class LateFusion(PictureFusion):
         seen, there = self.read_pictures(inputs)
         hidden: Tensor = self.text(inputs)
         whole = (seen * there.unsqueeze(-1)).sum(1) / there.sum(1, keepdim=True)  # [B, D]
-        beside = whole.to(hidden.dtype).unsqueeze(1).expand(-1, hidden.shape[1], -1)
+        beside = self.mean_norm(whole).to(hidden.dtype).unsqueeze(1).expand(-1, hidden.shape[1], -1)
         joined = torch.cat([hidden, beside], dim=-1)  # [B, T, 2 D]
         mixed: Tensor = self.outer(torch_nn.functional.gelu(self.inner(joined)))
         return hidden + mixed

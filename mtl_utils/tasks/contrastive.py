@@ -43,9 +43,10 @@ _GROUP_BYTES = 7  # twice the number and one more still fit into int64
 class Contrastive(TextTask):
     r"""Say which picture of a batch belongs to which text, and back (Radford et al., 2021).
 
-    Texts and pictures get vectors of length 1, and the loss is :func:`contrastive_loss` of their
-    similarities times :math:`e^\tau`, which is learnt: the other pairs of the batch are what a pair
-    is told from. Pairs with the same text are not told apart.
+    Texts and pictures get vectors of length 1, and the loss is
+    :func:`mtl_utils.objectives.contrastive_loss` of their similarities times :math:`e^\tau`, which
+    is learnt: the other pairs of the batch are what a pair is told from. Pairs with the same text
+    are not told apart.
 
     The encoder is that of the model, whatever reads texts and pictures: it reads each text without
     its picture and each picture without its text, so that neither gives the other away.
@@ -215,7 +216,7 @@ class ContrastiveHead(Head):
         return functional.normalize(vectors, dim=-1)
 
     def loss(self, outputs: Tensor, batch: Batch) -> Tensor:
-        """Return :func:`contrastive_loss` of the pairs of a batch.
+        """Return :func:`mtl_utils.objectives.contrastive_loss` of the pairs of a batch.
 
         Args:
             outputs: What :meth:`forward` returned, ``[B, P]``.

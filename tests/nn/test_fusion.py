@@ -133,6 +133,7 @@ def test_late_fusion_is_what_its_equation_says() -> None:
     seen, there = encoder.read_pictures(INPUTS)
     assert there.sum(1).tolist() == [16, 1, 16, 1]
     mean = torch.stack([row[kept].mean(0) for row, kept in zip(seen, there, strict=True)])
+    mean = functional.layer_norm(mean, (D,))
     joined = torch.cat([hidden, mean[:, None].expand(-1, 6, -1)], -1)
     mixed = functional.linear(joined, encoder.inner.weight, encoder.inner.bias)
     mixed = functional.linear(functional.gelu(mixed), encoder.outer.weight, encoder.outer.bias)
