@@ -7,6 +7,7 @@ from mtl_utils.nn.crf import LinearChainCRF
 from mtl_utils.nn.decoder import AttentionDecoder, Decoded, Decoder, DecoderState, shift_right
 from mtl_utils.nn.decoding import filter_logits, next_token_distribution, sample
 from mtl_utils.nn.dropout import Dropout, TokenDropout
+from mtl_utils.nn.efficient_net import EfficientNetLite0, packaged_pictures
 from mtl_utils.nn.embeddings import CharacterCNN, WordCharacterEmbedding
 from mtl_utils.nn.encoder import Encoder, EncoderLayers
 from mtl_utils.nn.freezing import Freezable
@@ -57,6 +58,7 @@ __all__ = [
     "DecoderWeights",
     "Dropout",
     "EarlyFusion",
+    "EfficientNetLite0",
     "Encoder",
     "EncoderLayers",
     "FeedForward",
@@ -105,6 +107,7 @@ __all__ = [
     "masked_softmax",
     "next_token_distribution",
     "packaged_encoder",
+    "packaged_pictures",
     "reverse_gradient",
     "sample",
     "select_rows",
