@@ -157,8 +157,8 @@ class LateFusion(PictureFusion):
     .. math:: h_t + W_2\, \phi(W_1 [h_t;\, \bar v] + b_1) + b_2
 
     with the mean :math:`\bar v` of the picture's vectors, normalised: pictures have much in common,
-    and a mean that hardly differs from row to row is learnt from slowly. Without the hidden layer a linear head
-    above could but add what both say.
+    and a mean that hardly differs from row to row is learnt from slowly. Without the hidden layer a
+    linear head above could but add what both say.
 
     Args:
         text: Any encoder of texts.
