@@ -49,7 +49,7 @@ ENTRY_POINTS = [
         "atlas.load with pictures",
         atlas.load,
         lambda: {"size": 10, "pictures": True},
-        {"size": (0, 9, 50_001, None), "pictures": NOT_FLAGS, "picture_error": NOT_SHARES},
+        {"size": (0, 9, None), "pictures": NOT_FLAGS, "picture_error": NOT_SHARES},
     ),
     EntryPoint(
         "atlas.best_scores",

@@ -32,8 +32,8 @@ def text_and_picture(tasks: Sequence[str]) -> Diagram:
         Box("parts", "parts of the picture", "embedding", (count, 2), tight=True),
         Box("encoder", "layers of the text", "layer", (0, 2), (count, 1), "shared"),
         Box("states", "states", "embedding", (0, 3), (count, 1), "shared"),
-        Box("early", "early: among the words", "note", (0, 1), (count, 1)),
-        Box("late", "late, or by attention", "note", (count, 3)),
+        Box("early", "early: among the words", "layer", (0, 1), (count, 1)),
+        Box("late", "late, or by attention", "layer", (count, 3)),
     ]
     arrows = [
         Arrow("words", "early"),
