@@ -86,6 +86,12 @@ def test_where_there_are_none_the_error_says_how_to_get_them(tmp_path, monkeypat
         corpora.load_stamps(folder=tmp_path / "empty")
 
 
+@pytest.mark.parametrize("wrong", [{"size": 0}, {"seed": -1}, {"languages": "en"}])
+def test_other_arguments_are_refused(wrong, folder) -> None:
+    with pytest.raises((ValueError, TypeError), match=next(iter(wrong))):
+        corpora.load_stamps(folder=folder, **wrong)
+
+
 def test_a_stamp_without_a_description_is_named(folder) -> None:
     (folder / "animals" / "deeper" / "s0.txt").write_text("\nde.utf8=Ein Ding", "utf-8")
     with pytest.raises(corpora.LayoutError, match=r"s0\.txt must begin"):
