@@ -110,6 +110,7 @@ FAMILIES = [
         diagrams.loss_balancing,
         diagrams.combined_gradients,
         diagrams.questions_to_features,
+        diagrams.text_and_picture,
         diagrams.sampled_stream,
         diagrams.transfer_routes,
         diagrams.shared_languages,

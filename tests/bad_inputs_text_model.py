@@ -125,6 +125,7 @@ MODELS = [
             "tokenizer": NOT_TOKENIZERS,
             "max_length": NOT_OPTIONAL_SIZES,
             "long": NOT_CHOICES,
+            "picture": (3, b"picture", ["picture"], True),
         },
         called=CALLED,
     ),

@@ -17,6 +17,7 @@ import bad_inputs_kinds
 import bad_inputs_models
 import bad_inputs_nn
 import bad_inputs_objectives
+import bad_inputs_pictures
 import bad_inputs_reader
 import bad_inputs_relations
 import bad_inputs_sampling
@@ -44,6 +45,7 @@ TABLES = (
     bad_inputs_models,
     bad_inputs_nn,
     bad_inputs_objectives,
+    bad_inputs_pictures,
     bad_inputs_reader,
     bad_inputs_relations,
     bad_inputs_sampling,

@@ -5,6 +5,7 @@ and institutions. It is generated in memory, needs no network, and the same argu
 bytes.
 """
 
+from mtl_utils.atlas.best_scores import best_scores
 from mtl_utils.atlas.build import HELD_OUT_SHARE, LARGEST_SIZE, SMALLEST_SIZE, load, load_inference
 from mtl_utils.atlas.labels import (
     ENTITY_TYPES,
@@ -15,16 +16,25 @@ from mtl_utils.atlas.labels import (
     from_iob2,
     to_iob2,
 )
+from mtl_utils.atlas.pictured import LARGEST_PICTURED_SIZE, MEANINGS
+from mtl_utils.atlas.sketches import PICTURE_SIZE, STYLES, Style, draw_picture
 
 __all__ = [
     "ENTITY_TYPES",
     "HELD_OUT_SHARE",
     "INFERENCE_LABELS",
+    "LARGEST_PICTURED_SIZE",
     "LARGEST_SIZE",
+    "MEANINGS",
     "NER_TAGS",
+    "PICTURE_SIZE",
     "POS_TAGS",
     "SMALLEST_SIZE",
+    "STYLES",
+    "Style",
     "TOPICS",
+    "best_scores",
+    "draw_picture",
     "from_iob2",
     "load",
     "load_inference",

@@ -5,27 +5,42 @@ from __future__ import annotations
 import random
 import zlib
 from collections.abc import Iterator
-from collections.abc import Sequence as SequenceOf
 from typing import Any
 
-from datasets import ClassLabel, Dataset, DatasetDict, Features, Sequence, Translation, Value
+from datasets import (
+    ClassLabel,
+    Dataset,
+    DatasetDict,
+    Features,
+    Image,
+    Sequence,
+    Translation,
+    Value,
+)
 
-from mtl_utils.arguments import check_number, check_whole
+from mtl_utils.arguments import check_flag, check_number, check_whole
 from mtl_utils.atlas.derivation import Narrator, hold_out, replace_names
 from mtl_utils.atlas.drawing import NameSource
 from mtl_utils.atlas.grammar import grammar
 from mtl_utils.atlas.inference import PairMaker
 from mtl_utils.atlas.labels import (
-    ENTITY_TYPES,
     INFERENCE_LABELS,
     NER_TAGS,
     POS_TAGS,
     TOPICS,
-    Span,
     to_iob2,
 )
 from mtl_utils.atlas.names import lexicon
+from mtl_utils.atlas.noise import add_noise
+from mtl_utils.atlas.pictured import (
+    LARGEST_PICTURED_SIZE,
+    MEANINGS,
+    Pictured,
+    pictured_sentences,
+    topics_of_clauses,
+)
 from mtl_utils.atlas.realisation import Derivation, Sentence, realise
+from mtl_utils.atlas.sketches import draw_picture, encoded_picture
 
 SMALLEST_SIZE = 10
 """One sentence for validation, one for test."""
@@ -48,6 +63,8 @@ def load(
     noise: float = 0.0,
     ambiguity: float = 0.3,
     relatedness: float = 1.0,
+    pictures: bool = False,
+    picture_error: float = 0.1,
 ) -> DatasetDict:
     """Write the laboratory corpus.
 
@@ -66,17 +83,29 @@ def load(
         relatedness: Share, in [0, 1], of the clause templates whose topic follows from what they
             say. The topics of the others are exchanged among them: still a function of the text,
             and about as frequent, but no longer one for each event, which has some four templates.
+        pictures: Whether to write other sentences, each about one name that may be several things,
+            such as *Jordan signed a treaty*, beside a picture of what is meant. All names are
+            in all splits, styles of drawing are not. ``ambiguity`` is then the probability that the
+            words leave open what the name is; all that it can be is equally likely.
+            :func:`best_scores` says what can be reached.
+        picture_error: Probability, in [0, 1], that a picture shows something else, each as likely.
 
     Returns:
         Splits ``train``, ``validation`` and ``test`` with columns ``text``, ``tokens``,
-        ``ner_tags``, ``pos_tags``, ``topic``, ``event`` and ``translation``.
+        ``ner_tags``, ``pos_tags``, ``topic``, ``event`` and ``translation``; with pictures also
+        ``picture`` (32 by 32 pixels), ``meaning``, ``shown`` (what the picture shows) and
+        ``style``.
 
     Raises:
         TypeError: If ``size`` or ``seed`` is no whole number, or a knob no number.
-        ValueError: If ``size`` or a knob is out of range.
+        ValueError: If ``size`` or a knob is out of range; with pictures 50,000 sentences are most.
     """
     _check(size, seed, noise=noise, ambiguity=ambiguity, relatedness=relatedness)
-    topics = _topics(seed, relatedness)
+    check_flag("pictures", pictures)
+    check_number("picture_error", picture_error, least=0, most=1)
+    if pictures:
+        return _load_pictured(size, seed, noise, ambiguity, relatedness, picture_error)
+    topics = _topics(seed, relatedness, _topics_of_templates())
     rows = _route(size, _sentences(seed, ambiguity))
     features = Features(
         {
@@ -132,7 +161,7 @@ def load_inference(
         relatedness=relatedness,
         paraphrase=paraphrase,
     )
-    topics = _topics(seed, relatedness)
+    topics = _topics(seed, relatedness, _topics_of_templates())
     rows = _route(size, _pairs(seed, ambiguity, paraphrase))
     features = Features(
         {
@@ -158,9 +187,52 @@ def _check(size: int, seed: int, **knobs: float) -> None:
         check_number(name, value, least=0, most=1)
 
 
-def _topics(seed: int, relatedness: float) -> list[str]:
+def _load_pictured(
+    size: int, seed: int, noise: float, ambiguity: float, relatedness: float, picture_error: float
+) -> DatasetDict:
+    """Write sentences with pictures; see :func:`load`."""
+    if size > LARGEST_PICTURED_SIZE:
+        raise ValueError(
+            f"size must be at most {LARGEST_PICTURED_SIZE:,} where there are pictures, got {size:,}"
+        )
+    topics = _topics(seed, relatedness, topics_of_clauses())
+    stream = pictured_sentences(seed, ambiguity, picture_error, _split_of)
+    splits = {
+        split: [_pictured_row(made, split, topics) for made in drawn]
+        for split, drawn in _route(size, stream).items()
+    }
+    features = Features(
+        {
+            "text": Value("string"),
+            **_label_features(),
+            "translation": Translation(languages=["en", "fr"]),
+            "picture": Image(),
+            "meaning": ClassLabel(names=list(MEANINGS)),
+            "shown": ClassLabel(names=list(MEANINGS)),
+            "style": Value("string"),
+        }
+    )
+    return _dataset(splits, features, noise, seed)
+
+
+def _pictured_row(made: Pictured, split: str, topics: list[str]) -> Row:
+    pixels, style = draw_picture(made.shown, split, made.picture_seed)
+    return {
+        **_sentence_row(made.derivation, made.sentence, topics),
+        "picture": encoded_picture(pixels),
+        "meaning": made.meaning,
+        "shown": made.shown,
+        "style": style,
+    }
+
+
+def _topics_of_templates() -> list[str]:
+    return [event.topic for event in grammar().events for _ in event.clauses]
+
+
+def _topics(seed: int, relatedness: float, topics: list[str]) -> list[str]:
     """Return the topic of each clause template, exchanged among a share of ``1 - relatedness``."""
-    topics = [event.topic for event in grammar().events for _ in event.clauses]
+    topics = list(topics)
     rng = random.Random(f"{seed}-topics")
     order = list(range(len(topics)))
     rng.shuffle(order)
@@ -271,40 +343,11 @@ def _pair_row(pair: _WrittenPair, topics: list[str]) -> Row:
     }
 
 
-def _add_noise(rows: list[Row], noise: float, rng: random.Random) -> None:
-    """Make annotations wrong, each with probability ``noise``."""
-    if noise == 0:
-        return
-    choices = {"topic": TOPICS, "event": grammar().event_names, "label": INFERENCE_LABELS}
-    for row in rows:
-        row["spans"] = _noisy_spans(row["spans"], noise, rng)
-        row["pos_tags"] = [
-            _other(tag, POS_TAGS, rng) if rng.random() < noise else tag for tag in row["pos_tags"]
-        ]
-        for column, labels in choices.items():
-            if column in row and rng.random() < noise:
-                row[column] = _other(row[column], labels, rng)
-
-
-def _noisy_spans(spans: list[Span], noise: float, rng: random.Random) -> list[Span]:
-    noisy = []
-    for start, end, kind in spans:
-        if rng.random() >= noise:
-            noisy.append((start, end, kind))
-        elif rng.random() < 0.5:  # wrong type; the other half is missed
-            noisy.append((start, end, _other(kind, ENTITY_TYPES, rng)))
-    return noisy
-
-
-def _other(label: str, labels: SequenceOf[str], rng: random.Random) -> str:
-    return rng.choice([other for other in labels if other != label])
-
-
 def _dataset(
     splits: dict[str, list[Row]], features: Features, noise: float, seed: int
 ) -> DatasetDict:
     """Make the training labels noisy, and columns of rows."""
-    _add_noise(splits["train"], noise, random.Random(f"{seed}-noise"))
+    add_noise(splits["train"], noise, random.Random(f"{seed}-noise"))
     return DatasetDict(
         {
             split: Dataset.from_dict(_columns(rows, features), features)

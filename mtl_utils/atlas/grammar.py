@@ -145,7 +145,9 @@ def grammar() -> Grammar:
     adjuncts: dict[str, Template] = {}
     for header, body in _sections():
         if header == "adjuncts":
-            adjuncts = {name: _template(text) for name, text in (ln.split(": ", 1) for ln in body)}
+            adjuncts = {
+                name: template_of(text) for name, text in (ln.split(": ", 1) for ln in body)
+            }
         else:
             start = sum(len(event.clauses) for event in events)
             events.append(_event(header, body, start))
@@ -167,7 +169,7 @@ def _event(header: str, body: list[str], start: int) -> Event:
     if topic not in TOPICS:
         raise ValueError(f"events.txt: unknown topic {topic!r}; expected one of {TOPICS}")
     key = body[0].removeprefix("key: ").split()
-    clauses = [_template(line, start + offset) for offset, line in enumerate(body[2:])]
+    clauses = [template_of(line, start + offset) for offset, line in enumerate(body[2:])]
     return Event(
         name=name,
         topic=topic,
@@ -186,7 +188,7 @@ def _frames() -> tuple[Frame, ...]:
             raise ValueError(
                 f"frames.txt: expected 'weight [fact]: English | French', got {line!r}"
             )
-        frames.append(Frame(_template(match[3]), int(match[1]), match[2] is not None))
+        frames.append(Frame(template_of(match[3]), int(match[1]), match[2] is not None))
     return tuple(frames)
 
 
@@ -201,7 +203,19 @@ def _word_classes() -> dict[str, tuple[Inflected, ...]]:
     return {name: tuple(rows) for name, rows in classes.items()}
 
 
-def _template(line: str, number: int = -1) -> Template:
+def template_of(line: str, number: int = -1) -> Template:
+    """Read a template as the files write it.
+
+    Args:
+        line: ``English | French``.
+        number: Position among all clauses.
+
+    Returns:
+        The template.
+
+    Raises:
+        ValueError: If a word has no part of speech, or a role is filled in one language only.
+    """
     outcome = ""
     match = _OUTCOME.fullmatch(line)
     if match:

@@ -17,7 +17,7 @@ T = TypeVar("T")
 
 _SHARED_NAMES = 400
 
-_LABELS = {
+LABELS = {
     "person": "PER",
     "company": "ORG",
     "institution": "ORG",
@@ -35,6 +35,7 @@ _LABELS = {
     "product": "MISC",
     "work": "MISC",
 }
+"""Entity type by kind of name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +67,7 @@ class Name:
     @property
     def label(self) -> str | None:
         """Entity type, ``None`` for a value that is no entity."""
-        return _LABELS.get(self.kind)
+        return LABELS.get(self.kind)
 
     @property
     def english(self) -> str:

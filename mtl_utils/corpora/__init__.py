@@ -42,6 +42,7 @@ from mtl_utils.corpora.hub import (
 from mtl_utils.corpora.json_lines import JsonLinesFormat
 from mtl_utils.corpora.label_names import label_names_of
 from mtl_utils.corpora.overviews import caveats_table, columns_table, table
+from mtl_utils.corpora.stamps import STAMP_CLASSES, STAMPS_LICENCE, has_stamps, load_stamps
 from mtl_utils.corpora.text_files import Rows, TextFile
 from mtl_utils.corpora.writing import write
 
@@ -72,6 +73,8 @@ __all__ = [
     "Rows",
     "Schema",
     "SchemaError",
+    "STAMPS_LICENCE",
+    "STAMP_CLASSES",
     "SourceFiles",
     "TextFile",
     "TextFormat",
@@ -83,8 +86,10 @@ __all__ = [
     "entry",
     "guess_schema",
     "has_copy",
+    "has_stamps",
     "label_names_of",
     "load",
+    "load_stamps",
     "names",
     "overlap",
     "table",

@@ -18,6 +18,7 @@ from mtl_utils.arguments import (
     check_whole,
     shown,
 )
+from mtl_utils.data.pictures import checked_presence
 
 #: Written where an integer label is missing: it costs nothing and moves nothing. Among labels that
 #: are numbers with a point, of which -100 may be one, nan stands there.
@@ -68,11 +69,15 @@ class Inputs:
         first_pieces: ``[B, T]``, True at the first piece of each word, where a task labels words
             and tokens are pieces of them; ``None`` where every token is a word of its own.
         language_ids: ``[B]``, the language of each text, from 0; ``None`` where nothing asks.
+        pictures: ``[B, C, H, W]``, a picture a row, from 0 to 1; ``None`` where no row has one.
+        has_picture: ``[B]``, True where a row has a picture; all have if ``None`` beside pictures.
+            What stands in the place of a missing picture, even nan, is not read.
 
     Raises:
         ValueError: If shapes differ, ``input_ids`` is not ``[B, T]``, or padding comes before a
             token (seen on the CPU, where batches are made; a GPU is not asked).
-        TypeError: If something is no tensor, ids are not integers or the mask is not boolean.
+        TypeError: If something is no tensor, ids are not integers, the mask is not boolean, or
+            pictures are not floating-point.
     """
 
     input_ids: Tensor
@@ -81,6 +86,8 @@ class Inputs:
     character_ids: Tensor | None = None
     first_pieces: Tensor | None = None
     language_ids: Tensor | None = None
+    pictures: Tensor | None = None
+    has_picture: Tensor | None = None
 
     def __post_init__(self) -> None:
         for name, tensor in vars(self).items():
@@ -122,6 +129,8 @@ class Inputs:
                 f"Expected character_ids [B, T, L] for input_ids {list(self.input_ids.shape)}, got "
                 f"{list(characters.shape)}"
             )
+        has_picture = checked_presence(self.pictures, self.has_picture, len(self.input_ids))
+        object.__setattr__(self, "has_picture", has_picture)
         if self.mask.device.type == "cpu" and bool((self.mask[:, 1:] & ~self.mask[:, :-1]).any()):
             raise ValueError(
                 "The mask has padding before a token; expected padding on the right. With a "

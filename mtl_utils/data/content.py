@@ -23,7 +23,7 @@ Plain = str | int | float | bool | None
 _DIGITS = 32
 
 # Fields that came after checkpoints had been written: where none has them, digests are as before.
-_LATER = ("language_id", "language_ids")
+_LATER = ("language_id", "language_ids", "picture", "pictures", "has_picture")
 
 
 def text_digest(text: str) -> str:
@@ -72,10 +72,12 @@ def examples_digest(examples: Sequence[Example]) -> str:
     names = [field.name for field in fields(Example)]
     for name in names:
         column = [getattr(example, name) for example in examples]
-        if name in _LATER and not any(value is not None for value in column):
+        if name in _LATER and all(value is None for value in column):
             continue
         hasher.update(f"\0{name}\0".encode())
-        if any(isinstance(value, Mapping) for value in column):
+        if name == "picture":
+            _add_pictures(hasher, column)
+        elif any(isinstance(value, Mapping) for value in column):
             _add_mappings(hasher, column)
         else:
             _add_rows(hasher, column)
@@ -142,8 +144,8 @@ def _epoch_digest(steps: Iterable[Batch | Mapping[str, Batch]]) -> str:
 
 
 def _batch_digest(batch: Batch) -> str:
-    tensors = {field.name: getattr(batch.inputs, field.name) for field in fields(batch.inputs)}
-    tensors = {n: value for n, value in tensors.items() if n not in _LATER or value is not None}
+    given = {field.name: getattr(batch.inputs, field.name) for field in fields(batch.inputs)}
+    tensors = {n: value for n, value in given.items() if n not in _LATER or value is not None}
     tensors |= {f"labels of {task}": labels for task, labels in batch.labels.items()}
     named = (
         f"{name}\0{tensor_digest(value) if isinstance(value, Tensor) else repr(value)}\0"
@@ -162,6 +164,15 @@ def _add_mappings(hasher: Any, column: Sequence[Mapping[str, Any] | None]) -> No
     for name in dict.fromkeys(key for kind in kinds for key in kind):
         hasher.update(f"\0{name}\0".encode())
         _add_rows(hasher, [row[name] for row in given if name in row])
+
+
+def _add_pictures(hasher: Any, column: Sequence[Any]) -> None:
+    """Add pictures by their bytes, since lists of their numbers take long."""
+    for picture in column:
+        shape = () if picture is None else picture.shape
+        hasher.update(repr(shape).encode())
+        if picture is not None:
+            hasher.update(np.ascontiguousarray(picture))
 
 
 def _add_rows(hasher: Any, rows: list[Any]) -> None:

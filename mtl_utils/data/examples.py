@@ -15,6 +15,7 @@ from torch import Tensor
 from mtl_utils.arguments import check_kind, check_names, check_several, check_whole
 from mtl_utils.data.batch import MISSING_LABEL, Batch, Inputs
 from mtl_utils.data.missing import is_missing
+from mtl_utils.data.pictures import Pixels, picture_pixels, stacked_pictures
 
 #: What an id must not exceed: batches hold int64.
 LARGEST_ID = 2**63 - 1
@@ -40,6 +41,8 @@ class Example:
         lost: Labels by task of what was cut off the text, in order. They are not learnt, and count
             as missed when a model is evaluated.
         language_id: The language of the text, from 0; ``None`` where nothing asks.
+        picture: What stands beside the text: a picture of PIL, or an array ``[H, W, C]`` of
+            ``uint8``, which is what it is kept as; ``None`` where there is none.
 
     Raises:
         ValueError: If a first piece is none of the input ids, or there is not one segment id, or
@@ -57,6 +60,7 @@ class Example:
     first_pieces: Sequence[int] | None = None
     lost: Mapping[str, Sequence[int]] = field(default_factory=dict)
     language_id: int | None = None
+    picture: Pixels | None = None
 
     def __post_init__(self) -> None:
         check_several("input_ids", self.input_ids, "ids")
@@ -75,6 +79,8 @@ class Example:
                 check_whole("each of first_pieces", at)
         if self.language_id is not None:
             check_whole("language_id", self.language_id, least=0, most=LARGEST_ID)
+        if self.picture is not None:
+            object.__setattr__(self, "picture", picture_pixels(self.picture))
         outside = [at for at in self.first_pieces or () if not 0 <= at < len(self.input_ids)]
         if outside:
             raise ValueError(
@@ -205,6 +211,7 @@ def _lost(examples: Sequence[Example], task: str) -> Tensor:
 
 def _inputs(examples: Sequence[Example], pad_id: int) -> Inputs:
     ids, mask = _padded([example.input_ids for example in examples], pad_id, 1, "input_ids")
+    pictures, has_picture = stacked_pictures([example.picture for example in examples])
     return Inputs(
         torch.from_numpy(ids),
         torch.from_numpy(mask),
@@ -212,6 +219,8 @@ def _inputs(examples: Sequence[Example], pad_id: int) -> Inputs:
         _characters(examples, mask),
         _first_pieces(examples, mask),
         _languages(examples),
+        pictures=pictures,
+        has_picture=has_picture,
     )
 
 

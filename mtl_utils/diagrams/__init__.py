@@ -22,6 +22,7 @@ from mtl_utils.diagrams.losses import joint_losses
 from mtl_utils.diagrams.models import encoder_decoder, pair_with_heads
 from mtl_utils.diagrams.parallel import data_parallel
 from mtl_utils.diagrams.parts import Arrow, Box, Frame
+from mtl_utils.diagrams.pictures import text_and_picture
 from mtl_utils.diagrams.questions import questions_to_features
 from mtl_utils.diagrams.relations import lookahead_affinity
 from mtl_utils.diagrams.sampling import sampled_stream
@@ -58,5 +59,6 @@ __all__ = [
     "soft_sharing",
     "task_adapters",
     "tasks_in_sequence",
+    "text_and_picture",
     "transfer_routes",
 ]

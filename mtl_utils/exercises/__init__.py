@@ -105,6 +105,12 @@ from mtl_utils.exercises.tasks_that_come_and_go import (
     check_reservoir_place,
     check_transfer_back,
 )
+from mtl_utils.exercises.text_and_pictures import (
+    check_best_with_picture,
+    check_contrast,
+    check_picture_vector,
+    check_ranks,
+)
 from mtl_utils.exercises.three_tasks import (
     check_expected_risk,
     check_joint_loss,
@@ -142,12 +148,14 @@ __all__ = [
     "check_backward_step",
     "check_best_log_variance",
     "check_best_mixture",
+    "check_best_with_picture",
     "check_chance_of_first",
     "check_class_scales",
     "check_clipped_precision",
     "check_code_bits",
     "check_confident_rows",
     "check_continuation_count",
+    "check_contrast",
     "check_corrupt",
     "check_count_divisions",
     "check_count_trees",
@@ -189,7 +197,9 @@ __all__ = [
     "check_passes",
     "check_path_attribution",
     "check_perplexity",
+    "check_picture_vector",
     "check_prototype_layer",
+    "check_ranks",
     "check_read_entities",
     "check_read_mixed_rows",
     "check_read_spans",

@@ -37,6 +37,7 @@ def registry() -> dict[str, Experiment]:
         sharing_map,
         task_relations,
         tasks_in_sequence,
+        text_and_pictures,
         transformer,
         translation,
         ways_of_sharing,
@@ -68,6 +69,7 @@ def registry() -> dict[str, Experiment]:
         tasks_in_sequence,
         shared_features,
         scaling_steps,
+        text_and_pictures,
     )
     return {experiment.name: experiment for module in modules for experiment in module.EXPERIMENTS}
 
@@ -86,6 +88,7 @@ def comparisons() -> tuple[Comparison, ...]:
         sampling_sizes,
         sharing_map,
         task_relations,
+        text_and_pictures,
         ways_of_sharing,
     )
 
@@ -102,6 +105,7 @@ def comparisons() -> tuple[Comparison, ...]:
         sampling_sizes,
         little_data,
         many_languages,
+        text_and_pictures,
     )
     return tuple(comparison for module in modules for comparison in module.COMPARISONS)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from numbers import Real
 from typing import Any
@@ -13,6 +13,7 @@ from torch import Tensor
 
 from mtl_utils.data.batch import Batch, Inputs
 from mtl_utils.data.examples import Example
+from mtl_utils.data.pictures import Pixels
 from mtl_utils.data.splitting import split_words
 from mtl_utils.models.text_reading import (
     WORDS,
@@ -52,11 +53,16 @@ class Predictor:
     predict: Predict
     probabilities: bool = False
 
-    def of(self, readings: Mapping[str, Sequence[Pair]]) -> list[dict[str, Any]]:
+    def of(
+        self,
+        readings: Mapping[str, Sequence[Pair]],
+        pictures: Sequence[Pixels | None] | None = None,
+    ) -> list[dict[str, Any]]:
         """Predict.
 
         Args:
             readings: What each task reads, as many texts or pairs for every task.
+            pictures: What stands beside each text; nothing if ``None``.
 
         Returns:
             For each text what each task says.
@@ -71,13 +77,17 @@ class Predictor:
             as_words = self.tasks[names[0]].reads_words
             prepared[names] = self._prepared(readings[names[0]], as_words)
             in_parts[names] = self._too_long(prepared[names], as_words)
-        for (places, tasks), examples in self._passes(prepared, in_parts).items():
+        beside = [None] * number if pictures is None else pictures
+        for (places, tasks), read in self._passes(prepared, in_parts).items():
+            pairs = zip(read, places, strict=True)
+            examples = [replace(text, picture=beside[place]) for text, place in pairs]
             found = self.predict(examples, partial(self._said, tasks=tasks))
             for place, said in zip(places, found, strict=True):
                 rows[place] |= said
         for names, windows in in_parts.items():
             for name in names:
-                for place, said in zip(windows, self._of_windows(name, windows), strict=True):
+                found_in = self._of_windows(name, windows, beside)
+                for place, said in zip(windows, found_in, strict=True):
                     rows[place][name] = said
         return [{name: row[name] for name in readings} for row in rows]
 
@@ -153,9 +163,16 @@ class Predictor:
             return self.tasks[task].named(head.predict(hidden, batch))
         return named_probabilities(head, hidden, batch)
 
-    def _of_windows(self, name: str, windows: Mapping[int, Sequence[Any]]) -> Iterable[Any]:
+    def _of_windows(
+        self,
+        name: str,
+        windows: Mapping[int, Sequence[Any]],
+        beside: Sequence[Pixels | None],
+    ) -> Iterable[Any]:
         """Label the words of long texts, the states of each taken where it sees most."""
-        examples = [marked_window(part) for parts in windows.values() for part in parts]
+        examples = [
+            marked_window(part, beside[place]) for place, parts in windows.items() for part in parts
+        ]
 
         def states_of(batch: Batch) -> list[Tensor]:
             marked = batch.labels[WORDS] == 1

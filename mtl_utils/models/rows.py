@@ -40,12 +40,15 @@ def is_rows(data: Any) -> bool:
     return listed and len(data) > 0 and isinstance(data[0], Mapping)
 
 
-def rows_of(data: Rows, tasks: Mapping[str, TextTask]) -> list[dict[str, Any]]:
+def rows_of(
+    data: Rows, tasks: Mapping[str, TextTask], picture: str | None = None
+) -> list[dict[str, Any]]:
     """Return rows with what tasks need of them, labels by the names of their features.
 
     Args:
         data: The data set.
         tasks: The tasks by name.
+        picture: Column that is kept too, where it holds a picture beside the text.
 
     Raises:
         TypeError: If it is no data set.
@@ -60,7 +63,7 @@ def rows_of(data: Rows, tasks: Mapping[str, TextTask]) -> list[dict[str, Any]]:
     if not len(data):
         raise ValueError(f"{_EXPECTED}, at least one row; got none: {shown(data)}")
     if isinstance(data, datasets.Dataset):
-        return _rows_of_dataset(data, tasks)
+        return _rows_of_dataset(data, tasks, picture)
     if isinstance(data, pd.DataFrame):
         return _rows_of_table(data, tasks)
     for place, row in enumerate(data):
@@ -69,9 +72,12 @@ def rows_of(data: Rows, tasks: Mapping[str, TextTask]) -> list[dict[str, Any]]:
     return [dict(row) for row in data]
 
 
-def _rows_of_dataset(data: datasets.Dataset, tasks: Mapping[str, TextTask]) -> list[dict[str, Any]]:
+def _rows_of_dataset(
+    data: datasets.Dataset, tasks: Mapping[str, TextTask], picture: str | None
+) -> list[dict[str, Any]]:
     data = data.with_format(None)  # columns of pandas or NumPy do not know what their ids mean
     wanted = {column for task in tasks.values() for column in _columns(task)}
+    wanted |= set() if picture is None else {picture}
     tops = {column if column in data.column_names else column.split(".")[0] for column in wanted}
     columns = {name: named_labels(data[name]) for name in data.column_names if name in tops}
     if not columns:
@@ -201,13 +207,19 @@ def _examples(
             labels[name] = label
             if cut:
                 lost[name] = cut
+    picture = reader.picture_of(row) if readings else None
     for encoded, labels, lost in readings.values():
         if labels:
             words = encoded.first_pieces if encoded.as_words else None
             yield (
                 encoded,
                 Example(
-                    encoded.input_ids, labels, encoded.segment_ids, first_pieces=words, lost=lost
+                    encoded.input_ids,
+                    labels,
+                    encoded.segment_ids,
+                    first_pieces=words,
+                    lost=lost,
+                    picture=picture,
                 ),
             )
 
@@ -229,6 +241,25 @@ def says_nothing(label: Any) -> bool:
 
 def _reads(task: TextTask) -> tuple[Any, ...]:
     return (task.inputs, task.reads_words)
+
+
+def check_has_pictures(rows: Sequence[Row], column: str | None) -> None:
+    """Refuse rows without the column that pictures are read from.
+
+    Args:
+        rows: The rows.
+        column: Name of the column; ``None`` where no pictures are read.
+
+    Raises:
+        KeyError: If no row has it.
+    """
+    if column is None or has_column(rows, column):
+        return
+    raise KeyError(
+        f"The model reads pictures from the column {column!r}, and the rows have "
+        f"{_named_columns(rows)}. Name the column when the model is made (picture=...), or add one "
+        "that holds None where there is no picture."
+    )
 
 
 def _columns(task: TextTask) -> tuple[str, ...]:

@@ -7,14 +7,22 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Literal, TypeAlias
 
-from mtl_utils.arguments import check_choice, check_flag, check_kind
+from mtl_utils.arguments import check_choice, check_flag, check_kind, check_text
 from mtl_utils.data.batch import Batch
 from mtl_utils.data.examples import Example
 from mtl_utils.data.loading import Loader
 from mtl_utils.data.tokenization import Tokenizer, check_tokenizer
 from mtl_utils.models import fitting, measuring
 from mtl_utils.models.predicting import Predictor
-from mtl_utils.models.rows import Rows, by_task, check_text_tasks, examples_of, rows_of, tasks_in
+from mtl_utils.models.rows import (
+    Rows,
+    by_task,
+    check_has_pictures,
+    check_text_tasks,
+    examples_of,
+    rows_of,
+    tasks_in,
+)
 from mtl_utils.models.text_reading import LONG, TextReader, longest_text
 from mtl_utils.multitask import MultiTaskModel
 from mtl_utils.multitask.parts import checked_parts
@@ -49,6 +57,8 @@ class TextModel(MultiTaskModel):
             (:func:`mtl_utils.data.encode_windows`), and of each word the state is taken from the
             one where it has most context. Other tasks read what is left when the end is cut off,
             and a warning says of how many texts. It can be set later, and is stored with the model.
+        picture: Name of the column that holds a picture beside the text, for encoders that read
+            one (:class:`mtl_utils.nn.EarlyFusion` and others); ``None`` where none is read.
 
     Raises:
         ValueError: As :class:`mtl_utils.models.MultiTaskModel`; if ``max_length`` is more than an
@@ -67,6 +77,7 @@ class TextModel(MultiTaskModel):
         *,
         max_length: int | None = None,
         long: str = "error",
+        picture: str | None = None,
     ) -> None:
         if tokenizer is not None:
             check_tokenizer(tokenizer)
@@ -75,6 +86,9 @@ class TextModel(MultiTaskModel):
         self.tokenizer, self.max_length = tokenizer, longest_text(sharing, max_length)
         check_choice("long", long, LONG)
         self.long = long
+        if picture is not None:
+            check_text("picture", picture)
+        self.picture = picture
 
     @property
     def text_tasks(self) -> dict[str, TextTask]:
@@ -110,7 +124,8 @@ class TextModel(MultiTaskModel):
         """
         if truncate is not None:
             check_flag("truncate", truncate)
-        rows = rows_of(data, self.text_tasks)
+        rows = rows_of(data, self.text_tasks, self.picture)
+        check_has_pictures(rows, self.picture)
         found = tasks_in(rows, self.text_tasks, [tasks] if isinstance(tasks, str) else tasks)
         return examples_of(rows, found, self._reader, truncate)
 
@@ -238,6 +253,7 @@ class TextModel(MultiTaskModel):
         tasks: Sequence[str] | None = None,
         *,
         second: Iterable[Text] | None = None,
+        pictures: Iterable[Any] | None = None,
         probabilities: bool = False,
         max_tokens: int = 4096,
     ) -> Any:
@@ -251,6 +267,8 @@ class TextModel(MultiTaskModel):
             tasks: Names of the tasks. If ``None``, all that can read what is given: tasks of pairs
                 are left out where there are no second texts.
             second: The second text of each pair.
+            pictures: The picture beside each text, or ``None`` where there is none, if texts are
+                given and not rows.
             probabilities: Whether to return the probabilities of all labels instead of the best
                 label.
             max_tokens: How many pieces, padding included, are read at a time; it does not change
@@ -273,7 +291,8 @@ class TextModel(MultiTaskModel):
         if not any(readings.values()):
             return []
         predictor = self._predictor(list(readings), max_tokens, probabilities)
-        return predictor.of(readings)
+        number = len(next(iter(readings.values())))
+        return predictor.of(readings, fitting.pictures_of(texts, pictures, number, self._reader))
 
     def evaluate(
         self, examples: Data | Mapping[str, Data] | Loader, *, max_tokens: int = 4096
@@ -326,6 +345,7 @@ class TextModel(MultiTaskModel):
         recipe = super()._recipe_now()
         given = recipe.arguments
         now = {"tokenizer": self.tokenizer, "max_length": self.max_length, "long": self.long}
+        now |= {"picture": self.picture}
         return replace(recipe, arguments={k: now.get(k, value) for k, value in given.items()})
 
     def _facts(self, data: Mapping[str, str]) -> list[str]:
@@ -346,4 +366,4 @@ class TextModel(MultiTaskModel):
     @property
     def _reader(self) -> TextReader:
         """What turns texts into ids, as far as the model reads."""
-        return TextReader(self.tokenizer, self.max_length, self.long)
+        return TextReader(self.tokenizer, self.max_length, self.long, self.picture)

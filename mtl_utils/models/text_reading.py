@@ -13,11 +13,12 @@ from mtl_utils.arguments import check_several, check_sizes
 from mtl_utils.data.batch import MISSING_LABEL
 from mtl_utils.data.encoded_text import EncodedText, encode_pair, encode_text
 from mtl_utils.data.examples import Example
+from mtl_utils.data.pictures import Pixels, picture_pixels
 from mtl_utils.data.tokenization import Tokenizer
 from mtl_utils.data.windows import Window, encode_windows
 from mtl_utils.nn.encoder import Encoder
 from mtl_utils.sharing import Sharing
-from mtl_utils.tasks.text_task import Text
+from mtl_utils.tasks.text_task import NO_CELL, Row, Text, cell_of
 
 T = TypeVar("T")
 WORDS = "words"  # where words begin, in batches to predict from
@@ -32,11 +33,28 @@ class TextReader:
         tokenizer: ``None`` where a model has none, which is said when a text is read.
         max_length: The longest text or pair that can be read, special tokens included.
         long: What becomes of longer ones; see :class:`mtl_utils.models.TextModel`.
+        picture: Column of a row that holds a picture; ``None`` where none is read.
     """
 
     tokenizer: Tokenizer | None
     max_length: int | None
     long: str
+    picture: str | None = None
+
+    def picture_of(self, row: Row) -> Pixels | None:
+        """Return the picture of a row.
+
+        Args:
+            row: The row.
+
+        Raises:
+            TypeError: If what stands there is no picture.
+            ValueError: If it has another shape.
+        """
+        if self.picture is None:
+            return None
+        cell = cell_of(row, self.picture)
+        return None if cell is NO_CELL else picture_pixels(cell)
 
     def encoded(
         self, text: Text, hypothesis: Text | None, truncate: bool | None = None
@@ -131,16 +149,17 @@ def kept_once(
     return readings.setdefault(key, (encoded, *fresh))
 
 
-def marked_window(window: Window) -> Example:
+def marked_window(window: Window, picture: Pixels | None = None) -> Example:
     """Return a window as an example, with a 1 at each word that it is to speak for.
 
     Args:
         window: The window.
+        picture: What stands beside the whole text.
     """
     begins = [MISSING_LABEL] * len(window.input_ids)
     for position in window.positions:
         begins[position] = 1
-    return Example(window.input_ids, {WORDS: begins}, window.segment_ids)
+    return Example(window.input_ids, {WORDS: begins}, window.segment_ids, picture=picture)
 
 
 def _level_of_caller() -> int:

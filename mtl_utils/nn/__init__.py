@@ -7,13 +7,16 @@ from mtl_utils.nn.crf import LinearChainCRF
 from mtl_utils.nn.decoder import AttentionDecoder, Decoded, Decoder, DecoderState, shift_right
 from mtl_utils.nn.decoding import filter_logits, next_token_distribution, sample
 from mtl_utils.nn.dropout import Dropout, TokenDropout
+from mtl_utils.nn.efficient_net import EfficientNetLite0, packaged_pictures
 from mtl_utils.nn.embeddings import CharacterCNN, WordCharacterEmbedding
 from mtl_utils.nn.encoder import Encoder, EncoderLayers
 from mtl_utils.nn.freezing import Freezable
+from mtl_utils.nn.fusion import CrossAttentionFusion, EarlyFusion, LateFusion, PictureFusion
 from mtl_utils.nn.gradient_reversal import GradientReversal, reverse_gradient
 from mtl_utils.nn.language_embeddings import LanguageEmbedding
 from mtl_utils.nn.multi_head_attention import KeyValues, MultiHeadAttention
 from mtl_utils.nn.packing import Packing
+from mtl_utils.nn.pictures import ConvolutionalPictures, PictureEncoder, PretrainedPictures
 from mtl_utils.nn.pointwise import FeedForwardLayers
 from mtl_utils.nn.positions import LearnedPositions, SinusoidalPositions
 from mtl_utils.nn.prepared_decoder import PreparedDecoder
@@ -49,11 +52,15 @@ __all__ = [
     "CacheFullWarning",
     "CachedEncoder",
     "CharacterCNN",
+    "ConvolutionalPictures",
+    "CrossAttentionFusion",
     "Decoded",
     "Decoder",
     "DecoderState",
     "DecoderWeights",
     "Dropout",
+    "EarlyFusion",
+    "EfficientNetLite0",
     "Encoder",
     "EncoderLayers",
     "FeedForward",
@@ -65,15 +72,19 @@ __all__ = [
     "LSTMEncoder",
     "LSTMLayers",
     "LanguageEmbedding",
+    "LateFusion",
     "LayerState",
     "LearnedPositions",
     "LinearChainCRF",
     "MultiHeadAttention",
     "NoLayers",
     "Packing",
+    "PictureEncoder",
+    "PictureFusion",
     "PreparedDecoder",
     "PretrainedEncoder",
     "PretrainedLayers",
+    "PretrainedPictures",
     "ProjectedEncoder",
     "Rebuildable",
     "Recipe",
@@ -100,6 +111,7 @@ __all__ = [
     "next_token_distribution",
     "packaged_encoder",
     "recompute_layers",
+    "packaged_pictures",
     "reverse_gradient",
     "sample",
     "select_rows",

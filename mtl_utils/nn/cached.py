@@ -34,7 +34,7 @@ class CachedEncoder(Encoder):
     A frozen encoder gives a text the same states in every epoch. Where heads alone are trained, all
     epochs after the first cost next to nothing. It stands wherever an encoder does, in any way of
     sharing; what is read is told by its content: ids, segments, characters and first pieces up to
-    the end of the text, and its language.
+    the end of the text, its language, and the picture beside it.
 
     States are computed in evaluation mode and in the encoder's own precision, and kept in the
     memory of the CPU: :math:`4 D` bytes a token in single precision, so that a gibibyte holds
@@ -304,11 +304,15 @@ def _keys(inputs: Inputs, lengths: Sequence[int]) -> list[bytes]:
     given = (inputs.input_ids, inputs.segment_ids, inputs.first_pieces, inputs.character_ids)
     arrays = [None if each is None else each.cpu().long().numpy() for each in given]
     languages = None if inputs.language_ids is None else inputs.language_ids.cpu().long().numpy()
+    pictures = None if inputs.pictures is None else inputs.pictures.cpu().contiguous().numpy()
+    present = [] if inputs.has_picture is None else inputs.has_picture.tolist()
     keys = []
     for row, length in enumerate(lengths):
         parts = [b"" if each is None else _content(each[row, :length]) for each in arrays]
         if languages is not None:
             parts.append(languages[row].tobytes())
+        if pictures is not None and present[row]:  # without any, keys are those of text alone
+            parts.append(pictures[row].tobytes())
         keys.append(b"|".join([repr([len(part) for part in parts]).encode(), *parts]))
     return keys
 

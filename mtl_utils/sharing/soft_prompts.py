@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -151,11 +152,13 @@ class SoftPrompts(Sharing):
         """Return the texts with P tokens before each, whose embeddings nobody reads."""
         ids = inputs.input_ids.new_zeros(len(inputs.input_ids), self.length)
         segments = inputs.segment_ids
-        return Inputs(
-            torch.cat([ids, inputs.input_ids], dim=1),
-            torch.cat([torch.ones_like(ids, dtype=torch.bool), inputs.mask], dim=1),
-            None if segments is None else torch.cat([ids, segments], dim=1),
-            language_ids=inputs.language_ids,
+        return replace(
+            inputs,
+            input_ids=torch.cat([ids, inputs.input_ids], dim=1),
+            mask=torch.cat([torch.ones_like(ids, dtype=torch.bool), inputs.mask], dim=1),
+            segment_ids=None if segments is None else torch.cat([ids, segments], dim=1),
+            character_ids=None,
+            first_pieces=None,
         )
 
     def causal(self, task: str) -> bool:

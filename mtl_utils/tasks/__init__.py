@@ -6,6 +6,8 @@ from mtl_utils.tasks.classification import (
     ClassificationHead,
     PairClassification,
 )
+from mtl_utils.tasks.contrastive import Contrastive, ContrastiveHead
+from mtl_utils.tasks.contrastive_batches import ContrastiveBatches, parted
 from mtl_utils.tasks.entity_labels import iob2_constraints
 from mtl_utils.tasks.label_weights import balanced_weights
 from mtl_utils.tasks.labelled_head import LabelledHead
@@ -26,6 +28,7 @@ from mtl_utils.tasks.pooling import (
 )
 from mtl_utils.tasks.regression import Regression, RegressionHead
 from mtl_utils.tasks.reliability import Calibration, calibration
+from mtl_utils.tasks.retrieval import retrieval_ranks, retrieval_scores
 from mtl_utils.tasks.schemes import TAG_SCHEMES, convert_tags, repair_iob2
 from mtl_utils.tasks.spans import Span, SpanErrors, match_spans, span_errors, to_spans
 from mtl_utils.tasks.tagging import Tagging, TaggingHead
@@ -47,6 +50,9 @@ __all__ = [
     "Calibration",
     "Classification",
     "ClassificationHead",
+    "Contrastive",
+    "ContrastiveBatches",
+    "ContrastiveHead",
     "Head",
     "HidesTokens",
     "LabelledHead",
@@ -87,7 +93,10 @@ __all__ = [
     "masked",
     "match_spans",
     "mean_state",
+    "parted",
     "repair_iob2",
+    "retrieval_ranks",
+    "retrieval_scores",
     "span_errors",
     "to_spans",
     "word_positions",

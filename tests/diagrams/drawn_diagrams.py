@@ -24,6 +24,7 @@ FAMILIES: tuple[Callable[..., diagrams.Diagram], ...] = (
     diagrams.combined_gradients,
     diagrams.data_parallel,
     diagrams.questions_to_features,
+    diagrams.text_and_picture,
     diagrams.sampled_stream,
     diagrams.hierarchical_sharing,
     diagrams.cross_stitch,

@@ -27,6 +27,8 @@ from notebook_exercises import exercises, trial
 from notebook_summary import record
 from patient_kernel import PatientKernel
 
+from mtl_utils import corpora
+
 MOST_SECONDS = 100.0  # of the processor: what a chapter should take at most
 PATIENCE = 60  # seconds that a kernel on a busy machine may take to say that it is done
 
@@ -55,6 +57,9 @@ class NotebookFolder:
         if self.real_data is not None:
             return self.real_data
         return bool(os.environ.get("MTL_DATA_DIR"))
+
+
+STAMPS = "corpora.load_stamps"  # come with a package of the system, not with the other copies
 
 
 @dataclass
@@ -155,11 +160,23 @@ class Chapter(IPyNbFile):
 class Cell(IPyNbCell):
     """A code cell, validated by nbval."""
 
+    def _missing_data(self) -> str:
+        """Say which data the cell needs and does not have; nothing if it has all."""
+        if "real-data" not in tags(self.cell):
+            return ""
+        if not self.parent.folder.has_real_data:
+            return "MTL_DATA_DIR is not set to a folder of local copies"
+        stamps = any(STAMPS in cell.source for cell in code_cells(self.parent.nb))
+        if stamps and self.parent.folder.real_data is None and not corpora.has_stamps():
+            return "the stamps of Tux Paint are not installed"
+        return ""
+
     def runtest(self) -> None:
         """Run the cell and compare its outputs, unless its data are missing."""
-        if "real-data" in tags(self.cell) and not self.parent.folder.has_real_data:
+        missing = self._missing_data()
+        if missing:
             self.parent.tally.skipped.append(f"{self.parent.path.name} {self.name}")
-            pytest.skip("real data: MTL_DATA_DIR is not set to a folder of local copies")
+            pytest.skip(f"real data: {missing}")
         if self.parent.broken_by is not None:
             pytest.skip(f"cell {self.parent.broken_by} of {self.parent.path.name} raised before it")
         self.colors = nocolors
