@@ -115,8 +115,8 @@ class OnnxModel:
             second: The second text of each pair.
             probabilities: Whether to return those of all labels instead of the best label.
             one_pass: Whether all tasks are to read the pair, its first text as words, as
-                :meth:`mtl_utils.models.MultiTaskTransformer.analyse` does; otherwise each reads
-                what its text model gives it, tasks of single texts the first text alone.
+                ``analyse`` of :class:`mtl_utils.models.MultiTaskTransformer` does; otherwise each
+                reads what its text model gives it, tasks of single texts the first text alone.
             max_tokens: How many pieces, padding included, are read at a time.
 
         Returns:
