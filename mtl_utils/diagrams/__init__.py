@@ -23,6 +23,7 @@ from mtl_utils.diagrams.parts import Arrow, Box, Frame
 from mtl_utils.diagrams.questions import questions_to_features
 from mtl_utils.diagrams.relations import lookahead_affinity
 from mtl_utils.diagrams.sampling import sampled_stream
+from mtl_utils.diagrams.stacking import draw_stacked
 from mtl_utils.diagrams.structure import cross_stitch, hierarchical_sharing, sluice_network
 from mtl_utils.diagrams.transfer import transfer_routes
 
@@ -35,6 +36,7 @@ __all__ = [
     "changed_alone",
     "combined_gradients",
     "cross_stitch",
+    "draw_stacked",
     "encoder_decoder",
     "hard_sharing",
     "hierarchical_sharing",
