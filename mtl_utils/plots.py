@@ -1,13 +1,21 @@
 """Figures of the book: one style, legible on a light and on a dark page."""
 
-from collections.abc import Mapping
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from matplotlib import style
 from matplotlib.rcsetup import cycler
 
-__all__ = ["PALETTE", "use_style"]
+from mtl_utils.arguments import check_text, shown
+
+if TYPE_CHECKING:  # whole names, so that the API page finds them
+    import matplotlib.axes
+    import pandas
+
+__all__ = ["PALETTE", "draw_panels", "use_style"]
 
 PALETTE: tuple[str, ...] = (
     "#0072B2",  # blue
@@ -67,3 +75,53 @@ def use_style() -> None:
     figure in any order of execution. The back end is kept.
     """
     style.use(["default", dict(_STYLE)])
+
+
+def draw_panels(
+    tables: Mapping[str, pandas.DataFrame], across: str, up: str, **line: Any
+) -> dict[str, matplotlib.axes.Axes]:
+    """Draw tables side by side with one vertical axis: a panel a table, a line a column.
+
+    A column has the same colour in all panels. Where all tables have the same columns, one panel
+    has the legend for all.
+
+    Args:
+        tables: By the title of its panel. The index of a table is its horizontal axis.
+        across: What the horizontal axes are called.
+        up: What the vertical axis is called.
+        line: Settings of all lines, as Matplotlib's ``plot`` takes them: ``marker="o"``.
+
+    Returns:
+        The axes of each panel by its title, for what is to be added; the figure is open, so that
+        the cell of a notebook shows it.
+
+    Raises:
+        ValueError: If there is no table, or a label is empty.
+        TypeError: If ``tables`` are no tables by title, or a label is no string.
+    """
+    if not isinstance(tables, Mapping):
+        raise TypeError(f"tables must be DataFrames by title, got {shown(tables)}")
+    if not tables:
+        raise ValueError(f"tables must be at least one, got {tables!r}")
+    check_text("across", across)
+    check_text("up", up)
+    for title, table in tables.items():
+        check_text("A title among tables", title)
+        if not all(hasattr(table, name) for name in ("columns", "index", "items")):
+            raise TypeError(f"tables[{title!r}] must be a DataFrame, got {shown(table)}")
+    from matplotlib import pyplot  # takes a while, and the style is set without it
+
+    columns = (name for table in tables.values() for name in table.columns)
+    names: list[Hashable] = list(dict.fromkeys(columns))
+    size = (min(10.0, 2.0 + 3.0 * len(tables)), 2.8)
+    _, panels = pyplot.subplots(1, len(tables), figsize=size, sharey=True, squeeze=False)
+    for axes, (title, table) in zip(panels[0], tables.items(), strict=True):
+        for name, values in table.items():
+            colour = f"C{names.index(name)}"
+            axes.plot(table.index, values, **{"color": colour, "label": str(name), **line})
+        axes.set(title=title, xlabel=across)
+    panels[0][0].set(ylabel=up)
+    alike = all(set(table.columns) == set(names) for table in tables.values())
+    for axes in panels[0][-1:] if alike else panels[0]:
+        axes.legend(fontsize=8)
+    return dict(zip(tables, panels[0], strict=True))

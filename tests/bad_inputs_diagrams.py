@@ -98,6 +98,12 @@ PARTS = [
         dict,
         {"ax": (3, "ax", [None]), "dark": ("no", 0, 1.0, [True])},
     ),
+    _entry(
+        diagrams.draw_stacked,
+        {"diagrams": [DIAGRAM]},
+        diagrams=(None, 3, "ab", [], [3], DIAGRAM),
+        dark=("no", 0, 1.0, [True]),
+    ),
 ]
 FAMILIES = [
     _entry(function, {"tasks": ["topic", "entities"]}, tasks=NOT_TASKS)

@@ -262,6 +262,18 @@ CALLS = [
         for method in (_aligned.forward, _aligned.alignment)
     ),
     EntryPoint(
+        "nn.count_multiplications",
+        nn.count_multiplications,
+        lambda: {"forward": list},
+        {"forward": (None, 3, "relu", [torch.relu])},
+    ),
+    EntryPoint(
+        "nn.count_parameters",
+        nn.count_parameters,
+        lambda: {"module": torch.nn.Linear(2, 2)},
+        {"module": (None, 3, "linear", [torch.nn.Linear(2, 2)])},
+    ),
+    EntryPoint(
         "nn.as_transformer_encoder",
         nn.as_transformer_encoder,
         lambda: {"pretrained": nn.PretrainedEncoder(_tiny_bert(), pretrained=False)},

@@ -7,9 +7,18 @@ from typing import Any
 
 import pandas as pd
 import torch
-from bad_input_cases import INF, NAN, NOT_FLAGS, NOT_SIZES, EntryPoint, temporary_folder
+from bad_input_cases import (
+    INF,
+    NAN,
+    NOT_FLAGS,
+    NOT_SIZES,
+    NOT_TEXTS,
+    EntryPoint,
+    Within,
+    temporary_folder,
+)
 
-from mtl_utils import notebook
+from mtl_utils import notebook, plots
 from mtl_utils.experiments import (
     Experiment,
     Place,
@@ -73,6 +82,16 @@ def _call(**changes: Any) -> Any:
 
 
 ENTRY_POINTS = [
+    EntryPoint(
+        "plots.draw_panels",
+        plots.draw_panels,
+        lambda: {"tables": {"runs": FRAME[["f1"]]}, "across": "run", "up": "F1"},
+        {
+            "tables": (*(None, 3, "runs", [FRAME], {}), Within({"runs": [1]}, [1])),
+            "across": NOT_TEXTS,
+            "up": NOT_TEXTS,
+        },
+    ),
     EntryPoint(
         "setup",
         notebook.setup,

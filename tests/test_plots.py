@@ -5,7 +5,10 @@ from itertools import combinations
 
 import matplotlib as mpl
 import matplotlib.colors as colors
+import numpy as np
+import pandas as pd
 import pytest
+from matplotlib import pyplot
 
 from mtl_utils import plots
 
@@ -62,3 +65,30 @@ def test_the_back_end_stays() -> None:
     plots.use_style()
     assert mpl.get_backend() == before
     assert mpl.is_interactive() == interactive
+
+
+def test_panels_show_the_numbers_of_their_tables_in_one_colour_a_column() -> None:
+    first = pd.DataFrame({"a": [1.0, 2.0], "b": [3.0, 5.0]}, index=[10, 20])
+    second = pd.DataFrame({"b": [7.0]}, index=[30])
+    panels = plots.draw_panels({"one": first, "two": second}, "steps", "score", marker="o")
+    assert list(panels) == ["one", "two"]
+    lines = {
+        (title, line.get_label()): line for title, axes in panels.items() for line in axes.lines
+    }
+    assert list(lines) == [("one", "a"), ("one", "b"), ("two", "b")]
+    np.testing.assert_array_equal(lines["one", "b"].get_xydata(), [[10, 3], [20, 5]])
+    np.testing.assert_array_equal(lines["two", "b"].get_xydata(), [[30, 7]])
+    assert lines["one", "b"].get_color() == lines["two", "b"].get_color()
+    assert lines["one", "b"].get_color() != lines["one", "a"].get_color()
+    assert {line.get_marker() for line in lines.values()} == {"o"}
+    assert [axes.get_xlabel() for axes in panels.values()] == ["steps", "steps"]
+    assert [axes.get_ylabel() for axes in panels.values()] == ["score", ""]
+    assert all(axes.get_legend() for axes in panels.values())  # their lines differ
+    pyplot.close()
+
+
+def test_panels_with_the_same_lines_have_one_legend() -> None:
+    table = pd.DataFrame({"a": [1.0], "b": [2.0]})
+    panels = plots.draw_panels({"one": table, "two": table[["b", "a"]]}, "x", "y")
+    assert [bool(axes.get_legend()) for axes in panels.values()] == [False, True]
+    pyplot.close()

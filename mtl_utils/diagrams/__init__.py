@@ -26,6 +26,7 @@ from mtl_utils.diagrams.pictures import text_and_picture
 from mtl_utils.diagrams.questions import questions_to_features
 from mtl_utils.diagrams.relations import lookahead_affinity
 from mtl_utils.diagrams.sampling import sampled_stream
+from mtl_utils.diagrams.stacking import draw_stacked
 from mtl_utils.diagrams.structure import cross_stitch, hierarchical_sharing, sluice_network
 from mtl_utils.diagrams.transfer import transfer_routes
 from mtl_utils.diagrams.tuning import search_loop
@@ -40,6 +41,7 @@ __all__ = [
     "combined_gradients",
     "cross_stitch",
     "data_parallel",
+    "draw_stacked",
     "encoder_decoder",
     "hard_sharing",
     "hierarchical_sharing",

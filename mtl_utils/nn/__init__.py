@@ -3,6 +3,7 @@
 from mtl_utils.nn.alignment import AlignedComparison
 from mtl_utils.nn.attention import AdditiveAttention, UniformAttention, masked_softmax
 from mtl_utils.nn.cached import CachedEncoder, CacheFullWarning
+from mtl_utils.nn.counting import count_multiplications, count_parameters
 from mtl_utils.nn.crf import LinearChainCRF
 from mtl_utils.nn.decoder import AttentionDecoder, Decoded, Decoder, DecoderState, shift_right
 from mtl_utils.nn.decoding import filter_logits, next_token_distribution, sample
@@ -105,6 +106,8 @@ __all__ = [
     "WordCharacterEmbedding",
     "as_transformer_encoder",
     "beam_search",
+    "count_multiplications",
+    "count_parameters",
     "filter_logits",
     "greedy_search",
     "masked_softmax",

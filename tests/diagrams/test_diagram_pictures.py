@@ -305,3 +305,24 @@ def test_text_keeps_its_proportion_in_axes_of_another_size(size: tuple[float, fl
         assert all(_holds(figure.bbox, text.get_window_extent()) for text in axes[1].texts)
     finally:
         pyplot.close(figure)
+
+
+def test_stacked_diagrams_are_as_large_as_alone_and_in_their_order() -> None:
+    makers = diagrams.mixture_of_experts, diagrams.layered_extraction
+    pair = [make(SHORT[:2]) for make in makers]
+    together, alone = diagrams.draw_stacked(pair), [diagram.draw() for diagram in pair]
+    assert not pyplot.fignum_exists(together.number)
+    heights = [figure.get_figheight() for figure in alone]
+    assert together.get_figheight() == pytest.approx(sum(heights))
+    assert together.get_figwidth() == alone[0].get_figwidth()
+    upper, lower = together.axes
+    assert upper.get_position().y0 == pytest.approx(lower.get_position().y1)
+    for axes, figure in zip(together.axes, alone, strict=True):
+        FigureCanvasAgg(figure), FigureCanvasAgg(together)
+        of_both = [
+            [(text.get_text(), text.get_window_extent().size) for text in one.texts]
+            for one in (axes, figure.axes[0])
+        ]
+        assert [text for text, _ in of_both[0]] == [text for text, _ in of_both[1]]
+        sizes = [np.array([size for _, size in part]) for part in of_both]
+        np.testing.assert_allclose(*sizes, atol=2)
