@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 
 from mtl_utils.experiments.comparison import Comparison
 from mtl_utils.experiments.contenders import Contender
@@ -68,15 +67,17 @@ def _corners(widths: Sequence[int]) -> dict[str, str]:
     }
 
 
-def _contenders(beside: Sequence[str]) -> tuple[Contender, ...]:
+def _contenders(
+    beside: Sequence[str], dropouts: Sequence[float], weights: Sequence[float]
+) -> tuple[Contender, ...]:
     """The task alone, and with each other task, whose weight is tuned."""
     return (
-        Contender(ALONE, "apart", trials=({"head_dropout": 0.0}, {"head_dropout": 0.3})),
+        Contender(ALONE, "apart", trials=tuple({"head_dropout": each} for each in dropouts)),
         *(
             Contender(
                 f"with {other}",
                 "apart",
-                trials=tuple({"weights": {other: weight}} for weight in (0.3, 3.0)),
+                trials=tuple({"weights": {other: weight}} for weight in weights),
                 helpers=(other,),
             )
             for other in beside
@@ -106,17 +107,20 @@ def _map(
     widths: Sequence[int],
     priority: int,
     found: Mapping[str, tuple[str, ...]] | None = None,
+    dropouts: Sequence[float] = (0.0, 0.3),
+    weights: Sequence[float] = (0.3, 3.0),
+    tuned_at: Mapping[str, str] | None = None,
 ) -> Comparison:
     return Comparison(
         name=name,
         description=description,
         settings=_settings(task, judged, list(beside.values()), widths),
-        contenders=_contenders(list(beside)),
+        contenders=_contenders(list(beside), dropouts, weights),
         rates=(0.003, 0.01, 0.03, 0.1, 0.3),
         seeds=(0, 1, 2),
         contrasts=_contrasts(list(beside), f"{task}_{metric}", widths),
         reference=ALONE,
-        tuned_at=_corners(widths),
+        tuned_at=tuned_at or {},
         found={
             setting: tuple(Contrast(f"with {other}", ALONE, f"{task}_{metric}") for other in others)
             for setting, others in (found or {}).items()
@@ -126,14 +130,14 @@ def _map(
     )
 
 
-# Of what the map may claim the greatest gain and loss, the greatest gain beside topics that have
-# nothing to do with the event, and a loss where the encoder is wide; and the one gain that it may
-# not claim because it grows with the steps.
+# Tried again with fresh seeds: the greatest gain that the map may claim, and one as great that
+# misses the test by little; the only loss that it may claim, and the greatest, which it may not;
+# and the one gain beside topics that say little of the event.
 _FOUND = {
-    setting_name(400, 128): ("related topic", "unrelated topic"),
-    setting_name(100, 32): ("related topic",),
+    setting_name(400, 32): ("related topic",),
+    setting_name(400, 128): ("related topic",),
+    setting_name(1600, 128): ("entities", "unrelated topic"),
     setting_name(6000, 32): ("entities",),
-    setting_name(1600, 128): ("entities",),
 }
 
 ATLAS = _map(
@@ -152,27 +156,8 @@ ATLAS = _map(
     widths=WIDTHS,
     priority=15,
     found=_FOUND,
-)
-
-# At 400 sentences the map uses what was tuned at 100, which suits the task alone less than others.
-# So the greatest gain is measured again where everything was tuned, with seeds of its own.
-TUNED_THERE = replace(
-    ATLAS,
-    name="sharing_map_atlas_400",
-    description="Events of Atlas with 400 sentences, tuned at that amount.",
-    settings={setting_name(400, 128): ATLAS.settings[setting_name(400, 128)]},
-    contenders=tuple(
-        ATLAS.contender(name) for name in (ALONE, "with related topic", "with unrelated topic")
-    ),
-    seeds=(20, 21, 22, 23, 24),
-    contrasts={
-        setting_name(400, 128): tuple(
-            Contrast(f"with {other}", ALONE, "event_accuracy")
-            for other in ("related topic", "unrelated topic")
-        )
-    },
-    tuned_at={},
-    found={},
+    dropouts=(0.0, 0.3, 0.5),
+    weights=(0.1, 0.3, 3.0),  # entities hurt, and the least of two weights was best
 )
 
 UNER = _map(
@@ -184,6 +169,7 @@ UNER = _map(
     beside={"pos": "uner_ud/pos/odd"},
     widths=(64,),
     priority=27,  # chapter 04 reads it too
+    tuned_at=_corners((64,)),
 )
 
 SNIPS = _map(
@@ -195,7 +181,8 @@ SNIPS = _map(
     beside={"intent": "snips/intent/odd"},
     widths=(64,),
     priority=15,
+    tuned_at=_corners((64,)),
 )
 
-COMPARISONS = (ATLAS, TUNED_THERE, UNER, SNIPS)
+COMPARISONS = (ATLAS, UNER, SNIPS)
 EXPERIMENTS = tuple(e for comparison in COMPARISONS for e in comparison.experiments())
