@@ -170,9 +170,7 @@ def prepare(
         KeyError: If the metric is none.
     """
     file, model, settings = built.file, built.model, built.file.training
-    names = [field.name for field in fields(TrainerConfig) if field.name != "seed"]
-    with located("[training]"):
-        config = TrainerConfig(**{name: settings[name] for name in names}, seed=file.seed)
+    config = config_of(file)
     sizes = {key: settings[key] for key in ("batch_size", "max_tokens")}
     train = of_split(model.text_tasks, data, "train")
     missing = [name for name in model.tasks if name not in train]
@@ -202,6 +200,20 @@ def prepare(
             shares_every=shares_every,
         )
     return trainer, loader, checked
+
+
+def config_of(file: RunFile) -> TrainerConfig:
+    """Return the settings of the trainer.
+
+    Args:
+        file: What is trained.
+
+    Raises:
+        Refused: If one is outside its range.
+    """
+    names = [field.name for field in fields(TrainerConfig) if field.name != "seed"]
+    with located("[training]"):
+        return TrainerConfig(**{name: file.training[name] for name in names}, seed=file.seed)
 
 
 def check_metric(

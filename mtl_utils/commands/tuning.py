@@ -16,14 +16,16 @@ from pathlib import Path
 from typing import Any
 
 import datasets
+import torch
 from matplotlib.figure import Figure
 
+from mtl_utils.arguments import check_number
 from mtl_utils.commands import results
 from mtl_utils.commands.building import build
 from mtl_utils.commands.data_files import load_all, of_split
 from mtl_utils.commands.messages import Refused, located
 from mtl_utils.commands.toml_files import read_toml, toml, write_toml
-from mtl_utils.commands.training import check_metric, prepare
+from mtl_utils.commands.training import check_metric, config_of, prepare
 from mtl_utils.commands.tuning_file import PARAMETERS, RELATIVE, TuningFile
 from mtl_utils.files import try_lock, whole_file
 from mtl_utils.training.directions import choose_direction
@@ -38,10 +40,13 @@ from mtl_utils.tuning import (
     draw_slices,
 )
 from mtl_utils.tuning.needs import optuna
+from mtl_utils.tuning.samplers import STARTUP
 
 SEARCHED, TRIALS, BEST, FRONT = "searched.toml", "trials.csv", "best.toml", "front"
 REFERENCE = "reference.json"
 _SHOWN = 5
+FAILURES = (FloatingPointError, torch.OutOfMemoryError)
+"""What makes a trial a failed one: settings under which it diverges, or does not fit."""
 
 Data = Mapping[str, datasets.DatasetDict]
 
@@ -64,6 +69,7 @@ def tune(asked: TuningFile) -> str:
     folder = asked.output
     data = load_all(asked.file)
     _check_objectives(asked, data)
+    _check_space(asked, data)
     _claim(asked)
     judge = Relative(_reference(asked, data)) if RELATIVE in asked.objectives else None
     with located("[tuning]"):
@@ -72,10 +78,10 @@ def tune(asked: TuningFile) -> str:
             asked.objectives,
             folder=folder,
             sampler=asked.sampler,
-            pruner=asked.pruner,
+            pruner=_pruner(asked),
             seed=asked.seed,
         )
-    search.run(_Trials(asked, data, judge), asked.trials)
+    search.run(_Trials(asked, data, judge), asked.trials, catch=FAILURES)
     return _finish(asked, search)
 
 
@@ -94,6 +100,13 @@ class _Trials:
     judge: Relative | None
 
     def __call__(self, settings: dict[str, Any], attempt: Attempt) -> dict[str, float]:
+        try:
+            return self._tried(settings, attempt)
+        except (optuna().TrialPruned, *FAILURES) as end:
+            _say(f"trial {attempt.number}: given up, {end}")
+            raise
+
+    def _tried(self, settings: dict[str, Any], attempt: Attempt) -> dict[str, float]:
         built = build(self.asked.tried(settings), self.data)
         first = next(name for name in self.asked.objectives if name != PARAMETERS)
         watched = attempt.pruning(self._value(first))
@@ -105,11 +118,7 @@ class _Trials:
             callbacks=[watched],
             shares_every=None,
         )
-        try:
-            history = trainer.fit(loader, checked)
-        except (optuna().TrialPruned, FloatingPointError) as end:
-            _say(f"trial {attempt.number}: given up, {end}")
-            raise
+        history = trainer.fit(loader, checked)
         # Of the weights that `train` would keep.
         measured = history[trainer.metric]
         row = history.iloc[int(measured.argmin() if trainer.mode == "min" else measured.argmax())]
@@ -148,6 +157,25 @@ def _check_objectives(asked: TuningFile, data: Data) -> None:
         for column in sorted(columns | set(asked.reference or {})):
             name = "objectives" if column in columns else "reference"
             check_metric(model, validation, column, name)
+
+
+def _check_space(asked: TuningFile, data: Data) -> None:
+    """Refuse a space at whose ends no model can be made or trained, before anything is trained."""
+    for settings in asked.ends():
+        with located("[tuning.space]"):
+            file = build(asked.tried(settings), data).file
+            config_of(file)
+            for key in ("batch_size", "max_tokens", "sampling"):
+                if isinstance(file.training[key], int | float):
+                    check_number(key, file.training[key], above=0)
+
+
+def _pruner(asked: TuningFile) -> Any:
+    if not asked.pruner_warmup:
+        return asked.pruner
+    # Optuna's first step that may be judged; epochs count from 1.
+    after = asked.pruner_warmup + 1
+    return optuna().pruners.MedianPruner(n_startup_trials=STARTUP, n_warmup_steps=after)
 
 
 def _claim(asked: TuningFile) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -23,6 +23,7 @@ _KEYS = {
     "trials": Key(int, 20),
     "sampler": Key(Literal["tpe", "random"], "tpe"),
     "pruner": Key(Literal["median", "halving"] | None, None),
+    "pruner_warmup": Key(int, 0),
     "objectives": Key(tuple[str, ...], (RELATIVE,)),
     "seed": Key(int, 0),
     "output": Key(str | None, None),
@@ -57,6 +58,7 @@ class TuningFile:
         trials: How many trials.
         sampler: How settings are drawn.
         pruner: What gives trials up.
+        pruner_warmup: Epochs of a trial in which it is not given up, whatever it scores.
         seed: Of what is drawn.
         output: Folder of the search.
     """
@@ -70,6 +72,7 @@ class TuningFile:
     trials: int
     sampler: str
     pruner: str | None
+    pruner_warmup: int
     seed: int
     output: Path
 
@@ -85,6 +88,16 @@ class TuningFile:
             ValueError: If it is outside its range.
         """
         return run_file_of(_with(self.content, settings), self.path)
+
+    def ends(self) -> list[dict[str, Any]]:
+        """Return settings at the ends of the space, by dotted key, one of them changed at a time.
+
+        The first are one draw. In each of the others one setting is the smallest or greatest of
+        its range, or one of its values.
+        """
+        drawn = suggest(self.space, RandomDraws(np.random.default_rng(0)))
+        ends = {key: _ends(dimension) for key, dimension in self.space.items()}
+        return [drawn, *({**drawn, key: end} for key in ends for end in ends[key])]
 
 
 def read_tuning_file(path: Path) -> TuningFile:
@@ -104,7 +117,7 @@ def read_tuning_file(path: Path) -> TuningFile:
     if "tuning" not in content:
         raise Refused(f"{path} has no table [tuning], with the space to search: [tuning.space]")
     table = read_table(content.pop("tuning"), _KEYS, "[tuning]")
-    for key, least in (("trials", 1), ("seed", 0)):
+    for key, least in (("trials", 1), ("seed", 0), ("pruner_warmup", 0)):
         if table[key] < least:
             raise Refused(f"[tuning]: {key} must be at least {least}, got {table[key]}")
     space = _space(table["space"], file)
@@ -119,6 +132,7 @@ def read_tuning_file(path: Path) -> TuningFile:
         table["trials"],
         table["sampler"],
         table["pruner"],
+        table["pruner_warmup"],
         table["seed"],
         path.resolve().parent / output,
     )
@@ -127,7 +141,14 @@ def read_tuning_file(path: Path) -> TuningFile:
             f"[tuning]: pruner = {found.pruner!r} compares one objective, and objectives has "
             f"{list(found.objectives)}"
         )
-    _check_ends(found)
+    if found.pruner_warmup and found.pruner != "median":
+        raise Refused(
+            f'[tuning]: pruner_warmup is for pruner = "median", got {found.pruner_warmup} and '
+            f"pruner = {found.pruner!r}"
+        )
+    for settings in found.ends():
+        with located("[tuning.space]"):
+            found.tried(settings)
     return found
 
 
@@ -243,11 +264,8 @@ def _with(content: Mapping[str, Any], settings: Mapping[str, Any]) -> dict[str, 
     return changed
 
 
-def _check_ends(found: TuningFile) -> None:
-    """Refuse a space that holds what the file does not take, before anything is trained."""
-    drawn = suggest(found.space, RandomDraws(np.random.default_rng(0)))
-    several = {key: d.options for key, d in found.space.items() if isinstance(d, Choice)}
-    tried = [drawn, *({**drawn, key: v} for key, options in several.items() for v in options)]
-    for settings in tried:
-        with located("[tuning.space]"):
-            found.tried(settings)
+def _ends(dimension: Dimension) -> Sequence[Any]:
+    """Return the ends of a range or all values of a choice; weights are what they may be."""
+    if isinstance(dimension, Choice):
+        return dimension.options
+    return [dimension.low, dimension.high] if isinstance(dimension, Number | Whole) else []

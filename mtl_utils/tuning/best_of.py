@@ -20,7 +20,8 @@ def expected_best(scores: Sequence[float], n: int, *, replace: bool = True) -> f
     .. math:: E = \sum_{i=1}^N v_i \left[ (i/N)^n - ((i-1)/N)^n \right].
 
     It says little where :math:`n` comes near :math:`N`, and is meaningless for trials that were
-    chosen rather than drawn, as those of a grid are.
+    chosen rather than drawn, as those of a grid are, or pruned. A trial that failed has the score
+    of answering without looking: left out, it would make the space look better than it is.
 
     Args:
         scores: Those of independent random trials, greater for better ones, ``[N]``.
@@ -110,6 +111,13 @@ def _checked(name: str, scores: Any) -> np.ndarray:
         values = np.asarray(scores, dtype=float)
     except (TypeError, ValueError):
         raise TypeError(f"{name} must be numbers, got {scores!r:.80}") from None
-    if values.ndim != 1 or not len(values) or not np.isfinite(values).all():
+    if values.ndim != 1 or not len(values):
         raise ValueError(f"{name} must be one finite number a trial, got {scores!r:.80}")
+    if not np.isfinite(values).all():
+        raise ValueError(
+            f"{name} must be one finite number a trial, got {scores!r:.80}. Give trials that "
+            "failed the score of answering without looking, table[name].fillna(floor): left out, "
+            "they make the space look better than it is. A pruned trial has no final score, and a "
+            "search with pruned trials no curve"
+        )
     return values

@@ -93,7 +93,7 @@ def draw_front(search: Search, first: str | None = None, second: str | None = No
 
 
 def draw_importances(search: Search, objective: str | None = None) -> Figure:
-    """Draw what share of the differences each drawn number explains.
+    """Draw how what single settings explain divides among the drawn numbers.
 
     Args:
         search: The search.
@@ -114,10 +114,10 @@ def draw_importances(search: Search, objective: str | None = None) -> Figure:
     axes = figure.subplots()
     axes.barh(list(shares.index), shares, color=_DOT)
     axes.invert_yaxis()
-    axes.set(xlabel=f"share of the differences in {search._objective(objective)}")
+    axes.set(xlabel=f"share of what single settings explain of {search._objective(objective)}")
     axes.grid(visible=False, axis="y")
     told = ", ".join(f"{name} {share:.0%}" for name, share in shares.items())
-    figure.set_label(f"Importance of what was drawn: {told}")
+    figure.set_label(f"Shares of what single settings explain: {told}")
     return figure
 
 

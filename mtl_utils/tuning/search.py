@@ -326,10 +326,12 @@ class Search:
         return found
 
     def importances(self, objective: str | None = None) -> pd.Series:
-        """Return what share of the differences between trials each drawn number explains alone.
+        """Return how what single settings explain divides among the drawn numbers.
 
         By functional analysis of variance over a random forest (Hutter et al., 2014), which needs
-        scikit-learn. It speaks of the space as it was drawn: a wider range is more importance. Of
+        scikit-learn. What only several settings together explain is left out, and the rest is
+        scaled to a sum of 1: a share is none of all differences between trials. Only finished
+        trials count. It speaks of the space as it was drawn: a wider range is more importance. Of
         weights on a :class:`Simplex` each is the part that it has of what those before it left.
 
         Args:

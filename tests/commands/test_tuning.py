@@ -10,12 +10,13 @@ from typing import Any
 import another_process
 import pandas as pd
 import pytest
+import torch
 from tiny_runs import THREE, write_run
 
-from mtl_utils.commands import main
+from mtl_utils.commands import main, tuning
 from mtl_utils.commands.toml_files import read_toml
 from mtl_utils.commands.tuning_file import read_tuning_file
-from mtl_utils.tuning import Choice, Number, Ratios, Simplex, Whole
+from mtl_utils.tuning import Attempt, Choice, Number, Ratios, Search, Simplex, Whole, pareto_front
 
 ONE_TASK = THREE[: THREE.index("[tasks.names]")] + THREE[THREE.index("[encoder]") :]
 TWO_TASKS = THREE[: THREE.index("[tasks.likeness]")] + THREE[THREE.index("[encoder]") :]
@@ -90,7 +91,10 @@ def test_the_best_settings_are_a_file_that_train_takes(
     scores = json.loads((search / "best/metrics.json").read_text("utf-8"))
     assert scores["validation"]["topic_accuracy"] == trials["topic_accuracy"][best]
     front = [path.stem for path in (search / "front").iterdir()]
-    assert f"trial-{best}" in front or len(front) > 0
+    finished = trials[trials["state"] == "finished"]
+    points = finished[["topic_accuracy", "parameters"]].to_numpy().tolist()
+    unbeaten = finished["trial"][pareto_front(points, ["max", "min"])]
+    assert sorted(front) == sorted(f"trial-{number}" for number in unbeaten)
     assert {"history.png", "slices.png", "front.png"} <= {p.name for p in search.iterdir()}
 
 
@@ -196,6 +200,28 @@ def test_what_a_space_may_hold(tmp_path: Path) -> None:
             "",
             "least must lie in [0, 0.5), got 0.5",
         ),
+        (
+            '"encoder.dropout" = {low = 0.0, high = 1.5}',
+            "",
+            "[tuning.space]: [encoder]: dropout must lie in [0, 1), got 1.5",
+        ),
+        (
+            '"training.epochs" = {low = 0, high = 5}',
+            "",
+            "epochs must be at least 1, got 0",
+        ),
+        (
+            '"training.learning_rate" = {low = -0.1, high = 0.1}',
+            "",
+            "[tuning.space]: [training]: learning_rate must be finite and greater than 0, got -0.1",
+        ),
+        (
+            '"training.sampling" = {low = -2.0, high = 2.0}',
+            "",
+            "[tuning.space]: sampling must be finite and greater than 0, got -2.0",
+        ),
+        (WEIGHTS, "pruner_warmup = -1", "pruner_warmup must be at least 0, got -1"),
+        (WEIGHTS, "pruner_warmup = 2", 'pruner_warmup is for pruner = "median", got 2'),
         (WEIGHTS, "trials = 0", "trials must be at least 1, got 0"),
         (WEIGHTS, 'sampler = "grid"', "sampler must be one of 'tpe', 'random', got a text: 'grid'"),
         (WEIGHTS, 'objectives = ["parameters"]', "objectives must have 'relative' or a column"),
@@ -219,6 +245,44 @@ def test_what_a_file_may_not_ask_for(
     text = f"{TWO_TASKS}\n[tuning]\n{more}\n[tuning.space]\n{space}\n"
     said = refused(capsys, "tune", write_run(tmp_path, text))
     assert expected in said
+
+
+def test_a_trial_that_does_not_fit_has_failed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    made = tuning.prepare
+
+    def small(built: Any, *args: Any, **settings: Any) -> Any:
+        if built.file.encoder["width"] == 12:
+            raise torch.OutOfMemoryError("no room")
+        return made(built, *args, **settings)
+
+    monkeypatch.setattr(tuning, "prepare", small)
+    text = ONE_TASK + TUNING.replace("trials = 3", 'trials = 6\nsampler = "random"')
+    assert main(["tune", str(write_run(tmp_path, text))]) == 0
+    assert "given up, no room" in capsys.readouterr().err
+    trials = _trials(tmp_path)
+    failed = trials["state"] == "failed"
+    assert 0 < failed.sum() < 6
+    assert failed.equals(trials["encoder.width"] == 12)
+
+
+@pytest.mark.parametrize("warmup", [0, 1, 2])
+def test_a_trial_has_epochs_in_which_it_is_not_given_up(tmp_path: Path, warmup: int) -> None:
+    """Five trials that score 1 and one that scores less; epochs count from 1."""
+    space = '"training.learning_rate" = {low = 1e-3, high = 1e-1}'
+    pruner = tuning._pruner(_read(tmp_path, space, f'pruner = "median"\npruner_warmup = {warmup}'))
+    search = Search({"rate": Number(0, 1)}, {"score": "max"}, pruner=pruner)
+    ended: list[int] = []
+
+    def objective(settings: dict[str, Any], attempt: Attempt) -> float:
+        for epoch in (1, 2, 3):
+            ended[attempt.number :] = [epoch]
+            attempt.report(epoch, 0.0 if attempt.number == 5 else 1.0)
+        return 1.0
+
+    search.run(objective, 6)
+    assert ended == [3] * 5 + [warmup + 1]
 
 
 def test_a_file_without_a_table_and_columns_that_are_none(

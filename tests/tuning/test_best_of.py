@@ -77,6 +77,12 @@ def test_without_replacement_all_trials_have_the_best_among_them() -> None:
     assert tuning.expected_best(scores, 1) == pytest.approx(fmean(scores))
 
 
+@pytest.mark.parametrize("score", [np.nan, -np.inf])
+def test_of_a_trial_that_failed_the_error_says_what_to_give(score: float) -> None:
+    with pytest.raises(ValueError, match=r"fillna\(floor\).*pruned trial has no final score"):
+        tuning.expected_best([0.5, score], 1)
+
+
 def test_what_chose_is_worth_less_elsewhere() -> None:
     generator = np.random.default_rng(2)
     truth = generator.normal(size=500)
