@@ -55,7 +55,7 @@ def box(name: str, facts: dict[str, Any], number: int = 0, figure: bool = True) 
         second = (
             f'<label for="{key}-second">A second sentence, if you like: does it follow from the '
             "first?</label>"
-            f'<input type="text" id="{key}-second" data-role="second" maxlength="400" '
+            f'<input type="text" id="{key}-second" data-role="second" '
             'autocomplete="off" spellcheck="false">'
         )
     total = facts["download"] + facts["runtime"]
@@ -68,7 +68,7 @@ WebAssembly, and a page that comes from a server: opened as a file it does not r
 (<code>python -m http.server</code> in the folder of the site is enough).{without}</p>
 <form data-role="form" hidden>
 <label for="{key}-first">A sentence</label>
-<input type="text" id="{key}-first" data-role="first" maxlength="400" autocomplete="off"
+<input type="text" id="{key}-first" data-role="first" autocomplete="off"
  spellcheck="false">
 {second}
 <button type="submit">Answer</button>
@@ -98,13 +98,29 @@ def _about(facts: dict[str, Any]) -> str:
         + (f" (the most frequent answer alone: {100 * blind[name]:.0f})" if name in blind else "")
         for name, said in facts["measures"].items()
     )
+    scores += _weakest(facts["scores"])
+    note = f" {escape(facts['note'])}" if facts.get("note") else ""
     data = ", ".join(dict.fromkeys(facts["data"].values()))
     return (
-        f"Trained on {escape(data)}, and on nothing else. On {facts['sentences']} "
+        f"Trained on {escape(data)}. On {facts['sentences']} "
         '<a data-file="sentences.txt">sentences written by hand</a>, which are not of that corpus: '
-        f"{scores}. Weights of eight bits; licence: {escape(facts['licence'])}. "
+        f"{scores}.{note} Weights of eight bits; licence: {escape(facts['licence'])}. "
         '<a data-file="README.md">Card</a>.'
     )
+
+
+def _weakest(scores: dict[str, float]) -> str:
+    """Say which type of entity is found worst: a mean alone would hide it."""
+    start, end = "tags_f1_", " int8"
+    types = {
+        name.removeprefix(start).removesuffix(end): value
+        for name, value in scores.items()
+        if name.startswith(start) and name.endswith(end)
+    }
+    if not types:
+        return ""
+    worst = min(types, key=types.__getitem__)
+    return f" (of the types {escape(worst)} is worst: {100 * types[worst]:.0f})"
 
 
 class LiveModel(SphinxDirective):

@@ -17,6 +17,11 @@ PAGE: dict[str, Any] = {
     "title": "One pass, three answers",
     "data": dict.fromkeys(("classification", "tags", "inference"), _ATLAS),
     "licence": "MIT, as the book",
+    "note": (
+        "In the last steps words that do not exist were put among those of the corpus. They were "
+        "added after a first model had been measured on these same sentences; on others it may "
+        "score lower."
+    ),
     "titles": {
         "classification": "Topic",
         "tags": "Entities",

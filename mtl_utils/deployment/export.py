@@ -24,9 +24,10 @@ from mtl_utils.deployment.tokenizer_files import description as of_tokenizer
 from mtl_utils.deployment.tokenizer_files import tokenizer_json, word_marks
 from mtl_utils.files import read_json, write_json
 from mtl_utils.models import TextModel
-from mtl_utils.saving.cards import checked_notes
+from mtl_utils.saving.cards import CARD, checked_notes
 
 GRAPH, INT8_GRAPH, CONTENT = "model.onnx", "model.int8.onnx", "export.json"
+_FILES = {GRAPH, INT8_GRAPH, CONTENT, TOKENIZER, CARD}
 FORMAT = 1
 
 
@@ -53,7 +54,8 @@ def export_onnx(
         model: Tasks of the kinds classification, classification of pairs, multi-label, regression
             and tagging over one shared encoder: an LSTM in one or both directions, a Transformer or
             a pretrained encoder.
-        folder: Where to; a folder that an earlier export wrote is replaced.
+        folder: Where to; a folder that an earlier export wrote, and nothing else lies in, is
+            replaced.
         int8: Whether to write a second graph with weights in eight bits.
         data: For the card: what each task was trained on.
         scores: For the card: what the model was measured at.
@@ -66,7 +68,7 @@ def export_onnx(
     Raises:
         TypeError: If a part of the model is of a kind that cannot be exported, which is named, or
             an argument is of another type.
-        ValueError: If the model has no tokenizer.
+        ValueError: If the model has no tokenizer, or a task a name that no output can have.
         FileExistsError: If there is something else in the folder.
         RuntimeError: If the graph does not give what the model gives.
         ImportError: If onnx or onnxruntime is not installed.
@@ -79,7 +81,7 @@ def export_onnx(
     data, scores = checked_notes(data, scores)
     if model.tokenizer is None:
         raise ValueError("The model has no tokenizer, without which nobody could use the export")
-    target = Path(folder)
+    target = Path(folder).resolve()  # what a link leads to is replaced, and not the link
     _check_free(target)
     for module in ("onnx", "onnxruntime"):
         needed(module)
@@ -156,21 +158,28 @@ def sha256(path: Path) -> str:
 
 
 def _check_free(target: Path) -> None:
-    """Refuse a folder that holds something else."""
-    if not target.exists() or (target / CONTENT).is_file():
+    """Refuse a folder that holds something else, an earlier export beside it or not."""
+    if not target.exists():
         return
-    if not target.is_dir() or any(target.iterdir()):
+    found = {path.name for path in target.iterdir()} if target.is_dir() else {target.name}
+    strange = found - _FILES if CONTENT in found else found
+    if strange:
         raise FileExistsError(
-            f"There is something else than an exported model in {target}; give another folder"
+            f"There is something else than an exported model in {target}: {min(strange)!r}; "
+            "give another folder"
         )
 
 
 def _put(place: Path, target: Path) -> None:
-    """Move a finished folder to its place."""
-    if target.exists():
-        old = place.with_name("old")
-        os.replace(target, old)
+    """Move a finished folder to its place; what was there comes back if that fails."""
+    if not target.exists():
         os.replace(place, target)
-        shutil.rmtree(old)
-    else:
+        return
+    old = place.with_name("old")
+    os.replace(target, old)
+    try:
         os.replace(place, target)
+    except OSError:
+        os.replace(old, target)
+        raise
+    shutil.rmtree(old)

@@ -36,6 +36,7 @@ class ExportedForm(torch_nn.Module):
 
     Raises:
         TypeError: If its way of sharing, its encoder or a task is of a kind that has no such form.
+        ValueError: If a task has a name that an output of a graph cannot have.
     """
 
     def __init__(self, model: TextModel) -> None:
@@ -46,6 +47,7 @@ class ExportedForm(torch_nn.Module):
                 "exported; expected HardSharing, one encoder for all tasks"
             )
         for name, task in model.tasks.items():
+            _check_output(name)
             kind_of(name, task, model.head(name))
         self.encoder = encoder_form(copy.deepcopy(model.sharing.encoder).cpu().float().eval())
         heads = {name: copy.deepcopy(model.head(name)) for name in model.tasks}
@@ -66,6 +68,16 @@ class ExportedForm(torch_nn.Module):
         hidden = self.encoder(inputs)
         batch = Batch(inputs)
         return tuple(head_output(head, hidden, batch) for head in self.heads.values())
+
+
+def _check_output(name: str) -> None:
+    """Refuse what the tracer calls other things: inputs, numbered values, results of a module."""
+    if name in INPUTS or name.isdigit() or name.startswith(("/", "onnx::")):
+        raise ValueError(
+            f"A task named {name!r} cannot be exported, since something else in the graph has or "
+            f"could have that name. Expected none of {list(INPUTS)}, no number, and nothing that "
+            "begins with '/' or 'onnx::'; give the task another name."
+        )
 
 
 def head_output(head: torch_nn.Module, hidden: Tensor, batch: Batch) -> Tensor:

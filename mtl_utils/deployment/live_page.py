@@ -31,7 +31,8 @@ def write_live_model(
         model: The model, with the three tasks of :class:`mtl_utils.models.ThreeTaskModel`.
         folder: Where to; it holds ``sentences.txt``, on which the model is measured.
         words: The words of the training data, of which others are marked.
-        page: ``title``, ``data`` by task, ``licence``, ``titles`` of tasks and ``examples``.
+        page: ``title``, ``data`` by task, ``licence``, ``titles`` of tasks, ``examples``,
+            and a ``note`` on what the scores do not say, if there is one.
 
     Returns:
         What was measured on the sentences, in single precision and (``int8``) as the page has it.

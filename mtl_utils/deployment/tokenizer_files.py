@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from functools import cache
 from itertools import groupby
 from typing import Any
 
@@ -133,10 +134,15 @@ def word_marks() -> list[list[int]]:
     Returns:
         Ranges of code points, the first and the last of each.
     """
+    return [[first, last] for first, last in _mark_ranges()]
+
+
+@cache  # a million characters are looked at, which takes seconds
+def _mark_ranges() -> list[tuple[int, int]]:
     letters = (chr(code) for code in range(0x110000) if not 0xD800 <= code <= 0xDFFF)
     # Between two letters a mark stands alone, and nothing else does.
     alone = (word.text for word in split_words("a" + "a".join(letters) + "a"))
     marks = sorted(ord(text) for text in alone if len(text) == 1 and text != "a")
     runs = groupby(enumerate(marks), key=lambda pair: pair[1] - pair[0])
     ranges = [[code for _, code in run] for _, run in runs]
-    return [[run[0], run[-1]] for run in ranges]
+    return [(run[0], run[-1]) for run in ranges]

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -260,6 +262,49 @@ def test_damage_is_found_and_strange_folders_stay(plain, tmp_path):
         deployment.export_onnx(model, tmp_path / "mine")
     deployment.export_onnx(model, copy)  # an export is replaced
     assert deployment.OnnxModel.load(copy).predict(["Rain."])
+
+
+@pytest.mark.parametrize("name", ["mask", "input_ids", "0", "/encoder/Add_output_0"])
+def test_a_task_whose_name_the_graph_needs_is_refused_by_name(name, tmp_path):
+    model = small_model("transformer", [tasks.Classification(name, ("a", "b"))])
+    with pytest.raises(ValueError, match=rf"{name}.*another name"):
+        deployment.export_onnx(model, tmp_path / "model")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_files_of_others_and_links_survive_a_second_export(tmp_path):
+    model = small_model("transformer", [tasks.Classification("topic", ("a", "b"))])
+    place, link = tmp_path / "place", tmp_path / "link"
+    link.symlink_to(place)
+    for _ in range(2):  # first to where nothing is, then over an export
+        deployment.export_onnx(model, link)
+        assert link.is_symlink()
+        assert (place / "model.onnx").is_file()
+    (place / "notes.txt").write_text("mine")
+    with pytest.raises(FileExistsError, match=r"notes\.txt"):
+        deployment.export_onnx(model, place)
+    assert (place / "notes.txt").read_text() == "mine"
+    assert deployment.OnnxModel.load(place).predict(["Rain."])
+    assert {path.name for path in tmp_path.iterdir()} == {"place", "link"}
+
+
+def test_a_folder_that_cannot_be_replaced_comes_back(tmp_path, monkeypatch):
+    model = small_model("transformer", [tasks.Classification("topic", ("a", "b"))])
+    deployment.export_onnx(model, tmp_path / "model")
+    really, moves = deployment.export.os.replace, []
+
+    def failing(source, target):
+        moves.append(target)
+        if len(moves) == 2:
+            raise OSError("no room")
+        really(source, target)
+
+    monkeypatch.setattr(
+        deployment.export, "os", SimpleNamespace(replace=failing, PathLike=os.PathLike)
+    )
+    with pytest.raises(OSError, match="no room"):
+        deployment.export_onnx(model, tmp_path / "model")
+    assert deployment.OnnxModel.load(tmp_path / "model").predict(["Rain."])
 
 
 def test_scores_are_those_of_the_model(plain):

@@ -25,6 +25,7 @@ from visiting import ROOT, QuietHandler
 from mtl_utils import atlas
 from mtl_utils.data import encode_pair, encode_text, split_words
 from mtl_utils.deployment import export_onnx
+from mtl_utils.deployment.__main__ import PAGE as PAGE_FACTS
 from mtl_utils.deployment.hand_written import read_sentences
 from mtl_utils.deployment.onnx_model import OnnxModel
 from mtl_utils.deployment.tokenizer_files import tokenizer_of
@@ -296,6 +297,64 @@ def test_examples_answer_and_unknown_words_are_marked(tab, served) -> None:
     tab.locator(".live-unknown", has_text="zxqvy").wait_for()
     assert "never seen in training" in tab.locator(".live-note").inner_text()
     assert tab.said == []
+
+
+def test_passing_by_keyboard_loads_nothing(tab, served) -> None:
+    tab.goto(f"{served.address}/light.html", wait_until="networkidle")
+    for _ in range(4):
+        tab.keyboard.press("Tab")
+    tab.wait_for_load_state("networkidle")
+    assert not [url for url in tab.asked if "runtime/" in url or ".onnx" in url]
+    assert "Nothing is loaded" in tab.locator("[data-role=status]").inner_text()
+
+
+def test_what_is_too_long_is_said_and_no_old_answer_stays(tab, served) -> None:
+    tab.goto(f"{served.address}/light.html")
+    first, status = tab.locator("[data-role=first]"), tab.locator("[data-role=status]")
+    for text, why in (("東" * 390, "160 pieces"), ("word " * 500 + "END", "2503 characters")):
+        first.fill("Rain in <b>Oslo</b>.")
+        tab.locator(".live-bars").first.wait_for()
+        assert "<b>" in tab.locator(".live-text").inner_text()
+        first.fill("")
+        first.focus()
+        tab.keyboard.insert_text(text)
+        status.filter(has_text=why).wait_for()
+        assert first.input_value() == text  # nothing is cut off in silence
+        assert tab.locator("[data-role=result]").inner_text() == ""
+    assert tab.said == []
+
+
+@pytest.mark.parametrize("file", ["ort-wasm-simd-threaded.mjs", "tokenizers.min.mjs", "words.txt"])
+def test_after_a_network_error_a_second_try_succeeds(tab, served, file: str) -> None:
+    failed = []
+
+    def once(route):
+        if failed:
+            return route.continue_()
+        failed.append(route.request.url)
+        return route.abort()
+
+    tab.route(f"**/{file}", once)
+    tab.goto(f"{served.address}/light.html")
+    tab.keyboard.press("Tab")
+    tab.keyboard.insert_text("Norway signed a treaty.")
+    tab.locator("[data-role=status]", has_text="Topic: ").or_(
+        tab.locator("[data-role=status]", has_text="could not be loaded")
+    ).wait_for()
+    tab.keyboard.press("Enter")
+    tab.locator(".live-bars").first.wait_for()
+    assert failed
+
+
+def test_the_box_says_what_its_scores_hide() -> None:
+    for name in NAMES:
+        facts = live_models.facts_of(ROOT, name)
+        assert f"PER is worst: {100 * facts['scores']['tags_f1_PER int8']:.0f}" in (
+            said := live_models.box(name, facts)
+        )
+        assert facts["note"] == PAGE_FACTS["note"]
+        assert facts["note"] in said
+        assert "nothing else" not in said
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])

@@ -4,6 +4,7 @@ import { entitiesOf, loadModel, missing } from "./model.mjs";
 
 const BASE = new URL(".", import.meta.url);
 const PAUSE = 250; // milliseconds without typing
+const LONGEST = 1000; // characters of both sentences; of fewer the model still counts the pieces
 
 for (const box of document.querySelectorAll(".live-model")) enliven(box);
 
@@ -28,7 +29,7 @@ function enliven(box) {
   const load = () => (loading ??= begin().catch(error => {
     loading = undefined;
     find("progress").hidden = true;
-    status.textContent = `The model could not be loaded: ${error.message}`;
+    status.textContent = `The model could not be loaded: ${error.message}. Answer tries again.`;
     throw error;
   }));
 
@@ -51,26 +52,30 @@ function enliven(box) {
     const mine = ++turn;
     const model = await load().catch(() => undefined);
     if (!model || mine !== turn) return;
-    const text = first.value.trim();
-    if (!text) {
-      find("result").replaceChildren();
-      status.textContent = "Type a sentence.";
-      return;
-    }
+    const [text, other] = [first, second].map(input => input?.value.trim() ?? "");
+    if (!text) return without("Type a sentence.");
+    const letters = text.length + other.length;
+    if (letters > LONGEST) return without(`Too long: ${letters} characters; at most ${LONGEST} are read.`);
     try {
-      const found = await model.answer(text, second?.value.trim() ?? "");
+      const found = await model.answer(text, other);
       if (mine === turn) show(box, find("result"), status, model, text, found);
     } catch (error) {
-      status.textContent = error.message;
+      if (mine === turn) without(error.message);
     }
   }
 
+  // An answer to another sentence is not left below what is said of this one.
+  function without(why) {
+    find("result").replaceChildren();
+    status.textContent = why;
+  }
+
   const soon = () => {
+    load().catch(() => {}); // on focus it would load for whoever only passes by keyboard
     clearTimeout(timer);
     timer = setTimeout(answer, PAUSE);
   };
   for (const input of [first, second]) {
-    input?.addEventListener("focus", () => load().catch(() => {}), { once: true });
     input?.addEventListener("input", soon);
   }
   form.addEventListener("submit", event => {
@@ -100,12 +105,12 @@ function element(name, options = {}, ...children) {
 function show(box, result, status, model, text, found) {
   const parts = [];
   const said = [];
-  let unknown = 0;
+  const unknown = new Set();
   for (const [name, answers] of Object.entries(found.tasks)) {
     if (model.facts.tasks[name].kind !== "tagging") continue;
     const entities = entitiesOf(answers);
     parts.push(tagged(text, found.words, entities, model.known));
-    unknown = found.words.filter(word => !model.known.has(word.text)).length;
+    for (const word of found.words) if (!model.known.has(word.text)) unknown.add(word.text);
     said.push(entities.length === 0 ? "no entity" : entities.map(entity => {
       const words = text.slice(found.words[entity.first].start, found.words[entity.last].end);
       return `${words}: ${entity.type}`;
@@ -118,9 +123,10 @@ function show(box, result, status, model, text, found) {
     said.push(`${title}: ${best.label}, ${percent(best.probability)}`);
     parts.push(bars(title, answers));
   }
-  if (unknown) {
-    const words = unknown === 1 ? "word was" : "words were";
-    parts.push(element("p", { className: "live-note", textContent: `${unknown} ${words} never seen in training (dotted).` }));
+  if (unknown.size) {
+    const words = unknown.size === 1 ? "word was" : "words were";
+    const named = [...unknown].join(" "); // dots are not read aloud
+    parts.push(element("p", { className: "live-note", textContent: `${unknown.size} ${words} never seen in training (dotted): ${named}` }));
   }
   result.replaceChildren(...parts);
   status.textContent = `${said.join(". ")}. (${found.milliseconds.toFixed(0)} ms)`;
@@ -151,7 +157,7 @@ function tagged(text, words, entities, known) {
     }
     const ends = inside && entities.find(one => one.last === place);
     if (ends) {
-      inside.append(element("span", { className: "live-type", textContent: ends.type }));
+      inside.append(" ", element("span", { className: "live-type", textContent: ends.type }));
       inside = undefined;
     }
   });

@@ -30,6 +30,8 @@ let runtime; // one for all models of a page
 
 async function loadRuntime(tell) {
   const ort = await import(new URL("ort.wasm.min.mjs", RUNTIME));
+  // The runtime imports this itself, but tries only once: a failure there would last until a reload.
+  await import(new URL("ort-wasm-simd-threaded.mjs", RUNTIME));
   const packed = await fetched(new URL("ort-wasm-simd-threaded.wasm.gz", RUNTIME), tell);
   // A server may say of .gz that it is an encoding, and the browser has unpacked it then.
   const start = new Uint8Array(await packed.slice(0, 2).arrayBuffer());
