@@ -12,11 +12,13 @@ from collections.abc import Collection, Iterable, Iterator
 import torch
 from accelerate import Accelerator  # type: ignore[import-untyped]
 from accelerate.utils import gather_object  # type: ignore[import-untyped]
-from torch import Tensor
+from torch import Tensor, distributed
 
 from mtl_utils.data.batch import Batch
 from mtl_utils.data.loading import Loader, as_promised
 from mtl_utils.multitask import MultiTaskModel
+from mtl_utils.objectives.across import number_of_processes
+from mtl_utils.training.own_device import own_device
 from mtl_utils.training.processes import Batches
 
 #: What a process has to say of its next batch.
@@ -137,6 +139,26 @@ def counted_tasks(batches: Batches, model: MultiTaskModel) -> list[str]:
     """
     by_task = _by_task(batches)
     return [task for task, batch in by_task.items() if bool(model.head(task).count(batch) > 0)]
+
+
+def counted_anywhere(batches: Batches, model: MultiTaskModel) -> Batches:
+    """Keep the tasks that have at least one label in some process of the group; perhaps none.
+
+    Args:
+        batches: One batch, or one a task; the same tasks in all processes, which must all call it.
+        model: Its heads tell which labels count.
+
+    Raises:
+        KeyError: If a task is unknown.
+    """
+    here = counted_tasks(batches, model)
+    if number_of_processes() == 1:
+        return _only(batches, here)
+    flags = torch.tensor([task in here for task in model.tasks], dtype=torch.int32)
+    flags = flags.to(own_device() or "cpu")
+    distributed.all_reduce(flags)
+    counted = [task for task, flag in zip(model.tasks, flags.tolist(), strict=True) if flag]
+    return _only(batches, counted, reorder=True)
 
 
 class _Read:

@@ -25,6 +25,7 @@ from mtl_utils.data.loading import Loader
 from mtl_utils.training.history import History
 from mtl_utils.training.loader import check_named_loader
 from mtl_utils.training.lost import LONGEST_WAIT, LostProcessError, is_lost_peer
+from mtl_utils.training.own_device import backend
 from mtl_utils.training.trainer import Trainer
 
 #: How a process ends that found another one gone, which is the one to name.
@@ -148,7 +149,8 @@ def _start(folder: Path, number: int) -> list[BaseProcess]:
         context.set_forkserver_preload(_PRELOADED)  # imported once, for all that are started
     on_gpus = torch.cuda.is_available() and torch.cuda.device_count() >= number
     processes = [
-        context.Process(target=_child, args=(str(folder), rank, number, on_gpus), daemon=True)
+        # A daemon could have no processes of its own, and a DataLoader may want some.
+        context.Process(target=_child, args=(str(folder), rank, number, on_gpus), daemon=False)
         for rank in range(number)
     ]
     with _quietly():
@@ -232,7 +234,7 @@ def _child(folder: str, rank: int, number: int, on_gpus: bool) -> None:
         module, name, arguments = pickle.loads(Path(folder, "call").read_bytes())
         # A file is a meeting point that no other program can have taken, as it may a port.
         distributed.init_process_group(
-            "nccl" if on_gpus else "gloo",
+            backend(on_gpus),
             init_method=Path(folder, "meeting").as_uri(),
             rank=rank,
             world_size=number,

@@ -31,7 +31,8 @@ class Memory:
         parameters: Of all weights, trained or not.
         gradients: One number a weight that is trained.
         optimizer: Two numbers a weight that is trained, as Adam keeps them.
-        activations: What the pass there keeps for the pass back.
+        activations: What the pass there keeps for the pass back, without what recomputed layers
+            make again, one at a time, on the way back (:func:`peak_bytes` sees that).
     """
 
     parameters: int
@@ -45,7 +46,10 @@ class Memory:
         return self.parameters + self.gradients + self.optimizer + self.activations
 
     def sharded(self, num_processes: int) -> Memory:
-        """Return what each process keeps if all but activations is dealt out.
+        """Return what each process keeps between steps if all but activations is dealt out.
+
+        During a step more is there: one layer at a time is whole, and so are the weights that
+        belong to no layer, embeddings and heads, and their gradients before they are dealt out.
 
         Args:
             num_processes: How many processes.

@@ -12,7 +12,9 @@ from torch import Tensor, distributed
 from mtl_utils.arguments import check_kind, check_number, check_whole
 from mtl_utils.data.loading import Loader
 from mtl_utils.multitask import MultiTaskModel
-from mtl_utils.training.loader import check_named_loader
+from mtl_utils.training.agreement import counted_anywhere, tasks_of
+from mtl_utils.training.loader import check_named_loader, to_device
+from mtl_utils.training.own_device import own_device
 from mtl_utils.training.sharding import shard_model, whole_state
 from mtl_utils.training.weighing import weighed_by_counts
 
@@ -24,7 +26,7 @@ class ShardedTraining:
     Args:
         weights: The whole model's, the same in all processes.
         optimizer: The whole state of the optimiser.
-        losses: The loss of the whole batch, a number a step.
+        losses: The loss of the whole batch, a number per step.
         kept: How many weights this process kept between steps.
     """
 
@@ -44,7 +46,9 @@ def train_sharded(
 ) -> ShardedTraining:
     """Train a model of which each process keeps a part; in a single process, as it is.
 
-    Every process calls it, with the same model, as by :func:`run_in_processes`.
+    Every process calls it, with the same model, as by :func:`run_in_processes`; where processes
+    have GPUs, each computes on its own. A task without a label in any process is left out of a
+    step, and a batch without any label makes none.
 
     Args:
         model: The model, which is sharded in place where there are several processes.
@@ -67,20 +71,28 @@ def train_sharded(
     check_number("weight_decay", weight_decay, least=0)
     several = distributed.is_available() and distributed.is_initialized()
     rank, number = (distributed.get_rank(), distributed.get_world_size()) if several else (0, 1)
+    device = own_device()
+    if device is not None:
+        model.to(device)
     if several:
         shard_model(model)
     optimizer = torch.optim.AdamW(model.parameters(), lr=learning_rate, weight_decay=weight_decay)
     seen = []
     for epoch in range(epochs):
         for batch in train.batches(epoch, 0, rank, number):
+            # A gradient of zero is not none: AdamW would move an absent task's head by it.
+            batch = counted_anywhere(batch, model)
+            if not tasks_of(batch):
+                continue
+            batch = batch if device is None else to_device(batch, device)
             losses = weighed_by_counts(model(batch))
             loss = sum(losses.by_task.values(), start=losses.penalty)
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
             seen.append(loss.detach())
-    values = torch.stack(seen)
-    if several:
+    values = torch.stack(seen) if seen else torch.zeros(0)
+    if several and seen:
         distributed.all_reduce(values)
     return ShardedTraining(
         weights=whole_state(model.state_dict()),

@@ -59,8 +59,10 @@ class StepCost:
 
     .. math:: t = c_0 + c_1 P + c_2 P \lceil B / N \rceil + c_3 P \frac{2 (N - 1)}{N}
 
-    A step has a constant part; the optimiser touches each weight; every row passes each weight;
-    and averaging gradients in a ring sends each of them :math:`2(N-1)/N` times.
+    A step has a constant part; the optimiser touches each weight; every row passes the weights; and
+    averaging gradients in a ring sends each of them :math:`2(N-1)/N` times. For embeddings the
+    third is not true, since a row looks up a few of them: for models that are mostly embeddings, as
+    small ones are, this is one way in which the cost is wrong.
 
     Args:
         constant: :math:`c_0`, in seconds.
@@ -168,6 +170,8 @@ def time_steps(
     processes: Sequence[int], rows: Sequence[int], widths: Sequence[int], steps: int = 3
 ) -> list[StepTime]:
     """Time steps of every number of processes with every batch and width, one core a process.
+
+    Steps are timed on the CPU, whether there are GPUs or not.
 
     Args:
         processes: Numbers of processes.

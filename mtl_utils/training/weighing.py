@@ -14,6 +14,7 @@ from mtl_utils.data.batching import shard
 from mtl_utils.multitask import MultiTaskModel
 from mtl_utils.objectives.across import average_in_place
 from mtl_utils.objectives.base import Losses
+from mtl_utils.training.own_device import own_device
 
 
 def weighed_by_counts(losses: Losses) -> Losses:
@@ -63,7 +64,8 @@ def averaged_gradients(
 ) -> dict[str, Tensor]:
     """Return the gradient of the summed losses, averaged over the processes that call it.
 
-    Each process reads its rows of the batch (every so manyth), as a loader would give it.
+    Each process reads its rows of the batch (every so manyth), as a loader would give it. Where
+    processes have GPUs (:func:`run_in_processes`), model and rows go to the process's own.
 
     Args:
         model: A multi-task model, the same in each process.
@@ -72,7 +74,8 @@ def averaged_gradients(
             (:func:`weighed_by_counts`). Without, the result is a mean of means.
 
     Returns:
-        By name of a parameter; what no loss depends on is absent.
+        By name of a parameter, on the CPU where there are several processes; what no loss depends
+        on is absent.
 
     Raises:
         TypeError: If something is not of its kind.
@@ -83,10 +86,13 @@ def averaged_gradients(
     several = distributed.is_available() and distributed.is_initialized()
     if several:
         batch = shard(batch, distributed.get_rank(), distributed.get_world_size())
+    if (device := own_device()) is not None:
+        model, batch = model.to(device), batch.to(device)
     losses = model(batch)
     losses = weighed_by_counts(losses) if by_counts else losses
     model.zero_grad()
     sum(losses.by_task.values(), start=losses.penalty).backward()
     average_in_place(model.parameters())
     found: Mapping[str, Tensor | None] = {n: p.grad for n, p in model.named_parameters()}
-    return {name: gradient for name, gradient in found.items() if gradient is not None}
+    there = {name: gradient for name, gradient in found.items() if gradient is not None}
+    return {name: gradient.cpu() for name, gradient in there.items()} if several else there

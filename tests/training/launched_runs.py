@@ -11,8 +11,17 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from tiny_training import VOCABULARY, InterruptedLoader, Stopped, TinyLoader, TinyTask, weights_of
+from tiny_training import (
+    VOCABULARY,
+    InterruptedLoader,
+    PatternLoader,
+    Stopped,
+    TinyLoader,
+    TinyTask,
+    weights_of,
+)
 from torch import distributed
+from torch.utils.data import DataLoader
 
 from mtl_utils.data.batch import Batch
 from mtl_utils.multitask import MultiTaskModel
@@ -44,6 +53,12 @@ def failing(rank: int) -> None:
     if distributed.get_rank() == rank:
         raise KeyError("no such thing")
     distributed.barrier()
+
+
+def reading() -> list[int]:
+    """Read with a process of its own, as loaders of large data do."""
+    numbers: Any = DataLoader(range(4), batch_size=None, num_workers=1)
+    return list(numbers)
 
 
 def both_ways(model: MultiTaskModel, batch: Batch) -> list[dict[str, torch.Tensor]]:
@@ -108,6 +123,16 @@ def sharded(steps: int) -> ShardedTraining:
     return train_sharded(model, TinyLoader(steps), learning_rate=0.01, weight_decay=0.1)
 
 
+#: Tasks with a label, by batch; the others are there, and all their labels are missing.
+RARE = [{"tags", "topic"}, {"topic"}, {"topic"}, set(), {"tags"}, {"topic"}]
+
+
+def rarely_labelled() -> ShardedTraining:
+    """Train where some batches have a task without a label, and one has no label at all."""
+    loader = PatternLoader(RARE, absent=False)
+    return train_sharded(deep_model(), loader, epochs=2, learning_rate=0.01, weight_decay=0.1)
+
+
 def refused_balancers() -> list[str]:
     """Say what is refused where a model is sharded."""
     found = []
@@ -123,6 +148,6 @@ def refused_balancers() -> list[str]:
     return found
 
 
-def sharding(steps: int) -> tuple[ShardedTraining, list[str]]:
+def sharding(steps: int) -> tuple[ShardedTraining, list[str], ShardedTraining]:
     """Do all about sharding in one process group."""
-    return sharded(steps), refused_balancers()
+    return sharded(steps), refused_balancers(), rarely_labelled()

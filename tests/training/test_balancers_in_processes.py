@@ -32,12 +32,20 @@ def four(tmp_path_factory: pytest.TempPathFactory) -> list[Results]:
 
 
 def distance(found: Results, expected: Results) -> float:
-    """Return the greatest relative distance of a tensor, of numbers that are not all 0."""
+    """Return the greatest relative distance of a tensor; absolute where all is to be 0.
+
+    What is whole numbers, or no number, must be the same.
+    """
+    assert found.keys() == expected.keys()
     worst = 0.0
     for name, tensor in expected.items():
-        if isinstance(tensor, torch.Tensor) and tensor.is_floating_point() and bool(tensor.any()):
-            off = torch.linalg.vector_norm((found[name] - tensor).nan_to_num().double())
-            worst = max(worst, float(off / torch.linalg.vector_norm(tensor.nan_to_num().double())))
+        if not tensor.is_floating_point():
+            assert torch.equal(found[name], tensor), name
+            continue
+        assert torch.equal(found[name].isnan(), tensor.isnan()), name
+        off = torch.linalg.vector_norm((found[name] - tensor).nan_to_num().double())
+        length = torch.linalg.vector_norm(tensor.nan_to_num().double())
+        worst = max(worst, float(off) / (float(length) or 1.0))
     return worst
 
 

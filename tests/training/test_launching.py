@@ -8,19 +8,23 @@ from typing import Any
 import launched_runs
 import pytest
 import torch
-from launched_runs import CONFIG, Deadly, deep_model
+from launched_runs import CONFIG, RARE, Deadly, deep_model
 from parallel_runs import shared_private
-from tiny_training import TinyLoader, weights_of
+from tiny_training import PatternLoader, TinyLoader, weights_of
+from torch.distributed.distributed_c10d import Backend, BackendConfig
 
-from mtl_utils.objectives import FixedWeights, GradVac, UncertaintyWeights
+from mtl_utils.objectives import EqualWeights, FixedWeights, GradVac, UncertaintyWeights
 from mtl_utils.training import (
     LostProcessError,
+    ShardedTraining,
     Trainer,
+    TrainerConfig,
     averaged_gradients,
     fit_in_processes,
     run_in_processes,
     whole_state,
 )
+from mtl_utils.training.own_device import backend, own_device
 from mtl_utils.training.processes import make_accelerator
 
 NEVER = 10**9
@@ -43,6 +47,25 @@ def assert_near(found: Any, expected: Any, tolerance: float) -> None:
 
 def test_each_process_returns_its_own() -> None:
     assert run_in_processes(launched_runs.ranks, 3, 10) == [(10, 33), (11, 33), (12, 33)]
+
+
+def test_a_process_may_have_processes_of_its_own() -> None:
+    assert run_in_processes(launched_runs.reading, 2) == [[0, 1, 2, 3]] * 2
+
+
+def test_where_a_process_computes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With GPUs a group must send tensors of the CPU too, by gloo; nccl has no way for them."""
+    assert own_device() is None
+    monkeypatch.setattr(torch.distributed, "is_initialized", lambda: True)
+    monkeypatch.setattr(torch.cuda, "current_device", lambda: 3)
+    for on_gpus, expected in ((False, None), (True, torch.device("cuda", 3))):
+        of_group = BackendConfig(Backend(backend(on_gpus)))
+        sent_by = of_group.get_device_backend_map()
+        assert sent_by["cpu"] == "gloo"
+        assert (sent_by.get("cuda") == "nccl") == on_gpus
+        said = repr(of_group)
+        monkeypatch.setattr(torch.distributed, "get_backend_config", lambda found=said: found)
+        assert own_device() == expected
 
 
 def test_averages_weighed_by_counts_are_those_of_the_whole_batch() -> None:
@@ -128,14 +151,16 @@ def test_the_other_process_says_what_a_broken_connection_means(tmp_path: Path) -
 def test_sharded_models_train_as_whole_ones() -> None:
     alone = launched_runs.sharded(50)
     both = run_in_processes(launched_runs.sharding, 2, 50)
-    for results, _ in both:
+    rarely = [launched_runs.rarely_labelled(), *(found for *_, found in both)]
+    assert_trained_as_by_a_trainer(rarely)
+    for results, _, _ in both:
         assert results.losses == pytest.approx(alone.losses, rel=1e-5)
         assert_near(results.weights, alone.weights, 1e-5)
         names = [name for name, _ in launched_runs.deep_model().named_parameters()]
         for name, (place, state) in zip(names, alone.optimizer["state"].items(), strict=True):
             if not name.endswith("key.bias"):
                 assert_near(results.optimizer["state"][place], state, 1e-4)
-    kept = [results.kept for results, _ in both]
+    kept = [results.kept for results, _, _ in both]
     assert sum(kept) == alone.kept
     assert max(kept) < 0.6 * alone.kept
     model = deep_model(dtype=torch.float32)
@@ -144,3 +169,14 @@ def test_sharded_models_train_as_whole_ones() -> None:
     of_combiner, of_trainer = both[0][1]
     assert "GradVac looks at the gradient of each task on whole parameters" in of_combiner
     assert "Trainer holds whole models" in of_trainer
+
+
+def assert_trained_as_by_a_trainer(found: list[ShardedTraining]) -> None:
+    """A task without a label in a batch rests in it: its head is not moved by memory or decay."""
+    model, settings = deep_model(), {"learning_rate": 0.01, "weight_decay": 0.1}
+    config = TrainerConfig(epochs=2, schedule="constant", clip_norm=None, **settings)
+    trainer = Trainer(model, config, balancer=EqualWeights(), shares_every=None, progress=False)
+    trainer.fit(PatternLoader(RARE, absent=False))
+    for results in found:
+        assert len(results.losses) == 2 * sum(bool(tasks) for tasks in RARE)
+        assert_near(results.weights, weights_of(model), 1e-10)
