@@ -105,7 +105,7 @@ COMPARISON = Comparison(
     reference=ALONE,
     train=train_languages,
     priority=3,
-    minutes=1.15,
+    minutes=1.0,
 )
 
 NARROW = 16
@@ -141,7 +141,7 @@ COUNTED = Comparison(
     reference=ONE,
     train=train_languages,
     priority=2,
-    minutes=0.7,
+    minutes=0.55,
 )
 
 COMPARISONS = (COMPARISON, COUNTED)
