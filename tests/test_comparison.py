@@ -64,6 +64,17 @@ def test_units_are_what_their_names_say() -> None:
     assert Contender("joint", helpers=("c",)).units(tasks) == (Unit(("a", "b", "c"), ("a", "b")),)
     (helped, _) = Contender("helped", "apart", helpers=("c",)).units(tasks)
     assert (helped.tasks, helped.judged, helped.name) == (("a", "c"), ("a",), "a")
+    assert Contender("one", "apart", only=("b",)).units(tasks) == (Unit(("b",)),)
+    assert Contender("both", only=("b", "a")).units(tasks) == (Unit(("a", "b")),)
+
+
+def test_models_for_some_tasks_only_are_of_tasks_that_there_are() -> None:
+    with pytest.raises(ValueError, match=r"only must name tasks of \['a'\], got \['b'\]"):
+        Contender("one", "apart", only=("b",)).units(("a",))
+    with pytest.raises(ValueError, match="only must be left out where there are groups"):
+        Contender("one", groups=(("a",),), only=("a",))
+    with pytest.raises(TypeError, match="only"):
+        Contender("one", only="a")  # type: ignore[arg-type]
 
 
 def test_settings_are_overlaid_without_touching_those_given() -> None:

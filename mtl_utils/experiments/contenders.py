@@ -77,10 +77,12 @@ class Contender:
             that it changes. As many for every contender of a comparison.
         helpers: Tasks that are trained beside the judged ones and do not count.
         groups: The tasks of each model, in place of ``grouping``: each task in one of them.
+        only: Those of the tasks that it has models for, where a table asks for no others; all if
+            left out. It has no ``groups`` then.
 
     Raises:
-        ValueError: If ``grouping`` is something else, the name is empty, or a group is empty or has
-            a task that is there already.
+        ValueError: If ``grouping`` is something else, the name is empty, a group is empty or has
+            a task that is there already, or there are both ``groups`` and ``only``.
         TypeError: If something is not of its kind.
     """
 
@@ -90,6 +92,7 @@ class Contender:
     trials: tuple[Config, ...] = ()
     helpers: tuple[str, ...] = ()
     groups: tuple[tuple[str, ...], ...] = ()
+    only: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         check_text("name", self.name)
@@ -109,6 +112,9 @@ class Contender:
         grouped = [task for group in self.groups for task in group]
         if len(set(grouped)) < len(grouped):
             raise ValueError(f"groups must have each task once, got {self.groups!r}")
+        check_strings("only", self.only, distinct=True)
+        if self.only and self.groups:
+            raise ValueError(f"only must be left out where there are groups, got {self.only!r}")
 
     def units(self, tasks: Sequence[str]) -> tuple[Unit, ...]:
         """Say which models there are.
@@ -120,8 +126,13 @@ class Contender:
             One unit a model.
 
         Raises:
-            ValueError: If groups leave out a task, or have one that is not compared.
+            ValueError: If groups leave out a task, or have one that is not compared; or if
+                ``only`` names one that is not.
         """
+        strangers = [task for task in self.only if task not in tasks]
+        if strangers:
+            raise ValueError(f"only must name tasks of {list(tasks)}, got {strangers}")
+        tasks = [task for task in tasks if task in self.only] if self.only else tasks
         if self.groups:
             grouped = {task for group in self.groups for task in group}
             if grouped != set(tasks):

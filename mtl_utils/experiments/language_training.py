@@ -12,7 +12,7 @@ import torch
 from mtl_utils.data import BatchLoader, Example, Tokenizer
 from mtl_utils.experiments.contenders import Unit
 from mtl_utils.experiments.experiment import Config
-from mtl_utils.experiments.text_set import TextSet
+from mtl_utils.experiments.text_set import Row, TextSet
 from mtl_utils.experiments.text_sets import examples, load
 from mtl_utils.experiments.text_training import encoder_of, tokenizer_of
 from mtl_utils.experiments.unit_training import JUDGED, Trained, judged_columns, of_unit
@@ -60,11 +60,11 @@ class Languages:
             split: Name of the split.
             column: What the data set calls the tags.
             language: Whose id the texts have.
-            most: At most so many rows, the first ones.
+            most: At most so many rows, evenly from all of them: the files are sorted by genre.
         """
         known = list(self.settings["all_languages"]).index(language)
         limit = self.settings.get("max_length")
-        made = examples(rows.splits[split][:most], self.tokenizer, [column], limit)
+        made = examples(evenly(rows.splits[split], most), self.tokenizer, [column], limit)
         return [
             replace(e, labels={ENTITIES: e.labels[column]}, language_id=known)
             for e in made
@@ -96,6 +96,32 @@ class Languages:
         rows = load(name)
         made = self.read(rows, "test", ENTITIES, language, self.settings.get("max_test"))
         return BatchLoader(made, max_tokens=4096, seed=0)
+
+
+def evenly(rows: Sequence[Row], most: int | None) -> Sequence[Row]:
+    """Take rows at equal distances.
+
+    Args:
+        rows: N rows.
+        most: How many to take at most; all if ``None``.
+    """
+    if most is None or most >= len(rows):
+        return rows
+    return [rows[place * len(rows) // most] for place in range(most)]
+
+
+def pieces_for(settings: Config, unit: Unit, seed: int) -> Tokenizer:
+    """Make the tokenizer of a unit: the one of all languages, or one that read its own rows alone.
+
+    Args:
+        settings: See :func:`train_languages`.
+        unit: The unit.
+        seed: Of the run.
+    """
+    if not settings.get("own_pieces"):
+        return tokenizer_of(settings, seed)
+    own = of_unit(settings, unit, seed)
+    return tokenizer_of({**own, "tokenizer_data": own["data"]}, seed)
 
 
 def encoder_for(settings: Config, vocab_size: int) -> Encoder:
@@ -141,7 +167,8 @@ def train_languages(
             with one task that has the name of its language; ``tasks`` names the languages, and
             ``all_languages`` those that have an id. ``encoder`` and ``by_language`` are as
             :func:`encoder_for` takes them, ``vocab_size`` and ``tokenizer_data`` as
-            :func:`text_training.tokenizer_of`. A step reads ``batch`` rows of one language, drawn
+            :func:`text_training.tokenizer_of`; with ``own_pieces`` a unit learns them from all
+            training rows of its own languages. A step reads ``batch`` rows of one language, drawn
             as ``sampling`` says. ``elsewhere`` gives by name the data sets that are only tested,
             ``["german", "uner_pud_de", ["english"]]``, and with the ids of which languages.
         unit: Its languages.
@@ -154,7 +181,7 @@ def train_languages(
         What was learnt. The metrics of a language are those on its test, and
         ``<elsewhere>_f1`` of what was read with its id.
     """
-    languages = Languages(settings, tokenizer_of(settings, seed), seed)
+    languages = Languages(settings, pieces_for(settings, unit, seed), seed)
     torch.manual_seed(seed)
     labels = languages.text_set(unit.tasks[0]).labels[unit.tasks[0]]
     own = {"dropout": settings["head_dropout"], "scale": settings["scale"]}

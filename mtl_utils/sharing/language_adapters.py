@@ -13,14 +13,16 @@ from mtl_utils.sharing.adapters import TaskAdapters
 
 
 class LanguageAdapters(Encoder):
-    """An encoder with an adapter for each language after each layer (Bapna & Firat, 2019).
+    """An encoder with an adapter for each language after each layer (Pfeiffer et al., 2020).
 
     They are the adapters of :class:`TaskAdapters`, chosen by the language of a text instead of by
-    a task. So they are part of the encoder: all tasks read what they return, and any way of sharing
-    stands above them. Texts of several languages are read in one pass. At first the adapters add
-    nothing. To train them alone, call ``encoder.freeze()`` before (Pfeiffer et al., 2020, who have
-    adapters of tasks above those of languages within each layer; here those of tasks, or heads,
-    stand above the whole encoder).
+    a task. Bapna & Firat (2019) have such adapters after each layer, one for each pair of languages
+    that is translated; one for each language is the choice of MAD-X (Pfeiffer et al., 2020). They
+    are part of the encoder: all tasks read what they return, and any way of sharing stands above
+    them. Texts of several languages are read in one pass. At first the adapters add nothing. To
+    train them alone, call ``encoder.freeze()`` before (Pfeiffer et al., 2020, who have adapters of
+    tasks above those of languages within each layer; here those of tasks, or heads, stand above the
+    whole encoder).
 
     A language without training texts has no adapter; read it with the id of another.
 
