@@ -177,11 +177,11 @@ def _country(y: Any, x: Any, rng: np.random.Generator) -> list[Shape]:
     upright = rng.random() < 0.5
     for stripe in range(3):
         if upright:
-            edges = [left + (right - left) * part / 3 for part in (stripe, stripe + 1)]
-            shapes.append((_box(y, x, top, bottom, *edges), stripe))
+            first, last = (left + (right - left) * part / 3 for part in (stripe, stripe + 1))
+            shapes.append((_box(y, x, top, bottom, first, last), stripe))
         else:
-            edges = [top + (bottom - top) * part / 3 for part in (stripe, stripe + 1)]
-            shapes.append((_box(y, x, *edges, left, right), stripe))
+            first, last = (top + (bottom - top) * part / 3 for part in (stripe, stripe + 1))
+            shapes.append((_box(y, x, first, last, left, right), stripe))
     return shapes
 
 
