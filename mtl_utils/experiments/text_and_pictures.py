@@ -255,6 +255,7 @@ COMPARISON = Comparison(
         )
     },
     reference=TEXT_ONLY,
+    doubles=(TEXT_ONLY, *SHUFFLED, *SHUFFLED.values()),  # all that a contrast names
     train=train_unit,
     priority=3,
     minutes=0.8,
