@@ -125,7 +125,9 @@ def blind(example: Example, vocabulary: Vocabulary) -> Example:
         example: With the tags of :data:`NAMES`.
         vocabulary: Of its ids.
     """
-    ids = [vocabulary.eos_id if tag else vocabulary.unk_id for tag in example.labels[NAMES]]
+    tags = example.labels[NAMES]
+    assert isinstance(tags, Sequence)
+    ids = [vocabulary.eos_id if tag else vocabulary.unk_id for tag in tags]
     return replace(example, input_ids=ids)
 
 

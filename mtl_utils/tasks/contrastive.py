@@ -165,7 +165,7 @@ class Contrastive(TextTask):
         vectors = torch.tensor([list(vector) for vector in predictions], dtype=torch.float64)
         similarity = vectors[~of_picture] @ vectors[of_picture].T
         same = (codes[~of_picture] // 2)[:, None] == codes[of_picture] // 2
-        scores = {}
+        scores: dict[str, float] = {}
         for name, matrices in (
             ("text_to_picture", (similarity, same)),
             ("picture_to_text", (similarity.T, same.T)),
