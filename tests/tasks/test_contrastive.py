@@ -150,6 +150,34 @@ def test_a_batch_becomes_texts_and_then_pictures() -> None:
     assert torch.equal(inputs.input_ids[:8], whole.inputs.input_ids[kept])
 
 
+def test_different_captions_of_unknown_words_are_told_apart() -> None:
+    (picture,) = (row["picture"] for row in rows(1))
+    captions = [["a", "walrus"], ["a", "zebra"], ["a", "walrus"], ("a", "walrus")]
+    made = model().examples([{"text": text, "picture": picture} for text in captions])
+    assert list(made[0].input_ids) == list(made[1].input_ids)  # both unknown
+    walrus, zebra, again, as_tuple = (example.labels["alignment"] for example in made)
+    assert walrus != zebra
+    assert walrus == again == as_tuple
+    strings = [TASK.target({"text": t, "picture": picture}, made[0]) for t in ("a b", "a b", "ab")]
+    assert strings[0] == strings[1] != strings[2]
+
+
+@pytest.mark.parametrize(
+    "fusion", [nn.EarlyFusion, nn.LateFusion, nn.CrossAttentionFusion], ids=lambda f: f.__name__
+)
+def test_modality_dropout_leaves_a_picture_that_stands_alone(fusion: type) -> None:
+    torch.manual_seed(0)
+    text = nn.TransformerEncoder(len(WORDS) + 6, 16, 1, 2, dropout=0.0)
+    dropped = {"dropout": 0.0} if fusion is nn.CrossAttentionFusion else {}
+    encoder = fusion(text, nn.ConvolutionalPictures(16, 2), picture_dropout=0.99, **dropped)
+    loader = BatchLoader(model().examples(rows(10)), batch_size=10, shuffle=False)
+    (pairs,) = ContrastiveBatches(loader, "alignment").once()
+    expected = encoder.eval()(pairs.inputs)
+    found = encoder.train()(pairs.inputs)
+    alone = pairs.inputs.has_picture
+    torch.testing.assert_close(found[alone][:, 0], expected[alone][:, 0])
+
+
 def test_neither_side_sees_the_other() -> None:
     built = model().eval()
     made = [example for example in built.examples(rows(10)) if example.picture is not None]
