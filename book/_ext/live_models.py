@@ -8,6 +8,7 @@ can be said without a script; ``book/_static/live/live.mjs`` makes it answer.
 from __future__ import annotations
 
 import json
+import shutil
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -105,7 +106,7 @@ def _about(facts: dict[str, Any]) -> str:
         f"Trained on {escape(data)}. On {facts['sentences']} "
         '<a data-file="sentences.txt">sentences written by hand</a>, which are not of that corpus: '
         f"{scores}.{note} Weights of eight bits; licence: {escape(facts['licence'])}. "
-        '<a data-file="README.md">Card</a>.'
+        '<a data-file="card.txt">Card</a>.'
     )
 
 
@@ -165,9 +166,20 @@ def add_script(
     app.add_js_file("live/live.mjs", type="module")
 
 
+def copy_cards(app: Sphinx, exception: Exception | None) -> None:
+    """Put the card of each model beside it: Markdown among static files is left out."""
+    if exception is not None or app.builder.format != "html":
+        return
+    for card in (Path(app.srcdir) / FOLDER).glob("*/README.md"):
+        place = Path(app.outdir) / "_static" / "live" / card.parent.name
+        place.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(card, place / "card.txt")
+
+
 def setup(app: Sphinx) -> dict[str, bool]:
     """Register the directive and the handlers."""
     app.add_directive("live-model", LiveModel)
     app.connect("doctree-read", enliven_cells)
     app.connect("html-page-context", add_script)
+    app.connect("build-finished", copy_cards)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
