@@ -337,16 +337,19 @@ def test_the_page_s_file_and_commands_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     page = (Path(__file__).parents[2] / "book/command_line.md").read_text("utf-8")
-    (text,) = re.findall(r"```toml\n(.*?)```", page, re.DOTALL)
+    text, *_ = re.findall(r"```toml\n(.*?)```", page, re.DOTALL)
     small = "[encoder]\nwidth = 8\n[tokenizer]\nvocab_size = 300\n[training]\nepochs = 4\n"
+    small += "[tuning]\ntrials = 2\n[tuning.space]\n'training.learning_rate' = [0.001, 0.01]\n"
     write_run(tmp_path, text + small)
     (tmp_path / "raw.txt").write_text("Ada flies to Rome\n", "utf-8")
     monkeypatch.chdir(tmp_path)
     commands = re.findall(r"^\$ python -m mtl_utils (.*)$", page, re.MULTILINE)
-    assert len(commands) == 6
+    assert len(commands) == 8
     for command in commands:
         told(capsys, *shlex.split(command))
     assert (tmp_path / "predicted.conll").is_file()
+    assert (tmp_path / "exported/model.onnx").is_file()
+    assert (tmp_path / "runs/run-tuning/best.toml").is_file()
     listed = set(re.findall(r"`([\w.]+)[/`]", page.split("## The folder of a run")[1]))
     assert {path.name for path in (tmp_path / "runs/run").iterdir()} <= listed
 

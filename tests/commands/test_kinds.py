@@ -42,7 +42,10 @@ def rewrite(folder: Path, scheme: str) -> None:
 
 
 def test_every_kind_of_task_has_a_name_in_a_file() -> None:
-    """A kind is a data class: what else is a task is what kinds inherit from."""
+    """A kind is a data class: what else is a task is what kinds inherit from.
+
+    A file names no pictures, so that texts cannot be aligned with them there.
+    """
     found = {getattr(tasks, name) for name in tasks.__all__}
     kinds = {
         one
@@ -51,7 +54,7 @@ def test_every_kind_of_task_has_a_name_in_a_file() -> None:
         and issubclass(one, tasks.TextTask)
         and dataclasses.is_dataclass(one)
     }
-    assert kinds == {*KINDS.values()}
+    assert kinds - {tasks.Contrastive} == {*KINDS.values()}
     assert all(task_keys(kind) for kind in KINDS)
 
 
