@@ -13,7 +13,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
-from small_models import SECOND, TAGS, TEXTS, small_model, whole_words
+from exported_models import SECOND, TAGS, TEXTS, small_model, whole_words
 
 from mtl_utils import deployment, nn, tasks
 from mtl_utils.commands import main

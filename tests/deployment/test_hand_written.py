@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from small_models import SECOND, TEXTS
+from exported_models import SECOND, TEXTS
 
 from mtl_utils import atlas
 from mtl_utils.corpora.labels import INFERENCE

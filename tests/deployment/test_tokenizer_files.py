@@ -6,7 +6,7 @@ import json
 
 import pytest
 import tokenizers
-from small_models import SECOND, TEXTS, byte_pairs, whole_words, word_pieces
+from exported_models import SECOND, TEXTS, byte_pairs, whole_words, word_pieces
 
 from mtl_utils.data import BytePairTokenizer, encode_pair, encode_text, split_words
 from mtl_utils.deployment.tokenizer_files import (
