@@ -73,7 +73,7 @@ def test_marks_are_what_raw_text_is_split_at():
     assert ranges == sorted(ranges)
     marks = {code for first, last in ranges for code in range(first, last + 1)}
     assert {ord(mark) for mark in ".,;:!?$+<=>^`|~()[]{}'\"-–—“”。、"} <= marks
-    assert not {ord(letter) for letter in "aZ9é東ก €°\u00a0"} & marks
+    assert not {ord(letter) for letter in "aZ9éกか €°\u00a0"} & marks
     for text in TEXTS:
         alone = {word.text for word in split_words(text) if len(word.text) == 1}
         assert {m for m in text if ord(m) in marks} <= alone
