@@ -14,7 +14,8 @@ from mtl_utils.nn.pictures import PictureEncoder, check_picture_encoder
 from mtl_utils.nn.transformer import TransformerEncoder
 from mtl_utils.nn.transformer_layer import FeedForward, Residual
 
-_NO_TOKEN = 0  # the padding: all that a row of a picture alone has in the place of a text
+NO_TOKEN = 0
+"""The padding, which no text begins with: all that a row of a picture alone has for a text."""
 
 
 class PictureFusion(Encoder):
@@ -101,7 +102,7 @@ class PictureFusion(Encoder):
         present = inputs.has_picture
         if present is None or not self.training or self.picture_dropout == 0:
             return present
-        alone = ~((inputs.input_ids != _NO_TOKEN) & inputs.mask).any(1)
+        alone = ~((inputs.input_ids != NO_TOKEN) & inputs.mask).any(1)
         stays = torch.rand(present.shape, device=present.device) >= self.picture_dropout
         return present & (alone | stays)
 

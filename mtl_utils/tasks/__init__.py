@@ -28,6 +28,7 @@ from mtl_utils.tasks.pooling import (
 )
 from mtl_utils.tasks.regression import Regression, RegressionHead
 from mtl_utils.tasks.reliability import Calibration, calibration
+from mtl_utils.tasks.remade_batches import RemadeBatches
 from mtl_utils.tasks.retrieval import retrieval_ranks, retrieval_scores
 from mtl_utils.tasks.schemes import TAG_SCHEMES, convert_tags, repair_iob2
 from mtl_utils.tasks.spans import Span, SpanErrors, match_spans, span_errors, to_spans
@@ -69,6 +70,7 @@ __all__ = [
     "Pooling",
     "Regression",
     "RegressionHead",
+    "RemadeBatches",
     "Row",
     "Span",
     "SpanErrors",

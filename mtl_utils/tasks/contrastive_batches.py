@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import torch
@@ -10,14 +10,14 @@ from torch import Tensor
 
 from mtl_utils.arguments import check_kind, check_several, check_text
 from mtl_utils.data.batch import MISSING_LABEL, Batch, Inputs, has_label
-from mtl_utils.data.batching import BatchLoader, shard
+from mtl_utils.data.batching import BatchLoader
 from mtl_utils.data.content import Plain
 from mtl_utils.data.examples import Example
+from mtl_utils.nn.fusion import NO_TOKEN
+from mtl_utils.tasks.remade_batches import RemadeBatches
 
-_PICTURE_TOKEN = 0  # the padding, which no text begins with
 
-
-class ContrastiveBatches:
+class ContrastiveBatches(RemadeBatches):
     """Batches of which each pair becomes two rows, all texts and then all pictures.
 
     Where batches have labels of other tasks, these get a batch of their own with both together.
@@ -33,53 +33,19 @@ class ContrastiveBatches:
     """
 
     def __init__(self, loader: BatchLoader, task: str) -> None:
-        check_kind("loader", loader, BatchLoader, "a BatchLoader")
+        super().__init__(loader, task)
         check_text("task", task)
-        self.loader, self.task = loader, task
+        self.task = task
 
-    @property
-    def num_batches(self) -> int:
-        """Batches an epoch."""
-        return self.loader.num_batches
+    def _settings(self) -> dict[str, Plain]:
+        return {"task": self.task}
 
-    def digest(self) -> dict[str, Plain]:
-        """Return what tells these batches from others: the task, and the rows."""
-        of_loader = {f"loader: {name}": value for name, value in self.loader.digest().items()}
-        return {"kind": type(self).__qualname__, "task": self.task, **of_loader}
-
-    def batches(
-        self, epoch: int = 0, start: int = 0, rank: int = 0, world_size: int = 1
-    ) -> Iterator[Batch | Mapping[str, Batch]]:
-        """Yield the batches of an epoch; see :meth:`mtl_utils.data.BatchLoader.batches`.
-
-        Args:
-            epoch: Number of the epoch.
-            start: How many batches to leave out, because they are done already.
-            rank: Number of this process.
-            world_size: Number of processes.
-
-        Returns:
-            A batch with the labels of the task, or by task where there are others.
-
-        Raises:
-            ValueError: If the epoch, ``start`` or ``rank`` is out of range.
-            TypeError: If something is no whole number.
-        """
-        self.loader.batches(epoch, start, rank, world_size)  # checked now, not when they are read
-        return self._batches(epoch, start, rank, world_size)
-
-    def once(self) -> Iterator[Batch | Mapping[str, Batch]]:
-        """Yield every row once."""
-        return self.batches()
-
-    def _batches(
-        self, epoch: int, start: int, rank: int, world_size: int
-    ) -> Iterator[Batch | Mapping[str, Batch]]:
-        for batch in self.loader.batches(epoch, start):
-            whole = batch if world_size == 1 else shard(batch, rank, world_size)
-            pairs = _paired(whole, self.task)
-            others = dict.fromkeys((n for n in whole.labels if n != self.task), whole)
-            yield {**others, self.task: pairs} if others else pairs
+    def _remade(
+        self, whole: Batch, epoch: int, number: int, share: Callable[[Batch], Batch]
+    ) -> tuple[Batch, Batch]:
+        """Take apart the rows of this process."""
+        rows = share(whole)
+        return _paired(rows, self.task), rows
 
 
 def parted(examples: Sequence[Example], task: str) -> list[Example]:
@@ -103,8 +69,9 @@ def parted(examples: Sequence[Example], task: str) -> list[Example]:
         if example.picture is None or task not in example.labels:
             continue
         labels = {task: example.labels[task]}
-        texts.append(Example(example.input_ids, labels, example.segment_ids))
-        pictures.append(Example([_PICTURE_TOKEN], labels, picture=example.picture))
+        texts.append(replace(example, labels=labels, lost={}, first_pieces=None, picture=None))
+        language, picture = example.language_id, example.picture
+        pictures.append(Example([NO_TOKEN], labels, language_id=language, picture=picture))
     return [*texts, *pictures]
 
 
@@ -134,11 +101,13 @@ def _paired(batch: Batch, task: str) -> Batch:
     assert text.has_picture is not None
     alone = torch.zeros_like(text.mask)
     alone[:, 0] = True
+    languages = text.language_ids
     twice = Inputs(
-        torch.cat([text.input_ids, torch.full_like(text.input_ids, _PICTURE_TOKEN)]),
+        torch.cat([text.input_ids, torch.full_like(text.input_ids, NO_TOKEN)]),
         torch.cat([text.mask, alone]),
         None if text.segment_ids is None else _and_zeros(text.segment_ids),
         None if text.character_ids is None else _and_zeros(text.character_ids),
+        language_ids=None if languages is None else languages.repeat(2),
         pictures=torch.cat([text.pictures, text.pictures]),
         has_picture=torch.cat([~text.has_picture, text.has_picture]),
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any, Protocol
 
@@ -12,9 +12,10 @@ from torch import Tensor
 
 from mtl_utils.arguments import check_kind, check_seed, check_several, shown
 from mtl_utils.data.batch import Batch, has_label
-from mtl_utils.data.batching import BatchLoader, shard
+from mtl_utils.data.batching import BatchLoader
 from mtl_utils.data.content import Plain
 from mtl_utils.data.examples import Example
+from mtl_utils.tasks.remade_batches import RemadeBatches
 
 
 class HidesTokens(Protocol):
@@ -68,7 +69,7 @@ def masked(examples: Sequence[Example], task: HidesTokens, seed: int = 0) -> lis
     return made
 
 
-class MaskedBatches:
+class MaskedBatches(RemadeBatches):
     """Batches in which other tokens are hidden in every epoch.
 
     What is hidden depends on the seed, the epoch and the number of the batch alone, so that a run
@@ -89,65 +90,24 @@ class MaskedBatches:
     """
 
     def __init__(self, loader: BatchLoader, task: HidesTokens, seed: int = 0) -> None:
-        check_kind("loader", loader, BatchLoader, "a BatchLoader")
         _check_task(task)
         check_seed("seed", seed)
-        self.loader, self.task, self.seed = loader, task, seed
+        super().__init__(loader, task.name)
+        self.task, self.seed = task, seed
 
-    @property
-    def num_batches(self) -> int:
-        """Batches an epoch."""
-        return self.loader.num_batches
+    def _settings(self) -> dict[str, Plain]:
+        return {"task": repr(self.task), "seed": self.seed}
 
-    def digest(self) -> dict[str, Plain]:
-        """Return what tells these batches from others: the task, the seed, and the texts."""
-        of_loader = {f"loader: {name}": value for name, value in self.loader.digest().items()}
-        return {
-            "kind": type(self).__qualname__,
-            "task": repr(self.task),
-            "seed": self.seed,
-            **of_loader,
-        }
-
-    def batches(
-        self, epoch: int = 0, start: int = 0, rank: int = 0, world_size: int = 1
-    ) -> Iterator[Batch | Mapping[str, Batch]]:
-        """Yield the batches of an epoch; see :meth:`mtl_utils.data.BatchLoader.batches`.
-
-        Args:
-            epoch: Number of the epoch.
-            start: How many batches to leave out, because they are done already.
-            rank: Number of this process.
-            world_size: Number of processes.
-
-        Returns:
-            A batch with the labels of the task, or by task where there are others.
-
-        Raises:
-            ValueError: If the epoch, ``start`` or ``rank`` is out of range.
-            TypeError: If something is no whole number.
-        """
-        self.loader.batches(epoch, start, rank, world_size)  # checked now, not when they are read
-        return self._batches(epoch, start, rank, world_size)
-
-    def once(self) -> Iterator[Batch | Mapping[str, Batch]]:
-        """Yield every text once, with the same tokens hidden every time."""
-        return self.batches()
-
-    def _batches(
-        self, epoch: int, start: int, rank: int, world_size: int
-    ) -> Iterator[Batch | Mapping[str, Batch]]:
-        for number, whole in enumerate(self.loader.batches(epoch, start), start):
-            generator = _generator(self.seed, "epoch", epoch, number)
-            given = whole.labels.get(self.task.name)
-            allowed = whole.inputs.mask if given is None else whole.inputs.mask & has_label(given)
-            ids, labels = self.task.hide(whole.inputs.input_ids, allowed, generator)
-            inputs = replace(whole.inputs, input_ids=ids)
-            batch = Batch(inputs, {self.task.name: labels})
-            if world_size > 1:
-                batch, whole = (shard(part, rank, world_size) for part in (batch, whole))
-            others = dict.fromkeys((n for n in whole.labels if n != self.task.name), whole)
-            yield {**others, self.task.name: batch} if others else batch
+    def _remade(
+        self, whole: Batch, epoch: int, number: int, share: Callable[[Batch], Batch]
+    ) -> tuple[Batch, Batch]:
+        """Hide tokens in all rows before they are shared out, so that processes agree."""
+        generator = _generator(self.seed, "epoch", epoch, number)
+        given = whole.labels.get(self.task.name)
+        allowed = whole.inputs.mask if given is None else whole.inputs.mask & has_label(given)
+        ids, labels = self.task.hide(whole.inputs.input_ids, allowed, generator)
+        inputs = replace(whole.inputs, input_ids=ids)
+        return share(Batch(inputs, {self.task.name: labels})), share(whole)
 
 
 def _check_task(task: Any) -> None:

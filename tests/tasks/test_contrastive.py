@@ -14,7 +14,7 @@ from torch.nn import functional
 from transformers.models.clip import modeling_clip
 
 from mtl_utils import nn
-from mtl_utils.data import Batch, BatchLoader, Vocabulary, WordTokenizer, collate
+from mtl_utils.data import Batch, BatchLoader, Example, Vocabulary, WordTokenizer, collate
 from mtl_utils.models import TextModel
 from mtl_utils.objectives import contrastive_loss
 from mtl_utils.sharing import HardSharing
@@ -252,3 +252,19 @@ def test_it_learns_beside_another_task_and_is_stored(tmp_path: Path) -> None:
         built.predict([["red"]], pictures=[None, None])
     with pytest.raises(KeyError, match="picture"):
         built.examples([{"text": ["red"], "tags": ["O"]}])
+
+
+def test_what_is_read_apart_is_of_the_language_of_its_pair() -> None:
+    """A row of a picture alone asks an encoder of languages for a language too."""
+    pixels = np.zeros((8, 8, 3), np.uint8)
+    pairs = [
+        Example([5 + place, 6], {"alignment": place}, language_id=place, picture=pixels)
+        for place in range(2)
+    ]
+    assert [each.language_id for each in parted(pairs, "alignment")] == [0, 1, 0, 1]
+    (batch,) = ContrastiveBatches(BatchLoader(pairs, batch_size=2, shuffle=False), "alignment").batches()
+    assert isinstance(batch, Batch)
+    assert batch.inputs.language_ids is not None
+    assert batch.inputs.language_ids.tolist() == [0, 1, 0, 1]
+    assert batch.inputs.has_picture is not None
+    assert batch.inputs.has_picture.tolist() == [False, False, True, True]
