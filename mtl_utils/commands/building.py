@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -40,6 +40,8 @@ from mtl_utils.tasks.text_task import NO_CELL, cell_of
 
 _MASKS = ("[MASK]", "<mask>")
 Data = Mapping[str, datasets.DatasetDict]
+Tokenizers = dict[Hashable, BytePairTokenizer]
+"""Tokenizers that were trained on some data, by what they were asked to be."""
 
 
 @dataclass(frozen=True)
@@ -57,12 +59,13 @@ class Built:
     file: RunFile
 
 
-def build(file: RunFile, data: Data) -> Built:
+def build(file: RunFile, data: Data, tokenizers: Tokenizers | None = None) -> Built:
     """Make a model.
 
     Args:
         file: What is wanted.
         data: The data of each task, by split.
+        tokenizers: Those that were trained on the same data before, to which new ones are added.
 
     Raises:
         ValueError: If the file asks for something that is refused.
@@ -72,7 +75,7 @@ def build(file: RunFile, data: Data) -> Built:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(file.seed)
         with located("[encoder]"):
-            tokenizer, encoder = _reader(file, data)
+            tokenizer, encoder = _reader(file, data, {} if tokenizers is None else tokenizers)
         tables = {name: _completed(name, file, data[name], encoder, tokenizer) for name in data}
         tasks = [
             _task(name, table, data[name]["train"], tokenizer, file)
@@ -88,15 +91,18 @@ def build(file: RunFile, data: Data) -> Built:
     return Built(model, _balancer(file), replace(file, tasks=tables))
 
 
-def _reader(file: RunFile, data: Data) -> tuple[Tokenizer, Encoder]:
+def _reader(file: RunFile, data: Data, tokenizers: Tokenizers) -> tuple[Tokenizer, Encoder]:
     if file.encoder["kind"] == "pretrained":
         hub = {key: file.encoder[key] for key in ("revision", "local_files_only")}
         name = file.encoder["name_or_folder"]
         return PretrainedTokenizer.from_pretrained(name, **hub), _encoder(file, 0)
-    texts = [t for name in data for t in _texts(data[name]["train"], file.tasks[name].columns)]
-    with located("[tokenizer]"):
-        tokenizer = _pieces(file, texts)
-    return tokenizer, _encoder(file, tokenizer.vocab_size)
+    columns = {name: tuple(file.tasks[name].columns) for name in data}
+    asked = (file.tokenizer["vocab_size"], file.tokenizer["lowercase"], *columns.items())
+    if asked not in tokenizers:
+        texts = [t for name in data for t in _texts(data[name]["train"], file.tasks[name].columns)]
+        with located("[tokenizer]"):
+            tokenizers[asked] = _pieces(file, texts)
+    return tokenizers[asked], _encoder(file, tokenizers[asked].vocab_size)
 
 
 def _encoder(file: RunFile, vocab_size: int) -> Encoder:

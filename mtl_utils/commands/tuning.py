@@ -12,6 +12,7 @@ import tomllib
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +22,10 @@ from matplotlib.figure import Figure
 
 from mtl_utils.arguments import check_number
 from mtl_utils.commands import results
-from mtl_utils.commands.building import build
+from mtl_utils.commands.building import Built, build
 from mtl_utils.commands.data_files import load_all, of_split
 from mtl_utils.commands.messages import Refused, located
+from mtl_utils.commands.run_file import RunFile
 from mtl_utils.commands.toml_files import read_toml, toml, write_toml
 from mtl_utils.commands.training import check_metric, config_of, prepare
 from mtl_utils.commands.tuning_file import PARAMETERS, RELATIVE, TuningFile
@@ -68,8 +70,9 @@ def tune(asked: TuningFile) -> str:
     optuna()  # says what to install, before anything is read
     folder = asked.output
     data = load_all(asked.file)
-    _check_objectives(asked, data)
-    _check_space(asked, data)
+    made = partial(build, data=data, tokenizers={})  # most trials read the same pieces
+    _check_objectives(asked, data, made)
+    _check_space(asked, made)
     _claim(asked)
     judge = Relative(_reference(asked, data)) if RELATIVE in asked.objectives else None
     with located("[tuning]"):
@@ -81,7 +84,7 @@ def tune(asked: TuningFile) -> str:
             pruner=_pruner(asked),
             seed=asked.seed,
         )
-    search.run(_Trials(asked, data, judge), asked.trials, catch=FAILURES)
+    search.run(_Trials(asked, data, judge, made), asked.trials, catch=FAILURES)
     return _finish(asked, search)
 
 
@@ -93,11 +96,13 @@ class _Trials:
         asked: The search.
         data: The data of each task, by split.
         judge: What makes one number of the scores, where that is asked for.
+        made: Makes the model of a file.
     """
 
     asked: TuningFile
     data: Data
     judge: Relative | None
+    made: Callable[[RunFile], Built]
 
     def __call__(self, settings: dict[str, Any], attempt: Attempt) -> dict[str, float]:
         try:
@@ -107,7 +112,7 @@ class _Trials:
             raise
 
     def _tried(self, settings: dict[str, Any], attempt: Attempt) -> dict[str, float]:
-        built = build(self.asked.tried(settings), self.data)
+        built = self.made(self.asked.tried(settings))
         first = next(name for name in self.asked.objectives if name != PARAMETERS)
         watched = attempt.pruning(self._value(first))
         trainer, loader, checked = prepare(
@@ -146,8 +151,8 @@ def _say(line: str) -> None:
     print(line, file=sys.stderr, flush=True)
 
 
-def _check_objectives(asked: TuningFile, data: Data) -> None:
-    model = build(asked.file, data).model
+def _check_objectives(asked: TuningFile, data: Data, made: Callable[[RunFile], Built]) -> None:
+    model = made(asked.file).model
     validation = of_split(model.text_tasks, data, "validation")
     missing = [name for name in asked.file.tasks if name not in validation]
     if missing:
@@ -159,11 +164,11 @@ def _check_objectives(asked: TuningFile, data: Data) -> None:
             check_metric(model, validation, column, name)
 
 
-def _check_space(asked: TuningFile, data: Data) -> None:
+def _check_space(asked: TuningFile, made: Callable[[RunFile], Built]) -> None:
     """Refuse a space at whose ends no model can be made or trained, before anything is trained."""
     for settings in asked.ends():
         with located("[tuning.space]"):
-            file = build(asked.tried(settings), data).file
+            file = made(asked.tried(settings)).file
             config_of(file)
             for key in ("batch_size", "max_tokens", "sampling"):
                 if isinstance(file.training[key], int | float):

@@ -13,7 +13,7 @@ import pytest
 import torch
 from tiny_runs import THREE, write_run
 
-from mtl_utils.commands import main, tuning
+from mtl_utils.commands import building, main, tuning
 from mtl_utils.commands.toml_files import read_toml
 from mtl_utils.commands.tuning_file import read_tuning_file
 from mtl_utils.tuning import Attempt, Choice, Number, Ratios, Search, Simplex, Whole, pareto_front
@@ -96,6 +96,23 @@ def test_the_best_settings_are_a_file_that_train_takes(
     unbeaten = finished["trial"][pareto_front(points, ["max", "min"])]
     assert sorted(front) == sorted(f"trial-{number}" for number in unbeaten)
     assert {"history.png", "slices.png", "front.png"} <= {p.name for p in search.iterdir()}
+
+
+def test_each_tokenizer_is_trained_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    sizes: list[int] = []
+    pieces = building._pieces
+
+    def counted(file: Any, texts: list[str]) -> Any:
+        sizes.append(file.tokenizer["vocab_size"])
+        return pieces(file, texts)
+
+    monkeypatch.setattr(building, "_pieces", counted)
+    chosen = '"tokenizer.vocab_size" = [270, 280]\n'
+    assert main(["tune", str(write_run(tmp_path, ONE_TASK + TUNING + chosen))]) == 0
+    own = read_tuning_file(tmp_path / "run.toml").file.tokenizer["vocab_size"]
+    assert sorted(sizes) == sorted({own, 270, 280})
+    tried = _trials(tmp_path)["tokenizer.vocab_size"]
+    assert len(tried) == 3  # and the ends of the space before
 
 
 def test_a_search_goes_on_and_another_file_is_refused(
