@@ -12,9 +12,12 @@ from torch import nn as torch_nn
 
 def number_of_processes() -> int:
     """Return how many processes train together; 1 where there is no process group."""
-    if not (distributed.is_available() and distributed.is_initialized()):
-        return 1
-    return int(distributed.get_world_size())
+    return int(distributed.get_world_size()) if in_process_group() else 1
+
+
+def in_process_group() -> bool:
+    """Tell whether this is one of several processes that were started together, or a single one."""
+    return distributed.is_available() and distributed.is_initialized()
 
 
 def averaged(

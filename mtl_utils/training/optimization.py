@@ -11,6 +11,7 @@ from torch import nn as torch_nn
 from torch.optim import Optimizer
 
 from mtl_utils.arguments import check_betas, check_number, shown
+from mtl_utils.objectives.gradients.adam_states import can_be_fused
 from mtl_utils.training.configuration import TrainerConfig
 from mtl_utils.training.given_steps import AdamOfTheRest, AdamWOfTheRest, steps_apart
 
@@ -156,8 +157,7 @@ def _can_be_fused(groups: Sequence[Mapping[str, Any]]) -> bool:
     """Tell whether one kernel can do a whole step: on processors in a third of the time."""
     if any({"foreach", "fused", "differentiable"} & set(group) for group in groups):
         return False  # somebody has chosen
-    parameters = [parameter for group in groups for parameter in group["params"]]
-    return all(p.is_floating_point() and p.device.type in ("cpu", "cuda") for p in parameters)
+    return all(can_be_fused(parameter) for group in groups for parameter in group["params"])
 
 
 def set_learning_rate(optimizer: Optimizer, factor: float) -> None:

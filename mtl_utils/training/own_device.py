@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import distributed
 
+from mtl_utils.objectives.across import in_process_group
+
 #: With GPUs, tensors of the CPU are sent by gloo all the same: nccl alone has no way for them.
 ON_GPUS, ON_CPUS = "cpu:gloo,cuda:nccl", "gloo"
 
@@ -20,8 +22,6 @@ def backend(on_gpus: bool) -> str:
 
 def own_device() -> torch.device | None:
     """Return the GPU of this process; ``None`` where no group has one, and all stays in place."""
-    if not (distributed.is_available() and distributed.is_initialized()):
-        return None
-    if "nccl" not in distributed.get_backend_config():
+    if not in_process_group() or "nccl" not in distributed.get_backend_config():
         return None
     return torch.device("cuda", torch.cuda.current_device())

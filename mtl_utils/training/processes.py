@@ -18,7 +18,6 @@ from accelerate.utils import (  # type: ignore[import-untyped]
     parse_flag_from_env,
 )
 from torch import Tensor
-from torch import nn as torch_nn
 
 from mtl_utils.data.batch import Batch
 from mtl_utils.multitask import MultiTaskModel
@@ -241,44 +240,17 @@ def _with_value(scalar: Tensor, value: Tensor) -> Tensor:
     return (scalar - scalar.detach()) + value.to(scalar.dtype)
 
 
-def same_everywhere(module: torch_nn.Module, accelerator: Accelerator) -> None:
-    """Give every process the first one's parameters and buffers of a module.
+def same_everywhere(tensors: Iterable[Tensor], accelerator: Accelerator) -> None:
+    """Give every process the first one's parameters or buffers.
 
     Args:
-        module: The balancer; accelerate does it for a module that it wraps.
+        tensors: Those of what accelerate does not wrap; for a module that it does, it does this.
         accelerator: Knows the processes.
     """
     if accelerator.num_processes == 1:
         return
-    for tensor in (*module.parameters(), *module.buffers()):
+    for tensor in tensors:
         broadcast(tensor.data)
-
-
-def same_buffers(module: torch_nn.Module, accelerator: Accelerator) -> None:
-    """Give every process the first one's buffers of a module.
-
-    Args:
-        module: What is not wrapped; accelerate's wrapper does it before each pass.
-        accelerator: Knows the processes.
-    """
-    if accelerator.num_processes == 1:
-        return
-    for buffer in module.buffers():
-        broadcast(buffer.data)
-
-
-def average_gradients(parameters: Iterable[torch_nn.Parameter], accelerator: Accelerator) -> None:
-    """Average gradients over processes, for parameters that no wrapped module owns.
-
-    Args:
-        parameters: Those of the balancer.
-        accelerator: Knows the processes.
-    """
-    if accelerator.num_processes == 1:
-        return
-    for parameter in parameters:
-        if parameter.grad is not None:
-            parameter.grad = accelerator.reduce(parameter.grad, reduction="mean")
 
 
 def on_first_process(accelerator: Accelerator, function: Callable[[], Result]) -> Result:

@@ -73,7 +73,8 @@ class Run:
         self.config, self.model, self.balancer = settings.config, settings.model, settings.balancer
         self.accelerator = make_accelerator(choose_precision(self.config.mixed_precision))
         self.device = self.accelerator.device
-        same_everywhere(self.balancer.to(self.device), self.accelerator)
+        balancer = self.balancer.to(self.device)
+        same_everywhere((*balancer.parameters(), *balancer.buffers()), self.accelerator)
         # The optimizer stays as it is: in every step accelerate's wrapper of it looks twice on the
         # disk for a package that nobody has installed, 5% of the time of a small model.
         self.module = self.accelerator.prepare(LossesOf(self.model))

@@ -12,6 +12,7 @@ from torch import Tensor, distributed
 from mtl_utils.arguments import check_kind, check_number, check_whole
 from mtl_utils.data.loading import Loader
 from mtl_utils.multitask import MultiTaskModel
+from mtl_utils.objectives.across import in_process_group
 from mtl_utils.training.agreement import counted_anywhere, tasks_of
 from mtl_utils.training.loader import check_named_loader, to_device
 from mtl_utils.training.own_device import own_device
@@ -69,7 +70,7 @@ def train_sharded(
     check_whole("epochs", epochs, least=1)
     check_number("learning_rate", learning_rate, above=0)
     check_number("weight_decay", weight_decay, least=0)
-    several = distributed.is_available() and distributed.is_initialized()
+    several = in_process_group()
     rank, number = (distributed.get_rank(), distributed.get_world_size()) if several else (0, 1)
     device = own_device()
     if device is not None:

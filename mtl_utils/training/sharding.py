@@ -14,6 +14,7 @@ from torch.utils import _pytree as pytree
 from mtl_utils.arguments import check_kind, shown
 from mtl_utils.multitask import MultiTaskModel
 from mtl_utils.nn.transformer_layer import TransformerLayer
+from mtl_utils.objectives.across import in_process_group
 from mtl_utils.objectives.base import Balancer, Losses
 from mtl_utils.objectives.gradient_norms import GradNorm
 
@@ -56,7 +57,7 @@ def shard_model(
     refuse_sharded_balancer(balancer)
     if is_sharded(model):
         raise ValueError(f"{type(model).__name__} is sharded already; shard it once")
-    if not (distributed.is_available() and distributed.is_initialized()):
+    if not in_process_group():
         raise RuntimeError(
             "A model is sharded over processes, and none have been started. Call it within "
             "run_in_processes, or after torch.distributed.init_process_group."

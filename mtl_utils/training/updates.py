@@ -12,6 +12,7 @@ from torch import nn as torch_nn
 from torch.optim import Optimizer
 
 from mtl_utils.multitask import MultiTaskModel
+from mtl_utils.objectives.across import average_in_place
 from mtl_utils.objectives.base import Balancer, Losses
 from mtl_utils.sharing.base import Sharing
 from mtl_utils.training import schedules
@@ -24,8 +25,7 @@ from mtl_utils.training.processes import (
     Batches,
     BatchLosses,
     Totals,
-    average_gradients,
-    same_buffers,
+    same_everywhere,
     totals_of,
     whole_batch,
 )
@@ -149,7 +149,7 @@ class Updates:
         if shares is not None:
             self._note(shares, progress)
         progress.note_weights(weights)
-        average_gradients(self.balancer.parameters(), self.accelerator)
+        average_in_place(self.balancer.parameters())
         self._step(progress)
         if drawn is not None:
             self._look_again(window[0], drawn)
@@ -160,7 +160,7 @@ class Updates:
     ) -> tuple[Losses, BatchLosses]:
         """Compute the losses of a batch as parts of the whole, and stop if they are not finite."""
         if self.balancer.averages:
-            same_buffers(self.model, self.accelerator)
+            same_everywhere(self.model.buffers(), self.accelerator)
         local: Losses = self.module(to_device(batches, self.accelerator.device))
         self._check_penalty(local, totals)
         losses, numbers = whole_batch(local, self.accelerator, totals)

@@ -12,7 +12,7 @@ from mtl_utils.arguments import check_flag, check_kind
 from mtl_utils.data.batch import Batch
 from mtl_utils.data.batching import shard
 from mtl_utils.multitask import MultiTaskModel
-from mtl_utils.objectives.across import average_in_place
+from mtl_utils.objectives.across import average_in_place, in_process_group
 from mtl_utils.objectives.base import Losses
 from mtl_utils.training.own_device import own_device
 
@@ -35,7 +35,7 @@ def weighed_by_counts(losses: Losses) -> Losses:
         TypeError: If they are none of a model.
     """
     check_kind("losses", losses, Losses, "Losses, as model(batch) returns them")
-    if not (distributed.is_available() and distributed.is_initialized()):
+    if not in_process_group():
         return losses
     tasks, parts = list(losses.by_task), list(losses.penalty_by_task)
     factors = _factors(losses, tasks, parts)
@@ -83,7 +83,7 @@ def averaged_gradients(
     check_kind("model", model, MultiTaskModel, "a MultiTaskModel")
     check_kind("batch", batch, Batch, "a Batch")
     check_flag("by_counts", by_counts)
-    several = distributed.is_available() and distributed.is_initialized()
+    several = in_process_group()
     if several:
         batch = shard(batch, distributed.get_rank(), distributed.get_world_size())
     if (device := own_device()) is not None:

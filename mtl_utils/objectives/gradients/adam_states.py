@@ -88,7 +88,7 @@ class AdamStates:
         for name in gradients:
             there[name] = self._moments(task, name, directions[name])
         for fused in (True, False):
-            names = [name for name in gradients if _can_be_fused(directions[name]) == fused]
+            names = [name for name in gradients if can_be_fused(directions[name]) == fused]
             moments = [there[name] for name in names]
             adam(
                 [directions[name] for name in names],
@@ -144,9 +144,14 @@ class AdamStates:
 
 def _count(parameter: Tensor) -> Tensor:
     """Return a count of 0 where Adam's kernels want it."""
-    device = parameter.device if _can_be_fused(parameter) else torch.device("cpu")
+    device = parameter.device if can_be_fused(parameter) else torch.device("cpu")
     return torch.zeros((), dtype=torch.float32, device=device)
 
 
-def _can_be_fused(parameter: Tensor) -> bool:
+def can_be_fused(parameter: Tensor) -> bool:
+    """Tell whether one kernel can do a whole step of a parameter.
+
+    Args:
+        parameter: The parameter.
+    """
     return parameter.is_floating_point() and parameter.device.type in ("cpu", "cuda")
