@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import copy
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import fields
 from pathlib import Path
 
 import torch
@@ -108,12 +109,9 @@ def unchecked_inputs(input_ids: Tensor, mask: Tensor, segment_ids: Tensor) -> In
         segment_ids: ``[B, T]``.
     """
     inputs = object.__new__(Inputs)
-    given: Mapping[str, Tensor | None] = {
-        **{"input_ids": input_ids, "mask": mask, "segment_ids": segment_ids},
-        **{"character_ids": None, "first_pieces": None},
-    }
-    for name, value in given.items():
-        object.__setattr__(inputs, name, value)
+    given = {"input_ids": input_ids, "mask": mask, "segment_ids": segment_ids}
+    for field in fields(Inputs):
+        object.__setattr__(inputs, field.name, given.get(field.name))
     return inputs
 
 

@@ -15,12 +15,11 @@ from mtl_utils.experiments.experiment import Config
 from mtl_utils.experiments.text_set import Row, TextSet
 from mtl_utils.experiments.text_sets import examples, load
 from mtl_utils.experiments.text_training import encoder_of, tokenizer_of
-from mtl_utils.experiments.unit_training import JUDGED, Trained, judged_columns, of_unit
+from mtl_utils.experiments.unit_training import Trained, fit_judged, judged_columns, of_unit
 from mtl_utils.models import MultiTaskModel
 from mtl_utils.nn import BiLSTMEncoder, Encoder, LanguageEmbedding
 from mtl_utils.sharing import HardSharing, LanguageAdapters
 from mtl_utils.tasks import Tagging
-from mtl_utils.training import Trainer, TrainerConfig, sampler_of
 
 ENTITIES = "entities"
 """The one task, whatever the language; languages take the place of tasks in a comparison."""
@@ -184,9 +183,9 @@ def train_languages(
     languages = Languages(settings, pieces_for(settings, unit, seed), seed)
     torch.manual_seed(seed)
     labels = languages.text_set(unit.tasks[0]).labels[unit.tasks[0]]
-    own = {"dropout": settings["head_dropout"], "scale": settings["scale"]}
+    of_head = {"dropout": settings["head_dropout"], "scale": settings["scale"]}
     # Danish has tags that continue nothing; each counts as an entity here.
-    task = Tagging(ENTITIES, labels, invalid="convert", **own)
+    task = Tagging(ENTITIES, labels, invalid="convert", **of_head)
     encoder = encoder_for(settings, languages.tokenizer.vocab_size)
     model = MultiTaskModel(HardSharing(encoder), [task])
     train = [languages.loader(language, "train") for language in unit.tasks]
@@ -194,26 +193,11 @@ def train_languages(
         {language: languages.loader(language, "validation") for language in unit.judged},
         reference or dict.fromkeys(unit.judged, 1.0),
     )
-    history = Trainer(
-        model,
-        TrainerConfig(**settings["training"], epochs=settings["validations"], seed=seed),
-        evaluate=judge,
-        metric=JUDGED,
-        mode="max",
-        checkpoint=workspace / f"{unit.name}.pt",
-        progress=False,
-    ).fit(
-        sampler_of(
-            train,
-            settings["sampling"],
-            num_batches=settings["steps"] // settings["validations"],
-            seed=seed,
-        )
-    )
-    best = history.iloc[int(history[JUDGED].argmax())]
+    own = {**settings, "balancer": {"kind": "EqualWeights"}}  # of the one task, not of languages
+    history, scores = fit_judged(model, own, unit, seed, workspace, judge, train)
     return Trained(
         history,
-        {language: float(best[f"{language}_score"]) for language in unit.judged},
+        scores,
         {},
         _measured(model, languages, unit.judged) if test else {},
         sum(parameter.numel() for parameter in model.parameters()),
