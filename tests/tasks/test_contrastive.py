@@ -262,7 +262,8 @@ def test_what_is_read_apart_is_of_the_language_of_its_pair() -> None:
         for place in range(2)
     ]
     assert [each.language_id for each in parted(pairs, "alignment")] == [0, 1, 0, 1]
-    (batch,) = ContrastiveBatches(BatchLoader(pairs, batch_size=2, shuffle=False), "alignment").batches()
+    loader = BatchLoader(pairs, batch_size=2, shuffle=False)
+    (batch,) = ContrastiveBatches(loader, "alignment").batches()
     assert isinstance(batch, Batch)
     assert batch.inputs.language_ids is not None
     assert batch.inputs.language_ids.tolist() == [0, 1, 0, 1]
