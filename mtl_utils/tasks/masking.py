@@ -73,9 +73,9 @@ class MaskedBatches(RemadeBatches):
     """Batches in which other tokens are hidden in every epoch.
 
     What is hidden depends on the seed, the epoch and the number of the batch alone, so that a run
-    can resume anywhere and several processes agree. What is measured (:meth:`once`) is the same at
-    every validation. Where batches have labels of other tasks, these get a batch of their own with
-    the text as it is.
+    can resume anywhere and several processes agree. What is measured
+    (:meth:`mtl_utils.tasks.RemadeBatches.once`) is the same at every validation. Where batches have
+    labels of other tasks, these get a batch of their own with the text as it is.
 
     Args:
         loader: The batches. Texts need no labels; where some have labels of the task, the others
