@@ -67,6 +67,7 @@ def _settings() -> Config:
 
 ALONE, ALONE_LONG = "alone", "alone, five times the steps"
 JOINT, WIDE, ADAPTERS = "jointly", "jointly, wider", "with adapters"
+VECTORS, BY_SIZE = "with vectors by language", "jointly, drawn by size"
 
 _DROPS: tuple[Config, ...] = ({"encoder.dropout": 0.1}, {"encoder.dropout": 0.4})
 """What all contenders try alike, beside the step size."""
@@ -80,6 +81,9 @@ CONTENDERS = (
     Contender(JOINT, trials=_DROPS),
     Contender(WIDE, settings={"encoder.width": WIDER}, trials=_DROPS),
     Contender(ADAPTERS, settings={"by_language": "adapters", "bottleneck": 16}, trials=_DROPS),
+    # Five vectors add 320 parameters, too few for a control of their own.
+    Contender(VECTORS, settings={"by_language": "embedding"}, trials=_DROPS),
+    Contender(BY_SIZE, settings={"sampling": "size"}, trials=_DROPS),
 )
 
 COMPARISON = Comparison(
