@@ -126,6 +126,8 @@ MODELS = [
             "max_length": NOT_OPTIONAL_SIZES,
             "long": NOT_CHOICES,
             "picture": (3, b"picture", ["picture"], True),
+            "language": (3, b"lang", ["lang"], True, "lang"),
+            "languages": ("en", ["en", 3], ["en", "en"], [], ["en"]),
         },
         called=CALLED,
     ),
@@ -167,6 +169,7 @@ MODELS = [
         tasks=(3, "topic", [], ["nothing"], [3], [None]),
         second=(3, "one text", b"text", [None], [3], ["a", "b"]),
         probabilities=NOT_FLAGS,
+        languages=(3, "en", ["en"], b"en"),
         max_tokens=NOT_SIZES,
     ),
     EntryPoint(

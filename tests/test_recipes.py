@@ -42,7 +42,7 @@ def said(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 def test_every_recipe_runs(said: str) -> None:
     titles = list(blocks(PAGE.read_text("utf-8")))
-    assert len(titles) == 12
+    assert len(titles) == 13
     places = [said.index(title) for title in titles]
     assert places == sorted(places)
 
@@ -56,4 +56,5 @@ def test_what_they_say(said: str) -> None:
     assert "'stars': " in said
     read, found = map(int, re.search(r"(\d+) texts read, (\d+) found", said).groups())  # type: ignore[union-attr]
     assert (read, found) == (32, 4 * 32)
+    assert re.search(r"Several languages\n\[\{'topic': '(news|nouvelles)'\}\]", said)
     assert re.search(r"^epoch 1/4  train_loss .*validation_loss .*topic_accuracy", said, re.M)

@@ -11,10 +11,10 @@ from mtl_utils.arguments import check_number, shown
 from mtl_utils.data.batching import BatchLoader
 from mtl_utils.data.examples import Example
 from mtl_utils.data.loading import Loader, read_once
-from mtl_utils.data.pictures import Pixels, picture_pixels
+from mtl_utils.models.beside import Beside, BesideColumns
 from mtl_utils.models.predicting import Pair
 from mtl_utils.models.rows import chosen_tasks, has_column, is_rows, rows_of
-from mtl_utils.models.text_reading import TextReader, listed, noted, numbered, paired
+from mtl_utils.models.text_reading import listed, noted, numbered, paired
 from mtl_utils.multitask import MultiTaskModel
 from mtl_utils.objectives.base import Balancer
 from mtl_utils.tasks.text_task import Row, TextTask
@@ -325,40 +325,42 @@ def readings(
     return found
 
 
-def pictures_of(
-    texts: Any, given: Iterable[Any] | None, number: int, reader: TextReader
-) -> list[Pixels | None] | None:
+def beside_texts(
+    texts: Any, pictures: Any, languages: Any, number: int, columns: BesideColumns
+) -> list[Beside]:
     """Return what stands beside texts that something is to be predicted for.
 
     Args:
         texts: The texts, or rows of a data set.
-        given: Pictures, one a text; ``None`` where rows have them in a column, or there are none.
+        pictures: Pictures, one a text; ``None`` where rows have them, or there are none.
+        languages: Languages, one a text or one for all; ``None`` likewise.
         number: How many texts there are.
-        reader: Knows the column.
+        columns: What the model reads.
 
     Returns:
-        Of each text the numbers of its picture or ``None``; ``None`` where none is read.
+        As many.
 
     Raises:
-        ValueError: If numbers differ, rows have a column of pictures, or the model reads none.
-        TypeError: If something is no picture.
+        ValueError: If numbers differ, rows have a column of what is given, the model does not read
+            it, or a language is missing.
+        TypeError: If something is no picture or no name.
+        KeyError: If there is no such language.
     """
-    if given is None:
-        if reader.picture is None or not is_rows(texts):
-            return None
-        return [reader.picture_of(row) for row in rows_of(texts, {}, reader.picture)]
-    if reader.picture is None:
-        raise ValueError(
-            "The model reads no pictures; make it with picture=, the column that holds them, or "
-            f"leave pictures out: {shown(given)}"
-        )
-    if is_rows(texts):
-        raise ValueError(
-            f"Rows have their pictures in the column {reader.picture!r}; leave pictures out"
-        )
-    found = [picture_pixels(each) for each in listed(given, "pictures")]
-    if len(found) != number:
-        raise ValueError(f"Expected one of pictures for each text, got {len(found)} for {number}")
+    if not is_rows(texts):
+        return columns.given(pictures, languages, number)
+    columns.check(pictures, languages)
+    for name, given, column in (
+        ("pictures", pictures, columns.picture),
+        ("languages", languages, columns.language),
+    ):
+        if given is not None:
+            raise ValueError(f"Rows have their {name} in the column {column!r}; leave {name} out")
+    if not columns.names:
+        return [Beside()] * number
+    found = []
+    for place, row in enumerate(rows_of(texts, {}, columns.names)):
+        with numbered(place, row):
+            found.append(columns.of(row))
     return found
 
 

@@ -10,7 +10,7 @@ from mtl_utils.data.examples import Example
 from mtl_utils.models.fitting import are_examples, examples_for
 from mtl_utils.models.rows import (
     by_task,
-    check_has_pictures,
+    check_has_columns,
     examples_of,
     rows_of,
     says_nothing,
@@ -47,8 +47,8 @@ def of_data(model: TextModel, data: Any, max_tokens: int) -> dict[str, float]:
             made = examples_for(model, tasks, given)
             found = MultiTaskModel.evaluate(model, made, max_tokens=max_tokens)
         else:
-            rows = rows_of(given, model.text_tasks, model.picture)
-            check_has_pictures(rows, model.picture)
+            rows = rows_of(given, model.text_tasks, model.beside.names)
+            check_has_columns(rows, model.beside)
             there = tasks_in(rows, model.text_tasks, tasks)
             found = of_rows(model, rows, there, max_tokens)
         measured = together(measured, found)
@@ -84,7 +84,7 @@ def of_rows(
             references = [task.reference(row) for row in known]
             scores = model.tasks[name].metrics([said[name] for said in found], references)
             measured = together(measured, named_scores(name, scores))
-    reader = TextReader(model.tokenizer, model.max_length, model.long, model.picture)
+    reader = TextReader(model.tokenizer, model.max_length, model.long, model.beside)
     examples: Sequence[Example] = examples_of(rows, examined, reader, required=False)
     for name, task in examined.items():
         own = [example for example in examples if name in example.labels]

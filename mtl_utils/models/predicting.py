@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from numbers import Real
 from typing import Any
@@ -13,8 +13,8 @@ from torch import Tensor
 
 from mtl_utils.data.batch import Batch, Inputs
 from mtl_utils.data.examples import Example
-from mtl_utils.data.pictures import Pixels
 from mtl_utils.data.splitting import split_words
+from mtl_utils.models.beside import Beside
 from mtl_utils.models.text_reading import (
     WORDS,
     Text,
@@ -56,13 +56,13 @@ class Predictor:
     def of(
         self,
         readings: Mapping[str, Sequence[Pair]],
-        pictures: Sequence[Pixels | None] | None = None,
+        beside: Sequence[Beside] | None = None,
     ) -> list[dict[str, Any]]:
         """Predict.
 
         Args:
             readings: What each task reads, as many texts or pairs for every task.
-            pictures: What stands beside each text; nothing if ``None``.
+            beside: What stands beside each text; nothing if ``None``.
 
         Returns:
             For each text what each task says.
@@ -71,16 +71,16 @@ class Predictor:
             ValueError: If a text is too long and not to be cut or read in windows.
         """
         number = len(next(iter(readings.values())))
+        beside = [Beside()] * number if beside is None else beside
         rows: list[dict[str, Any]] = [{} for _ in range(number)]
         prepared, in_parts = {}, {}
         for names in self._alike(readings):
             as_words = self.tasks[names[0]].reads_words
             prepared[names] = self._prepared(readings[names[0]], as_words)
             in_parts[names] = self._too_long(prepared[names], as_words)
-        beside = [None] * number if pictures is None else pictures
         for (places, tasks), read in self._passes(prepared, in_parts).items():
             pairs = zip(read, places, strict=True)
-            examples = [replace(text, picture=beside[place]) for text, place in pairs]
+            examples = [beside[place].added_to(text) for text, place in pairs]
             found = self.predict(examples, partial(self._said, tasks=tasks))
             for place, said in zip(places, found, strict=True):
                 rows[place] |= said
@@ -167,7 +167,7 @@ class Predictor:
         self,
         name: str,
         windows: Mapping[int, Sequence[Any]],
-        beside: Sequence[Pixels | None],
+        beside: Sequence[Beside],
     ) -> Iterable[Any]:
         """Label the words of long texts, the states of each taken where it sees most."""
         examples = [

@@ -14,6 +14,7 @@ from mtl_utils.data.class_labels import named_labels
 from mtl_utils.data.encoded_text import EncodedText
 from mtl_utils.data.examples import Example
 from mtl_utils.data.missing import is_missing
+from mtl_utils.models.beside import Beside, BesideColumns
 from mtl_utils.models.text_reading import TextReader, kept_once, numbered
 from mtl_utils.tasks.text_task import NO_CELL, Row, TextTask, cell_of
 
@@ -41,14 +42,14 @@ def is_rows(data: Any) -> bool:
 
 
 def rows_of(
-    data: Rows, tasks: Mapping[str, TextTask], picture: str | None = None
+    data: Rows, tasks: Mapping[str, TextTask], beside: Sequence[str] = ()
 ) -> list[dict[str, Any]]:
     """Return rows with what tasks need of them, labels by the names of their features.
 
     Args:
         data: The data set.
         tasks: The tasks by name.
-        picture: Column that is kept too, where it holds a picture beside the text.
+        beside: Columns that are kept too, for what stands beside the text.
 
     Raises:
         TypeError: If it is no data set.
@@ -63,7 +64,7 @@ def rows_of(
     if not len(data):
         raise ValueError(f"{_EXPECTED}, at least one row; got none: {shown(data)}")
     if isinstance(data, datasets.Dataset):
-        return _rows_of_dataset(data, tasks, picture)
+        return _rows_of_dataset(data, tasks, beside)
     if isinstance(data, pd.DataFrame):
         return _rows_of_table(data, tasks)
     for place, row in enumerate(data):
@@ -73,11 +74,11 @@ def rows_of(
 
 
 def _rows_of_dataset(
-    data: datasets.Dataset, tasks: Mapping[str, TextTask], picture: str | None
+    data: datasets.Dataset, tasks: Mapping[str, TextTask], beside: Sequence[str]
 ) -> list[dict[str, Any]]:
     data = data.with_format(None)  # columns of pandas or NumPy do not know what their ids mean
     wanted = {column for task in tasks.values() for column in _columns(task)}
-    wanted |= set() if picture is None else {picture}
+    wanted |= set(beside)
     tops = {column if column in data.column_names else column.split(".")[0] for column in wanted}
     columns = {name: named_labels(data[name]) for name in data.column_names if name in tops}
     if not columns:
@@ -207,21 +208,14 @@ def _examples(
             labels[name] = label
             if cut:
                 lost[name] = cut
-    picture = reader.picture_of(row) if readings else None
+    beside = reader.beside.of(row) if readings else Beside()
     for encoded, labels, lost in readings.values():
         if labels:
             words = encoded.first_pieces if encoded.as_words else None
-            yield (
-                encoded,
-                Example(
-                    encoded.input_ids,
-                    labels,
-                    encoded.segment_ids,
-                    first_pieces=words,
-                    lost=lost,
-                    picture=picture,
-                ),
+            made = Example(
+                encoded.input_ids, labels, encoded.segment_ids, first_pieces=words, lost=lost
             )
+            yield encoded, beside.added_to(made)
 
 
 def _has_label(task: TextTask, row: Row) -> bool:
@@ -243,23 +237,26 @@ def _reads(task: TextTask) -> tuple[Any, ...]:
     return (task.inputs, task.reads_words)
 
 
-def check_has_pictures(rows: Sequence[Row], column: str | None) -> None:
-    """Refuse rows without the column that pictures are read from.
+def check_has_columns(rows: Sequence[Row], beside: BesideColumns) -> None:
+    """Refuse rows without the columns that are read beside texts.
 
     Args:
         rows: The rows.
-        column: Name of the column; ``None`` where no pictures are read.
+        beside: The columns.
 
     Raises:
-        KeyError: If no row has it.
+        KeyError: If no row has one of them.
     """
-    if column is None or has_column(rows, column):
-        return
-    raise KeyError(
-        f"The model reads pictures from the column {column!r}, and the rows have "
-        f"{_named_columns(rows)}. Name the column when the model is made (picture=...), or add one "
-        "that holds None where there is no picture."
-    )
+    for name, column, hint in (
+        ("picture", beside.picture, ", or add one that holds None where there is no picture"),
+        ("language", beside.language, ""),
+    ):
+        if column is not None and not has_column(rows, column):
+            raise KeyError(
+                f"The model reads {name}s from the column {column!r}, and the rows have "
+                f"{_named_columns(rows)}. Name the column when the model is made ({name}=...)"
+                f"{hint}."
+            )
 
 
 def _columns(task: TextTask) -> tuple[str, ...]:

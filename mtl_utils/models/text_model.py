@@ -7,17 +7,18 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Literal, TypeAlias
 
-from mtl_utils.arguments import check_choice, check_flag, check_kind, check_text
+from mtl_utils.arguments import check_choice, check_flag, check_kind
 from mtl_utils.data.batch import Batch
 from mtl_utils.data.examples import Example
 from mtl_utils.data.loading import Loader
 from mtl_utils.data.tokenization import Tokenizer, check_tokenizer
 from mtl_utils.models import fitting, measuring
+from mtl_utils.models.beside import beside_columns
 from mtl_utils.models.predicting import Predictor
 from mtl_utils.models.rows import (
     Rows,
     by_task,
-    check_has_pictures,
+    check_has_columns,
     check_text_tasks,
     examples_of,
     rows_of,
@@ -59,10 +60,16 @@ class TextModel(MultiTaskModel):
             and a warning says of how many texts. It can be set later, and is stored with the model.
         picture: Name of the column that holds a picture beside the text, for encoders that read
             one (:class:`mtl_utils.nn.EarlyFusion` and others); ``None`` where none is read.
+        language: Name of the column that holds the language of a text by name, for encoders that
+            ask for it (:class:`mtl_utils.sharing.LanguageAdapters`, or one whose embedding is a
+            :class:`mtl_utils.nn.LanguageEmbedding`); ``None`` where none does.
+        languages: Names of the languages in the order of their ids; those of the adapters if
+            ``None``.
 
     Raises:
         ValueError: As :class:`mtl_utils.models.MultiTaskModel`; if ``max_length`` is more than an
-            encoder reads, or there is no such way of treating what is long.
+            encoder reads, there is no such way of treating what is long, or languages have no
+            column, no names or the same one.
         KeyError: As :class:`mtl_utils.models.MultiTaskModel`.
         TypeError: If something is not of its kind, or a task knows no columns.
     """
@@ -78,6 +85,8 @@ class TextModel(MultiTaskModel):
         max_length: int | None = None,
         long: str = "error",
         picture: str | None = None,
+        language: str | None = None,
+        languages: Sequence[str] | None = None,
     ) -> None:
         if tokenizer is not None:
             check_tokenizer(tokenizer)
@@ -86,9 +95,7 @@ class TextModel(MultiTaskModel):
         self.tokenizer, self.max_length = tokenizer, longest_text(sharing, max_length)
         check_choice("long", long, LONG)
         self.long = long
-        if picture is not None:
-            check_text("picture", picture)
-        self.picture = picture
+        self.beside = beside_columns(sharing, picture, language, languages)
 
     @property
     def text_tasks(self) -> dict[str, TextTask]:
@@ -124,8 +131,8 @@ class TextModel(MultiTaskModel):
         """
         if truncate is not None:
             check_flag("truncate", truncate)
-        rows = rows_of(data, self.text_tasks, self.picture)
-        check_has_pictures(rows, self.picture)
+        rows = rows_of(data, self.text_tasks, self.beside.names)
+        check_has_columns(rows, self.beside)
         found = tasks_in(rows, self.text_tasks, [tasks] if isinstance(tasks, str) else tasks)
         return examples_of(rows, found, self._reader, truncate)
 
@@ -254,6 +261,7 @@ class TextModel(MultiTaskModel):
         *,
         second: Iterable[Text] | None = None,
         pictures: Iterable[Any] | None = None,
+        languages: str | Iterable[str] | None = None,
         probabilities: bool = False,
         max_tokens: int = 4096,
     ) -> Any:
@@ -269,6 +277,8 @@ class TextModel(MultiTaskModel):
             second: The second text of each pair.
             pictures: The picture beside each text, or ``None`` where there is none, if texts are
                 given and not rows.
+            languages: Name of the language of all texts, or of each, if texts are given and not
+                rows and the encoder asks for it.
             probabilities: Whether to return the probabilities of all labels instead of the best
                 label.
             max_tokens: How many pieces, padding included, are read at a time; it does not change
@@ -292,7 +302,8 @@ class TextModel(MultiTaskModel):
             return []
         predictor = self._predictor(list(readings), max_tokens, probabilities)
         number = len(next(iter(readings.values())))
-        return predictor.of(readings, fitting.pictures_of(texts, pictures, number, self._reader))
+        beside = fitting.beside_texts(texts, pictures, languages, number, self.beside)
+        return predictor.of(readings, beside)
 
     def evaluate(
         self, examples: Data | Mapping[str, Data] | Loader, *, max_tokens: int = 4096
@@ -344,8 +355,9 @@ class TextModel(MultiTaskModel):
     def _recipe_now(self) -> Recipe:
         recipe = super()._recipe_now()
         given = recipe.arguments
-        now = {"tokenizer": self.tokenizer, "max_length": self.max_length, "long": self.long}
-        now |= {"picture": self.picture}
+        now: dict[str, Any] = {"tokenizer": self.tokenizer, "max_length": self.max_length}
+        now |= {"long": self.long, "picture": self.beside.picture, "language": self.beside.language}
+        now |= {"languages": list(self.beside.languages) or None}
         return replace(recipe, arguments={k: now.get(k, value) for k, value in given.items()})
 
     def _facts(self, data: Mapping[str, str]) -> list[str]:
@@ -366,4 +378,4 @@ class TextModel(MultiTaskModel):
     @property
     def _reader(self) -> TextReader:
         """What turns texts into ids, as far as the model reads."""
-        return TextReader(self.tokenizer, self.max_length, self.long, self.picture)
+        return TextReader(self.tokenizer, self.max_length, self.long, self.beside)

@@ -6,19 +6,19 @@ import sys
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from mtl_utils.arguments import check_several, check_sizes
 from mtl_utils.data.batch import MISSING_LABEL
 from mtl_utils.data.encoded_text import EncodedText, encode_pair, encode_text
 from mtl_utils.data.examples import Example
-from mtl_utils.data.pictures import Pixels, picture_pixels
 from mtl_utils.data.tokenization import Tokenizer
 from mtl_utils.data.windows import Window, encode_windows
+from mtl_utils.models.beside import Beside, BesideColumns
 from mtl_utils.nn.encoder import Encoder
 from mtl_utils.sharing import Sharing
-from mtl_utils.tasks.text_task import NO_CELL, Row, Text, cell_of
+from mtl_utils.tasks.text_task import Text
 
 T = TypeVar("T")
 WORDS = "words"  # where words begin, in batches to predict from
@@ -33,28 +33,13 @@ class TextReader:
         tokenizer: ``None`` where a model has none, which is said when a text is read.
         max_length: The longest text or pair that can be read, special tokens included.
         long: What becomes of longer ones; see :class:`mtl_utils.models.TextModel`.
-        picture: Column of a row that holds a picture; ``None`` where none is read.
+        beside: The columns that are read beside the texts of a row.
     """
 
     tokenizer: Tokenizer | None
     max_length: int | None
     long: str
-    picture: str | None = None
-
-    def picture_of(self, row: Row) -> Pixels | None:
-        """Return the picture of a row.
-
-        Args:
-            row: The row.
-
-        Raises:
-            TypeError: If what stands there is no picture.
-            ValueError: If it has another shape.
-        """
-        if self.picture is None:
-            return None
-        cell = cell_of(row, self.picture)
-        return None if cell is NO_CELL else picture_pixels(cell)
+    beside: BesideColumns = field(default_factory=BesideColumns)
 
     def encoded(
         self, text: Text, hypothesis: Text | None, truncate: bool | None = None
@@ -149,17 +134,17 @@ def kept_once(
     return readings.setdefault(key, (encoded, *fresh))
 
 
-def marked_window(window: Window, picture: Pixels | None = None) -> Example:
+def marked_window(window: Window, beside: Beside) -> Example:
     """Return a window as an example, with a 1 at each word that it is to speak for.
 
     Args:
         window: The window.
-        picture: What stands beside the whole text.
+        beside: What stands beside the whole text.
     """
     begins = [MISSING_LABEL] * len(window.input_ids)
     for position in window.positions:
         begins[position] = 1
-    return Example(window.input_ids, {WORDS: begins}, window.segment_ids, picture=picture)
+    return beside.added_to(Example(window.input_ids, {WORDS: begins}, window.segment_ids))
 
 
 def _level_of_caller() -> int:

@@ -242,7 +242,7 @@ def test_it_learns_beside_another_task_and_is_stored(tmp_path: Path) -> None:
     assert found["tags_f1"] > 0.95
     built.save(tmp_path / "model")
     again = TextModel.load(tmp_path / "model")
-    assert again.picture == "picture"
+    assert again.beside.picture == "picture"
     assert again.evaluate(test) == found
     made = built.examples(test)
     assert len(parted(made, "alignment")) == 64
