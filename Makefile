@@ -16,7 +16,7 @@ export OMP_WAIT_POLICY := PASSIVE
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help book serve test suite unit lint notebooks bench set-repo clean
+.PHONY: help book serve pdf links test suite unit lint notebooks bench set-repo clean
 
 help:  ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -33,6 +33,12 @@ book: $(READY)  ## Build the website from the stored outputs, warnings as errors
 
 serve: book  ## Build the website and serve it on http://127.0.0.1:8000
 	$(BIN)/python -m http.server 8000 --bind 127.0.0.1 --directory $(SITE)
+
+pdf: book  ## Print the website into one PDF (needs Chromium)
+	$(BIN)/python book/tools/print_book.py
+
+links: $(READY)  ## Follow every link that leads elsewhere (needs a network)
+	$(BIN)/jupyter-book build . --builder linkcheck --path-output $(CURDIR)/_build/links
 
 test: $(READY)  ## Run every check: lint, types, unit tests, notebooks, website (WORKERS=2 at a time)
 	@$(MAKE) --no-print-directory --jobs=2 lint suite

@@ -19,7 +19,13 @@ def check(schema: str, *files: Path) -> subprocess.CompletedProcess[str]:
 
 
 def test_workflows_are_valid() -> None:
-    assert [path.name for path in WORKFLOWS] == ["book.yml", "colab.yml", "tests.yml"]
+    assert [path.name for path in WORKFLOWS] == [
+        "book.yml",
+        "colab.yml",
+        "links.yml",
+        "release.yml",
+        "tests.yml",
+    ]
     result = check("vendor.github-workflows", *WORKFLOWS)
     assert result.returncode == 0, result.stdout
 
@@ -47,3 +53,32 @@ def test_the_matrix_covers_the_supported_versions(minor: str) -> None:
     assert f"Programming Language :: Python :: {minor}" in (ROOT / "pyproject.toml").read_text(
         "utf-8"
     )
+
+
+def test_the_form_for_errata_is_valid() -> None:
+    form = ROOT / ".github" / "ISSUE_TEMPLATE" / "erratum.yml"
+    result = check("vendor.github-issue-forms", form)
+    assert result.returncode == 0, result.stdout
+
+
+def test_hooks_before_a_commit_check_what_lint_checks_with_the_same_versions() -> None:
+    (repository,) = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text("utf-8"))["repos"]
+    hooks = {hook["id"]: hook for hook in repository["hooks"]}
+    pinned = (ROOT / "requirements.txt").read_text("utf-8").splitlines()
+    for hook in hooks.values():
+        assert set(hook.get("additional_dependencies", ())) <= set(pinned)
+    lint = (ROOT / "Makefile").read_text("utf-8").split("\nlint:")[1].split("\n\n")[0]
+    commands = {" ".join(hook["entry"].split()[:2]) for hook in hooks.values()}
+    assert commands == {"ruff check", "ruff format", ".venv/bin/mypy"}
+    for command in ("ruff check", "ruff format", "mypy"):
+        assert command in lint
+    assert lint.count("$(BIN)/") == len(hooks)
+
+
+def test_what_a_release_needs_is_there() -> None:
+    changes = (ROOT / "CHANGELOG.md").read_text("utf-8")
+    assert "## unreleased" in changes
+    release = (ROOT / ".github" / "workflows" / "release.yml").read_text("utf-8")
+    made = (ROOT / "Makefile").read_text("utf-8")
+    assert "make pdf" in release
+    assert "\npdf: book" in made

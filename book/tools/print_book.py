@@ -1,0 +1,220 @@
+"""Print the built website into one PDF: ``make pdf``.
+
+Chromium prints the pages of ``_toc.yml`` one after another, without the pages of the package, and
+they become one file with an outline. A link from page to page leads within the file. Solutions are
+printed unfolded; cells whose code is folded on the website show what they made.
+"""
+
+from __future__ import annotations
+
+import argparse
+import functools
+import http.server
+import io
+import shutil
+import sys
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urldefrag
+
+import yaml
+from pypdf import PdfReader, PdfWriter
+from pypdf.annotations import Link
+from pypdf.generic import ArrayObject, Fit, NameObject
+
+ROOT = Path(__file__).resolve().parents[2]
+SITE = ROOT / "_build" / "html"
+PDF = ROOT / "_build" / "pdf" / "book.pdf"
+PATIENCE = 1_800_000  # milliseconds: more than any page takes on a machine however busy
+ARGUMENTS = (
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-sync",
+    "--disable-component-update",
+)
+
+STYLE = """
+  .bd-header, .bd-header-article, .bd-sidebar-primary, .bd-sidebar-secondary, .bd-footer,
+  .bd-footer-content, .prev-next-footer, footer, .copybtn, .headerlink, .skip-link,
+  .sbt-scroll-pixel-helper, details.hide > summary, .live-model { display: none !important }
+  .bd-main, .bd-content, .bd-article-container, .bd-article {
+    display: block !important; max-width: none !important;
+    padding: 0 !important; margin: 0 !important }
+  #jb-print-docs-body, h1 { margin-top: 0 !important; break-before: avoid !important }
+  body { font-size: 10pt }
+  pre { white-space: pre-wrap !important; overflow-wrap: anywhere; font-size: 8pt }
+  h2, h3, summary { break-after: avoid }
+  img, svg, table { max-width: 100% !important }
+  img, svg, tr { break-inside: avoid }
+"""
+UNFOLD = "document.querySelectorAll('details:not(.hide)').forEach(each => { each.open = true })"
+MATHS = (
+    "() => (window.MathJax && MathJax.startup ? MathJax.startup.promise.then(() => true) : true)"
+)
+
+
+@dataclass(frozen=True)
+class Page:
+    """A page of the book.
+
+    Args:
+        path: Of its file below the site, such as ``"book/index.html"``.
+        part: Caption of the part it stands in; empty for the front page.
+    """
+
+    path: str
+    part: str = ""
+
+
+class _Quiet(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, format: str, *args: object) -> None:
+        """Print nothing."""
+
+
+def pages_of(toc: Mapping[str, Any]) -> list[Page]:
+    """Return the pages in reading order, without those of the package.
+
+    Args:
+        toc: What ``_toc.yml`` says.
+    """
+    pages = [Page(f"{toc['root']}.html")]
+    for part in toc["parts"]:
+        named = [entry["file"] for entry in part["chapters"]]
+        pages += [Page(f"{name}.html", part["caption"]) for name in named if "/api/" not in name]
+    return pages
+
+
+@contextmanager
+def served(folder: Path) -> Iterator[str]:
+    """Serve a folder on a local port, and say where.
+
+    Args:
+        folder: The folder.
+    """
+    handler = functools.partial(_Quiet, directory=str(folder))
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}/"
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+def printed(address: str, pages: Sequence[Page]) -> Iterator[tuple[Page, str, bytes]]:
+    """Print pages, and yield each with its title.
+
+    Args:
+        address: Where the site is served.
+        pages: The pages.
+
+    Raises:
+        SystemExit: If there is no Chromium.
+    """
+    from playwright.sync_api import sync_playwright
+
+    executable = shutil.which("chromium") or shutil.which("chromium-browser")
+    if executable is None:
+        raise SystemExit("no Chromium found: install it (Debian: apt-get install chromium)")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=executable, args=list(ARGUMENTS), timeout=PATIENCE
+        )
+        tab = browser.new_context(color_scheme="light").new_page()
+        tab.set_default_timeout(PATIENCE)
+        tab.emulate_media(media="print", color_scheme="light")
+        for page in pages:
+            tab.goto(address + page.path, wait_until="load")
+            tab.evaluate("document.documentElement.dataset.theme = 'light'")
+            tab.add_style_tag(content=STYLE)
+            tab.evaluate(UNFOLD)
+            tab.evaluate(MATHS)
+            margin = {"top": "18mm", "bottom": "18mm", "left": "18mm", "right": "18mm"}
+            title = tab.locator("h1").first.inner_text().removesuffix("#").strip()
+            yield page, title, tab.pdf(format="A4", margin=margin, print_background=True)
+        browser.close()
+
+
+def joined(address: str, prints: Sequence[tuple[Page, str, bytes]]) -> PdfWriter:
+    """Make one document of pages that were printed, with an outline and links that stay in it.
+
+    Args:
+        address: Where the pages were served when they were printed.
+        prints: Each page with its title and its PDF.
+    """
+    writer = PdfWriter()
+    begins: dict[str, int] = {}
+    parts: dict[str, Any] = {}
+    for page, title, content in prints:
+        begins[page.path] = len(writer.pages)
+        writer.append(io.BytesIO(content), import_outline=False)
+        if page.part and page.part not in parts:
+            parts[page.part] = writer.add_outline_item(
+                title=page.part, page_number=begins[page.path]
+            )
+        writer.add_outline_item(
+            title=title, page_number=begins[page.path], parent=parts.get(page.part)
+        )
+    for number in range(len(writer.pages)):
+        _keep_links_inside(writer, number, address, begins)
+    return writer
+
+
+def _keep_links_inside(
+    writer: PdfWriter, number: int, address: str, begins: Mapping[str, int]
+) -> None:
+    page = writer.pages[number]
+    kept, inside = ArrayObject(), []
+    for each in page.get("/Annots") or ():
+        found = each.get_object()
+        target, _ = urldefrag(str(found.get("/A", {}).get("/URI", "")))
+        if not target.startswith(address):
+            kept.append(each)
+        elif target.removeprefix(address) in begins:
+            inside.append((found["/Rect"], begins[target.removeprefix(address)]))
+    page[NameObject("/Annots")] = kept
+    for rectangle, begin in inside:
+        link = Link(rect=rectangle, target_page_index=begin, fit=Fit.fit(), border=[0, 0, 0])
+        writer.add_annotation(number, link)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Print the book.
+
+    Args:
+        arguments: Of the command line.
+    """
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument("--site", type=Path, default=SITE, help="the built website")
+    parser.add_argument("--out", type=Path, default=PDF, help="the file to write")
+    parser.add_argument("names", nargs="*", help="pages alone whose path contains one of these")
+    given = parser.parse_args(arguments)
+    pages = pages_of(yaml.safe_load((ROOT / "_toc.yml").read_text("utf-8")))
+    if given.names:
+        pages = [page for page in pages if any(name in page.path for name in given.names)]
+    missing = [page.path for page in pages if not (given.site / page.path).exists()]
+    if missing or not pages:
+        raise SystemExit(f"{given.site} lacks {missing or 'such pages'}: run `make book` first")
+    prints = []
+    with served(given.site) as address:
+        for printed_page in printed(address, pages):
+            print(printed_page[0].path, flush=True)
+            prints.append(printed_page)
+        writer = joined(address, prints)
+    config = yaml.safe_load((ROOT / "_config.yml").read_text("utf-8"))
+    writer.add_metadata({"/Title": config["title"], "/Author": config["author"]})
+    given.out.parent.mkdir(parents=True, exist_ok=True)
+    writer.write(given.out)
+    print(f"{len(PdfReader(given.out).pages)} pages: {given.out}")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
