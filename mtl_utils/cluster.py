@@ -23,7 +23,9 @@ MOST_BEGUN = 3
 """So often a task is begun whose process dies each time: it may be what kills it."""
 
 _ATTEMPTS = 3
-_QUIET = {"RAY_USAGE_STATS_ENABLED": "0"}  # nobody here asked for numbers to be sent to Ray's makers
+_QUIET = {
+    "RAY_USAGE_STATS_ENABLED": "0"
+}  # nobody here asked for numbers to be sent to Ray's makers
 _LOSSES = (
     *("WorkerCrashedError", "OutOfMemoryError", "NodeDiedError", "LocalRayletDiedError"),
     "ObjectLostError",
@@ -61,6 +63,17 @@ class Cluster:
     threads: int
     gpus: float
     environment: Mapping[str, str]
+
+    def share(self, value: Any) -> Any:
+        """Send what many tasks take once to each machine.
+
+        Args:
+            value: What can be pickled.
+
+        Returns:
+            Ray's reference, an argument that tasks get the value for.
+        """
+        return ray().put(value)
 
     def submit(
         self, function: Callable[..., Any], *arguments: Any, alone: bool, **variables: str
@@ -126,11 +139,13 @@ def outcome(reference: Any) -> Any:
 
     Raises:
         LostTaskError: If its process, or the machine that it was on, has gone.
-        Exception: What it raised, or what kept it from beginning.
+        BaseException: What it raised, or what kept it from beginning.
     """
     exceptions = ray().exceptions
     try:
         return ray().get(reference)
+    except exceptions.RayTaskError as error:
+        raise error.cause or error from error
     except tuple(getattr(exceptions, name) for name in _LOSSES) as error:
         said = str(error).strip().splitlines() or [type(error).__name__]
         raise LostTaskError(said[0]) from error
@@ -219,7 +234,7 @@ def _environment(variables: Mapping[str, str]) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _own_handler() -> Iterator[None]:
-    """Put back what is done at SIGTERM: Ray does something else, and still does when it has gone."""
+    """Put back what is done at SIGTERM, which Ray changes and leaves so when it has gone."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return

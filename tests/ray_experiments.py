@@ -1,33 +1,28 @@
-"""Experiments for the tests of runs on a Ray cluster, which its processes can import."""
+"""Experiments and trials for the tests of a Ray cluster, which its processes can import."""
 
 import os
 import signal
 import time
+from dataclasses import dataclass
+from pathlib import Path
 
 import torch
+from forked_experiments import TRAINS, trains
 from queued_experiments import experiment, fails, steps
 
-from mtl_utils.experiments import load_results
+from mtl_utils.commands.tuning import Trials
+from mtl_utils.experiments import records
 
 
 def tells(config, seed, place):
     """Say what this process is like, and what another experiment measured."""
-    (needed,) = load_results("steps", place.results).to_dict("records")
-    draws = torch.nn.Linear(4, 2).weight if config["n"] else torch.zeros(1)
+    (needed,) = records.read(place.results / "steps.jsonl")
     return {
         "threads": torch.get_num_threads(),
         "omp": os.environ["OMP_NUM_THREADS"],
         "bars": os.environ["TQDM_DISABLE"],
-        "x_there": needed["x"],
-        "kind": type(draws).__name__,
+        "x_there": needed["metrics"]["x"],
     }
-
-
-def dies(config, seed, place):
-    """Die whenever it is tried."""
-    with (place.results / "died.txt").open("a") as file:
-        file.write("x")
-    os.kill(os.getpid(), signal.SIGKILL)
 
 
 def waits(config, seed, place):
@@ -47,7 +42,25 @@ def known():
         experiment("steps", steps, {"steps": 7, "killed_at": 5}),
         experiment("fails", fails, {"n": 1}, priority=1),
         experiment("tells", tells, {"n": 0}, needs=("steps",)),
-        experiment("dies", dies, {"n": 1}),
+        experiment("trains", trains, TRAINS),
         experiment("waits", waits, {"n": 1}),
     )
     return {one.name: one for one in made}
+
+
+@dataclass(frozen=True)
+class DyingTrials(Trials):
+    """Trials of which one is killed, once.
+
+    Args:
+        killed: A file that is written then.
+    """
+
+    killed: Path = Path()
+
+    def __call__(self, settings, attempt):
+        """Make a trial, unless it is the second and none was killed yet."""
+        if attempt.number == 1 and not self.killed.exists():
+            self.killed.write_text("once")
+            os.kill(os.getpid(), signal.SIGKILL)
+        return super().__call__(settings, attempt)

@@ -127,4 +127,3 @@ def _sees(asked: Asked) -> bool:
         return (asked.workspace / MARK).read_text("utf-8") == asked.mark
     except OSError:
         return False
-

@@ -158,11 +158,39 @@ class Search:
             ValueError: If ``trials`` is less than 1.
             KeyError: If an objective is not among what was returned.
         """
+        while self.run_one(objective, trials, catch=catch):
+            pass
+        return self
+
+    def run_one(
+        self,
+        objective: Objective,
+        trials: int,
+        *,
+        catch: tuple[type[Exception], ...] = (FloatingPointError,),
+    ) -> bool:
+        """Try settings once, unless the search has so many trials.
+
+        Args:
+            objective: As :meth:`run` takes it, which also says what is raised.
+            trials: How many there are to be.
+            catch: Errors that make a trial a failed one.
+
+        Returns:
+            Whether there was a trial to make.
+        """
         check_callable("objective", objective, "a function of settings and an attempt")
         check_whole("trials", trials, least=1)
-        while (trial := self._take(trials)) is not None:
-            self._try(objective, trial, catch)
-        return self
+        trial = self._take(trials)
+        if trial is None:
+            return False
+        self._try(objective, trial, catch)
+        return True
+
+    def close(self) -> None:
+        """End the session of this process: others begin again what it left half-way."""
+        if self._session is not None:
+            self._session.close()
 
     def _take(self, trials: int) -> Any:
         """Begin a trial, unless there are enough."""
