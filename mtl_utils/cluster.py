@@ -161,8 +161,8 @@ def _join(address: str) -> None:
     except Exception as error:  # ValueError, ConnectionError, RuntimeError or a bare one
         raise ConnectionError(
             f"There is no Ray cluster at {address!r} that this process can join "
-            f"({_first_line(error)}). Give another address, with ray:// in front where the cluster "
-            "is on other machines, or none, to start one on this machine."
+            f"({_first_line(error)}). Give the address of one that this machine belongs to, such "
+            "as auto, or none, to start one here."
         ) from error
 
 
