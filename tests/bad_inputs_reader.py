@@ -209,6 +209,8 @@ ENTRY_POINTS = [
             "minutes": (0, -1, NAN, INF, "3", True, [3]),
             "nice": (-1, 20, 1.5, "3", None, True, NAN),
             "known": (None, 3, "registry", [registry], lambda: {}),
+            "on": ("rays", "", 3, None, True, ["ray"]),
+            "address": (3, "", "auto", True),
         },
         called={"names": "names|named"},
     ),

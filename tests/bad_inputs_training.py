@@ -126,6 +126,7 @@ ENTRY_POINTS = [
             "shares_every": (-1, 1.5, "50", True, [50], NAN),
             "callbacks": (3, print, "print", [3], ["print"], [None], [training.EpochLines]),
             "task_metrics": (3, "topic_f1", {"topic": "topic_f1"}),
+            "sharded": NOT_FLAGS,
         },
         called={"parameter_groups": "parameter_groups|params"},
     ),

@@ -192,6 +192,13 @@ ENTRY_POINTS = (
         documented=tuning.Search.run,
     ),
     EntryPoint(
+        "Search.run_one",
+        lambda **given: tuning.Search(_space(), {"score": "max"}).run_one(**given),
+        lambda: {"objective": lambda settings, attempt: 1.0, "trials": 1},
+        {"objective": (None, 3, "score"), "trials": NOT_SIZES},
+        documented=tuning.Search.run_one,
+    ),
+    EntryPoint(
         "Search.settings",
         _SEARCH.settings,
         lambda: {"number": 0},

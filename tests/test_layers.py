@@ -10,10 +10,10 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "mtl_utils"
 LAYERS = (
-    *("arguments", "atlas", "files", "plots", "diagrams", "corpora", "data", "nn", "objectives"),
-    *("tasks", "sharing", "saving", "multitask", "training", "models", "relations", "diagnosis"),
-    *("transfer", "continual", "interpretation", "deployment", "experiments", "tuning"),
-    *("commands", "widgets", "notebook", "exercises"),
+    *("arguments", "atlas", "files", "cluster", "plots", "diagrams", "corpora", "data", "nn"),
+    *("objectives", "tasks", "sharing", "saving", "multitask", "training", "models", "relations"),
+    *("diagnosis", "transfer", "continual", "interpretation", "deployment", "experiments"),
+    *("tuning", "commands", "widgets", "notebook", "exercises"),
     "__main__",
 )
 """Each may import those to its left and itself."""

@@ -172,6 +172,13 @@ def _parser() -> argparse.ArgumentParser:
     tune.add_argument("file", type=Path, help="the file, such as run.toml")
     tune.add_argument("--output", type=Path, help="another folder for the search")
     tune.add_argument("--trials", type=int, help="how many in all (default: the file's)")
+    tune.add_argument(
+        "--on", choices=("here", "ray"), default="here", help="this process, or a Ray cluster"
+    )
+    tune.add_argument("--jobs", type=int, help="trials at a time on a cluster (default: its CPUs)")
+    tune.add_argument(
+        "--address", help="of the cluster (default: RAY_ADDRESS, or one that is started here)"
+    )
     tune.set_defaults(run=_tune)
 
     init = commands.add_parser("init", help="write a first file from a data set")
@@ -270,6 +277,16 @@ def _tune(options: argparse.Namespace) -> None:
         if options.trials < 1:
             raise Refused(f"--trials must be at least 1, got {options.trials}")
         asked = replace(asked, trials=options.trials)
+    if options.on == "ray":
+        from mtl_utils.commands.tuning_on_ray import OnRay
+
+        if options.jobs is not None and options.jobs < 1:
+            raise Refused(f"--jobs must be at least 1, got {options.jobs}")
+        print(tuning.tune(asked, OnRay(options.address, options.jobs)))
+        return
+    for name in ("jobs", "address"):
+        if getattr(options, name) is not None:
+            raise Refused(f"--{name} is for trials on a cluster: give --on ray with it")
     print(tuning.tune(asked))
 
 

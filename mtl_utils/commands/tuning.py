@@ -53,11 +53,12 @@ FAILURES = (FloatingPointError, torch.OutOfMemoryError)
 Data = Mapping[str, datasets.DatasetDict]
 
 
-def tune(asked: TuningFile) -> str:
+def tune(asked: TuningFile, run: Callable[[Trials], None] | None = None) -> str:
     """Search for settings, and write the best ones as a file that ``train`` takes.
 
     Args:
         asked: What to search, and how.
+        run: Makes the trials that are missing; :func:`run_here` if ``None``.
 
     Returns:
         The best trials as a table, and where the file is.
@@ -68,28 +69,28 @@ def tune(asked: TuningFile) -> str:
         ValueError: If file or data are refused.
     """
     optuna()  # says what to install, before anything is read
-    folder = asked.output
     data = load_all(asked.file)
     made = partial(build, data=data, tokenizers={})  # most trials read the same pieces
     _check_objectives(asked, data, made)
     _check_space(asked, made)
     _claim(asked)
     judge = Relative(_reference(asked, data)) if RELATIVE in asked.objectives else None
-    with located("[tuning]"):
-        search = Search(
-            asked.space,
-            asked.objectives,
-            folder=folder,
-            sampler=asked.sampler,
-            pruner=_pruner(asked),
-            seed=asked.seed,
-        )
-    search.run(_Trials(asked, data, judge, made), asked.trials, catch=FAILURES)
-    return _finish(asked, search)
+    trials = Trials(asked, data, judge, made)
+    (run or run_here)(trials)
+    return _finish(asked, trials.search())
+
+
+def run_here(trials: Trials) -> None:
+    """Make the trials that are missing in this process, one after the other.
+
+    Args:
+        trials: The trials.
+    """
+    trials.search().run(trials, trials.asked.trials, catch=FAILURES)
 
 
 @dataclass(frozen=True)
-class _Trials:
+class Trials:
     """Trains what the settings of a trial make of the file, and judges it on validation data.
 
     Args:
@@ -104,7 +105,33 @@ class _Trials:
     judge: Relative | None
     made: Callable[[RunFile], Built]
 
+    def search(self) -> Search:
+        """Open the search in its folder, as a session of its own.
+
+        Raises:
+            Refused: If the folder holds another search.
+        """
+        asked = self.asked
+        with located("[tuning]"):
+            return Search(
+                asked.space,
+                asked.objectives,
+                folder=asked.output,
+                sampler=asked.sampler,
+                pruner=_pruner(asked),
+                seed=asked.seed,
+            )
+
     def __call__(self, settings: dict[str, Any], attempt: Attempt) -> dict[str, float]:
+        """Make one trial.
+
+        Args:
+            settings: What was drawn.
+            attempt: The trial.
+
+        Returns:
+            Its objectives.
+        """
         try:
             return self._tried(settings, attempt)
         except (optuna().TrialPruned, *FAILURES) as end:

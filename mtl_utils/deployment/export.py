@@ -68,7 +68,8 @@ def export_onnx(
     Raises:
         TypeError: If a part of the model is of a kind that cannot be exported, which is named, or
             an argument is of another type.
-        ValueError: If the model has no tokenizer, or a task a name that no output can have.
+        ValueError: If the model has no tokenizer, weights in half precision, or a task a name that
+            no output can have.
         FileExistsError: If there is something else in the folder.
         RuntimeError: If the graph does not give what the model gives.
         ImportError: If onnx or onnxruntime is not installed.
@@ -81,6 +82,7 @@ def export_onnx(
     data, scores = checked_notes(data, scores)
     if model.tokenizer is None:
         raise ValueError("The model has no tokenizer, without which nobody could use the export")
+    _check_precision(model)
     target = Path(folder).resolve()  # what a link leads to is replaced, and not the link
     _check_free(target)
     for module in ("onnx", "onnxruntime"):
@@ -155,6 +157,17 @@ def sha256(path: Path) -> str:
         path: The file.
     """
     return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def _check_precision(model: TextModel) -> None:
+    for name, parameter in model.named_parameters():
+        if parameter.is_floating_point() and parameter.element_size() < 4:
+            kind = str(parameter.dtype).removeprefix("torch.")
+            raise ValueError(
+                f"The model has weights in half precision ({name} is {kind}), and graphs are "
+                "written and checked in float32. Call model.float() first, which changes it in "
+                "place and no number; int8=True makes the smaller graph."
+            )
 
 
 def _check_free(target: Path) -> None:

@@ -37,6 +37,10 @@ Ids = tuple[tuple[int, ...], tuple[int, ...]]
 """The ids of a text or a pair, and which of the two texts each belongs to."""
 
 
+_CONTENT = {"tasks": dict, "tokenizer": dict, "long": str, "sha256": dict}
+"""What must be in the description of a model, as JSON holds it."""
+
+
 @dataclass(frozen=True)
 class _Reading:
     """A text as it is read: in one part, or in windows that overlap."""
@@ -87,6 +91,7 @@ class OnnxModel:
         content = read_json(place / CONTENT)
         if not isinstance(content, dict) or content.get("format") != FORMAT:
             raise ValueError(f"{place / CONTENT} is of another format; expected {FORMAT}")
+        _check_content(content, place / CONTENT)
         for name in (graph, TOKENIZER):
             if not (place / name).is_file():
                 hint = f"export with int8={int8}" if int8 else "perhaps there is one of int8=True"
@@ -95,7 +100,7 @@ class OnnxModel:
                 raise ValueError(f"{place / name} is damaged: its SHA-256 is another")
         tokenizer = tokenizer_of((place / TOKENIZER).read_text("utf-8"), content["tokenizer"])
         session = open_session(place / graph)
-        return cls(content["tasks"], tokenizer, content["max_length"], content["long"], session)
+        return cls(content["tasks"], tokenizer, content.get("max_length"), content["long"], session)
 
     def predict(
         self,
@@ -205,6 +210,17 @@ class OnnxModel:
             for row, text in enumerate(batch):
                 found[text] = {n: out[row] for n, out in zip(names, outputs, strict=True)}
         return found
+
+
+def _check_content(content: Mapping[str, Any], path: Path) -> None:
+    """Refuse a file that lacks what a model is made of."""
+    for name, kind in _CONTENT.items():
+        if not isinstance(content.get(name), kind):
+            found = shown(content[name]) if name in content else "nothing"
+            raise ValueError(
+                f"{path} is damaged: {name!r} must be there as {kind.__name__}, got {found}. "
+                "Export the model again"
+            )
 
 
 def _ids(ids: Sequence[int], segments: Sequence[int] | None) -> Ids:

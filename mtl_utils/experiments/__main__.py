@@ -5,11 +5,13 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from typing import get_args
 
 from mtl_utils.experiments import estimate, find, registry, results_folder, run, work
 from mtl_utils.experiments.estimates import written
 from mtl_utils.experiments.registry import comparisons, find_comparison
 from mtl_utils.experiments.superseded import delete_superseded, superseded
+from mtl_utils.experiments.working import Engine
 
 _ABOUT = """\
 Experiments that take longer than a chapter of the book may are recorded: every configuration with
@@ -22,6 +24,7 @@ examples:
   python -m mtl_utils.experiments estimate                 what the rest will cost
   python -m mtl_utils.experiments work --minutes 60        record what is missing for an hour
   python -m mtl_utils.experiments work loss_scales --jobs 1
+  python -m mtl_utils.experiments work --on ray            the same on a Ray cluster
 Ctrl-C stops work; started again, it goes on from the last checkpoint of each run."""
 
 
@@ -32,14 +35,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: The words after the command; those of the process if ``None``.
 
     Returns:
-        The exit status: 0, 1 if a run of ``work`` failed, or 2 for an unknown experiment or a
-        missing folder.
+        The exit status: 0, 1 if a run of ``work`` failed, or 2 for an unknown experiment, a
+        missing folder or a cluster that is not there.
     """
     options = _parser().parse_args(arguments)
     try:
         return int(options.act(options))
     except (KeyError, FileNotFoundError) as error:
         print(error.args[0], file=sys.stderr)
+        return 2
+    except (ConnectionError, ImportError) as error:
+        print(error, file=sys.stderr)
         return 2
 
 
@@ -70,12 +76,17 @@ def _estimate(options: argparse.Namespace) -> int:
 
 
 def _work(options: argparse.Namespace) -> int:
+    if options.address is not None and options.on != "ray":
+        print("--address is that of a cluster: give --on ray with it", file=sys.stderr)
+        return 2
     report = work(
         options.names,
         options.output,
         jobs=options.jobs,
         minutes=options.minutes,
         nice=options.nice,
+        on=options.on,
+        address=options.address,
     )
     for line in report.failed:
         print(f"failed: {line}", file=sys.stderr)
@@ -136,6 +147,17 @@ def _parser() -> argparse.ArgumentParser:
         metavar="N",
         default=0,
         help="niceness of the runs, 0 to 19: the higher, the more they give way to other programs",
+    )
+
+    working.add_argument(
+        "--on",
+        choices=get_args(Engine),
+        default="here",
+        help="this machine, or a Ray cluster, which the extra cluster is for (default: here)",
+    )
+    working.add_argument(
+        "--address",
+        help="of the cluster (default: RAY_ADDRESS, or one that is started on this machine)",
     )
 
     runner = commands.add_parser("run", help="run what is not recorded yet of one, in this process")

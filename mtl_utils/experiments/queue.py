@@ -103,6 +103,26 @@ def planned(names: Sequence[str], known: Mapping[str, Experiment]) -> list[Run]:
     return [run for *_, run in sorted(found, key=lambda item: item[:2])]
 
 
+def all_needs(known: Mapping[str, Experiment]) -> dict[str, frozenset[str]]:
+    """List what experiments need, and what these need.
+
+    Args:
+        known: All there are, by name, none of which need each other in a circle.
+
+    Returns:
+        By name of each.
+    """
+    found: dict[str, frozenset[str]] = {}
+
+    def of(name: str) -> frozenset[str]:
+        if name not in found:
+            needs = known[name].needs
+            found[name] = frozenset(needs).union(*map(of, needs))
+        return found[name]
+
+    return {name: of(name) for name in known if set(known[name].needs) <= set(known)}
+
+
 def recorded(runs: Iterable[Run], folder: Path) -> dict[Key, float]:
     """Read which runs of some experiments are on record.
 

@@ -10,6 +10,7 @@ import os
 import platform
 import subprocess
 import sysconfig
+import time
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
@@ -276,3 +277,28 @@ def make(
         "seconds": round(seconds, 2),
         "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
     }
+
+
+def of_run(
+    experiment: str,
+    config: Mapping[str, Any],
+    seed: int,
+    metrics: Mapping[str, Any],
+    began: float,
+) -> Record:
+    """Put the record of a run together that has just ended.
+
+    Args:
+        experiment: Name of the experiment.
+        config: The configuration.
+        seed: The seed.
+        metrics: What it returned. Its ``seconds``, where it has some, are those of all sessions: a
+            run that was resumed knows them.
+        began: When it began, by ``time.perf_counter``.
+
+    Raises:
+        ValueError: As :func:`make`.
+    """
+    seconds = metrics.get("seconds", time.perf_counter() - began)
+    measured = {name: value for name, value in metrics.items() if name != "seconds"}
+    return make(experiment, config, seed, measured, seconds)

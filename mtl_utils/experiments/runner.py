@@ -104,9 +104,6 @@ def record_in(
     if not known:
         began = time.perf_counter()
         metrics = experiment.run(config, seed, Place(workspace, path.parent))
-        # A run that was resumed knows its time over all sessions.
-        seconds = metrics.get("seconds", time.perf_counter() - began)
-        measured = {name: value for name, value in metrics.items() if name != "seconds"}
-        records.append(path, records.make(experiment.name, config, seed, measured, seconds))
+        records.append(path, records.of_run(experiment.name, config, seed, metrics, began))
     remove(workspace)
     return "known" if known else "recorded"

@@ -81,17 +81,17 @@ class RunCheckpoint:
         self.on_other_run = on_other_run
         self._before_the_end: dict[str, Any] | None = None
         self._first_weights: dict[str, dict[str, str]] = {}
+        # Of shards the whole is put together by all.
+        states = {name: self.parts[name].state_dict() for name in _WITH_WEIGHTS}
         if accelerator.is_main_process:
-            self._first_weights = {
-                name: weights_digests(self.parts[name].state_dict()) for name in _WITH_WEIGHTS
-            }
+            self._first_weights = {name: weights_digests(each) for name, each in states.items()}
 
     def save(self) -> None:
         """Write; every process must call it. A file that cannot be written is only warned of."""
         generators = gather_object([generator_states(self.accelerator.device)])
+        state = {name: part.state_dict() for name, part in self.parts.items()}
         if not self.accelerator.is_main_process:
             return
-        state = {name: part.state_dict() for name, part in self.parts.items()}
         state |= {
             "fingerprint": self.fingerprint,
             "first weights": self._first_weights,

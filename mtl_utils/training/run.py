@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch.optim import Optimizer
 from tqdm.auto import tqdm
 
 from mtl_utils.data.loading import Loader
@@ -27,6 +28,7 @@ from mtl_utils.training.history_columns import SHARE, STOPPED, WEIGHT, mean_shar
 from mtl_utils.training.optimization import make_optimizer
 from mtl_utils.training.precision import choose_precision
 from mtl_utils.training.processes import (
+    Batches,
     BatchLosses,
     make_accelerator,
     on_first_process,
@@ -35,6 +37,7 @@ from mtl_utils.training.processes import (
 from mtl_utils.training.progress import Progress, all_stopped
 from mtl_utils.training.randomness import seeded
 from mtl_utils.training.resuming import OnOtherRun, RunCheckpoint, Stateful
+from mtl_utils.training.sharded_copy import ShardedCopy, ShardedOptimizer
 from mtl_utils.training.telling import Telling
 from mtl_utils.training.updates import LossesOf, Updates
 from mtl_utils.training.validation import check_metric, checked_metrics, evaluate_losses
@@ -57,6 +60,7 @@ class RunSettings:
     shares_every: int | None
     callbacks: Sequence[Callback]
     task_metrics: Mapping[str, tuple[str, Direction]] | None
+    sharded: bool
 
 
 class Run:
@@ -75,24 +79,29 @@ class Run:
         self.device = self.accelerator.device
         balancer = self.balancer.to(self.device)
         same_everywhere((*balancer.parameters(), *balancer.buffers()), self.accelerator)
-        # The optimizer stays as it is: in every step accelerate's wrapper of it looks twice on the
-        # disk for a package that nobody has installed, 5% of the time of a small model.
-        self.module = self.accelerator.prepare(LossesOf(self.model))
-        self.optimizer = make_optimizer(
-            self.config, self.model, self.balancer, settings.parameter_groups
+        several = self.accelerator.num_processes > 1
+        self.shards = (
+            ShardedCopy(self.model, self.accelerator) if settings.sharded and several else None
         )
+        self.trained = self.model if self.shards is None else self.shards.trained
+        self.module: torch.nn.Module = LossesOf(self.trained)
+        if self.shards is None:
+            # The optimizer stays as it is: in every step accelerate's wrapper of it looks twice on
+            # the disk for a package that nobody has installed, 5% of the time of a small model.
+            self.module = self.accelerator.prepare(self.module)
+        self.optimizer = self._make_optimizer()
         same_number(train.num_batches, self.accelerator)
         total = self.config.epochs * math.ceil(train.num_batches / self.config.accumulate)
         self.total_steps = min(total, self.config.max_steps or total)
         self.updates = Updates(
-            self.model,
+            self.trained,
             self.module,
             self.config,
             self.balancer,
             self.optimizer,
             self.accelerator,
             self.total_steps,
-            settings.shares_every,
+            settings.shares_every if self.shards is None else None,
         )
         self.telling = Telling(train, self.updates, self.device, self.config.accumulate)
         self.progress = Progress()
@@ -100,14 +109,22 @@ class Run:
         self.listeners = Listeners(settings.callbacks, self.accelerator)
         self.ended = False  # by a callback
 
+    def _make_optimizer(self) -> Optimizer:
+        groups = self.settings.parameter_groups
+        if self.shards is not None:
+            groups = self.shards.groups(groups)
+        return make_optimizer(self.config, self.trained, self.balancer, groups)
+
     def _make_checkpoint(self) -> RunCheckpoint | None:
         settings = self.settings
         if settings.checkpoint is None:
             return None
         parts: dict[str, Stateful] = {
-            "model": self.model,
+            "model": self.model if self.shards is None else self.shards,
             "balancer": self.balancer,
-            "optimizer": self.optimizer,
+            "optimizer": (
+                self.optimizer if self.shards is None else ShardedOptimizer(self.optimizer)
+            ),
             "progress": self.progress,
         }
         if self.accelerator.scaler is not None:
@@ -125,14 +142,17 @@ class Run:
         )
 
     def _fingerprint(self) -> Fingerprint:
-        settings = self.settings
+        settings, optimizer = self.settings, self.optimizer
+        if self.shards is not None:  # a run is the same whether its weights are dealt out or not
+            groups = settings.parameter_groups
+            optimizer = make_optimizer(self.config, self.model, self.balancer, groups)
         with seeded(self.config.seed, self.device):  # a loader may draw random numbers
             return run_fingerprint(
                 self.config,
                 self.total_steps,
                 self.model,
                 self.balancer,
-                self.optimizer,
+                optimizer,
                 training_data=self.train,
                 validation_data=self.validation,
                 evaluate=settings.evaluate,
@@ -158,6 +178,8 @@ class Run:
                 while not (self.progress.finished or self.ended):
                     self._epoch(bar)
                     self._end_epoch(bar)
+        if self.shards is not None:
+            self.shards.put_together()
         if self.progress.best_weights is not None:
             self.model.load_state_dict(self.progress.best_weights)
         elif self.progress.waited:
@@ -187,7 +209,7 @@ class Run:
         )
         for window in windows(reading, self.config.accumulate):
             self.telling.before_step()
-            losses = self.updates.make(window, progress)
+            losses = self._step(window)
             self.telling.after_step(losses.means)
             progress.add(losses, len(window))
             bar.update()
@@ -198,6 +220,14 @@ class Run:
                 self.ended = self.listeners.step(self._report(losses)) or self.ended
             if (last or self.ended) and progress.batch < self.train.num_batches:
                 return
+
+    def _step(self, window: Sequence[Batches]) -> BatchLosses:
+        try:
+            return self.updates.make(window, self.progress)
+        except FloatingPointError:  # in all processes: the model keeps the weights before
+            if self.shards is not None:
+                self.shards.put_together()
+            raise
 
     def _report(self, losses: BatchLosses) -> StepReport:
         step, epoch = self.progress.step, self.progress.epoch
@@ -215,7 +245,10 @@ class Run:
         if last and not (whole and validates) and self.checkpoint is not None:
             self.checkpoint.before_the_end(progress)
         if whole:
-            self.model.sharing.epoch_ended()
+            if self.shards is None:
+                self.model.sharing.epoch_ended()
+            else:
+                self.shards.end_epoch()
             self.balancer.epoch_ended(progress.epoch, progress.task_losses())
         row: dict[str, float] = {
             "epoch": progress.epoch,
@@ -247,6 +280,8 @@ class Run:
         # Whatever happens while validating, what was trained is not lost.
         self.progress.validating = True
         self._save()
+        if self.shards is not None:
+            self.shards.put_together()
         measured = on_first_process(self.accelerator, self._validate)
         for column, _ in (self.settings.task_metrics or {}).values():
             check_metric(column, measured)

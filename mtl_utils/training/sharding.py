@@ -184,6 +184,7 @@ def check_whole_model(model: torch_nn.Module) -> None:
     """
     if is_sharded(model):
         raise ValueError(
-            f"{type(model).__name__} is sharded, and Trainer holds whole models: a model that "
-            "training.shard_model has dealt out is trained in a loop, as train_sharded does."
+            f"{type(model).__name__} is sharded, and Trainer is given whole models: with "
+            "sharded=True it deals them out itself. One that training.shard_model has dealt out is "
+            "trained in a loop, as train_sharded does."
         )

@@ -15,6 +15,7 @@ import torch
 from mtl_utils.arguments import (
     check_callable,
     check_choice,
+    check_flag,
     check_kind,
     check_path,
     check_text,
@@ -41,6 +42,7 @@ from mtl_utils.training.optimization import check_groups
 from mtl_utils.training.randomness import seeded
 from mtl_utils.training.resuming import OnOtherRun
 from mtl_utils.training.run import Run, RunSettings
+from mtl_utils.training.sharded_copy import check_sharded
 from mtl_utils.training.sharding import check_whole_model
 from mtl_utils.training.updates import check_accumulation
 from mtl_utils.training.validation import check_labelled, check_metric
@@ -96,6 +98,13 @@ class Trainer:
             *not* put back: they were made for an encoder that has changed since, and goes on
             changing while other tasks train it. What was best together is what ``metric`` keeps,
             of all tasks at one time.
+        sharded: Whether several processes deal parameters, gradients and states of the optimiser
+            out among themselves (:func:`shard_model`), instead of a copy in each. A sharded copy is
+            trained, and the model stays whole where it is, on the CPU if it is there; it has the
+            weights at each validation, which the first process makes with it, and at the end.
+            Checkpoints are whole: any number of processes goes on with them. The balancer must
+            weigh losses alone, the precision be that of the weights, and nothing measures
+            ``shares``. In one process it changes nothing.
 
     Attributes:
         shares: After :meth:`fit`, one row a measurement: ``step``, and for each task
@@ -112,7 +121,8 @@ class Trainer:
         ValueError: If ``mode`` is something else, contradicts the name of the metric, or is
             missing where that name does not tell; ``on_other_run`` is something else; or the groups
             leave out a parameter, or have a setting that there is not or that is outside its range;
-            or the model is sharded (:func:`shard_model`);
+            or the model is sharded already (:func:`shard_model`), or ``sharded`` is asked for with
+            a balancer or a precision that cannot be had then;
             or a task is called ``"loss"`` or ``"penalty"``, as the sum over tasks is; or the
             balancer cannot do with the config's ``accumulate``, since it has to see whole batches
             (:class:`~mtl_utils.objectives.Balancer`), or makes the steps of shared parameters, as
@@ -139,6 +149,7 @@ class Trainer:
         shares_every: int | None = 50,
         callbacks: Sequence[AnyCallback] = (),
         task_metrics: Mapping[str, str] | None = None,
+        sharded: bool = False,
     ) -> None:
         check_kind("model", model, MultiTaskModel, "a MultiTaskModel")
         check_kind("config", config, (TrainerConfig, NoneType), "a TrainerConfig")
@@ -160,6 +171,10 @@ class Trainer:
         self.model = model
         self.config = config or TrainerConfig()
         self.balancer = balancer or EqualWeights()
+        check_flag("sharded", sharded)
+        if sharded:
+            check_sharded(self.config, self.balancer)
+        self.sharded = sharded
         check_accumulation(self.config.accumulate, self.balancer, model.sharing)
         self.evaluate = evaluate
         self.metric = metric
@@ -260,6 +275,7 @@ class Trainer:
             self.shares_every,
             self._told,
             self.task_metrics,
+            self.sharded,
         )
 
     @property

@@ -31,6 +31,7 @@ from mtl_utils.training.processes import (
 )
 from mtl_utils.training.progress import Progress
 from mtl_utils.training.randomness import generator_states, kept_generators, restore_generators
+from mtl_utils.training.sharding import is_sharded
 from mtl_utils.training.shares import GradientShares, warn_if_faint
 
 
@@ -83,6 +84,8 @@ class Updates:
         self.model = model
         # Data parallel averages what one pass back through all losses leaves, and waits for it.
         self.module = LossesOf(model) if balancer.averages else module
+        # Which data parallel does for what it wraps.
+        self.gives_buffers = balancer.averages or is_sharded(model)
         self.config, self.balancer = config, balancer
         self.optimizer, self.accelerator = optimizer, accelerator
         self.total_steps, self.shares_every = total_steps, shares_every
@@ -159,7 +162,7 @@ class Updates:
         self, batches: Batches, totals: Totals | None, progress: Progress
     ) -> tuple[Losses, BatchLosses]:
         """Compute the losses of a batch as parts of the whole, and stop if they are not finite."""
-        if self.balancer.averages:
+        if self.gives_buffers:
             same_everywhere(self.model.buffers(), self.accelerator)
         local: Losses = self.module(to_device(batches, self.accelerator.device))
         self._check_penalty(local, totals)
@@ -203,6 +206,8 @@ class Updates:
         if scaler is not None:
             scaler.unscale_(self.optimizer)
         total = torch_nn.utils.clip_grad_norm_(self.parameters, bound)
+        if hasattr(total, "full_tensor"):  # over the shards of all processes
+            total = total.full_tensor()
         norm = float(total)
         if self.own_parameters:
             # Weights of losses are on a scale of their own: they shorten no step of the model.

@@ -206,6 +206,26 @@ class Relative:
         return {"relative": gain, **scores, "epoch": float(row["epoch"])}
 
 
+def check_objectives(objectives: Any) -> None:
+    """Refuse what does not say of names which way they are better.
+
+    Args:
+        objectives: Directions by name.
+
+    Raises:
+        TypeError: If they are no mapping, or a name is no text.
+        ValueError: If a direction is not known.
+    """
+    if not isinstance(objectives, Mapping) or not objectives:
+        raise TypeError(
+            f'objectives must map names to "max" or "min", at least one, got {objectives!r:.80}'
+        )
+    for name, direction in objectives.items():
+        check_text("A name among objectives", name)
+        if direction not in ("max", "min"):
+            raise ValueError(f'objectives[{name!r}] must be "max" or "min", got {direction!r}')
+
+
 def checked_scores(returned: Any, objectives: Mapping[str, Direction]) -> list[float]:
     """Return the objectives of a trial in their order.
 

@@ -37,6 +37,16 @@ def journal_storage(folder: Path) -> Any:
     return optuna().storages.JournalStorage(journal.JournalFileBackend(str(path), lock_obj=lock))
 
 
+def holds(storage: Any, name: str) -> bool:
+    """Tell whether a study is in a storage: its directions are then its own.
+
+    Args:
+        storage: Optuna's storage, if there is one.
+        name: Of the study.
+    """
+    return storage is not None and any(s.study_name == name for s in storage.get_all_studies())
+
+
 class _SystemLock:
     """A lock in the form that Optuna's journal wants, which no killed process holds.
 

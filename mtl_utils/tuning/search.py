@@ -13,18 +13,19 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from mtl_utils.arguments import check_callable, check_path, check_seed, check_text, check_whole
+from mtl_utils.arguments import check_callable, check_path, check_seed, check_whole
 from mtl_utils.files import locked_folder
 from mtl_utils.training.directions import Direction
 from mtl_utils.tuning import fronts
-from mtl_utils.tuning.attempts import Attempt, checked_scores
-from mtl_utils.tuning.journal import Session, journal_storage
+from mtl_utils.tuning.attempts import Attempt, check_objectives, checked_scores
+from mtl_utils.tuning.journal import Session, holds, journal_storage
 from mtl_utils.tuning.needs import optuna
 from mtl_utils.tuning.samplers import Pruner, Sampler, check_pruner, pruner_of, sampler_of
 from mtl_utils.tuning.space import Ratios, Recorded, Simplex, Space, check_space, suggest
+from mtl_utils.tuning.states import ERROR, counts, state_of
 
 NAME = "search"
-ABOUT, ERROR, SESSION, LOST = "about", "error", "session", "lost"
+ABOUT, SESSION, LOST = "about", "session", "lost"
 MOST_LOST = 3
 """So often a trial is begun whose process dies each time: it may be what kills it."""
 
@@ -88,7 +89,7 @@ class Search:
         seed: int = 0,
     ) -> None:
         check_space(space)
-        _check_objectives(objectives)
+        check_objectives(objectives)
         check_pruner(pruner, len(objectives))
         check_seed("seed", seed)
         if folder is not None:
@@ -109,7 +110,7 @@ class Search:
                 study_name=NAME,
                 sampler=sampler_of(sampler, own),
                 pruner=pruner_of(pruner),
-                directions=None if _there(storage) else directions,
+                directions=None if holds(storage, NAME) else directions,
                 load_if_exists=True,
             )
             self._check_same()
@@ -158,11 +159,44 @@ class Search:
             ValueError: If ``trials`` is less than 1.
             KeyError: If an objective is not among what was returned.
         """
+        while self.run_one(objective, trials, catch=catch):
+            pass
+        return self
+
+    def run_one(
+        self,
+        objective: Objective,
+        trials: int,
+        *,
+        catch: tuple[type[Exception], ...] = (FloatingPointError,),
+    ) -> bool:
+        """Try settings once, unless the search has so many trials.
+
+        Args:
+            objective: As :meth:`run` takes it.
+            trials: How many there are to be.
+            catch: Errors that make a trial a failed one.
+
+        Returns:
+            Whether there was a trial to make.
+
+        Raises:
+            TypeError: If something is not of its kind.
+            ValueError: If ``trials`` is less than 1.
+            KeyError: If an objective is not among what was returned.
+        """
         check_callable("objective", objective, "a function of settings and an attempt")
         check_whole("trials", trials, least=1)
-        while (trial := self._take(trials)) is not None:
-            self._try(objective, trial, catch)
-        return self
+        trial = self._take(trials)
+        if trial is None:
+            return False
+        self._try(objective, trial, catch)
+        return True
+
+    def close(self) -> None:
+        """End the session of this process: others begin again what it left half-way."""
+        if self._session is not None:
+            self._session.close()
 
     def _take(self, trials: int) -> Any:
         """Begin a trial, unless there are enough."""
@@ -171,7 +205,7 @@ class Search:
             self._give_back_lost()
             there = self.study.get_trials(deepcopy=False)
             waiting = any(trial.state == state.WAITING for trial in there)
-            if not waiting and sum(map(_counts, there)) >= trials:
+            if not waiting and sum(map(counts, there)) >= trials:
                 return None
             trial = self.study.ask()
             trial.set_user_attr(SESSION, -1 if self._session is None else self._session.number)
@@ -304,7 +338,7 @@ class Search:
             rows.append(
                 {
                     "trial": trial.number,
-                    "state": _state(trial),
+                    "state": state_of(trial),
                     **dict(zip(self.objectives, scores, strict=True)),
                     **self._flat(trial.params),
                     **notes,
@@ -356,30 +390,3 @@ class Search:
             target=lambda trial: trial.values[place],
         )
         return pd.Series(found, name="importance", dtype=float)
-
-
-def _there(storage: Any) -> bool:
-    """Tell whether a study is in the storage: its directions are then its own."""
-    return storage is not None and any(s.study_name == NAME for s in storage.get_all_studies())
-
-
-def _counts(trial: Any) -> bool:
-    return _state(trial) in ("finished", "pruned", "failed", "running")
-
-
-def _state(trial: Any) -> str:
-    if trial.state.name == "FAIL":
-        return "failed" if ERROR in trial.user_attrs else "lost"
-    names = {"COMPLETE": "finished", "PRUNED": "pruned", "RUNNING": "running", "WAITING": "waiting"}
-    return names[trial.state.name]
-
-
-def _check_objectives(objectives: Any) -> None:
-    if not isinstance(objectives, Mapping) or not objectives:
-        raise TypeError(
-            f'objectives must map names to "max" or "min", at least one, got {objectives!r:.80}'
-        )
-    for name, direction in objectives.items():
-        check_text("A name among objectives", name)
-        if direction not in ("max", "min"):
-            raise ValueError(f'objectives[{name!r}] must be "max" or "min", got {direction!r}')

@@ -34,13 +34,13 @@ KILLED = """\
 import os, signal, sys
 from mtl_utils.commands import main, tuning
 
-of_trial = tuning._Trials.__call__
+of_trial = tuning.Trials.__call__
 def dying(self, settings, attempt):
     if attempt.number == 1:
         os.kill(os.getpid(), signal.SIGKILL)
     return of_trial(self, settings, attempt)
 
-tuning._Trials.__call__ = dying
+tuning.Trials.__call__ = dying
 main(["tune", sys.argv[1]])
 """
 

@@ -243,6 +243,31 @@ def test_a_folder_says_what_it_holds(plain):
     assert content["tasks"]["chained"]["search"]["transitions"][0][2] is None  # O, then I-PER
 
 
+@pytest.mark.parametrize("precision", [torch.float16, torch.bfloat16])
+def test_a_model_in_half_precision_is_refused_and_can_be_exported_as_it_says(precision, tmp_path):
+    model = small_model("bilstm").to(precision)
+    kind = str(precision).removeprefix("torch.")
+    with pytest.raises(ValueError, match=rf"weights in half precision \(.* is {kind}\).*float\(\)"):
+        deployment.export_onnx(model, tmp_path / "model")
+    assert list(tmp_path.iterdir()) == []
+    assert max(deployment.export_onnx(model.float(), tmp_path / "model").values()) < 1e-4
+
+
+@pytest.mark.parametrize("value", [None, [1], "ab"])
+@pytest.mark.parametrize("name", ["sha256", "tasks", "tokenizer"])
+def test_a_description_that_lacks_something_is_refused(plain, tmp_path, name, value):
+    _, folder = plain
+    copy = tmp_path / "copy"
+    shutil.copytree(folder, copy)
+    content = json.loads((copy / "export.json").read_text("utf-8"))
+    content = {key: part for key, part in content.items() if key not in (name, "digest")}
+    (copy / "export.json").write_text(
+        json.dumps(content | ({name: value} if value else {})), "utf-8"
+    )
+    with pytest.raises(ValueError, match=rf"export\.json is damaged: '{name}' must be .*again"):
+        deployment.OnnxModel.load(copy)
+
+
 def test_damage_is_found_and_strange_folders_stay(plain, tmp_path):
     model, folder = plain
     copy = tmp_path / "copy"

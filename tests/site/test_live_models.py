@@ -26,6 +26,7 @@ from mtl_utils import atlas
 from mtl_utils.data import encode_pair, encode_text, split_words
 from mtl_utils.deployment import export_onnx
 from mtl_utils.deployment.__main__ import PAGE as PAGE_FACTS
+from mtl_utils.deployment.decoding import probabilities_of
 from mtl_utils.deployment.hand_written import read_sentences
 from mtl_utils.deployment.onnx_model import OnnxModel
 from mtl_utils.deployment.tokenizer_files import tokenizer_of
@@ -62,6 +63,15 @@ RUN = """async ([folder, pairs]) => {
     found.push([Object.fromEntries(plain), said]);
   }
   return found;
+}"""
+ANSWER = """async ([tasks, outputs]) => {
+  const live = await import('/_static/live/model.mjs');
+  const runtime = { Tensor: class {} };
+  const session = { inputNames: [], run: async () => outputs };
+  const tokenizer = { encode: () => ({ ids: [5] }) };
+  const facts = { tasks, tokenizer: { start: [1], between: [2], end: [3] }, word_marks: [] };
+  const model = new live.LiveModel(runtime, session, tokenizer, facts, new Set());
+  return (await model.answer("Rain")).tasks;
 }"""
 PAGE = """<!DOCTYPE html><html lang="en" data-theme="{theme}"><meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1"><title>box</title>
@@ -416,3 +426,29 @@ def test_a_tagged_cell_gets_its_box() -> None:
         live_models.enliven_cells(app(), page())
     with pytest.raises(ExtensionError, match="no live model 'other'"):
         live_models.enliven_cells(app(), page(live="other"))
+
+
+def test_answers_of_every_kind_of_task_are_those_of_python(tab, served):
+    labels = ["a", "b", "c"]
+    of_labels = {"pair": False, "labels": labels, "temperature": None}
+    kinds = {
+        "score": {"kind": "regression", "pair": False},
+        "topic": {"kind": "classification", **of_labels},
+        "cool": {"kind": "classification", **of_labels, "temperature": 2.5},
+        "moods": {"kind": "multi_label", **of_labels, "temperature": 0.5, "threshold": 0.5},
+        "names": {"kind": "tagging", **of_labels, "search": None},
+    }
+    numbers = [0.25, -1.5, 2.0]
+    outputs = {name: {"data": numbers} for name in kinds}
+    outputs["score"] = {"data": [3.75]}
+    outputs["names"] = {"data": [9.0, 0.0, 0.0, *numbers, 0.0, 9.0, 0.0]}  # a piece in the middle
+    tab.goto(f"{served.address}/light.html")
+    found = tab.evaluate(ANSWER, [kinds, outputs])
+    assert found["score"] == 3.75
+    assert found["names"] == ["c"]
+    for name in ("topic", "cool", "moods"):
+        expected = probabilities_of(kinds[name], np.array(numbers, np.float32))
+        said = {row["label"]: row["probability"] for row in found[name]}
+        assert said == pytest.approx(expected, rel=1e-6), name
+    assert sum(row["probability"] for row in found["cool"]) == pytest.approx(1)
+    assert not tab.said

@@ -168,7 +168,7 @@ def test_sharded_models_train_as_whole_ones() -> None:
     assert whole_state(model.state_dict()).keys() == both[0][0].weights.keys()
     of_combiner, of_trainer = both[0][1]
     assert "GradVac looks at the gradient of each task on whole parameters" in of_combiner
-    assert "Trainer holds whole models" in of_trainer
+    assert "Trainer is given whole models" in of_trainer
 
 
 def assert_trained_as_by_a_trainer(found: list[ShardedTraining]) -> None:

@@ -110,7 +110,7 @@ export class LiveModel {
     return this.session.run(feeds);
   }
 
-  /** What each task says of a text, or a pair: labels, and probabilities of classes. */
+  /** What each task says of a text, or a pair; see saidOf. */
   async answer(text, second = "") {
     const encoded = this.encode(text, second);
     const limit = this.facts.max_length;
@@ -121,12 +121,7 @@ export class LiveModel {
     for (const [name, task] of Object.entries(this.facts.tasks)) {
       if (task.pair && !second) continue;
       const data = outputs[name].data;
-      if (task.kind === "tagging") {
-        found.tasks[name] = tagsOf(task, data, encoded.firsts);
-      } else {
-        const values = softmax(Array.from(data, value => value / (task.temperature ?? 1)));
-        found.tasks[name] = task.labels.map((label, i) => ({ label, probability: values[i] }));
-      }
+      found.tasks[name] = saidOf(task, data, encoded.firsts);
     }
     return found;
   }
@@ -166,6 +161,18 @@ function isMark(code, ranges) {
   return false;
 }
 
+/**
+ * What outputs of a task mean: tags of words; the number of a regression; or labels with their
+ * probabilities, which sum to 1 where one of them is chosen, and not where each is by itself.
+ */
+export function saidOf(task, data, firsts) {
+  if (task.kind === "tagging") return tagsOf(task, data, firsts);
+  if (task.kind === "regression") return data[0];
+  const values = Array.from(data, value => value / (task.temperature ?? 1));
+  const probabilities = task.kind === "multi_label" ? values.map(sigmoid) : softmax(values);
+  return task.labels.map((label, i) => ({ label, probability: probabilities[i] }));
+}
+
 function tagsOf(task, data, firsts) {
   const size = task.labels.length;
   const rows = firsts.map(first => Array.from(data.slice(first * size, (first + 1) * size)));
@@ -198,6 +205,8 @@ export function softmax(values) {
   const sum = powers.reduce((a, b) => a + b, 0);
   return powers.map(power => power / sum);
 }
+
+const sigmoid = value => 1 / (1 + Math.exp(-value));
 
 /** Entities of tags in IOB2: from which word to which, and of what type. */
 export function entitiesOf(tags) {
