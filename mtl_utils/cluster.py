@@ -23,9 +23,12 @@ MOST_BEGUN = 3
 """So often a task is begun whose process dies each time: it may be what kills it."""
 
 _ATTEMPTS = 3
-_QUIET = {
-    "RAY_USAGE_STATS_ENABLED": "0"
-}  # nobody here asked for numbers to be sent to Ray's makers
+_SETTINGS = {
+    "RAY_USAGE_STATS_ENABLED": "0",  # nobody asked for numbers to be sent to the makers of Ray
+    "RAY_worker_niceness": "0",  # Ray's own 15 would be added to what is asked for
+}
+"""Of a cluster that is started here, where the environment says nothing else."""
+
 _LOSSES = (
     *("WorkerCrashedError", "OutOfMemoryError", "NodeDiedError", "LocalRayletDiedError"),
     "ObjectLostError",
@@ -54,12 +57,14 @@ class Cluster:
 
     Args:
         jobs: How many go on at a time.
+        cpus: That each takes up of what the cluster has.
         threads: Of each.
         gpus: Of each, perhaps a part of one.
         environment: Set for each.
     """
 
     jobs: int
+    cpus: int
     threads: int
     gpus: float
     environment: Mapping[str, str]
@@ -90,7 +95,7 @@ class Cluster:
             Ray's reference to what it will return.
         """
         once: dict[str, Any] = {"max_calls": 1} if alone else {}
-        remote = ray().remote(max_retries=0, num_cpus=self.threads, **once)(function)
+        remote = ray().remote(max_retries=0, num_cpus=self.cpus, **once)(function)
         variables = {**self.environment, **variables}
         options = {"num_gpus": self.gpus, "runtime_env": {"env_vars": variables}}
         return remote.options(**options).remote(*arguments)
@@ -170,7 +175,7 @@ def _start(cpus: int) -> None:
     """Start a cluster; on a busy machine Ray gives its own processes too little time at first."""
     for attempt in range(_ATTEMPTS):
         try:
-            with _environment(_QUIET):
+            with _environment(_SETTINGS):
                 ray().init(
                     address="local",
                     num_cpus=cpus,
@@ -196,7 +201,8 @@ def _started(jobs: int | None, cores: int) -> Cluster:
     paths = os.pathsep.join(path or os.getcwd() for path in sys.path)
     return Cluster(
         jobs,
-        threads=1 if jobs > cores else cores // jobs,
+        cpus=1,  # of as many as there are jobs
+        threads=max(1, cores // jobs),
         gpus=_gpus_of_each(gpus, jobs),
         environment={"PYTHONPATH": paths},
     )
@@ -209,7 +215,7 @@ def _joined(jobs: int | None) -> Cluster:
     jobs = jobs or int(gpus) or max(1, cpus)
     # A task is on one machine, and one that asks for more than it has would wait for ever.
     threads = max(1, min(cpus // jobs, largest))
-    return Cluster(jobs, threads, gpus=_gpus_of_each(gpus, jobs), environment={})
+    return Cluster(jobs, threads, threads, gpus=_gpus_of_each(gpus, jobs), environment={})
 
 
 def _gpus_of_each(gpus: float, jobs: int) -> float:

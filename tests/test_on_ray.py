@@ -308,6 +308,37 @@ def test_tasks_share_what_a_cluster_has(
         assert (found.jobs, found.threads, found.gpus) == expected
 
 
+@pytest.mark.parametrize(("jobs", "threads"), [(None, 1), (1, 4), (2, 2), (3, 1), (8, 1)])
+def test_a_cluster_that_is_started_here_has_room_for_its_tasks(
+    monkeypatch: pytest.MonkeyPatch, jobs: int | None, threads: int
+) -> None:
+    """A task that asks for more than there is would wait for ever."""
+    started: dict[str, Any] = {}
+
+    class Pretended:
+        def is_initialized(self) -> bool:
+            return False
+
+        def init(self, **settings: Any) -> None:
+            started.update(settings, usage=os.environ["RAY_USAGE_STATS_ENABLED"])
+
+        def cluster_resources(self) -> dict[str, float]:
+            return {"CPU": float(started["num_cpus"])}
+
+        def shutdown(self) -> None:
+            started["over"] = True
+
+    monkeypatch.setattr(cluster, "ray", Pretended)
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    monkeypatch.delenv("RAY_USAGE_STATS_ENABLED", raising=False)
+    with connected(None, jobs, 4) as found:
+        assert found.threads == threads
+        assert found.cpus * found.jobs == started["num_cpus"]
+        assert os.environ.get("RAY_USAGE_STATS_ENABLED") is None
+    assert started["over"]
+    assert started["usage"] == "0"
+
+
 def test_a_folder_that_a_machine_does_not_see_is_refused(tmp_path: Path) -> None:
     class Pretended:
         class asked:

@@ -68,7 +68,8 @@ def work(
         jobs: How many runs go on at a time; ``None`` for one a core, or for one where there is a
             GPU. They share the cores.
         minutes: Stop after so many; ``None`` for when all is done.
-        nice: Added to the niceness of the runs, which gives way to other programs.
+        nice: Added to the niceness of the runs, which gives way to other programs; on a cluster
+            that others have started to Ray's own, which is 15.
         known: Lists all experiments. Runs are made by processes that import this function, so it
             stands at the top of a module.
         on: Where runs are made: ``"here"``, on this machine, or ``"ray"``, on a cluster.
