@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
-
 _EXTRAS = {
     "export": ("exported models need", "onnx onnxruntime"),
     "serve": ("a server needs", "fastapi uvicorn"),
