@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 from mtl_utils.arguments import check_flag, check_kind, check_path, check_text, check_whole
 from mtl_utils.deployment.export import CONTENT
@@ -14,16 +14,13 @@ from mtl_utils.deployment.optional import needed
 from mtl_utils.deployment.server_limits import ServerLimits
 from mtl_utils.models import TextModel, load
 
-if TYPE_CHECKING:
-    from fastapi import FastAPI
-
 #: Seconds that connections have to end in when the server is stopped.
 GRACE = 10
 
 
 def create_app(
     model: TextModel | OnnxModel, limits: ServerLimits | None = None, *, one_pass: bool = False
-) -> FastAPI:
+) -> Any:
     """Make the application that answers for a model.
 
     ``POST /predict`` takes ``{"texts": [...], "second": [...], "tasks": [...], "probabilities":
@@ -41,8 +38,8 @@ def create_app(
             share a pass that read the same.
 
     Returns:
-        An application for any ASGI server. It must be run in one process a model, and started with
-        its lifespan, as servers do.
+        A FastAPI application, for any ASGI server, which runs it in one process a model and starts
+        it with its lifespan, as servers do.
 
     Raises:
         ImportError: If fastapi is not installed.
