@@ -6,7 +6,16 @@ from functools import cache
 from typing import Any
 
 import torch
-from bad_input_cases import NOT_COUNTS, NOT_FLAGS, NOT_SIZES, EntryPoint, Within, temporary_folder
+from bad_input_cases import (
+    INF,
+    NAN,
+    NOT_COUNTS,
+    NOT_FLAGS,
+    NOT_SIZES,
+    EntryPoint,
+    Within,
+    temporary_folder,
+)
 
 from mtl_utils import data, deployment, models, nn, sharing, tasks
 
@@ -34,7 +43,60 @@ def _loading() -> dict[str, Any]:
     return {"folder": _FOLDER / "exported"}
 
 
+def _serve(**given: Any) -> None:
+    """Call it, unless all that was given is good: it would not come back."""
+    if given != _SERVED:
+        deployment.serve(**{"model": _model()} | given)
+
+
+_SERVED: dict[str, Any] = {"host": "127.0.0.1", "port": 0}
+_SAID = [{"topic": {"x": 0.75, "y": 0.25}}, {"topic": {"x": 0.25, "y": 0.75}}]
+NOT_PREDICTIONS = (None, 3, "rows", [], [{}], [3])
+
 ENTRY_POINTS = [
+    EntryPoint(
+        "create_app",
+        deployment.create_app,
+        lambda: {"model": _model()},
+        {
+            "model": NOT_MODELS,
+            "limits": (3, "few", {"max_texts": 3}),
+            "one_pass": NOT_FLAGS,
+        },
+    ),
+    EntryPoint(
+        "serve",
+        _serve,
+        lambda: dict(_SERVED),
+        {
+            "model": (None, 3, "", b"folder", "nowhere", torch.nn.Linear(2, 2)),
+            "host": (None, 3, b"here"),
+            "port": (-1, 1.5, "8000", None, True, 65536),
+            "limits": (3, "few", {"max_texts": 3}),
+            "one_pass": NOT_FLAGS,
+        },
+        documented=deployment.serve,
+        called={"model": "model|folder"},
+    ),
+    EntryPoint(
+        "ServerLimits",
+        deployment.ServerLimits,
+        dict,
+        dict.fromkeys(
+            ("max_texts", "max_length", "max_body", "max_batch", "max_waiting"), NOT_SIZES
+        )
+        | {"max_wait_ms": (-1.0, NAN, INF, "5", None, True, [5.0])},
+    ),
+    EntryPoint(
+        "drift",
+        deployment.drift,
+        lambda: {"reference": _SAID, "live": _SAID},
+        {
+            "reference": NOT_PREDICTIONS,
+            "live": (*NOT_PREDICTIONS, Within([{"no": {"x": 1.0}}], "no")),
+            "level": (0, 1, -0.1, NAN, "0.05", None, True),
+        },
+    ),
     EntryPoint(
         "export_onnx",
         deployment.export_onnx,

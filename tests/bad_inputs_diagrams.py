@@ -127,6 +127,12 @@ FAMILIES = [
 ]
 STRUCTURES = [
     _entry(
+        diagrams.served_models,
+        {"tasks": ["topic", "entities"]},
+        tasks=NOT_TASKS,
+        separate=NOT_FLAGS,
+    ),
+    _entry(
         diagrams.hierarchical_sharing,
         {"tasks": ["topic", "entities"]},
         tasks=NOT_TASKS,

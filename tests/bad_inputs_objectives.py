@@ -7,8 +7,10 @@ from bad_input_cases import (
     INF,
     NAN,
     NOT_CHOICES,
+    NOT_COUNTS,
     NOT_POSITIVE,
     NOT_SHARES,
+    NOT_SIZES,
     NOT_TENSORS,
     EntryPoint,
 )
@@ -82,6 +84,24 @@ COMBINERS += [
 ]
 ENTRY_POINTS = [
     *COMBINERS,
+    EntryPoint(
+        "distillation_loss",
+        objectives.distillation_loss,
+        lambda: {"logits": torch.ones(2, 3), "targets": torch.ones(2, 3)},
+        {
+            "logits": (*NOT_TENSORS, torch.ones(2, 3).long()),
+            "targets": (*NOT_TENSORS, torch.ones(2, 3).long(), torch.ones(2, 4)),
+            "temperature": NOT_POSITIVE,
+            "counted": (3, "all", [True, True], torch.ones(2), torch.ones(3).bool()),
+            "scale": NOT_CHOICES,
+        },
+    ),
+    EntryPoint(
+        "annealed_share",
+        objectives.annealed_share,
+        lambda: {"step": 1, "num_steps": 3},
+        {"step": NOT_COUNTS, "num_steps": NOT_SIZES, "first": NOT_SHARES, "last": NOT_SHARES},
+    ),
     EntryPoint("classification_loss", objectives.classification_loss, _losses, _common),
     EntryPoint("sequence_loss", objectives.sequence_loss, _losses, _common),
     EntryPoint(

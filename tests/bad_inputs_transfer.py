@@ -47,7 +47,26 @@ def _with_model(**arguments: Any) -> Any:
     return lambda: {"model": _model(), **arguments}
 
 
+def _taught(**given: Any) -> None:
+    with transfer.taught(**given):
+        pass
+
+
 ENTRY_POINTS = [
+    EntryPoint(
+        "taught",
+        _taught,
+        lambda: {"student": _model(), "teachers": {"topic": _model()}},
+        {
+            "student": NOT_MODELS,
+            "teachers": (None, 3, "topic", {}, Within({"no": _model()}, "no"), {"topic": 3}),
+            "temperature": NOT_POSITIVE,
+            "label_share": (-0.1, 1.5, NAN, "0.5", None, (0.0, 1.0), (0.5,)),
+            "num_steps": (0, -1, 1.5, "3", True, 5),
+        },
+        documented=transfer.taught,
+        called={"teachers": "teachers|task"},
+    ),
     EntryPoint(
         "draw_rows",
         transfer.draw_rows,

@@ -19,6 +19,7 @@ Train one model on your own tasks, described in one file, without writing code.
   python -m mtl_utils evaluate runs/run test.csv         measures it on other data
   python -m mtl_utils predict runs/run texts.txt         labels texts, one a line
   python -m mtl_utils export runs/run out --to onnx      writes it for other programs
+  python -m mtl_utils serve runs/run                     answers for it over HTTP
   python -m mtl_utils diagnose run.toml                  says why tasks hurt each other
   python -m mtl_utils tune run.toml                      searches for settings, by [tuning]
 """
@@ -37,6 +38,12 @@ Write a trained model for other programs: OUTPUT gets the graph, which is checke
 before it is there, tokenizer.json, export.json (labels, and what else is needed to use the graph)
 and a card. Needs the extra export: pip install onnx onnxruntime.
 """
+_SERVE = """\
+Answer over HTTP for the model of a run, or for one that was exported, until told to stop (Ctrl-C,
+SIGTERM). POST /predict {"texts": ["..."]} gives labels, GET /health the tasks, GET /metrics counts
+and latencies. There is no password: --host 0.0.0.0 shows it to the whole network. Needs the extra
+serve: pip install fastapi uvicorn.
+"""
 _DIAGNOSE = """\
 Say why tasks of FILE do worse together than they might: a drowned loss, label noise, too little
 width, under-training, or tasks that have nothing to do with each other. Trains copies of the model
@@ -49,6 +56,14 @@ file and -tuning unless the table has `output`, holds a journal: the same comman
 and several at a time share it. At the end it has trials.csv, pictures, and best.toml, which `train`
 takes as it is.
 """
+_LIMITS: dict[str, tuple[type, str]] = {
+    "max_batch": (int, "texts that are read at a time (64)"),
+    "max_wait_ms": (float, "how long a request waits for others, in milliseconds (5)"),
+    "max_length": (int, "characters of a text (2000)"),
+    "max_texts": (int, "texts of a request (64)"),
+    "max_body": (int, "bytes of a request (1000000)"),
+    "max_waiting": (int, "requests that may wait (256)"),
+}
 _FORMAT = (
     "csv, json_lines, conll or conllu, or with arguments as in the file of a run: "
     '\'{kind = "conll", columns = ["tokens", "_", "tags"]}\' (default: by the name of the '
@@ -154,6 +169,16 @@ def _parser() -> argparse.ArgumentParser:
     export.add_argument("--licence", help="that of the weights, for the card")
     export.set_defaults(run=_export)
 
+    serve = commands.add_parser(
+        "serve",
+        help="answer for a model over HTTP",
+        description=_SERVE,
+        usage="%(prog)s folder [options]",
+    )
+    _add_model(serve)
+    _add_server(serve)
+    serve.set_defaults(run=_serve)
+
     diagnose = commands.add_parser(
         "diagnose",
         help="say why tasks of a file do worse together than they might",
@@ -188,7 +213,7 @@ def _parser() -> argparse.ArgumentParser:
     init.add_argument("--output", type=Path, help="file to write (default: standard output)")
     init.add_argument("--force", action="store_true", help="replace a file that is there")
     init.set_defaults(run=_init)
-    for command in (train, evaluate, predict, export, diagnose, tune, init):
+    for command in (train, evaluate, predict, export, serve, diagnose, tune, init):
         command.add_argument(
             "--traceback", action="store_true", help="show where in the code an error arose"
         )
@@ -211,6 +236,17 @@ def _add_model(parser: argparse.ArgumentParser) -> None:
         metavar="FILE.py:CLASS",
         help="classes of kinds of tasks of your own, whose files are run",
     )
+
+
+def _add_server(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--host", default="127.0.0.1", help="address (default: this machine alone)")
+    parser.add_argument("--port", type=int, default=8000, help="port (default: 8000)")
+    parser.add_argument("--int8", action="store_true", help="the eight-bit graph of an export")
+    parser.add_argument(
+        "--one-pass", action="store_true", help="split strings into words for all tasks"
+    )
+    for name, (kind, what) in _LIMITS.items():
+        parser.add_argument(f"--{name.replace('_', '-')}", type=kind, metavar="N", help=what)
 
 
 # What a command needs is imported when it runs, so that --help comes at once.
@@ -252,6 +288,12 @@ def _export(options: argparse.Namespace) -> None:
     from mtl_utils.commands import exporting
 
     print(exporting.export(options))
+
+
+def _serve(options: argparse.Namespace) -> None:
+    from mtl_utils.commands import serving
+
+    serving.serve(options, {name: getattr(options, name) for name in _LIMITS})
 
 
 def _diagnose(options: argparse.Namespace) -> None:

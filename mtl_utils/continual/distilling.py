@@ -8,17 +8,17 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
-from mtl_utils.arguments import check_kind, check_number, check_tensor
-from mtl_utils.continual.soft_heads import check_soft, counted_outputs, is_soft
+from mtl_utils.arguments import check_kind, check_number
 from mtl_utils.data.batch import Batch
 from mtl_utils.multitask import MultiTaskModel
 from mtl_utils.multitask.parts import grouped
 from mtl_utils.nn.evaluation_mode import evaluation_mode
 from mtl_utils.objectives.base import Losses
+from mtl_utils.objectives.distillation import softened_rows
 from mtl_utils.sharing import HardSharing
 from mtl_utils.tasks import Head
+from mtl_utils.tasks.soft_heads import check_soft, counted_outputs, is_soft
 
 
 def softened_divergence(
@@ -31,7 +31,7 @@ def softened_divergence(
 
     It differs from the cross-entropy of Li and Hoiem (2017) by the entropy of the targets, which
     does not depend on what is trained, and is 0 where both say the same. No factor :math:`T^2`
-    stands before it, as there.
+    stands before it, as there; :func:`mtl_utils.objectives.distillation_loss` has it.
 
     Args:
         logits: :math:`z`, ``[..., C]``.
@@ -46,17 +46,7 @@ def softened_divergence(
         ValueError: If shapes differ, or the temperature is not above 0.
         TypeError: If something is not of its kind.
     """
-    for name, tensor in (("logits", logits), ("targets", targets)):
-        check_tensor(name, tensor, "[..., C]", "floating-point")
-    if logits.shape != targets.shape:
-        raise ValueError(
-            f"targets must have the shape of logits, {list(logits.shape)}, got "
-            f"{list(targets.shape)}"
-        )
-    check_number("temperature", temperature, above=0)
-    student = (logits / temperature).log_softmax(dim=-1)
-    teacher = (targets / temperature).log_softmax(dim=-1)
-    apart = functional.kl_div(student, teacher, reduction="none", log_target=True).sum(dim=-1)
+    apart = softened_rows(logits, targets, temperature)
     if counted is None:
         return apart.mean() if apart.numel() else apart.sum()
     return apart.masked_fill(~counted, 0.0).sum() / counted.sum().clamp(min=1)

@@ -10,13 +10,13 @@ import torch
 from torch import Tensor
 
 from mtl_utils.arguments import check_choice, check_kind, check_seed, check_whole
-from mtl_utils.continual.soft_heads import check_soft
 from mtl_utils.data.batch import Batch, has_label
 from mtl_utils.data.loading import Loader, read_once
 from mtl_utils.multitask import MultiTaskModel
 from mtl_utils.multitask.parts import grouped
 from mtl_utils.relations.gradients import loss_gradient, measuring, on_device
 from mtl_utils.tasks.base import Head
+from mtl_utils.tasks.soft_heads import check_soft
 from mtl_utils.training.loader import check_named_loader
 
 LABELS = ("sampled", "given")

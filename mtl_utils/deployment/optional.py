@@ -1,16 +1,22 @@
-"""Packages that an export needs and the rest of the book does not: imported when they are used."""
+"""Packages that deployment needs and the rest of the book does not: imported when they are used."""
 
 from __future__ import annotations
 
 import importlib
 from typing import Any
 
+_EXTRAS = {
+    "export": ("exported models need", "onnx onnxruntime"),
+    "serve": ("a server needs", "fastapi uvicorn"),
+}
 
-def needed(module: str) -> Any:
-    """Import a module of the extra ``export``, or say how to install it.
+
+def needed(module: str, extra: str = "export") -> Any:
+    """Import a module of an extra, or say how to install it.
 
     Args:
         module: Its name, such as ``"onnxruntime"``.
+        extra: ``"export"`` or ``"serve"``.
 
     Returns:
         The module.
@@ -21,8 +27,8 @@ def needed(module: str) -> Any:
     try:
         return importlib.import_module(module)
     except ImportError as error:
-        package = module.partition(".")[0]
+        package, (what, packages) = module.partition(".")[0], _EXTRAS[extra]
         raise ImportError(
-            f"{package} is not installed, which exported models need: run "
-            "`pip install onnx onnxruntime`, or install mtl_utils with its extra export"
+            f"{package} is not installed, which {what}: run `pip install {packages}`, or install "
+            f"mtl_utils with its extra {extra}"
         ) from error

@@ -2,6 +2,7 @@
 
 from mtl_utils.diagrams.balancing import loss_balancing
 from mtl_utils.diagrams.continual import tasks_in_sequence
+from mtl_utils.diagrams.deployment import served_models
 from mtl_utils.diagrams.diagnosis import changed_alone
 from mtl_utils.diagrams.diagram import Diagram
 from mtl_utils.diagrams.dynamic import (
@@ -55,6 +56,7 @@ __all__ = [
     "questions_to_features",
     "sampled_stream",
     "search_loop",
+    "served_models",
     "shared_languages",
     "shared_private",
     "sluice_network",

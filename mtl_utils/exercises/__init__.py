@@ -7,6 +7,12 @@ from mtl_utils.exercises.conflicting_gradients import (
     check_keeps_positive,
     check_nash_residual,
 )
+from mtl_utils.exercises.deployment import (
+    check_adjusted_chances,
+    check_pass_ratio,
+    check_shared_batches,
+    check_teacher_gradient,
+)
 from mtl_utils.exercises.dynamic_sharing import (
     check_chance_of_first,
     check_experts_in_use,
@@ -141,6 +147,7 @@ __all__ = [
     "Answer",
     "Exercise",
     "Verdict",
+    "check_adjusted_chances",
     "check_affinity_of_quadratics",
     "check_alike",
     "check_answer_score",
@@ -194,6 +201,7 @@ __all__ = [
     "check_paired_gain",
     "check_paired_interval",
     "check_pareto_front",
+    "check_pass_ratio",
     "check_passes",
     "check_path_attribution",
     "check_perplexity",
@@ -208,6 +216,7 @@ __all__ = [
     "check_reservoir_place",
     "check_retrieved",
     "check_row_excess",
+    "check_shared_batches",
     "check_shift_position",
     "check_shrink_singular_values",
     "check_size_ratio",
@@ -219,6 +228,7 @@ __all__ = [
     "check_stack_size",
     "check_states_overlap",
     "check_tags_of_words",
+    "check_teacher_gradient",
     "check_teacher_inputs",
     "check_temperature_for",
     "check_training_bytes",

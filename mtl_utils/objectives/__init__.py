@@ -3,6 +3,7 @@
 from mtl_utils.objectives.base import Balancer, Losses
 from mtl_utils.objectives.chebyshev import SmoothChebyshev, smooth_chebyshev
 from mtl_utils.objectives.contrastive import contrastive_loss
+from mtl_utils.objectives.distillation import annealed_share, distillation_loss
 from mtl_utils.objectives.dynamic_average import DynamicWeightAverage, dynamic_weights
 from mtl_utils.objectives.famo import FAMO, famo_slopes, famo_weights
 from mtl_utils.objectives.geometric_mean import GeometricMean, geometric_mean
@@ -72,9 +73,11 @@ __all__ = [
     "TaskScalarization",
     "UPGrad",
     "UncertaintyWeights",
+    "annealed_share",
     "classification_loss",
     "contrastive_loss",
     "count_scaled",
+    "distillation_loss",
     "draw_weights",
     "dynamic_weights",
     "famo_slopes",

@@ -1,6 +1,7 @@
-"""Transfer to tasks with little data: adapting, prototypes, pseudo-labels, tasks as text."""
+"""Transfer to tasks with little data, and from teachers: adapting, prototypes, pseudo-labels."""
 
 from mtl_utils.transfer.adapting import Moves, adapted
+from mtl_utils.transfer.distilling import taught
 from mtl_utils.transfer.few_rows import draw_rows
 from mtl_utils.transfer.prototypes import (
     ABSENT,
@@ -39,4 +40,5 @@ __all__ = [
     "set_prototypes",
     "spread_by_source",
     "task_features",
+    "taught",
 ]

@@ -32,6 +32,7 @@ FAMILIES: tuple[Callable[..., diagrams.Diagram], ...] = (
     diagrams.shared_languages,
     diagrams.tasks_in_sequence,
     diagrams.search_loop,
+    diagrams.served_models,
 )
 OF_TWO: tuple[Callable[..., diagrams.Diagram], ...] = (
     diagrams.lookahead_affinity,
@@ -48,6 +49,8 @@ def _all() -> Iterator[tuple[str, diagrams.Diagram]]:
     yield "changed_alone", diagrams.changed_alone()
     yield "pair_with_heads", diagrams.pair_with_heads()
     yield "pair_with_heads, long", diagrams.pair_with_heads(*LONG[:2], LONG[4])
+    yield "served_models, separate", diagrams.served_models(SHORT, separate=True)
+    yield "served_models, separate, long", diagrams.served_models(LONG[:3], separate=True)
     yield "data_parallel, 4", diagrams.data_parallel(SHORT, 4, [("topic", 0), ("entities", 3)])
     yield "hard_sharing, 4 long", diagrams.hard_sharing(LONG[-4:])
     yield "shared_private, 4 long", diagrams.shared_private(LONG[-4:])
