@@ -112,6 +112,22 @@ ENTRY_POINTS = [
         called={"contrasts": "contrasts|contrast", "by": "by|column"},
     ),
     EntryPoint(
+        "change_table",
+        experiments.change_table,
+        lambda: {
+            "name": "joint_transformer_snips",
+            "setting": "SNIPS",
+            "metrics": ["slots_f1"],
+            "folder": _results(),
+        },
+        {
+            "name": (None, 3, b"snips", "", "snips"),
+            "setting": (None, 3, b"SNIPS", "", "Atlas"),
+            "metrics": (None, 3, "slots_f1", [], [3], ["slots"], ["a", "a"]),
+        },
+        called={"name": "name|named", "setting": "setting", "metrics": "metrics|judged"},
+    ),
+    EntryPoint(
         "ablation_table",
         experiments.ablation_table,
         lambda: {

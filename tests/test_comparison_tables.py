@@ -13,6 +13,7 @@ from matplotlib import pyplot as plt
 from mtl_utils.experiments import (
     Contrast,
     ablation_table,
+    change_table,
     comparison_table,
     fresh_table,
     load_results,
@@ -195,6 +196,12 @@ def test_a_change_is_paired_with_what_was_tuned_on_its_seeds(tmp_path: Path) -> 
     assert table["p"].iloc[0] == pytest.approx(
         2 * table["p"].iloc[1] * (0.95 / 2.05) ** 2, rel=0.02
     )
+    written = change_table(ON_SNIPS.name, "SNIPS", ["slots_f1"], tmp_path)
+    assert written.index.tolist() == [("slots_f1", change) for change in effects]
+    differences = [f"{each:+.1f} ± {half_width:.1f}" for each in table["difference"]]
+    assert written["difference"].tolist() == differences
+    assert written["as tuned"].tolist() == ["84.0", "84.0"]
+    assert written["shown"].tolist() == [True, True]
     with pytest.raises(KeyError, match="No change of"):
         ablation_table(ON_SNIPS.name, "SNIPS", "intent_accuracy", tmp_path)
     with pytest.raises(ValueError, match="with ablations"):

@@ -25,6 +25,7 @@ from mtl_utils.experiments.relative import ALL_TASKS, relative_performance, rela
 from mtl_utils.experiments.runner import run
 from mtl_utils.experiments.tables import (
     ablation_table,
+    change_table,
     comparison_table,
     fresh_table,
     step_size_table,
@@ -43,6 +44,7 @@ __all__ = [
     "Place",
     "WorkReport",
     "ablation_table",
+    "change_table",
     "comparison_table",
     "contrast_table",
     "estimate",

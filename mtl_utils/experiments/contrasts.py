@@ -265,7 +265,7 @@ def score_table(
     for metric, table in zip(metrics, tables, strict=True):
         texts[metric] = pd.Series(
             [
-                _written(mean, half_width, digits)
+                plus_minus(mean, half_width, digits)
                 for mean, half_width in zip(table["mean"], table["half_width"], strict=True)
             ],
             index=table.index,
@@ -316,17 +316,25 @@ def paired_table(
                     if one_pair
                     else {side: f"{sides[side]}: {texts[side]}" for side in sides}
                 ),
-                "difference": _written(
+                "difference": plus_minus(
                     contrast["difference"], contrast["half_width"], digits, sign="+"
                 ),
-                "at twice the steps": _written(contrast["doubled"], math.nan, digits, sign="+"),
+                "at twice the steps": plus_minus(contrast["doubled"], math.nan, digits, sign="+"),
                 "verdict": f"{sides[verdict]} is better" if verdict in sides else verdict,
             }
         )
     return pd.DataFrame(rows, index=pd.Index(found["metric"], name="metric"))
 
 
-def _written(mean: float, half_width: float, digits: int, sign: str = "") -> str:
+def plus_minus(mean: float, half_width: float, digits: int, sign: str = "") -> str:
+    """Write a mean and half of its interval, ``"77.8 ± 3.5"``.
+
+    Args:
+        mean: The mean; not a number where there is none.
+        half_width: Half of the interval; not a number where one value has none.
+        digits: After the point.
+        sign: ``"+"`` for a sign where it is positive too.
+    """
     if math.isnan(mean):
         return ""
     if math.isnan(half_width):

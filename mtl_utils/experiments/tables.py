@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
 
-from mtl_utils.arguments import check_text
+from mtl_utils.arguments import check_strings, check_text
 from mtl_utils.experiments.comparison import Comparison
 from mtl_utils.experiments.contrasts import (
     ALPHA,
@@ -15,6 +16,7 @@ from mtl_utils.experiments.contrasts import (
     holm,
     paired_difference,
     paired_table,
+    plus_minus,
 )
 from mtl_utils.experiments.controls import ABLATIONS, FRESH, TWICE, runs_of
 from mtl_utils.experiments.registry import find_comparison
@@ -169,6 +171,45 @@ def ablation_table(
     table = pd.DataFrame(rows)
     table["p"] = holm(table["p"].tolist())
     return table.assign(shown=table["p"] < ALPHA)
+
+
+def change_table(
+    name: str, setting: str, metrics: Sequence[str], folder: str | Path | None = None
+) -> pd.DataFrame:
+    """Write what each change of one thing alone did, as readers want it.
+
+    Args:
+        name: Name of a comparison with ablations.
+        setting: One of its settings.
+        metrics: What the changes are judged by; each is a family of tests of its own.
+        folder: Where its results are; see :func:`load_results`.
+
+    Returns:
+        One row a metric and a change: the mean ``as tuned`` and ``changed``, their ``difference``
+        seed by seed (``"+8.2 ± 3.2"``), its ``p``, and whether it is ``shown``; see
+        :func:`ablation_table`.
+
+    Raises:
+        KeyError: If there is no such comparison or setting, or no change was judged by a metric.
+        ValueError: If the comparison changes nothing alone, or there is no metric.
+        FileNotFoundError: If it is not on record.
+        TypeError: If a name is no string.
+    """
+    check_strings("metrics", metrics, distinct=True)
+    if not metrics:
+        raise ValueError(f"metrics must name at least one, got {metrics!r}")
+    found = pd.concat({each: ablation_table(name, setting, each, folder) for each in metrics})
+    rows = {
+        (metric, row["change"]): {
+            "as tuned": f"{row['as_tuned']:.1f}",
+            "changed": f"{row['changed']:.1f}",
+            "difference": plus_minus(row["difference"], row["half_width"], 1, "+"),
+            "p": f"{row['p']:.2f}",
+            "shown": row["shown"],
+        }
+        for (metric, _), row in found.iterrows()
+    }
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis(["metric", "change"])
 
 
 def step_size_table(name: str, setting: str, folder: str | Path | None = None) -> pd.DataFrame:
