@@ -1,15 +1,49 @@
 """Checks of the exercises of chapter 01."""
 
+import math
+
 import numpy as np
 
-from mtl_utils.exercises.checking import Answer, exercise
+from mtl_utils.exercises.checking import Answer, as_number, exercise
 
 __all__ = [
     "check_best_mixture",
     "check_continuation_count",
+    "check_kneser_ney_by_hand",
     "check_nucleus",
     "check_perplexity",
 ]
+
+
+@exercise(
+    "kneser_ney_by_hand",
+    wrong=[
+        [2 / 3, 0.0, 2 / 3],  # no smoothing
+        [5 / 12, 0.0, 5 / 12],  # discounted, and nothing given back
+        [0.455, 0.080, 0.4583],  # occurrences instead of places
+        [0.434, 0.0559, 0.472],  # no discount below
+        [0.455, 0.080],
+    ],
+)
+def check_kneser_ney_by_hand(answer: Answer) -> None:
+    """Three Kneser-Ney probabilities of the three lines of the chapter."""
+    found = answer.value
+    hints = {
+        "man after the": "It follows the twice, and in the whole text nothing but the precedes it.",
+        "<eos> after the": "It never follows the, so all that it has comes from below: two places.",
+        "the after <bos>": "Two lines begin with it; it is preceded by <bos> and by met.",
+    }
+    if not hasattr(found, "__len__") or len(found) != len(hints):
+        answer.fail(f"expected three probabilities, got {found!r:.80}")
+    below = {places: (places - 0.75) / 12 + 0.75 * 8 / 12 / 9 for places in (1, 2)}
+    kept, spread = 1.25 / 3, 0.5
+    expected = (kept + spread * below[1], spread * below[2], kept + spread * below[2])
+    for (name, hint), right, given in zip(hints.items(), expected, found, strict=True):
+        answer.require(
+            math.isclose(as_number(given), right, abs_tol=1e-3),
+            f"The probability of {name} is not {given!r:.40}.",
+            hint,
+        )
 
 
 @exercise(
