@@ -35,8 +35,6 @@ from mtl_utils.exercises.language_models import (
     check_best_mixture,
     check_continuation_count,
     check_kneser_ney_by_hand,
-    check_nucleus,
-    check_perplexity,
 )
 from mtl_utils.exercises.little_data import (
     check_class_scales,
@@ -190,14 +188,12 @@ __all__ = [
     "check_mixing_rates",
     "check_moved_layers",
     "check_nash_residual",
-    "check_nucleus",
     "check_own_past",
     "check_paired_gain",
     "check_paired_interval",
     "check_pareto_front",
     "check_passes",
     "check_path_attribution",
-    "check_perplexity",
     "check_picture_vector",
     "check_prototype_layer",
     "check_ranks",

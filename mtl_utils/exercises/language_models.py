@@ -10,8 +10,6 @@ __all__ = [
     "check_best_mixture",
     "check_continuation_count",
     "check_kneser_ney_by_hand",
-    "check_nucleus",
-    "check_perplexity",
 ]
 
 
@@ -47,21 +45,6 @@ def check_kneser_ney_by_hand(answer: Answer) -> None:
 
 
 @exercise(
-    "perplexity",
-    wrong=[
-        lambda probabilities: float(np.mean(1 / np.asarray(probabilities))),
-        lambda probabilities: 1 / np.mean(probabilities),
-        lambda probabilities: float(np.prod(1 / np.asarray(probabilities))),
-    ],
-)
-def check_perplexity(answer: Answer) -> None:
-    """Perplexity from the probabilities that a model gave to the words of a text."""
-    answer.gives([0.25, 0.25, 0.25], expected=4.0, hint="A uniform choice among four words.")
-    answer.gives([0.5, 0.125], expected=4.0, hint="Average the logarithms, then take exp.")
-    answer.gives([1.0, 1.0], expected=1.0)
-
-
-@exercise(
     "continuation_count",
     wrong=[
         lambda sentences, word: sum(list(words).count(word) for words in sentences),
@@ -76,28 +59,6 @@ def check_continuation_count(answer: Answer) -> None:
     answer.gives(sentences, "oslo", expected=2, hint=hint)
     answer.gives([["oslo"], ["to", "oslo"]], "oslo", expected=2, hint=hint)
     answer.gives(sentences, "lima", expected=0, hint=hint)
-
-
-def _one_too_few(probabilities: list[float], mass: float) -> list[int]:
-    order = sorted(range(len(probabilities)), key=lambda i: -probabilities[i])
-    total = np.cumsum([probabilities[i] for i in order])
-    return sorted(order[: int((total <= mass).sum())])
-
-
-@exercise(
-    "nucleus",
-    wrong=[
-        _one_too_few,
-        lambda probabilities, mass: [i for i, p in enumerate(probabilities) if p >= 1 - mass],
-    ],
-)
-def check_nucleus(answer: Answer) -> None:
-    """The smallest set of most probable tokens whose mass reaches a bound."""
-    hint = "The token that crosses the bound belongs to the nucleus."
-    answer.gives([0.1, 0.5, 0.15, 0.25], 0.7, expected=[1, 3], hint=hint)
-    answer.gives([0.1, 0.5, 0.15, 0.25], 0.8, expected=[1, 2, 3], hint=hint)
-    answer.gives([0.9, 0.1], 0.5, expected=[0], hint=hint)
-    answer.gives([0.2, 0.2, 0.6], 1.0, expected=[0, 1, 2], hint=hint)
 
 
 @exercise(
