@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from mtl_utils.arguments import check_choice, check_number, check_text, check_whole, shown
+from mtl_utils.arguments import check_number, check_text, check_whole, shown
 from mtl_utils.diagrams.diagram import Diagram
 from mtl_utils.diagrams.parts import Arrow, Box
 
@@ -58,16 +58,18 @@ def beam_tree(
     _check_rows(following)
     check_whole("beam_size", beam_size, least=1)
     check_whole("steps", steps, least=1)
-    check_choice("start", start, tuple(following))
+    check_text("start", start)
     check_text("end", end)
     root = _Beginning((), 1.0, "kept")
     _search(root, following, beam_size, steps, (start, end))
     if not root.longer:
-        raise ValueError(f"following must have a probability above 0 after {start!r}, got none")
+        raise ValueError(
+            f"following must have a probability above 0 after {start!r}, got {shown(following)}"
+        )
     if root.leaves > MOST_LEAVES:
         raise ValueError(
-            f"beam_size and steps must give at most {MOST_LEAVES} beginnings side by side, "
-            f"got {root.leaves}"
+            f"following, beam_size and steps must give at most {MOST_LEAVES} beginnings side by "
+            f"side, got {root.leaves} of {shown(following)}"
         )
     boxes, arrows = [Box("root", start, "text", (0, 0), (1, root.leaves))], []
     pending = [(root, "root", 0)]
@@ -100,7 +102,11 @@ def _search(
     for _ in range(steps):
         for one in going:
             before = one.tokens[-1] if one.tokens else start
-            check_choice("A token that following has no row for", before, tuple(following))
+            if before not in following:
+                name = "a token" if one.tokens else "start"
+                raise ValueError(
+                    f"{name} must have a row in following, got {before!r} and {shown(following)}"
+                )
             one.longer = [
                 _Beginning((*one.tokens, token), one.probability * probability)
                 for token, probability in following[before].items()
