@@ -20,8 +20,9 @@ def encoder_decoder(attention: bool = True) -> Diagram:
     """Draw a bidirectional LSTM that reads, and an LSTM that writes.
 
     With attention, after Bahdanau et al. (2015), the decoder asks with its state which states of
-    the encoder matter, and the output layer reads the state and the mean that comes back. Without,
-    that mean is the same at every step.
+    the encoder matter, and the output layer reads the state, the mean that comes back and the
+    embedding before. Without, that mean is the same at every step. In both the decoder's first
+    state is computed from the encoder's.
 
     Args:
         attention: Whether the decoder attends.
@@ -32,16 +33,18 @@ def encoder_decoder(attention: bool = True) -> Diagram:
     check_flag("attention", attention)
     first = len(_SOURCE) + 1  # column of the decoder's first token
     between, reads = (_ATTENTION, "$c_u$") if attention else (_ONE_VECTOR, r"$\bar h$")
+    read = f"output layer, reads\n$s_u$, {reads} and $e_{{u-1}}$"
     role = 0 if attention else "shared"
     boxes = [
         Box("attention", between, "layer", (1, 0), (1, 4), role),
-        Box("output", f"output layer, reads $s_u$ and {reads}", "head", (1, first), (1, 3), 0),
+        Box("output", read, "head", (1, first), (1, 3), 0),
+        Box("start", "$s_0$", "layer", (3, len(_SOURCE)), role=0, tight=True),
         Box("source embedding", "embeddings", "embedding", (3, 0), (1, 3), "shared"),
         Box("target embedding", "embeddings", "embedding", (3, first), (1, 3), 0),
     ]
-    arrows = [Arrow("attention", "output")]
+    arrows = [Arrow("attention", "output"), Arrow("encoder", "start"), Arrow("start", "s 0")]
     if attention:
-        arrows.append(Arrow("decoder", "attention", bend="corner"))
+        arrows.append(Arrow("states", "attention", bend="corner"))
     for t, token in enumerate(_SOURCE):
         boxes += [
             Box(f"source {t}", token, "text", (4, t)),
@@ -75,10 +78,11 @@ def encoder_decoder(attention: bool = True) -> Diagram:
         f"an encoder and a decoder {'with attention' if attention else 'without attention'}",
         tuple(boxes),
         tuple(arrows),
-        columns=(54, 54, 54, 26, 54, 54, 54),
+        columns=(54, 54, 54, 34, 54, 54, 54),
         frames=(
             Frame("encoder", "BiLSTM encoder", reader, "shared", below=True),
             Frame("decoder", "LSTM decoder", writer, 0, below=True),
+            *((Frame("states", "", writer[: len(_SOURCE)], 0),) if attention else ()),
         ),
         gap=16,
         row_gap=20,

@@ -11,7 +11,8 @@ from mtl_utils.diagrams.parts import Arrow, Box
 
 #: Beginnings that stand side by side, so that their letters can be read on a phone.
 MOST_LEAVES = 7
-_KINDS = {"best": "head", "ended": "head", "kept": "layer", "dropped": "text"}
+_KINDS = {"best": "head", "ended": "head", "kept": "layer", "open": "layer", "dropped": "text"}
+_PALE = ("open", "dropped")
 
 
 @dataclass(eq=False)
@@ -39,12 +40,12 @@ def beam_tree(
 
     At each step all beginnings that were kept are made one token longer. Of the longer ones the
     ``beam_size`` best that have not ended are kept, those that end among the ``beam_size`` best
-    have ended, and the others are dropped, as in :func:`mtl_utils.nn.beam_search`. The best that
-    has ended is marked.
+    have ended, and the others are dropped, as in :func:`mtl_utils.nn.beam_search`. Those that
+    would be kept after the last step are open: they could go on. The best that has ended is marked.
 
     Args:
         following: For each token the probabilities of what may follow it; those of 0 are left out.
-        beam_size: 1 searches greedily.
+        beam_size: 1 searches greedily, and stops at the first end.
         steps: Tokens that are written.
         start: The token before the first.
         end: The token that ends a text.
@@ -78,7 +79,7 @@ def beam_tree(
         for one in parent.longer:
             of_one = " ".join(one.tokens)
             label = f"{of_one}\n{one.probability:.2g}\n{one.fate}"
-            role = "neutral" if one.fate == "dropped" else 0
+            role = "neutral" if one.fate in _PALE else 0
             at, span = (len(one.tokens), column), (1, one.leaves)
             boxes.append(Box(of_one, label, _KINDS[one.fate], at, span, role))
             arrows.append(Arrow(name, of_one))
@@ -115,9 +116,13 @@ def _search(
         found = sorted((b for one in going for b in one.longer), key=lambda b: -b.probability)
         over = [one for one in found[:beam_size] if one.tokens[-1] == end]
         going = [one for one in found if one.tokens[-1] != end][:beam_size]
+        if beam_size == 1 and over:
+            going = []
         for one, fate in [*((o, "ended") for o in over), *((g, "kept") for g in going)]:
             one.fate = fate
         ended += over
+    for one in going:
+        one.fate = "open"
     if ended:
         max(ended, key=lambda one: one.probability).fate = "best"
 

@@ -51,6 +51,20 @@ def _overflowing(scores: Tensor, mask: Tensor) -> Tensor:
     return weights / weights.sum(-1, keepdim=True).clamp(min=1e-30)
 
 
+def _largest_of_all(scores: Tensor, mask: Tensor) -> Tensor:
+    weights = (scores - scores.amax(-1, keepdim=True)).exp() * mask
+    return weights / weights.sum(-1, keepdim=True).clamp(min=1e-30)
+
+
+def _low_enough(scores: Tensor, mask: Tensor) -> Tensor:
+    return scores.masked_fill(~mask, -100.0).softmax(-1) * mask
+
+
+def _scores_in_place(scores: Tensor, mask: Tensor) -> Tensor:
+    scores[~mask] = torch.finfo(scores.dtype).min
+    return scores.softmax(-1) * mask
+
+
 @exercise(
     "attention_weights",
     wrong=[
@@ -59,6 +73,9 @@ def _overflowing(scores: Tensor, mask: Tensor) -> Tensor:
         lambda scores, mask: scores.softmax(-1),
         lambda scores, mask: scores.masked_fill(~mask, float("-inf")).softmax(-1),
         _overflowing,
+        _largest_of_all,
+        _low_enough,
+        _scores_in_place,
     ],
 )
 def check_attention_weights(answer: Answer) -> None:
@@ -77,6 +94,17 @@ def check_attention_weights(answer: Answer) -> None:
     large = torch.tensor([[1000.0, 1000.0, 0.0]])
     hint = "exp(1000) is infinite. Subtract the largest score first, or let softmax do it."
     answer.gives(large, everything[:1], expected=torch.tensor([[0.5, 0.5, 0.0]]), hint=hint)
+    hint = "A score of padding counts for nothing, however large it or however low the others are."
+    extreme = torch.tensor([[0.0, 0.0, 1000.0], [-1000.0, -1000.0, 0.0]])
+    given = extreme.clone()
+    expected = torch.tensor([[0.5, 0.5, 0.0], [0.5, 0.5, 0.0]])
+    padded = torch.tensor([[True, True, False], [True, True, False]])
+    answer.gives(given, padded, expected=expected, hint=hint)
+    answer.require(
+        torch.equal(given, extreme),
+        "The scores that were given are changed.",
+        "Make a new tensor: masked_fill instead of masked_fill_ or an assignment.",
+    )
 
 
 def _not_shifted(labels: Tensor, bos: int, pad: int) -> Tensor:
@@ -117,16 +145,23 @@ def _last_position(hidden: Tensor, mask: Tensor) -> Tensor:
     return torch.cat([hidden[:, -1, :half], hidden[:, 0, half:]], dim=-1)
 
 
+def _largest_forward(hidden: Tensor, mask: Tensor) -> Tensor:
+    half = hidden.shape[-1] // 2
+    forward = hidden.masked_fill(~mask.unsqueeze(-1), float("-inf")).amax(1)[:, :half]
+    return torch.cat([forward, hidden[:, 0, half:]], dim=-1)
+
+
 @exercise(
     "last_states",
-    wrong=[_last_of_both, _last_position, lambda hidden, mask: hidden[:, -1]],
+    wrong=[_last_of_both, _last_position, _largest_forward, lambda hidden, mask: hidden[:, -1]],
 )
 def check_last_states(answer: Answer) -> None:
     """The state of each direction after it has read the whole sentence."""
-    hidden = torch.arange(1.0, 25.0).view(2, 3, 4)
+    hidden = torch.tensor([9.0, 2, 7, 4, 1, 6, 3, 8, 5, 10, 11, 12, 24, 23, 15, 16, 17, 18, 13, 14])
+    hidden = torch.cat([hidden, torch.arange(19.0, 23.0)]).view(2, 3, 4)
     mask = torch.tensor([[True, True, True], [True, True, False]])
     hidden = hidden * mask.unsqueeze(-1)
-    expected = torch.tensor([[9.0, 10.0, 3.0, 4.0], [17.0, 18.0, 15.0, 16.0]])
+    expected = torch.tensor([[5.0, 10.0, 7.0, 4.0], [17.0, 18.0, 15.0, 16.0]])
     hint = (
         "The forward half has read all at the last token, which is not the last position of a "
         "padded row; the backward half has read all at the first."

@@ -31,13 +31,21 @@ def test_the_toy_of_chapter_02() -> None:
     assert greedy == {
         "A": (0.6, "kept"),
         "B": (0.4, "dropped"),
-        "A A": (0.21, "kept"),
+        "A A": (0.21, "dropped"),
         "A B": (0.15, "dropped"),
         "A .": (0.24, "best"),
     }
     assert wide["B ."] == (0.36, "best")
     assert wide["A ."] == (0.24, "ended")
     assert {name for name, (_, fate) in wide.items() if fate == "dropped"} == {"B A", "B B"}
+    assert {name for name, (_, fate) in wide.items() if fate == "open"} == {"A A", "A B"}
+    assert {name for name, (_, fate) in wide.items() if fate == "kept"} == {"A", "B"}
+
+
+def test_greedy_search_stops_at_its_first_end() -> None:
+    """As `nn.greedy_search` does; a beam of one would go on from the A that did not end."""
+    drawn = _labels(diagrams.beam_tree({t: {"A": 0.4, ".": 0.6} for t in ("<bos>", "A")}, 1, 3))
+    assert drawn == {"A": (0.4, "dropped"), ".": (0.6, "best")}
 
 
 _ROWS = st.fixed_dictionaries(
