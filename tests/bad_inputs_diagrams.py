@@ -174,6 +174,6 @@ TREE = _entry(
     start=(*NOT_CHOICES[:3], "b"),
     end=NOT_TEXTS,
 )
-MODEL = _entry(diagrams.encoder_decoder, {}, attention=NOT_FLAGS)
+MODEL = _entry(diagrams.encoder_decoder, {}, attention=NOT_FLAGS, shortcut=NOT_FLAGS)
 
 ENTRY_POINTS = [*PARTS, *FAMILIES, *STRUCTURES, PARALLEL, PAIR, TREE, MODEL]

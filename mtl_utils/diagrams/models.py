@@ -16,28 +16,30 @@ _ONE_VECTOR = r"one vector $\bar h$: mean of all $h_t$"
 _PAIR = ("<bos>", "Ada", "left", "Oslo", "<eos>", "Ada", "left", "<eos>")
 
 
-def encoder_decoder(attention: bool = True) -> Diagram:
+def encoder_decoder(attention: bool = True, shortcut: bool = False) -> Diagram:
     """Draw a bidirectional LSTM that reads, and an LSTM that writes.
 
     With attention, after Bahdanau et al. (2015), the decoder asks with its state which states of
-    the encoder matter, and the output layer reads the state, the mean that comes back and the
-    embedding before. Without, that mean is the same at every step. In both the decoder's first
-    state is computed from the encoder's.
+    the encoder matter, and the output layer reads the state and the mean that comes back. Without,
+    that mean is the same at every step. In both the decoder's first state is computed from the
+    encoder's.
 
     Args:
         attention: Whether the decoder attends.
+        shortcut: Whether the output layer reads the embedding of the token before as well.
 
     Raises:
-        TypeError: If that is no boolean.
+        TypeError: If one of them is no boolean.
     """
     check_flag("attention", attention)
+    check_flag("shortcut", shortcut)
     first = len(_SOURCE) + 1  # column of the decoder's first token
     between, reads = (_ATTENTION, "$c_u$") if attention else (_ONE_VECTOR, r"$\bar h$")
-    read = f"output layer, reads\n$s_u$, {reads} and $e_{{u-1}}$"
+    read = f"$s_u$, {reads} and $e_{{u-1}}$" if shortcut else f"$s_u$ and {reads}"
     role = 0 if attention else "shared"
     boxes = [
         Box("attention", between, "layer", (1, 0), (1, 4), role),
-        Box("output", read, "head", (1, first), (1, 3), 0),
+        Box("output", f"output layer, reads\n{read}", "head", (1, first), (1, 3), 0),
         Box("start", "$s_0$", "layer", (3, len(_SOURCE)), role=0, tight=True),
         Box("source embedding", "embeddings", "embedding", (3, 0), (1, 3), "shared"),
         Box("target embedding", "embeddings", "embedding", (3, first), (1, 3), 0),

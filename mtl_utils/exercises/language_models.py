@@ -1,5 +1,6 @@
 """Checks of the exercises of chapter 01."""
 
+import itertools
 import math
 
 import numpy as np
@@ -44,9 +45,21 @@ def check_kneser_ney_by_hand(answer: Answer) -> None:
         )
 
 
+def _first_places(sentences: list[list[str]], word: str) -> int:
+    padded = [["<bos>", *words] for words in sentences if word in words]
+    return len({words[words.index(word) - 1] for words in padded})
+
+
+def _joined(sentences: list[list[str]], word: str) -> int:
+    words = ["<bos>", *itertools.chain(*sentences)]
+    return len({before for before, after in itertools.pairwise(words) if after == word})
+
+
 @exercise(
     "continuation_count",
     wrong=[
+        _first_places,
+        _joined,
         lambda sentences, word: sum(list(words).count(word) for words in sentences),
         lambda sentences, word: len({w for words in sentences for w in words}),
     ],
@@ -59,6 +72,9 @@ def check_continuation_count(answer: Answer) -> None:
     answer.gives(sentences, "oslo", expected=2, hint=hint)
     answer.gives([["oslo"], ["to", "oslo"]], "oslo", expected=2, hint=hint)
     answer.gives(sentences, "lima", expected=0, hint=hint)
+    answer.gives([["b", "a", "c", "a"]], "a", expected=2, hint="Look at every place of the word.")
+    hint = "What stands before the first word of a sentence is <bos>, not the sentence before."
+    answer.gives([["oslo"], ["oslo"]], "oslo", expected=1, hint=hint)
 
 
 @exercise(
@@ -68,6 +84,10 @@ def check_continuation_count(answer: Answer) -> None:
             weights, key=lambda w: np.mean(w * np.asarray(first) + (1 - w) * np.asarray(second))
         ),
         lambda first, second, weights: weights[len(weights) // 2],
+        lambda first, second, weights: min(
+            weights,
+            key=lambda w: np.mean(1 / (w * np.asarray(first) + (1 - w) * np.asarray(second))),
+        ),
     ],
 )
 def check_best_mixture(answer: Answer) -> None:
@@ -77,3 +97,4 @@ def check_best_mixture(answer: Answer) -> None:
     answer.gives([0.9, 0.1], [0.1, 0.9], weights, expected=0.5, hint=hint)
     answer.gives([0.9, 0.01], [0.3, 0.3], weights, expected=0.25, hint=hint)
     answer.gives([0.4, 0.4], [0.1, 0.2], weights, expected=1.0, hint=hint)
+    answer.gives([0.4, 0.05, 0.3], [0.1, 0.6, 0.6], weights, expected=0.25, hint=hint)
