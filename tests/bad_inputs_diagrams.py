@@ -165,4 +165,21 @@ PAIR = _entry(
     inference=NOT_WRITTEN,
 )
 
-ENTRY_POINTS = [*PARTS, *FAMILIES, *STRUCTURES, PARALLEL, PAIR]
+ROWS = {"<bos>": {"a": 0.5, ".": 0.5}, "a": {"a": 0.5, ".": 0.5}}
+TREE = _entry(
+    diagrams.beam_tree,
+    {"following": ROWS},
+    following=(
+        *(None, 3, "ab", [("a", 1.0)], {}, {"<bos>": 0.5}, {"<bos>": ["a"]}, {"<bos>": {}}),
+        *({"<bos>": {"a": wrong}} for wrong in ("1", None, NAN, -0.5, 1.5)),
+        *({"<bos>": {3: 0.5}}, {3: {"a": 1.0}}, {"<bos>": {"a": 0.5}}, {"<bos>": {".": 0.0}}),
+        {token: dict.fromkeys("abcdefgh", 0.1) for token in ("<bos>", *"abcdefgh")},
+    ),
+    beam_size=(0, -1, 1.5, "2", None, True),
+    steps=(0, -1, 1.5, "2", None, True),
+    start=(*NOT_CHOICES[:3], "b"),
+    end=NOT_TEXTS,
+)
+MODEL = _entry(diagrams.encoder_decoder, {}, attention=NOT_FLAGS, shortcut=NOT_FLAGS)
+
+ENTRY_POINTS = [*PARTS, *FAMILIES, *STRUCTURES, PARALLEL, PAIR, TREE, MODEL]

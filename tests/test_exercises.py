@@ -162,6 +162,10 @@ SAME = [
     (torch.tensor([math.nan]), torch.tensor([math.nan])),
     (torch.ones(2, dtype=torch.bfloat16, requires_grad=True), torch.ones(2)),
     (np.eye(2), np.eye(2)),
+    ([1.0, 1.0], torch.ones(2)),
+    (np.eye(2), torch.eye(2)),
+    (torch.eye(2), np.eye(2)),
+    ([torch.tensor(1.0), 1], np.ones(2)),
     ([1, (2, 3)], [1, [2, 3]]),
     (torch.tensor([0.25, 0.75]), [0.25, 0.75]),
     (np.array([[1, 2], [3, 4]]), [[1, 2], (3, 4)]),
@@ -181,7 +185,10 @@ DIFFERENT = [
     ({"a": 1}, {"b": 1}, "expected {'b': 1}, got {'a': 1}"),
     ({"a": 1, "b": 2}, {"a": 1, "b": 3}, "at ['b'] expected 3, got 2"),
     (torch.ones(2), torch.ones(2, 1), "expected shape [2, 1], got [2]"),
-    ([1.0, 1.0], torch.ones(2), "expected Tensor of shape [2], got [1.0, 1.0]"),
+    ([1.0, 2.0], torch.ones(2), "expected 1 at [1], got 2"),
+    ([1.0], torch.ones(2), "expected Tensor of shape [2], got [1.0]"),
+    ([[1.0], [1.0, 2.0]], torch.ones(2), "expected Tensor of shape [2], got [[1.0], [1.0, 2.0]]"),
+    ("ones", torch.ones(2), "expected Tensor of shape [2], got 'ones'"),
     (torch.tensor([[0.0, 3.0]]), torch.tensor([[0.0, 2.0]]), "expected 2 at [0, 1], got 3"),
     (torch.ones(2), 1.0, "expected 1.0, got tensor([1.0, 1.0])"),
     (math.nan, 1.0, "expected 1.0, got nan"),
@@ -226,6 +233,43 @@ def test_rates_of_chapter_07_may_be_tensors_in_single_precision(kind: Any) -> No
 
     assert exercises.check_layer_rates(as_list).passed
     assert exercises.check_mixing_rates(mixed).passed
+
+
+@pytest.mark.parametrize("kind", [list, tuple, torch.tensor, np.array])
+def test_probabilities_found_by_hand_may_be_of_any_kind(kind: Any) -> None:
+    assert exercises.check_searches_by_hand(kind([0.18, 0.21, 0.225])).passed
+
+
+@pytest.mark.parametrize(
+    ("answer", "named"),
+    [
+        ([0.2, 0.21, 0.225], "greedy search"),
+        ([0.18, 0.18, 0.225], "a beam of 2"),
+        ([0.18, 0.21, "0.225"], "a beam of 3"),
+        (0.18, "three probabilities"),
+    ],
+)
+def test_feedback_on_searches_names_the_first_that_is_wrong(answer: Any, named: str) -> None:
+    verdict = exercises.check_searches_by_hand(answer)
+    assert verdict.state == "wrong"
+    assert named in verdict.message
+
+
+@pytest.mark.parametrize("kind", [list, tuple, torch.tensor, np.array])
+def test_smoothed_probabilities_may_be_of_any_kind(kind: Any) -> None:
+    assert exercises.check_kneser_ney_by_hand(kind([0.455, 0.080, 0.497])).passed
+    verdict = exercises.check_kneser_ney_by_hand(kind([0.455, 0.0, 0.497]))
+    assert "<eos> after the" in verdict.message
+
+
+def test_a_message_does_not_list_a_large_tensor() -> None:
+    @exercise("made_up", wrong=[_stub])
+    def check(answer: Answer) -> None:
+        answer.gives(torch.zeros(5, 5), expected=1.0)
+
+    message = check(lambda given: given.sum()).message
+    assert "tensor of shape [5, 5]" in message
+    assert "0.0, 0.0" not in message
 
 
 def test_long_values_are_cut() -> None:

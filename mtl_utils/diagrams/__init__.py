@@ -25,8 +25,10 @@ from mtl_utils.diagrams.parallel import data_parallel
 from mtl_utils.diagrams.parts import Arrow, Box, Frame
 from mtl_utils.diagrams.pictures import text_and_picture
 from mtl_utils.diagrams.questions import questions_to_features
+from mtl_utils.diagrams.recurrent import lstm_cell
 from mtl_utils.diagrams.relations import lookahead_affinity
 from mtl_utils.diagrams.sampling import sampled_stream
+from mtl_utils.diagrams.searching import beam_tree
 from mtl_utils.diagrams.stacking import draw_stacked
 from mtl_utils.diagrams.structure import cross_stitch, hierarchical_sharing, sluice_network
 from mtl_utils.diagrams.transfer import transfer_routes
@@ -37,6 +39,7 @@ __all__ = [
     "Box",
     "Diagram",
     "Frame",
+    "beam_tree",
     "branched_sharing",
     "changed_alone",
     "combined_gradients",
@@ -51,6 +54,7 @@ __all__ = [
     "lookahead_affinity",
     "loss_balancing",
     "low_rank_additions",
+    "lstm_cell",
     "mixture_of_experts",
     "pair_with_heads",
     "questions_to_features",

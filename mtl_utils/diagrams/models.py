@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from itertools import pairwise
 
+from mtl_utils.arguments import check_flag
 from mtl_utils.diagrams.diagram import Diagram
 from mtl_utils.diagrams.parts import Arrow, Box, Frame, check_written
 from mtl_utils.diagrams.tasks import written
@@ -11,23 +12,41 @@ from mtl_utils.diagrams.tasks import written
 _SOURCE = ("She", "reads", "<eos>")
 _TARGET = ("<bos>", "Elle", "lit", "<eos>")
 _ATTENTION = r"attention $c_u = \Sigma_t\, \alpha_{ut}\, h_t$"
+_ONE_VECTOR = r"one vector $\bar h$: mean of all $h_t$"
 _PAIR = ("<bos>", "Ada", "left", "Oslo", "<eos>", "Ada", "left", "<eos>")
 
 
-def encoder_decoder() -> Diagram:
-    """Draw a bidirectional LSTM that reads, and an LSTM with attention that writes.
+def encoder_decoder(attention: bool = True, shortcut: bool = False) -> Diagram:
+    """Draw a bidirectional LSTM that reads, and an LSTM that writes.
 
-    After Bahdanau et al. (2015): the decoder asks, with its state, which states of the encoder
-    matter, and the output layer reads the state and the mean that comes back.
+    With attention, after Bahdanau et al. (2015), the decoder asks with its state which states of
+    the encoder matter, and the output layer reads the state and the mean that comes back. Without,
+    that mean is the same at every step. In both the decoder's first state is computed from the
+    encoder's.
+
+    Args:
+        attention: Whether the decoder attends.
+        shortcut: Whether the output layer reads the embedding of the token before as well.
+
+    Raises:
+        TypeError: If one of them is no boolean.
     """
+    check_flag("attention", attention)
+    check_flag("shortcut", shortcut)
     first = len(_SOURCE) + 1  # column of the decoder's first token
+    between, reads = (_ATTENTION, "$c_u$") if attention else (_ONE_VECTOR, r"$\bar h$")
+    read = f"$s_u$, {reads} and $e_{{u-1}}$" if shortcut else f"$s_u$ and {reads}"
+    role = 0 if attention else "shared"
     boxes = [
-        Box("attention", _ATTENTION, "layer", (1, 0), (1, 4), 0),
-        Box("output", "output layer, reads $s_u$ and $c_u$", "head", (1, first), (1, 3), 0),
+        Box("attention", between, "layer", (1, 0), (1, 4), role),
+        Box("output", f"output layer, reads\n{read}", "head", (1, first), (1, 3), 0),
+        Box("start", "$s_0$", "layer", (3, len(_SOURCE)), role=0, tight=True),
         Box("source embedding", "embeddings", "embedding", (3, 0), (1, 3), "shared"),
         Box("target embedding", "embeddings", "embedding", (3, first), (1, 3), 0),
     ]
-    arrows = [Arrow("attention", "output"), Arrow("decoder", "attention", bend="corner")]
+    arrows = [Arrow("attention", "output"), Arrow("encoder", "start"), Arrow("start", "s 0")]
+    if attention:
+        arrows.append(Arrow("states", "attention", bend="corner"))
     for t, token in enumerate(_SOURCE):
         boxes += [
             Box(f"source {t}", token, "text", (4, t)),
@@ -58,13 +77,14 @@ def encoder_decoder() -> Diagram:
     reader = (*(f"h {t}" for t in length), "source embedding", *(f"source {t}" for t in length))
     writer = (*(f"s {t}" for t in length), "target embedding", *(f"target {t}" for t in length))
     return Diagram(
-        "an encoder and a decoder with attention",
+        f"an encoder and a decoder {'with attention' if attention else 'without attention'}",
         tuple(boxes),
         tuple(arrows),
-        columns=(54, 54, 54, 26, 54, 54, 54),
+        columns=(54, 54, 54, 34, 54, 54, 54),
         frames=(
             Frame("encoder", "BiLSTM encoder", reader, "shared", below=True),
             Frame("decoder", "LSTM decoder", writer, 0, below=True),
+            *((Frame("states", "", writer[: len(_SOURCE)], 0),) if attention else ()),
         ),
         gap=16,
         row_gap=20,

@@ -40,8 +40,7 @@ from mtl_utils.exercises.hyperparameters import (
 from mtl_utils.exercises.language_models import (
     check_best_mixture,
     check_continuation_count,
-    check_nucleus,
-    check_perplexity,
+    check_kneser_ney_by_hand,
 )
 from mtl_utils.exercises.little_data import (
     check_class_scales,
@@ -131,8 +130,8 @@ from mtl_utils.exercises.transformer import (
 )
 from mtl_utils.exercises.translation import (
     check_attention_weights,
-    check_clipped_precision,
-    check_greedy,
+    check_last_states,
+    check_searches_by_hand,
     check_teacher_inputs,
 )
 from mtl_utils.exercises.weighing_losses import (
@@ -158,7 +157,6 @@ __all__ = [
     "check_best_with_picture",
     "check_chance_of_first",
     "check_class_scales",
-    "check_clipped_precision",
     "check_code_bits",
     "check_confident_rows",
     "check_continuation_count",
@@ -176,7 +174,6 @@ __all__ = [
     "check_first_order_changes",
     "check_gives_up",
     "check_gradnorm_due",
-    "check_greedy",
     "check_held_minimum",
     "check_hidden_points",
     "check_implicit_step",
@@ -185,8 +182,10 @@ __all__ = [
     "check_joint_loss",
     "check_keeps_positive",
     "check_kept_bytes",
+    "check_kneser_ney_by_hand",
     "check_label_states",
     "check_language_shares",
+    "check_last_states",
     "check_layer_rates",
     "check_learnt_covariance",
     "check_loss_factors",
@@ -196,7 +195,6 @@ __all__ = [
     "check_mixing_rates",
     "check_moved_layers",
     "check_nash_residual",
-    "check_nucleus",
     "check_own_past",
     "check_paired_gain",
     "check_paired_interval",
@@ -204,7 +202,6 @@ __all__ = [
     "check_pass_ratio",
     "check_passes",
     "check_path_attribution",
-    "check_perplexity",
     "check_picture_vector",
     "check_prototype_layer",
     "check_ranks",
@@ -217,6 +214,7 @@ __all__ = [
     "check_retrieved",
     "check_row_excess",
     "check_shared_batches",
+    "check_searches_by_hand",
     "check_shift_position",
     "check_shrink_singular_values",
     "check_size_ratio",
@@ -236,9 +234,9 @@ __all__ = [
     "check_trials_needed",
     "check_two_groups",
     "check_unbiased_best",
+    "check_unseen_share",
     "check_weights_of",
     "check_whole_mean",
-    "check_unseen_share",
     "check_without_direction",
     "check_written_accuracy",
     "exercise",

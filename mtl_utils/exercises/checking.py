@@ -14,6 +14,7 @@ exercises are unanswered runs to its end.
 """
 
 import functools
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -26,6 +27,7 @@ __all__ = ["CHECKS", "Answer", "Exercise", "Verdict", "exercise"]
 State = Literal["correct", "wrong", "unanswered"]
 
 _SHOWN = 200  # characters of a value that a message quotes
+_LISTED = 12  # numbers of a tensor that a message quotes; of more it has the shape
 
 
 @dataclass(frozen=True)
@@ -234,6 +236,20 @@ def exercise(
     return decorate
 
 
+def as_number(given: Any) -> float:
+    """Return an entry of an answer as a number, ``nan`` where it is none.
+
+    Args:
+        given: A number, or a tensor or array without dimensions.
+    """
+    if isinstance(given, bool | str):
+        return math.nan
+    try:
+        return float(given)
+    except (TypeError, ValueError):
+        return math.nan
+
+
 def _same_function(first: Callable[..., Any], second: Callable[..., Any]) -> bool:
     """Tell whether a module is being reloaded rather than a name used twice."""
     return (first.__module__, first.__qualname__) == (second.__module__, second.__qualname__)
@@ -251,10 +267,10 @@ def _arguments(inputs: Sequence[Any], named: Mapping[str, Any]) -> str:
 
 
 def _quote(value: Any) -> str:
-    if isinstance(value, torch.Tensor):
-        text = f"tensor({value.tolist()})"
-    elif isinstance(value, np.ndarray):
-        text = f"array({value.tolist()})"
+    if isinstance(value, torch.Tensor | np.ndarray):
+        kind = "tensor" if isinstance(value, torch.Tensor) else "array"
+        few = math.prod(value.shape) <= _LISTED
+        text = f"{kind}({value.tolist()})" if few else f"{kind} of shape {list(value.shape)}"
     elif callable(value):
         text = getattr(value, "__name__", type(value).__name__)
     else:
@@ -313,12 +329,15 @@ def _rounding(number: Any) -> float:
 
 
 def _array_difference(got: Any, expected: Any, tolerance: float) -> str:
-    kind = type(expected).__name__
-    if not isinstance(got, type(expected)):
-        return f"expected {kind} of shape {list(expected.shape)}, got {_quote(got)}."
-    if got.shape != expected.shape:
-        return f"expected shape {list(expected.shape)}, got {list(got.shape)}."
-    ours, theirs = _to_array(got), _to_array(expected)
+    kind, shape = type(expected).__name__, list(expected.shape)
+    try:
+        ours, theirs = _to_array(got), _to_array(expected)
+    except (TypeError, ValueError):  # no numbers, or rows of different lengths
+        return f"expected {kind} of shape {shape}, got {_quote(got)}."
+    if ours.shape != theirs.shape:
+        if not isinstance(got, torch.Tensor | np.ndarray):
+            return f"expected {kind} of shape {shape}, got {_quote(got)}."
+        return f"expected shape {shape}, got {list(ours.shape)}."
     close = np.isclose(ours, theirs, rtol=tolerance, atol=tolerance, equal_nan=True)
     if close.all():
         return ""

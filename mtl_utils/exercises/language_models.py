@@ -1,35 +1,65 @@
 """Checks of the exercises of chapter 01."""
 
+import itertools
+import math
+
 import numpy as np
 
-from mtl_utils.exercises.checking import Answer, exercise
+from mtl_utils.exercises.checking import Answer, as_number, exercise
 
 __all__ = [
     "check_best_mixture",
     "check_continuation_count",
-    "check_nucleus",
-    "check_perplexity",
+    "check_kneser_ney_by_hand",
 ]
 
 
 @exercise(
-    "perplexity",
+    "kneser_ney_by_hand",
     wrong=[
-        lambda probabilities: float(np.mean(1 / np.asarray(probabilities))),
-        lambda probabilities: 1 / np.mean(probabilities),
-        lambda probabilities: float(np.prod(1 / np.asarray(probabilities))),
+        [2 / 3, 0.0, 2 / 3],  # no smoothing
+        [5 / 12, 0.0, 5 / 12],  # discounted, and nothing given back
+        [0.455, 0.080, 0.4583],  # occurrences instead of places
+        [0.434, 0.0559, 0.472],  # no discount below
+        [0.455, 0.080],
     ],
 )
-def check_perplexity(answer: Answer) -> None:
-    """Perplexity from the probabilities that a model gave to the words of a text."""
-    answer.gives([0.25, 0.25, 0.25], expected=4.0, hint="A uniform choice among four words.")
-    answer.gives([0.5, 0.125], expected=4.0, hint="Average the logarithms, then take exp.")
-    answer.gives([1.0, 1.0], expected=1.0)
+def check_kneser_ney_by_hand(answer: Answer) -> None:
+    """Three Kneser-Ney probabilities of the three lines of the chapter."""
+    found = answer.value
+    hints = {
+        "man after the": "It follows the twice, and in the whole text nothing but the precedes it.",
+        "<eos> after the": "It never follows the, so all that it has comes from below: two places.",
+        "the after <bos>": "Two lines begin with it; it is preceded by <bos> and by met.",
+    }
+    if not hasattr(found, "__len__") or len(found) != len(hints):
+        answer.fail(f"expected three probabilities, got {found!r:.80}")
+    below = {places: (places - 0.75) / 12 + 0.75 * 8 / 12 / 9 for places in (1, 2)}
+    kept, spread = 1.25 / 3, 0.5
+    expected = (kept + spread * below[1], spread * below[2], kept + spread * below[2])
+    for (name, hint), right, given in zip(hints.items(), expected, found, strict=True):
+        answer.require(
+            math.isclose(as_number(given), right, abs_tol=1e-3),
+            f"The probability of {name} is not {given!r:.40}.",
+            hint,
+        )
+
+
+def _first_places(sentences: list[list[str]], word: str) -> int:
+    padded = [["<bos>", *words] for words in sentences if word in words]
+    return len({words[words.index(word) - 1] for words in padded})
+
+
+def _joined(sentences: list[list[str]], word: str) -> int:
+    words = ["<bos>", *itertools.chain(*sentences)]
+    return len({before for before, after in itertools.pairwise(words) if after == word})
 
 
 @exercise(
     "continuation_count",
     wrong=[
+        _first_places,
+        _joined,
         lambda sentences, word: sum(list(words).count(word) for words in sentences),
         lambda sentences, word: len({w for words in sentences for w in words}),
     ],
@@ -42,28 +72,9 @@ def check_continuation_count(answer: Answer) -> None:
     answer.gives(sentences, "oslo", expected=2, hint=hint)
     answer.gives([["oslo"], ["to", "oslo"]], "oslo", expected=2, hint=hint)
     answer.gives(sentences, "lima", expected=0, hint=hint)
-
-
-def _one_too_few(probabilities: list[float], mass: float) -> list[int]:
-    order = sorted(range(len(probabilities)), key=lambda i: -probabilities[i])
-    total = np.cumsum([probabilities[i] for i in order])
-    return sorted(order[: int((total <= mass).sum())])
-
-
-@exercise(
-    "nucleus",
-    wrong=[
-        _one_too_few,
-        lambda probabilities, mass: [i for i, p in enumerate(probabilities) if p >= 1 - mass],
-    ],
-)
-def check_nucleus(answer: Answer) -> None:
-    """The smallest set of most probable tokens whose mass reaches a bound."""
-    hint = "The token that crosses the bound belongs to the nucleus."
-    answer.gives([0.1, 0.5, 0.15, 0.25], 0.7, expected=[1, 3], hint=hint)
-    answer.gives([0.1, 0.5, 0.15, 0.25], 0.8, expected=[1, 2, 3], hint=hint)
-    answer.gives([0.9, 0.1], 0.5, expected=[0], hint=hint)
-    answer.gives([0.2, 0.2, 0.6], 1.0, expected=[0, 1, 2], hint=hint)
+    answer.gives([["b", "a", "c", "a"]], "a", expected=2, hint="Look at every place of the word.")
+    hint = "What stands before the first word of a sentence is <bos>, not the sentence before."
+    answer.gives([["oslo"], ["oslo"]], "oslo", expected=1, hint=hint)
 
 
 @exercise(
@@ -73,6 +84,10 @@ def check_nucleus(answer: Answer) -> None:
             weights, key=lambda w: np.mean(w * np.asarray(first) + (1 - w) * np.asarray(second))
         ),
         lambda first, second, weights: weights[len(weights) // 2],
+        lambda first, second, weights: min(
+            weights,
+            key=lambda w: np.mean(1 / (w * np.asarray(first) + (1 - w) * np.asarray(second))),
+        ),
     ],
 )
 def check_best_mixture(answer: Answer) -> None:
@@ -82,3 +97,4 @@ def check_best_mixture(answer: Answer) -> None:
     answer.gives([0.9, 0.1], [0.1, 0.9], weights, expected=0.5, hint=hint)
     answer.gives([0.9, 0.01], [0.3, 0.3], weights, expected=0.25, hint=hint)
     answer.gives([0.4, 0.4], [0.1, 0.2], weights, expected=1.0, hint=hint)
+    answer.gives([0.4, 0.05, 0.3], [0.1, 0.6, 0.6], weights, expected=0.25, hint=hint)

@@ -14,6 +14,11 @@ LONG = (
     "hyperpartisanship",
     "Donaudampfschifffahrtsgesellschaft",
 )
+TOY = {
+    "<bos>": {"A": 0.6, "B": 0.4, ".": 0.0},
+    "A": {"A": 0.35, "B": 0.25, ".": 0.4},
+    "B": {"A": 0.05, "B": 0.05, ".": 0.9},
+}
 FAMILIES: tuple[Callable[..., diagrams.Diagram], ...] = (
     diagrams.hard_sharing,
     diagrams.branched_sharing,
@@ -46,6 +51,11 @@ OF_TWO: tuple[Callable[..., diagrams.Diagram], ...] = (
 
 def _all() -> Iterator[tuple[str, diagrams.Diagram]]:
     yield "encoder_decoder", diagrams.encoder_decoder()
+    yield "encoder_decoder, one vector", diagrams.encoder_decoder(attention=False)
+    yield "encoder_decoder, shortcut", diagrams.encoder_decoder(shortcut=True)
+    yield "lstm_cell", diagrams.lstm_cell()
+    for beam_size, steps in ((1, 2), (2, 2), (1, 3)):
+        yield f"beam_tree, {beam_size}, {steps}", diagrams.beam_tree(TOY, beam_size, steps)
     yield "changed_alone", diagrams.changed_alone()
     yield "pair_with_heads", diagrams.pair_with_heads()
     yield "pair_with_heads, long", diagrams.pair_with_heads(*LONG[:2], LONG[4])
