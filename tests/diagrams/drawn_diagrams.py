@@ -14,6 +14,7 @@ LONG = (
     "hyperpartisanship",
     "Donaudampfschifffahrtsgesellschaft",
 )
+STEPS = ((1, -1), (-1, 1))
 FAMILIES: tuple[Callable[..., diagrams.Diagram], ...] = (
     diagrams.hard_sharing,
     diagrams.branched_sharing,
@@ -46,6 +47,16 @@ OF_TWO: tuple[Callable[..., diagrams.Diagram], ...] = (
 def _all() -> Iterator[tuple[str, diagrams.Diagram]]:
     yield "encoder_decoder", diagrams.encoder_decoder()
     yield "changed_alone", diagrams.changed_alone()
+    yield "transformer_blocks, pre", diagrams.transformer_blocks()
+    yield "transformer_blocks, post", diagrams.transformer_blocks(norm_first=False)
+    yield "trellis, 2 tags", diagrams.trellis(["Bank", "of"], ["I", "O"], [[2, 1], [0, 1]], STEPS)
+    scores = [[0.5, -1.25, 2], [-30, 0, 1], [1, 1, 1], [7.125, -0.5, 0]]
+    yield (
+        "trellis, 3 tags",
+        diagrams.trellis(
+            ["A", "Newfoundland", "dog", "barks"], ["O", "B-MISC", "I-MISC"], scores, scores[:3]
+        ),
+    )
     yield "pair_with_heads", diagrams.pair_with_heads()
     yield "pair_with_heads, long", diagrams.pair_with_heads(*LONG[:2], LONG[4])
     yield "data_parallel, 4", diagrams.data_parallel(SHORT, 4, [("topic", 0), ("entities", 3)])

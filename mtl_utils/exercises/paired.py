@@ -1,0 +1,73 @@
+"""What exercises that change an experiment ask for: differences, run by run, with an interval."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+
+from mtl_utils.exercises.checking import Answer
+from mtl_utils.experiments.analysis import student_t_quantile
+
+PLACES = 0.011
+"""By how much a reported number may be off, of scores in percent: two digits after the point."""
+
+
+def require_paired_report(answer: Answer, first: str, second: str, runs: int) -> list[float]:
+    """Require scores of two settings, seed by seed, and the interval of their difference.
+
+    Args:
+        answer: A mapping with the scores ``first`` and ``second``, and the ``mean`` and
+            ``half_width`` of ``first`` minus ``second``.
+        first: Key of the scores of the changed setting.
+        second: Key of those of the setting it is compared with.
+        runs: How many seeds, at least.
+
+    Returns:
+        The differences, seed by seed.
+    """
+    report = answer.value
+    keys = [first, second, "mean", "half_width"]
+    if not isinstance(report, Mapping) or set(keys) - set(report):
+        given = sorted(map(str, report)) if isinstance(report, Mapping) else type(report).__name__
+        answer.fail(f"Expected a dictionary with the keys {keys}, got {given}.")
+    scores = [_numbers(answer, key, Answer(report[key]).value) for key in keys[:2]]
+    if len(scores[0]) != len(scores[1]):
+        sizes = f"{len(scores[0])} and {len(scores[1])}"
+        answer.fail(f"{first!r} and {second!r} have {sizes} scores.", "One of each for every seed.")
+    n = len(scores[0])
+    answer.require(n >= runs, f"{n} seeds, expected {runs} at least.", "Run more seeds.")
+    differences = np.subtract(*scores)
+    if np.ptp(scores[0]) == 0 and np.ptp(scores[1]) == 0:
+        answer.fail("All seeds gave the same scores.", "Does the seed reach the training?")
+    spread = float(differences.std(ddof=1))
+    half_width = student_t_quantile(0.975, n - 1) * spread / math.sqrt(n)
+    hint = f"{first} minus {second}, seed by seed; then the mean of these differences."
+    _near(answer, "mean", report, float(differences.mean()), hint)
+    hint = "t times the standard deviation (n - 1) of the differences, over the root of n."
+    _near(answer, "half_width", report, half_width, hint)
+    return [float(value) for value in differences]
+
+
+def _numbers(answer: Answer, key: str, value: Any) -> Sequence[float]:
+    values = value.detach().cpu() if isinstance(value, torch.Tensor) else value
+    try:
+        found = np.asarray(list(values), dtype=np.float64)
+    except (TypeError, ValueError):
+        answer.fail(f"{key!r} must be a list of numbers, one for each seed.")
+    if found.ndim != 1 or not np.isfinite(found).all():
+        answer.fail(f"{key!r} must be a list of finite numbers, one for each seed.")
+    return found
+
+
+def _near(answer: Answer, key: str, report: Mapping[str, Any], expected: float, hint: str) -> None:
+    value = Answer(report[key]).value
+    try:
+        found = float(value)
+    except (TypeError, ValueError):
+        answer.fail(f"{key!r} must be a number.")
+    if not abs(found - expected) <= PLACES * max(1.0, abs(expected)):
+        answer.fail(f"{key!r} does not follow from the scores: got {found:.4g}.", hint)
