@@ -159,7 +159,7 @@ PAIR = _entry(
     inference=NOT_WRITTEN,
 )
 NOT_SCORES = (
-    *(None, 3, "ab", {"a": 0}, [], [[1, 0]], [[1, 0], [1]], [[1, 0]] * 3, [1, 0]),
+    *(None, 3, "ab", {"a": 0}, [], [[1, 0]], [[1, 0], [1]], [[1, 0]] * 3, Within([1, 0], 1)),
     *(Within([[1, 0], [1, wrong]], wrong) for wrong in (NAN, INF, "1", None, True)),
 )
 TRELLIS = _entry(

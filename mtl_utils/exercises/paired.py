@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from mtl_utils.exercises.checking import Answer
 from mtl_utils.experiments.analysis import student_t_quantile
@@ -40,7 +41,7 @@ def require_paired_report(answer: Answer, first: str, second: str, runs: int) ->
         answer.fail(f"{first!r} and {second!r} have {sizes} scores.", "One of each for every seed.")
     n = len(scores[0])
     answer.require(n >= runs, f"{n} seeds, expected {runs} at least.", "Run more seeds.")
-    differences = np.subtract(*scores)
+    differences = scores[0] - scores[1]
     if np.ptp(scores[0]) == 0 and np.ptp(scores[1]) == 0:
         answer.fail("All seeds gave the same scores.", "Does the seed reach the training?")
     spread = float(differences.std(ddof=1))
@@ -52,7 +53,7 @@ def require_paired_report(answer: Answer, first: str, second: str, runs: int) ->
     return [float(value) for value in differences]
 
 
-def _numbers(answer: Answer, key: str, value: Any) -> Sequence[float]:
+def _numbers(answer: Answer, key: str, value: Any) -> NDArray[np.float64]:
     values = value.detach().cpu() if isinstance(value, torch.Tensor) else value
     try:
         found = np.asarray(list(values), dtype=np.float64)
