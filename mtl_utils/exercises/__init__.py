@@ -57,7 +57,7 @@ from mtl_utils.exercises.multitask_transformer import (
 )
 from mtl_utils.exercises.named_entities import (
     check_forward_step,
-    check_letters_help,
+    check_letters_or_words,
     check_two_disagreements,
     check_viterbi_by_hand,
 )
@@ -181,7 +181,7 @@ __all__ = [
     "check_language_shares",
     "check_layer_rates",
     "check_learnt_covariance",
-    "check_letters_help",
+    "check_letters_or_words",
     "check_loss_factors",
     "check_loss_per_text",
     "check_member_chance",

@@ -11,11 +11,11 @@ import torch
 from torch import Tensor
 
 from mtl_utils.exercises.checking import Answer, exercise
-from mtl_utils.exercises.paired import require_paired_report
+from mtl_utils.exercises.paired import require_paired_report, require_verdict
 
 __all__ = [
     "check_forward_step",
-    "check_letters_help",
+    "check_letters_or_words",
     "check_two_disagreements",
     "check_viterbi_by_hand",
 ]
@@ -23,26 +23,34 @@ __all__ = [
 LAKE_VAN = ["Lake", "Van", "froze"]
 BEST = [[0, 1], [4, 2], [5, 6]]
 PATH = ["I", "I", "O"]
+SOFTMAX = ["O", "I", "O"]
 
 
 @exercise(
     "viterbi_by_hand",
     wrong=[
-        {"best": [[0, 1], [3, 0], [0, 2]], "path": ["O", "I", "O"]},
-        {"best": BEST, "path": ["O", "I", "O"]},
-        {"best": [[0, 1], [4, 2], [5, 5]], "path": PATH},
-        {"best": [[0, 4, 5], [1, 2, 6]], "path": PATH},
-        {"best": BEST, "path": PATH[::-1]},
+        {"best": [[0, 1], [3, 0], [0, 2]], "path": SOFTMAX, "softmax": SOFTMAX},
+        {"best": BEST, "path": SOFTMAX, "softmax": SOFTMAX},
+        {"best": [[0, 1], [4, 2], [5, 5]], "path": PATH, "softmax": SOFTMAX},
+        {"best": [[0, 4, 5], [1, 2, 6]], "path": PATH, "softmax": SOFTMAX},
+        {"best": BEST, "path": PATH[::-1], "softmax": SOFTMAX},
+        {"best": BEST, "path": PATH, "softmax": PATH},
+        {"best": BEST, "path": [1, 1, 0], "softmax": SOFTMAX},
+        {"best": BEST, "path": PATH[:2], "softmax": SOFTMAX},
+        {"best": BEST, "path": ["B", "I", "O"], "softmax": SOFTMAX},
+        {"best": BEST, "path": 0, "softmax": SOFTMAX},
+        {"best": BEST, "path": PATH},
         [BEST, PATH],
     ],
 )
 def check_viterbi_by_hand(answer: Answer) -> None:
-    """Best scores and the best sequence of three words, worked by hand."""
+    """Best scores and the best sequence of three words, worked by hand, and that of softmax."""
     given = answer.value
-    if not isinstance(given, Mapping) or set(given) != {"best", "path"}:
-        answer.fail("Expected a dictionary with the keys 'best' and 'path'.")
+    if not isinstance(given, Mapping) or set(given) != {"best", "path", "softmax"}:
+        answer.fail("Expected a dictionary with the keys 'best', 'path' and 'softmax'.")
     best = _table(answer, "best", Answer(given["best"]).value, (3, 2))
-    path = [str(tag) for tag in Answer(given["path"]).value]
+    path = _tags(answer, "path", Answer(given["path"]).value)
+    greatest = _tags(answer, "softmax", Answer(given["softmax"]).value)
     for place, tag in product(range(3), range(2)):
         if abs(best[place, tag] - BEST[place][tag]) > 1e-6:
             hint = "The emission, and the greater of the two ways to get there: score plus step."
@@ -53,6 +61,22 @@ def check_viterbi_by_hand(answer: Answer) -> None:
     if path != PATH:
         hint = "Begin with the last word, and go where its best score came from."
         answer.fail(f"The best scores are right; the path {path} is not the best.", hint)
+    if greatest != SOFTMAX:
+        hint = "Without steps, each word takes the tag with the greater emission."
+        answer.fail(f"Scores and path are right; softmax does not write {greatest}.", hint)
+
+
+def _tags(answer: Answer, name: str, value: Any) -> list[str]:
+    """Return three tags, given by their names or as the columns of a table, by their names."""
+    value = value.detach().cpu().tolist() if isinstance(value, Tensor) else value
+    try:
+        written = [str(tag).strip().upper() for tag in value]
+    except TypeError:
+        written = []
+    found = ["IO"[int(tag)] if tag in ("0", "1") else tag for tag in written]
+    if len(found) != 3 or set(found) - {"I", "O"}:
+        answer.fail(f"{name!r} must be three tags, each 'I' or 'O'.")
+    return found
 
 
 def _backward(alpha: Tensor, transitions: Tensor, emissions: Tensor) -> Tensor:
@@ -80,9 +104,14 @@ def _in_place(alpha: Tensor, transitions: Tensor, emissions: Tensor) -> Tensor:
     return emissions + transitions.logsumexp(0)
 
 
+def _without_gradient(alpha: Tensor, transitions: Tensor, emissions: Tensor) -> Tensor:
+    return emissions + torch.logsumexp(alpha[:, None] + transitions, dim=0).detach()
+
+
 @exercise(
     "forward_step",
     wrong=[
+        _without_gradient,
         _backward,
         _without_emissions,
         _emission_before,
@@ -98,6 +127,13 @@ def check_forward_step(answer: Answer) -> None:
     emissions = torch.tensor([0.1, 0.2, 0.3])
     hint = "transitions[i, j] goes from i to j: sum over i, then add the emission of j."
     _steps(answer, alpha, transitions, emissions, hint)
+    if isinstance(answer(alpha, transitions, emissions), Tensor):
+        learnt = alpha.clone().requires_grad_()
+        answer.require(
+            answer(learnt, transitions, emissions).requires_grad,
+            "No gradient reaches alpha: with this step a field cannot be trained.",
+            "Leave out .detach(), .data and torch.no_grad().",
+        )
     for shift in (1000.0, -1000.0):
         hint = f"exp({shift:.0f}) is no number to work with: use torch.logsumexp."
         _steps(answer, alpha + shift, transitions, emissions, hint, shift)
@@ -119,41 +155,44 @@ def _steps(
     answer.require(same, "The step changed a tensor that it was given.", "Avoid += and the like.")
 
 
-def _of_chance(sign: float) -> dict[str, Any]:
+def _report(sign: float, shown: bool) -> dict[str, Any]:
     return {
         "letters": [50.0, 52.0, 51.0],
         "words": [50.0 - sign, 52.0 - 2 * sign, 51.0 - 3 * sign],
         "mean": 2 * sign,
-        "half_width": 2.484,
+        "half_width": 2.484 * abs(sign),
+        "shown": shown,
     }
 
 
 @exercise(
-    "letters_help",
+    "letters_or_words",
     wrong=[
-        _of_chance(10.0) | {"mean": -20.0},
-        _of_chance(1.0) | {"half_width": 1.0},
-        _of_chance(1.0) | {"half_width": 0.577},
-        {"letters": [50.0] * 3, "words": [40.0] * 3, "mean": 10.0, "half_width": 0.0},
-        {"letters": [50.0, 51.0], "words": [40.0, 42.0], "mean": 9.5, "half_width": 6.353},
-        {"letters": [50.0, 51.0, 52.0], "words": [40.0, 42.0], "mean": 10.0, "half_width": 1.0},
-        {"mean": 10.0, "half_width": 1.0},
+        _report(1.0, True),
+        _report(-1.0, True),
+        {**_report(10.0, False), "words": [40.0, 41.0, 40.5], "mean": 10.5, "half_width": 1.242},
+        _report(10.0, False) | {"mean": -20.0},
+        _report(1.0, False) | {"half_width": 1.0},
+        _report(1.0, False) | {"half_width": 0.577},
+        _report(1.0, False) | {"shown": "no"},
+        {k: v for k, v in _report(1.0, False).items() if k != "shown"},
+        _report(10.0, False) | {"letters": [50.0] * 3, "words": [40.0] * 3},
+        _report(1.0, False) | {"letters": [50.0, 51.0], "words": [40.0, 42.0]},
+        _report(1.0, False) | {"words": [40.0, 42.0]},
+        _report(0.01, False) | {"letters": [0.50, 0.52, 0.51], "words": [0.49, 0.50, 0.48]},
+        {"mean": 10.0, "half_width": 1.0, "shown": True},
         10.0,
     ],
 )
-def check_letters_help(answer: Answer) -> None:
-    """F1 with letters and without, three seeds each, and the interval of the difference."""
+def check_letters_or_words(answer: Answer) -> None:
+    """F1 with letters and without, three seeds each, the interval, and what it shows."""
     differences = require_paired_report(answer, "letters", "words", runs=3)
     scores = np.asarray([list(answer.value[key]) for key in ("letters", "words")], dtype=float)
     answer.require(
         bool((scores >= 0).all() and (scores <= 100).all() and scores.max() > 1),
         "F1 must be in percent, from 0 to 100.",
     )
-    answer.require(
-        sum(differences) > 0,
-        f"Without letters the taggers were better, by {-np.mean(differences):.1f}.",
-        "Is 'words' the tagger with character_width=0, and did both train for 20 epochs?",
-    )
+    require_verdict(answer, differences)
 
 
 @exercise(

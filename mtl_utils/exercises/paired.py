@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -44,13 +44,43 @@ def require_paired_report(answer: Answer, first: str, second: str, runs: int) ->
     differences = scores[0] - scores[1]
     if np.ptp(scores[0]) == 0 and np.ptp(scores[1]) == 0:
         answer.fail("All seeds gave the same scores.", "Does the seed reach the training?")
-    spread = float(differences.std(ddof=1))
-    half_width = student_t_quantile(0.975, n - 1) * spread / math.sqrt(n)
+    half_width = _half_width(differences)
     hint = f"{first} minus {second}, seed by seed; then the mean of these differences."
     _near(answer, "mean", report, float(differences.mean()), hint)
     hint = "t times the standard deviation (n - 1) of the differences, over the root of n."
     _near(answer, "half_width", report, half_width, hint)
     return [float(value) for value in differences]
+
+
+def require_verdict(answer: Answer, differences: Sequence[float]) -> None:
+    """Require that a report says whether its interval excludes zero, on whichever side.
+
+    Args:
+        answer: A mapping whose ``shown`` is ``True`` if the differences show that one setting is
+            better, and ``False`` if not. Where the interval ends at zero either will do.
+        differences: As :func:`require_paired_report` returns them.
+    """
+    if "shown" not in answer.value:
+        answer.fail("The key 'shown' is missing.", "True if the interval excludes zero.")
+    value = Answer(answer.value["shown"]).value
+    value = value.tolist() if isinstance(value, torch.Tensor | np.ndarray | np.generic) else value
+    if not isinstance(value, bool):
+        answer.fail(f"'shown' must be True or False, got {value!r}.")
+    mean, half_width = float(np.mean(differences)), _half_width(np.asarray(differences))
+    excess = abs(mean) - half_width
+    if abs(excess) <= PLACES or value == (excess > 0):
+        return
+    holds = "excludes" if excess > 0 else "holds"
+    answer.fail(
+        f"'shown' is {value}, but the interval of {mean:+.1f} ± {half_width:.1f} {holds} zero.",
+        "A difference is shown where all of its interval lies on one side of zero.",
+    )
+
+
+def _half_width(differences: NDArray[np.float64]) -> float:
+    n = len(differences)
+    spread = float(differences.std(ddof=1))
+    return float(student_t_quantile(0.975, n - 1)) * spread / math.sqrt(n)
 
 
 def _numbers(answer: Answer, key: str, value: Any) -> NDArray[np.float64]:
