@@ -164,6 +164,24 @@ PAIR = _entry(
     tags=NOT_WRITTEN,
     inference=NOT_WRITTEN,
 )
+NOT_SCORES = (
+    *(None, 3, "ab", {"a": 0}, [], [[1, 0]], [[1, 0], [1]], [[1, 0]] * 3, Within([1, 0], 1)),
+    *(Within([[1, 0], [1, wrong]], wrong) for wrong in (NAN, INF, "1", None, True)),
+)
+TRELLIS = _entry(
+    diagrams.trellis,
+    {
+        "words": ["Bank", "of"],
+        "tags": ["I", "O"],
+        "emissions": [[2, 1], [0, 1]],
+        "transitions": [[1, -1], [-1, 1]],
+    },
+    words=(*(None, 3, "ab", {"a", "b"}, [], ["a"], list("abcde")), Within(["a", " "], " ")),
+    tags=(*(None, 3, "ab", {"a", "b"}, [], ["a"], ["a", "a"], list("abcd")), Within(["a", ""], "")),
+    emissions=NOT_SCORES,
+    transitions=NOT_SCORES,
+)
+BLOCKS = _entry(diagrams.transformer_blocks, {}, norm_first=NOT_FLAGS)
 
 ROWS = {"<bos>": {"a": 0.5, ".": 0.5}, "a": {"a": 0.5, ".": 0.5}}
 TREE = _entry(
@@ -182,4 +200,4 @@ TREE = _entry(
 )
 MODEL = _entry(diagrams.encoder_decoder, {}, attention=NOT_FLAGS, shortcut=NOT_FLAGS)
 
-ENTRY_POINTS = [*PARTS, *FAMILIES, *STRUCTURES, PARALLEL, PAIR, TREE, MODEL]
+ENTRY_POINTS = [*PARTS, *FAMILIES, *STRUCTURES, PARALLEL, PAIR, TREE, MODEL, TRELLIS, BLOCKS]

@@ -32,6 +32,8 @@ from mtl_utils.diagrams.searching import beam_tree
 from mtl_utils.diagrams.stacking import draw_stacked
 from mtl_utils.diagrams.structure import cross_stitch, hierarchical_sharing, sluice_network
 from mtl_utils.diagrams.transfer import transfer_routes
+from mtl_utils.diagrams.transformer import transformer_blocks
+from mtl_utils.diagrams.trellis import trellis
 from mtl_utils.diagrams.tuning import search_loop
 
 __all__ = [
@@ -69,4 +71,6 @@ __all__ = [
     "tasks_in_sequence",
     "text_and_picture",
     "transfer_routes",
+    "transformer_blocks",
+    "trellis",
 ]

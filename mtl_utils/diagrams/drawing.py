@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 
 from matplotlib.axes import Axes
@@ -202,6 +203,6 @@ def _rounded(points: Sequence[Point], radius: float = 6.0) -> Path:
 
 def _towards(point: Point, other: Point, distance: float, share: float = 0.5) -> Point:
     """Return the point at a distance on the way to another, at most a share of the way."""
-    length = abs(other[0] - point[0]) + abs(other[1] - point[1])  # one of both is 0
+    length = math.hypot(other[0] - point[0], other[1] - point[1])
     share = min(share, distance / length) if length else 0.0
     return point[0] + (other[0] - point[0]) * share, point[1] + (other[1] - point[1]) * share

@@ -14,6 +14,7 @@ MARGIN = 8.0
 #: Points between the border of a box and its text, and of a frame and its boxes.
 INSIDE = 5.0
 FRAME = 9.0
+_EDGE = 1.0  # from a frame to the border of the figure
 
 
 @dataclass(frozen=True)
@@ -120,7 +121,8 @@ def _needed(lines: Sequence[str]) -> float:
 
 
 def _around(sides: Sequence[tuple[float, float]], beside: float) -> tuple[float, float]:
-    return min(left for left, _ in sides) - beside, max(right for _, right in sides) + beside
+    left, right = min(left for left, _ in sides), max(right for _, right in sides)
+    return max(left - beside, _EDGE), min(right + beside, WIDTH - _EDGE)
 
 
 def _rows_of(box: Box) -> tuple[int, int]:

@@ -18,7 +18,7 @@ from mtl_utils.plots import PALETTE
 KINDS = ("text", "embedding", "layer", "head", "loss", "penalty", "mirror", "note")
 ARROWS = ("forward", "gradient", "reversed")
 ROLES = ("neutral", "shared")
-BENDS = ("channel", "corner")
+BENDS = ("channel", "corner", "straight")
 #: Tasks that have a colour of their own; the palette's last, grey, is that of what they share.
 MOST_TASKS = len(PALETTE) - 1
 
@@ -75,7 +75,8 @@ class Arrow:
             ``"reversed"`` (dashed: a gradient whose sign was turned).
         role: Whose it is, as that of a :class:`Box`.
         bend: How it goes where no straight line can: ``"channel"`` (through the gap before its
-            end) or ``"corner"`` (one turn, into the lower or upper side of its end).
+            end), ``"corner"`` (one turn, into the lower or upper side of its end) or
+            ``"straight"`` (aslant, from side to side).
 
     Raises:
         TypeError: If a name is no string.

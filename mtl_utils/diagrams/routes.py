@@ -13,6 +13,8 @@ Point = tuple[float, float]
 _BESIDE = 5.0
 #: Where an arrow that took a turn enters, as a share of the side, so as not to meet a straight one.
 _ENTRY = 0.27
+#: How far from the middle an arrow that runs aslant enters, as a share of its descent.
+_ASLANT = 0.16
 #: Points from a corner of a box in which no arrow starts or ends.
 _CORNER = 7.0
 
@@ -43,6 +45,8 @@ def route(
         up = start.top <= end.bottom
         x = columns + (-beside if up else beside)
         return [(x, start.top), (x, end.bottom)] if up else [(x, start.bottom), (x, end.top)]
+    if arrow.bend == "straight":
+        return _aslant(start, end)
     y = leaving.get(arrow.start, start.middle[1])
     return _corner(start, end, y) if arrow.bend == "corner" else _channel(start, end, y)
 
@@ -51,6 +55,15 @@ def _common(low: float, high: float, other_low: float, other_high: float) -> flo
     """Return the middle of what two intervals have in common, if that is enough for an arrow."""
     first, last = max(low, other_low), min(high, other_high)
     return (first + last) / 2 if last - first >= 2 * _CORNER else None
+
+
+def _aslant(start: Rectangle, end: Rectangle) -> list[Point]:
+    """From side to side; what comes from above enters higher, so that no two heads meet."""
+    forth = start.right <= end.left
+    out, into = (start.right, end.left) if forth else (start.left, end.right)
+    most = (end.top - end.bottom) / 2 - _CORNER
+    turn = max(-most, min(most, (start.middle[1] - end.middle[1]) * _ASLANT))
+    return [(out, start.middle[1]), (into, end.middle[1] + turn)]
 
 
 def _corner(start: Rectangle, end: Rectangle, y: float) -> list[Point]:

@@ -19,6 +19,7 @@ TOY = {
     "A": {"A": 0.35, "B": 0.25, ".": 0.4},
     "B": {"A": 0.05, "B": 0.05, ".": 0.9},
 }
+STEPS = ((1, -1), (-1, 1))
 FAMILIES: tuple[Callable[..., diagrams.Diagram], ...] = (
     diagrams.hard_sharing,
     diagrams.branched_sharing,
@@ -57,6 +58,16 @@ def _all() -> Iterator[tuple[str, diagrams.Diagram]]:
     for beam_size, steps in ((1, 2), (2, 2), (1, 3)):
         yield f"beam_tree, {beam_size}, {steps}", diagrams.beam_tree(TOY, beam_size, steps)
     yield "changed_alone", diagrams.changed_alone()
+    yield "transformer_blocks, pre", diagrams.transformer_blocks()
+    yield "transformer_blocks, post", diagrams.transformer_blocks(norm_first=False)
+    yield "trellis, 2 tags", diagrams.trellis(["Bank", "of"], ["I", "O"], [[2, 1], [0, 1]], STEPS)
+    scores = [[0.5, -1.25, 2], [-30, 0, 1], [1, 1, 1], [7.125, -0.5, 0]]
+    yield (
+        "trellis, 3 tags",
+        diagrams.trellis(
+            ["A", "Newfoundland", "dog", "barks"], ["O", "B-MISC", "I-MISC"], scores, scores[:3]
+        ),
+    )
     yield "pair_with_heads", diagrams.pair_with_heads()
     yield "pair_with_heads, long", diagrams.pair_with_heads(*LONG[:2], LONG[4])
     yield "served_models, separate", diagrams.served_models(SHORT, separate=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections import Counter
 from itertools import pairwise, product
@@ -225,3 +226,27 @@ def test_the_gradient_of_the_giver_alone_makes_the_step_that_the_receiver_judges
     after = "θs - η g1: after one step"
     assert ("shared part θs", after, "gradient") in found
     assert {end for start, end, _ in found if start == after} == {"entities head again"}
+
+
+def test_a_trellis_holds_what_enumeration_finds() -> None:
+    emissions, steps = [[2, 1], [0, 1], [2, 0]], [[1, -1], [-1, 1]]
+    diagram = diagrams.trellis(["Bank", "of", "America"], ["I", "O"], emissions, steps)
+    labels = {box.name: spoken(box.label) for box in diagram.boxes}
+    for place, end in product(range(3), range(2)):
+        scores = {
+            path: sum(emissions[t][j] for t, j in enumerate(path))
+            + sum(steps[i][j] for i, j in pairwise(path))
+            for path in product(range(2), repeat=place + 1)
+            if path[-1] == end
+        }
+        best = max(scores, key=lambda path: scores[path])
+        total = math.log(sum(map(math.exp, scores.values())))
+        came = f" from {'IO'[best[-2]]}" if place else ""
+        wanted = f"{'IO'[end]}: {emissions[place][end]} best {scores[best]}{came} sum {total:.2f}"
+        assert labels[f"{place} {end}"] == wanted
+    coloured = {box.name for box in diagram.boxes if box.role == 0}
+    assert coloured == {"0 0", "1 0", "2 0"}
+    assert {(a.start, a.end) for a in diagram.arrows if a.role == 0} == {
+        ("0 0", "1 0"),
+        ("1 0", "2 0"),
+    }
