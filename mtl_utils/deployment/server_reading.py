@@ -27,7 +27,8 @@ class RequestReading:
         self.model, self.one_pass = model, one_pass
         self.ways: dict[str, tuple[bool, bool]] = {}  # whether words, and whether pairs
         self.thresholds: dict[str, float] = {}  # of tasks that give several labels to a text
-        for name, task in model.tasks.items():
+        tasks = model.text_tasks if isinstance(model, TextModel) else model.tasks
+        for name, task in tasks.items():
             if isinstance(task, Mapping):
                 self.ways[name] = (task["reads_words"], task["pair"])
                 threshold = task.get("threshold")
