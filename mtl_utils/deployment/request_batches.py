@@ -27,15 +27,18 @@ class RequestBatches:
     """Gathers requests and answers them batch by batch.
 
     Only whole requests share a batch, and only those of one kind: what the model is asked must be
-    the same. If a batch fails, its requests are tried one by one, so that the one at fault fails
-    alone. One that is cancelled before its batch begins is left out.
+    the same. Each is checked before it joins: what is found wrong then costs its neighbours
+    nothing. If a batch fails all the same, its requests are tried one by one, so that the one at
+    fault fails alone. One that is cancelled before its batch begins is left out.
 
     Args:
         answer: Called with a kind and items, in one thread, never twice at a time.
         max_batch: Items of a batch; a request of more is one of its own.
         max_wait: How many seconds the first of a batch waits for others.
         max_waiting: Requests that may wait.
-        told: Called with the number of requests and of items of each batch.
+        check: Called with a kind and the items of one request, in the same thread; what it raises
+            is what that request gets.
+        told: Called with the number of requests and of items of each batch that was answered.
     """
 
     def __init__(
@@ -45,9 +48,10 @@ class RequestBatches:
         max_batch: int,
         max_wait: float,
         max_waiting: int,
+        check: Callable[[Any, Sequence[Any]], None] = lambda kind, items: None,
         told: Callable[[int, int], None] = lambda requests, items: None,
     ) -> None:
-        self._answer, self._told = answer, told
+        self._answer, self._check, self._told = answer, check, told
         self.max_batch, self.max_wait, self.max_waiting = max_batch, max_wait, max_waiting
         self._waiting: list[_Waiting] = []
         self._came = asyncio.Event()
@@ -66,6 +70,11 @@ class RequestBatches:
         if self._loop is not None:
             await self._loop
         self._thread.shutdown()
+
+    @property
+    def is_stopping(self) -> bool:
+        """Whether no more is taken."""
+        return self._stopping
 
     @property
     def num_waiting(self) -> int:
@@ -107,8 +116,7 @@ class RequestBatches:
             ):  # where the model was at work, others have come meanwhile
                 await self._more()
             batch = self._taken()
-            if batch:
-                await self._answered(batch)
+            await self._answered(await self._checked(batch))
 
     async def _more(self) -> None:
         """Wait until a batch is full, or for as long as the first of it may wait."""
@@ -137,10 +145,27 @@ class RequestBatches:
         self._waiting = [one for one in self._waiting if id(one) not in chosen]
         return taken
 
+    async def _checked(self, batch: list[_Waiting]) -> list[_Waiting]:
+        """Return the requests that may share a batch; the others have failed."""
+        run = asyncio.get_running_loop().run_in_executor
+        errors = await run(self._thread, lambda: [self._error(one) for one in batch])
+        for one, error in zip(batch, errors, strict=True):
+            if error is not None:
+                _fail(one, error)
+        return [one for one in batch if not one.answers.done()]
+
+    def _error(self, one: _Waiting) -> Exception | None:
+        try:
+            self._check(one.kind, one.items)
+        except Exception as error:
+            return error
+        return None
+
     async def _answered(self, batch: list[_Waiting]) -> None:
+        if not batch:
+            return
         run = asyncio.get_running_loop().run_in_executor
         items = [item for one in batch for item in one.items]
-        self._told(len(batch), len(items))
         try:
             answers = list(await run(self._thread, self._answer, batch[0].kind, items))
         except Exception as error:
@@ -151,6 +176,7 @@ class RequestBatches:
                 if not one.answers.done():
                     await self._answered([one])
             return
+        self._told(len(batch), len(items))
         place = 0
         for one in batch:
             if not one.answers.done():

@@ -25,10 +25,11 @@ def create_app(
 
     ``POST /predict`` takes ``{"texts": [...], "second": [...], "tasks": [...], "probabilities":
     false}``, of which only the texts are needed, and gives ``{"predictions": [{task: label}]}``:
-    what ``model.predict`` gives. Requests that come close together are read as one batch. ``GET
-    /health`` names the tasks, ``GET /metrics`` has counts and latencies in the form of Prometheus,
-    the labels that were given among them. What is refused gets ``{"error": {"type", "message",
-    "where", "given", "expected"}}`` and a status from 400 to 503.
+    what ``model.predict`` gives, of the words of each text if ``one_pass``. Requests that come
+    close together are read as one batch. ``GET /health`` names the tasks, ``GET /metrics`` has
+    counts and latencies in the form of Prometheus, the labels that were given among them. What is
+    refused gets ``{"error": {"type", "message", "where", "given", "expected"}}`` and a status from
+    400 to 503.
 
     Args:
         model: The model, or one that was exported.
@@ -44,7 +45,8 @@ def create_app(
     Raises:
         ImportError: If fastapi is not installed.
         TypeError: If an argument is not of its kind.
-        ValueError: If the model has no tokenizer to read texts with.
+        ValueError: If the model has no tokenizer to read texts with, or is to be told the language
+            of each.
     """
     check_kind("model", model, (TextModel, OnnxModel), "a TextModel or an OnnxModel")
     limits = ServerLimits() if limits is None else limits
@@ -54,6 +56,8 @@ def create_app(
         raise ValueError(
             f"The model {type(model).__name__} has no tokenizer, and a server reads texts"
         )
+    if isinstance(model, TextModel) and model.beside.language is not None:
+        raise ValueError("The model is to be told the language of a text, which no request says")
     needed("fastapi", "serve")
     from mtl_utils.deployment.server_app import made_app
 
@@ -101,6 +105,7 @@ def serve(
         log_level="info",
         access_log=False,
         timeout_graceful_shutdown=GRACE,
+        limit_concurrency=2 * (limits or ServerLimits()).max_waiting,
     )
     server = uvicorn.Server(config)
     try:

@@ -7,6 +7,9 @@ from typing import Any
 
 from mtl_utils.arguments import check_number, check_sizes
 
+#: Seconds in which the whole of a body has to come.
+BODY_SECONDS = 30.0
+
 
 @dataclass(frozen=True)
 class ServerLimits:
@@ -23,7 +26,8 @@ class ServerLimits:
         max_wait_ms: How long a request waits for others that could share its batch, in
             milliseconds, while the model has nothing else to do. While it has, requests gather
             anyway.
-        max_waiting: Requests that may wait; one more is told to come again.
+        max_waiting: Requests that may wait; one more is told to come again. A server holds at most
+            twice as many connections.
 
     Raises:
         TypeError: If one is no number of its kind.

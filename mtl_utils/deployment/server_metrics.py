@@ -61,6 +61,7 @@ class ServerMetrics:
 
     requests: Counter[Labels] = field(default_factory=Counter)
     predictions: Counter[Labels] = field(default_factory=Counter)
+    texts: int = 0
     seconds: Histogram = field(default_factory=lambda: Histogram(_SECONDS))
     batch_texts: Histogram = field(default_factory=lambda: Histogram(_SIZES))
     batch_requests: Histogram = field(default_factory=lambda: Histogram(_SIZES))
@@ -71,10 +72,11 @@ class ServerMetrics:
         Args:
             path: Where it came; unknown paths under one name, since there may be any number.
             status: What it got.
-            seconds: How long it took, waiting included.
+            seconds: How long it took, waiting included. Of requests for predictions that got them:
+                refusals are quick, and many of them would make a slow model look fast.
         """
         self.requests[(("path", path), ("status", str(status)))] += 1
-        if path == "/predict":
+        if path == "/predict" and status == 200:
             self.seconds.observe(seconds)
 
     def count_batch(self, requests: int, texts: int) -> None:
@@ -87,18 +89,21 @@ class ServerMetrics:
         self.batch_requests.observe(requests)
         self.batch_texts.observe(texts)
 
-    def count_predictions(self, rows: Sequence[Mapping[str, Any]]) -> None:
-        """Count which labels were given, task by task, as a check for drift wants to know.
+    def count_predictions(
+        self, rows: Sequence[Mapping[str, Any]], thresholds: Mapping[str, float] | None = None
+    ) -> None:
+        """Count texts, and which labels were given, task by task: of tags, one a word.
 
         Args:
-            rows: What each task says of each text. Numbers and probabilities are not counted.
+            rows: What each task says of each text. Numbers are not counted; of probabilities the
+                label that has the highest.
+            thresholds: Above which probability a label is given, of tasks that give several.
         """
+        thresholds = thresholds or {}
+        self.texts += len(rows)
         for row in rows:
             for task, said in row.items():
-                labels = [said] if isinstance(said, str) else said
-                if not isinstance(labels, list):
-                    continue
-                names = (label for label in labels if isinstance(label, str))
+                names = _labels(said, thresholds.get(task))
                 self.predictions.update((("task", task), ("label", name)) for name in names)
 
     def text(self, waiting: int) -> str:
@@ -109,6 +114,8 @@ class ServerMetrics:
         """
         lines = [
             *_counter("mtl_requests_total", self.requests),
+            "# TYPE mtl_texts_total counter",
+            f"mtl_texts_total {self.texts}",
             *_counter("mtl_predictions_total", self.predictions),
             *self.seconds.lines("mtl_predict_seconds"),
             *self.batch_texts.lines("mtl_batch_texts"),
@@ -117,6 +124,19 @@ class ServerMetrics:
             f"mtl_waiting_requests {waiting}",
         ]
         return "\n".join(lines) + "\n"
+
+
+def _labels(said: Any, threshold: float | None) -> list[str]:
+    """Return the labels in what a task says of a text."""
+    if isinstance(said, str):
+        return [said]
+    if isinstance(said, Mapping):
+        if threshold is not None:
+            return [name for name, chance in said.items() if chance >= threshold]
+        return [max(said, key=said.__getitem__)] if said else []
+    if isinstance(said, list):
+        return [name for word in said for name in _labels(word, None)]
+    return []
 
 
 def _counter(name: str, counts: Counter[Labels]) -> Iterator[str]:

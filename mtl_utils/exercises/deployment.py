@@ -116,11 +116,19 @@ def _as_they_are(chances: Numbers) -> Numbers:
     return chances
 
 
-@exercise("adjusted_chances", wrong=[_bonferroni, _by_rank, _as_they_are])
+def _neighbours_alone(chances: Numbers) -> Numbers:
+    order = sorted(chances)
+    raw = [min(1.0, len(chances) * p / rank) for rank, p in enumerate(order, start=1)]
+    least = [min(pair) for pair in zip(raw, [*raw[1:], 1.0], strict=True)]
+    return [least[order.index(p)] for p in chances]
+
+
+@exercise("adjusted_chances", wrong=[_bonferroni, _by_rank, _as_they_are, _neighbours_alone])
 def check_adjusted_chances(answer: Answer) -> None:
     """Probabilities of several tests, adjusted for the rate of false discoveries."""
     hint = "From the largest down, none may come out larger than the one after it."
     answer.gives([0.04], expected=[0.04], hint="One test needs no adjustment.")
     answer.gives([0.01, 0.02, 0.9], expected=[0.03, 0.03, 0.9], hint=hint)
     answer.gives([0.04, 0.03], expected=[0.04, 0.04], hint=hint)
+    answer.gives([0.02, 0.03, 0.031], expected=[0.031, 0.031, 0.031], hint=hint)
     answer.gives([0.5, 0.001, 0.04, 0.05], expected=[0.5, 0.004, 0.2 / 3, 0.2 / 3], hint=hint)

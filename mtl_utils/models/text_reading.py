@@ -25,6 +25,20 @@ WORDS = "words"  # where words begin, in batches to predict from
 LONG = ("error", "windows")
 
 
+class TooManyTokensError(ValueError):
+    """A text or pair is longer than a model reads.
+
+    Args:
+        message: What is wrong, and what to do.
+        length: Its tokens, special ones included.
+        limit: As many as are read.
+    """
+
+    def __init__(self, message: str, length: int, limit: int) -> None:
+        super().__init__(message)
+        self.length, self.limit = length, limit
+
+
 @dataclass(frozen=True)
 class TextReader:
     """Turns texts and pairs of texts into ids.
@@ -62,12 +76,13 @@ class TextReader:
             encoded = encode_pair(self._needed, text, hypothesis, max_length=limit)
         length = len(encoded.input_ids)
         if self.max_length is not None and length > self.max_length:
-            raise ValueError(
+            message = (
                 f"A text or pair of {length} tokens, special ones included, is longer than the "
                 f"{self.max_length} that the model reads: {text!r:.60}. Shorten it, make the "
                 f"example with truncate=True, set the model's long to 'windows', or make it with "
                 f"max_length={length} or more."
             )
+            raise TooManyTokensError(message, length, self.max_length)
         return encoded
 
     def warn_of_cut(self, num_cut: int, number: int) -> None:

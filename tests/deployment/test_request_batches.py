@@ -150,6 +150,45 @@ def test_one_that_fails_takes_no_other_with_it() -> None:
     assert isinstance(bad, ValueError)
 
 
+def test_what_a_check_finds_costs_the_neighbours_nothing_and_counts_nowhere() -> None:
+    model, told = Model(held=True), list[tuple[int, int]]()
+
+    def check(kind: Any, items: Any) -> None:
+        if items == ["odd"]:
+            raise LookupError(f"{kind} has an odd item")
+
+    async def test(batches: RequestBatches) -> list[Any]:
+        first = await held(batches, model)
+        waiting = later(batches, ("a", [1]), ("a", ["odd"]), ("a", [2, 3]), ("b", ["odd"]))
+        await gathered(batches, 4)
+        model.free.set()
+        await first
+        return await asyncio.gather(*waiting, return_exceptions=True)
+
+    good, odd, other, alone = run(
+        test, model, check=check, told=lambda requests, items: told.append((requests, items))
+    )
+    assert (good, other) == ([("a", 1)], [("a", 2), ("a", 3)])
+    assert (str(odd), str(alone)) == ("a has an odd item", "b has an odd item")
+    assert model.batches[1:] == [("a", [1, 2, 3])]
+    assert told == [(1, 1), (2, 3)]
+
+
+def test_only_batches_that_are_answered_are_counted() -> None:
+    model, told = Model(held=True), list[tuple[int, int]]()
+
+    async def test(batches: RequestBatches) -> None:
+        first = await held(batches, model)
+        waiting = later(batches, ("a", [1, 2]), ("a", ["bad"]), ("a", [3]))
+        await gathered(batches, 3)
+        model.free.set()
+        await first
+        await asyncio.gather(*waiting, return_exceptions=True)
+
+    run(test, model, told=lambda requests, items: told.append((requests, items)))
+    assert told == [(1, 1), (1, 2), (1, 1)]
+
+
 def test_who_has_gone_before_the_batch_is_not_read() -> None:
     model = Model(held=True)
 

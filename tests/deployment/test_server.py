@@ -8,6 +8,7 @@ import math
 import os
 import signal
 import socket
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -18,7 +19,7 @@ from typing import Any
 import another_process
 import pytest
 import uvicorn
-from exported_models import SECOND, TEXTS, small_model
+from exported_models import SECOND, TEXTS, byte_pairs, encoder_of, small_model
 from hang_guard import HANG_SECONDS
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -27,6 +28,8 @@ from starlette.testclient import TestClient
 from mtl_utils import commands, deployment
 from mtl_utils.deployment import OnnxModel, ServerLimits, create_app
 from mtl_utils.models import TextModel
+from mtl_utils.sharing import HardSharing, LanguageAdapters
+from mtl_utils.tasks import Classification
 
 LIMITS = ServerLimits(max_texts=6, max_length=200, max_body=2000, max_wait_ms=0.0)
 
@@ -62,6 +65,8 @@ def refused(client: TestClient, content: Any, status: int, kind: str) -> dict[st
     error: dict[str, Any] = response.json()["error"]
     assert set(error) == {"type", "message", "where", "given", "expected"}
     assert (error["type"], bool(error["message"]), bool(error["expected"])) == (kind, True, True)
+    assert error["given"] is not None
+    assert len(response.content) < 1000
     return error
 
 
@@ -81,6 +86,15 @@ def test_an_exported_model_answers_too(model: TextModel, tmp_path: Path) -> None
     with TestClient(create_app(exported, LIMITS)) as client:
         assert asked(client, texts=TEXTS) == exported.predict(TEXTS)
         assert client.get("/health").json()["tasks"] == list(model.tasks)
+
+
+def test_a_model_that_asks_for_languages_is_not_served() -> None:
+    encoder = encoder_of("transformer", byte_pairs().vocab_size)
+    reader = LanguageAdapters(encoder, ["en", "ja"], bottleneck=4)
+    topic = Classification("topic", ("a", "b"))
+    model = TextModel(HardSharing(reader), [topic], byte_pairs(), language="language")
+    with pytest.raises(ValueError, match="told the language"):
+        create_app(model)
 
 
 @pytest.mark.parametrize("one_pass", [False, True])
@@ -130,6 +144,9 @@ def test_what_is_no_json_is_bad(client: TestClient, content: bytes) -> None:
         ({"texts": ["a"], "probabilities": "yes"}, "probabilities"),
         ({"texts": ["a"], "probabilities": 1}, "probabilities"),
         ({"texts": ["a"], "text": "b"}, "text"),
+        ({"texts": ["a"], "x" * 1500: 1}, "x" * 80),
+        ({"texts": [{str(i): i for i in range(100)}]}, "texts[0]"),
+        ({"texts": ["a"], "tasks": [["b"] * 300]}, "tasks[0]"),
     ],
 )
 def test_wrong_types_are_told_with_their_place(
@@ -137,7 +154,6 @@ def test_wrong_types_are_told_with_their_place(
 ) -> None:
     error = refused(client, content, 422, "wrong_type")
     assert error["where"] == where
-    assert error["given"] is not None
 
 
 @pytest.mark.parametrize(
@@ -146,6 +162,10 @@ def test_wrong_types_are_told_with_their_place(
         ({"texts": ["a"] * 7}, "too_many_texts", "texts", 7),
         ({"texts": ["a", "b" * 201]}, "too_long", "texts[1]", 201),
         ({"texts": [["b" * 99] * 3]}, "too_long", "texts[0]", 300),
+        ({"texts": ["a", [1] * 300]}, "too_long", "texts[1]", 300),
+        ({"texts": [1] * 300}, "too_many_texts", "texts", 300),
+        ({"texts": ["a"], "second": [1] * 300}, "unpaired", "second", 300),
+        ({"texts": ["a"], "tasks": ["topic"] * 99}, "repeated_task", "tasks[1]", "topic"),
         ({"texts": ["a"], "second": ["b" * 201]}, "too_long", "second[0]", 201),
         ({"texts": ["a"], "second": ["b", "c"]}, "unpaired", "second", 2),
         ({"texts": ["a"], "tasks": ["topic", "no"]}, "unknown_task", "tasks[1]", "no"),
@@ -158,12 +178,86 @@ def test_what_is_too_much_or_unknown_is_told_with_the_limit(
     assert (error["where"], error["given"]) == (where, given)
 
 
-def test_what_the_model_refuses_is_told_in_its_words(client: TestClient) -> None:
-    long = refused(client, {"texts": ["a", "x " * 95]}, 422, "not_read")
-    assert "90 that the model reads" in long["message"]
-    assert "text 1" in long["message"]
-    pairs = refused(client, {"texts": ["a"], "tasks": ["relation"]}, 422, "not_read")
-    assert "give second" in pairs["message"]
+@pytest.mark.parametrize(
+    ("content", "kind", "where", "given", "expected"),
+    [
+        ({"texts": ["a", "x " * 95]}, "too_long", "texts[1]", 193, "at most 90 tokens"),
+        ({"texts": ["x " * 50], "second": ["x " * 50]}, "too_long", "texts[0]", 103, "at most 90"),
+        ({"texts": ["a"], "tasks": ["relation"]}, "unpaired", "second", "no second", "1, one"),
+        ({"texts": ["a"], "second": ["b"], "tasks": ["topic"]}, "unpaired", "second", 1, "no "),
+    ],
+)
+def test_what_the_model_cannot_read_is_told_with_its_place(
+    client: TestClient, content: Any, kind: str, where: str, given: Any, expected: str
+) -> None:
+    error = refused(client, content, 422, kind)
+    assert error["where"] == where
+    assert str(error["given"]).startswith(str(given))
+    assert error["expected"].startswith(expected)
+    assert "max_length" not in error["message"]  # that is for who makes the model
+
+
+def test_a_text_in_windows_is_taken_and_one_that_no_window_has_room_for_is_not() -> None:
+    windowed, long = small_model("transformer", long="windows"), ["x " * 95]
+    with TestClient(create_app(windowed, LIMITS)) as client:
+        assert asked(client, texts=long, tasks=["names"]) == windowed.predict(long, ["names"])
+        windowed.max_length = 2  # special tokens alone
+        error = refused(client, {"texts": ["x", *long], "tasks": ["names"]}, 422, "not_read")
+    assert (error["where"], error["given"]) == ("texts[0]", "'x'")
+
+
+def test_a_text_that_is_too_long_costs_its_neighbours_nothing(
+    model: TextModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held = Held(model)
+    monkeypatch.setattr(model, "predict", held)
+    limits = ServerLimits(max_wait_ms=0.0)
+    with running(create_app(model, limits)) as (_, address, _):
+        waiting = [sent(address, body("first"))]
+        assert held.begun.wait(HANG_SECONDS)
+        for number, text in enumerate(["one", "x " * 95, "two", "three"], start=1):
+            waiting.append(sent(address, body(text)))
+            until(address, f"mtl_waiting_requests {number}")
+        held.free.set()
+        answers = [received(connection) for connection in waiting]
+        for line in ("mtl_batch_texts_sum 4.0", "mtl_batch_requests_sum 4.0", "mtl_texts_total 4"):
+            until(address, line)
+        until(address, "mtl_batch_requests_count 2")
+    assert [status for status, _ in answers] == [200, 200, 422, 200, 200]
+    assert held.read == ["first", "one", "two", "three"]
+
+
+@pytest.mark.parametrize("content", [
+    b'{"texts": [' + b"1," * 499_000 + b"1]}",
+    b'{"texts": ["a"], "tasks": [' + b"1," * 480_000 + b"1]}",
+    b'{"texts": ["a"], "second": [' + b"{}," * 320_000 + b"1]}",
+    b'{"texts": [[' + b"1," * 490_000 + b"1]]}",
+    b'{"' + b'":1,"'.join(b"%d" % i for i in range(90_000)) + b'":1}',
+    b'{"texts": ["a"], "' + b"k" * 990_000 + b'": 1}',
+], ids=["texts", "tasks", "second", "words", "keys", "key"])  # fmt: skip
+def test_a_large_body_is_looked_at_no_further_than_its_first_fault(
+    model: TextModel, content: bytes
+) -> None:
+    from mtl_utils.deployment.server_limits import RefusedRequestError
+    from mtl_utils.deployment.server_requests import parsed
+
+    lines = 0
+
+    def count(frame: Any, event: str, _: Any) -> Any:
+        nonlocal lines
+        lines += event == "line"
+        return count
+
+    assert len(content) < ServerLimits().max_body
+    before = sys.gettrace()
+    try:
+        sys.settrace(count)
+        with pytest.raises(RefusedRequestError) as refusal:
+            parsed(content, ServerLimits(), list(model.tasks))
+    finally:
+        sys.settrace(before)
+    assert lines < 500  # of Python: the parser itself is compiled
+    assert len(json.dumps(refusal.value.content)) < 1000
 
 
 def test_a_large_body_is_refused_whatever_its_header_says(client: TestClient) -> None:
@@ -177,9 +271,10 @@ def test_a_large_body_is_refused_whatever_its_header_says(client: TestClient) ->
 
 def test_other_paths_and_methods_are_told_what_there_is(client: TestClient) -> None:
     missing, wrong = client.get("/nothing"), client.get("/predict")
-    assert (missing.status_code, wrong.status_code) == (404, 405)
+    slash = client.post("/predict/", json={"texts": ["a"]}, follow_redirects=False)
+    assert (missing.status_code, wrong.status_code, slash.status_code) == (404, 405, 404)
     assert wrong.headers["Allow"] == "POST"
-    for response in (missing, wrong):
+    for response in (missing, wrong, slash):
         assert "POST /predict" in response.json()["error"]["expected"]
     schema = client.get("/openapi.json").json()
     body = schema["paths"]["/predict"]["post"]["requestBody"]["content"]["application/json"]
@@ -199,27 +294,36 @@ def test_whatever_json_comes_it_is_answered_or_refused(client: TestClient, conte
     assert set(response.json()) in ({"predictions"}, {"error"})
 
 
-def test_what_fails_inside_is_no_secret_and_no_end(
-    model: TextModel, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("kind", [RuntimeError, IndexError, ValueError, NotImplementedError])
+def test_what_fails_inside_is_no_secret_and_no_end_and_is_logged(
+    model: TextModel,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+    kind: type[Exception],
 ) -> None:
-    with TestClient(create_app(model, LIMITS), raise_server_exceptions=False) as client:
+    def broken(*_: Any, **__: Any) -> None:
+        raise kind("a path of mine")
 
-        def broken(*_: Any, **__: Any) -> None:
-            raise RuntimeError("a path of mine")
-
+    with running(create_app(model, LIMITS)) as (_, address, _):
         with monkeypatch.context() as patched:
             patched.setattr(model, "predict", broken)
-            response = client.post("/predict", json={"texts": ["a"]})
-        assert response.status_code == 500
-        assert response.json()["error"]["type"] == "internal"
-        assert "path" not in response.text
-        assert asked(client, texts=TEXTS) == model.predict(TEXTS)
+            status, said = received(sent(address, body("a")))
+        assert (status, said["error"]["type"]) == (500, "internal")
+        assert "path" not in json.dumps(said)
+        found = received(sent(address, body(*TEXTS)))
+        assert found == (200, {"predictions": model.predict(TEXTS)})
+        until(address, 'mtl_requests_total{path="/predict",status="500"} 1')
+    log = capfd.readouterr().err
+    assert log.count(f"{kind.__name__}: a path of mine") == 1
+    assert "Traceback" in log
+    assert "in broken" in log
 
 
 def test_metrics_count_requests_texts_and_labels(model: TextModel) -> None:
+    names = ["topic", "names", "moods", "score"]
     with TestClient(create_app(model, LIMITS)) as client:
-        found = asked(client, texts=TEXTS, tasks=["topic", "names", "score"])
-        asked(client, texts=["a"], tasks=["topic"], probabilities=True)
+        found = asked(client, texts=TEXTS, tasks=names)
+        likely = asked(client, texts=TEXTS, tasks=names, probabilities=True)
         client.post("/predict", content=b"{")
         for _ in range(2):
             client.get("/anything")
@@ -229,23 +333,46 @@ def test_metrics_count_requests_texts_and_labels(model: TextModel) -> None:
     assert numbers['mtl_requests_total{path="/predict",status="200"}'] == "2"
     assert numbers['mtl_requests_total{path="/predict",status="400"}'] == "1"
     assert numbers['mtl_requests_total{path="other",status="404"}'] == "2"
-    assert numbers["mtl_predict_seconds_count"] == "3"
+    assert numbers["mtl_predict_seconds_count"] == "2"  # those that were answered
     assert numbers['mtl_batch_texts_bucket{le="+Inf"}'] == "2"
-    assert numbers["mtl_batch_texts_sum"] == "6.0"
-    for label in ("a", "b", "c"):
-        times = [row["topic"] for row in found].count(label)
-        name = f'mtl_predictions_total{{task="topic",label="{label}"}}'
-        assert int(numbers.get(name, 0)) == times
-    tagged = sum(int(n) for name, n in numbers.items() if 'task="names"' in name)
-    assert tagged == sum(len(row["names"]) for row in found)
+    assert numbers["mtl_batch_texts_sum"] == "10.0"
+    assert numbers["mtl_texts_total"] == "10"
+    words = [max(tag, key=tag.get) for row in likely for tag in row["names"]]
+    given = {
+        "topic": 2 * [row["topic"] for row in found],
+        "names": [tag for row in found for tag in row["names"]] + words,
+        "moods": 2 * [mood for row in found for mood in row["moods"]],
+    }
+    assert given["moods"]
+    for task, labels in given.items():
+        counted = {
+            name.split('label="')[1][:-2]: int(number)
+            for name, number in numbers.items()
+            if f'task="{task}"' in name
+        }
+        assert counted == {label: labels.count(label) for label in labels}
     assert "score" not in response.text
+
+
+def test_an_exported_model_counts_the_labels_above_its_thresholds(
+    model: TextModel, tmp_path: Path
+) -> None:
+    from mtl_utils.deployment.server_reading import RequestReading
+
+    deployment.export_onnx(model, tmp_path / "out")
+    exported = OnnxModel.load(tmp_path / "out")
+    for made in (model, exported):
+        reading = RequestReading(made, one_pass=False)
+        assert reading.thresholds == {"moods": 0.4}
+        assert reading.ways["names"] == (True, False)
+        assert reading.ways["relation"] == (False, True)
 
 
 def test_labels_with_any_character_stay_one_line() -> None:
     from mtl_utils.deployment.server_metrics import ServerMetrics
 
     metrics = ServerMetrics()
-    metrics.count_predictions([{"t": 'a"b\\c\nd'}, {"t": 0.5}, {"t": {"a": 1.0}}, {"t": None}])
+    metrics.count_predictions([{"t": 'a"b\\c\nd'}, {"t": 0.5}, {"t": {}}, {"t": None}])
     assert 'mtl_predictions_total{task="t",label="a\\"b\\\\c\\nd"} 1' in metrics.text(0).split("\n")
 
 
@@ -397,6 +524,31 @@ def test_more_than_may_wait_are_told_to_come_again_and_a_stop_answers_what_waits
         thread.join(HANG_SECONDS)
         with pytest.raises(OSError, match="refused"):
             socket.create_connection(address).close()
+
+
+def test_a_body_that_does_not_come_is_not_waited_for(
+    model: TextModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from mtl_utils.deployment import server_app
+
+    monkeypatch.setattr(server_app, "BODY_SECONDS", 0.01)
+    with running(create_app(model)) as (_, address, _):
+        connection = sent(address, b'{"te', "Content-Length: 100\r\n")
+        status, said = received(connection)
+        assert (status, said["error"]["type"], said["error"]["given"]) == (
+            408,
+            "too_slow",
+            "4 bytes",
+        )
+
+
+def test_a_server_holds_so_many_connections_and_no_more(
+    model: TextModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[uvicorn.Server] = []
+    monkeypatch.setattr(uvicorn.Server, "run", lambda server: made.append(server))
+    deployment.serve(model, port=0, limits=ServerLimits(max_waiting=7))
+    assert made[0].config.limit_concurrency == 14
 
 
 def test_a_body_without_end_is_cut_off(model: TextModel) -> None:
