@@ -198,17 +198,16 @@ def change_table(
     check_strings("metrics", metrics, distinct=True)
     if not metrics:
         raise ValueError(f"metrics must name at least one, got {metrics!r}")
-    found = pd.concat({each: ablation_table(name, setting, each, folder) for each in metrics})
-    rows = {
-        (metric, row["change"]): {
-            "as tuned": f"{row['as_tuned']:.1f}",
-            "changed": f"{row['changed']:.1f}",
-            "difference": plus_minus(row["difference"], row["half_width"], 1, "+"),
-            "p": f"{row['p']:.2f}",
-            "shown": row["shown"],
-        }
-        for (metric, _), row in found.iterrows()
-    }
+    rows = {}
+    for metric in metrics:
+        for _, row in ablation_table(name, setting, metric, folder).iterrows():
+            rows[metric, row["change"]] = {
+                "as tuned": f"{row['as_tuned']:.1f}",
+                "changed": f"{row['changed']:.1f}",
+                "difference": plus_minus(row["difference"], row["half_width"], 1, "+"),
+                "p": f"{row['p']:.2f}",
+                "shown": row["shown"],
+            }
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis(["metric", "change"])
 
 
