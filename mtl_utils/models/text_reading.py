@@ -38,6 +38,9 @@ class TooManyTokensError(ValueError):
         super().__init__(message)
         self.length, self.limit = length, limit
 
+    def __reduce__(self) -> tuple[Any, ...]:  # so that it comes back from another process
+        return type(self), (str(self), self.length, self.limit)
+
 
 @dataclass(frozen=True)
 class TextReader:

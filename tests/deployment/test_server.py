@@ -245,6 +245,8 @@ def test_a_large_body_is_looked_at_no_further_than_its_first_fault(
 
     def count(frame: Any, event: str, _: Any) -> Any:
         nonlocal lines
+        if Path(frame.f_code.co_filename).name not in ("server_requests.py", "reprlib.py"):
+            return None  # what the collection of garbage calls now and then
         lines += event == "line"
         return count
 

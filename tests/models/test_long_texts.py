@@ -1,5 +1,7 @@
 """Texts that a model cannot read at once: every word is tagged, and nothing is lost uncounted."""
 
+import pickle
+
 import pytest
 import torch
 from test_three_tasks import CLASSES, HYPOTHESES, LABELS, PIECES, TAGS, WORDS, transformer
@@ -76,6 +78,14 @@ def test_one_long_text_among_many_stops_nothing_and_is_counted():
     # They keep to the scheme across the seams of windows.
     for before, tag in zip(["O", *tags[-1]], tags[-1], strict=False):
         assert not tag.startswith("I-") or before[2:] == tag[2:]
+
+
+def test_what_is_said_of_a_long_text_comes_back_from_another_process():
+    with pytest.raises(ValueError, match="longer than the 40") as caught:
+        transformer(max_length=40).examples([LONG])
+    again = pickle.loads(pickle.dumps(caught.value))
+    assert (str(again), again.limit) == (str(caught.value), 40)
+    assert again.length == caught.value.length > 40
 
 
 def test_what_is_too_long_is_named_by_its_number():
