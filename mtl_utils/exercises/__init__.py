@@ -123,10 +123,10 @@ from mtl_utils.exercises.three_tasks import (
     check_smoothed_target,
 )
 from mtl_utils.exercises.transformer import (
+    check_attention_by_hand,
     check_merge_parts,
-    check_shift_position,
-    check_split_heads,
-    check_stack_size,
+    check_previous_position,
+    check_warmup_helps,
 )
 from mtl_utils.exercises.translation import (
     check_attention_weights,
@@ -214,14 +214,11 @@ __all__ = [
     "check_row_excess",
     "check_shared_batches",
     "check_searches_by_hand",
-    "check_shift_position",
     "check_shrink_singular_values",
     "check_size_ratio",
     "check_smoothed_target",
     "check_soft_alignment",
-    "check_split_heads",
     "check_spring_gradient",
-    "check_stack_size",
     "check_states_overlap",
     "check_tags_of_words",
     "check_teacher_gradient",
@@ -240,4 +237,7 @@ __all__ = [
     "check_without_direction",
     "check_written_accuracy",
     "exercise",
+    "check_attention_by_hand",
+    "check_previous_position",
+    "check_warmup_helps",
 ]
