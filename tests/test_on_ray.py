@@ -107,8 +107,12 @@ def _without_seconds(value: Any) -> Any:
 
 
 def test_a_worker_that_is_told_to_stop_ends_its_runs_on_the_cluster(
-    two_cpus: Cluster, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    two_cpus: Cluster,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr("mtl_utils.experiments.worker.GRACE", 10**9)  # told, never killed
     begun, over = tmp_path / "begun.txt", threading.Event()
 
     def interrupt() -> None:
@@ -126,7 +130,11 @@ def test_a_worker_that_is_told_to_stop_ends_its_runs_on_the_cluster(
         thread.join(HANG_SECONDS)
     said = capsys.readouterr().out
     assert "stopped waits seed 0; next time it goes on from its checkpoint" in said
-    assert (tmp_path / "ended.txt").read_text() == "ended"
+    ended = tmp_path / "ended.txt"
+    deadline = time.monotonic() + HANG_SECONDS
+    while not (ended.exists() and ended.read_text()) and time.monotonic() < deadline:
+        time.sleep(0.05)  # Ray may say that a task is over before its last lines are run
+    assert ended.read_text() == "ended"
     workspace = workspace_of(tmp_path, "waits", {"n": 1}, 0)
     assert (workspace / "checkpoint.txt").read_text() == "step 7"
     give_up(claim(workspace))
