@@ -80,23 +80,21 @@ class Cluster:
         """
         return ray().put(value)
 
-    def submit(
-        self, function: Callable[..., Any], *arguments: Any, alone: bool, **variables: str
-    ) -> Any:
+    def submit(self, function: Callable[..., Any], *arguments: Any, alone: bool) -> Any:
         """Hand a task over; Ray does not begin it again when its process dies.
 
         Args:
             function: What to call, one of a module.
             arguments: What with.
             alone: Whether its process has had no other task before.
-            variables: Set for it besides.
 
         Returns:
             Ray's reference to what it will return.
         """
         once: dict[str, Any] = {"max_calls": 1} if alone else {}
         remote = ray().remote(max_retries=0, num_cpus=self.cpus, **once)(function)
-        variables = {**self.environment, **variables}
+        own = {"TQDM_DISABLE": "1", "OMP_NUM_THREADS": str(self.threads)}
+        variables = {**self.environment, **own}
         options = {"num_gpus": self.gpus, "runtime_env": {"env_vars": variables}}
         return remote.options(**options).remote(*arguments)
 

@@ -40,6 +40,7 @@ from mtl_utils.experiments import (
 from mtl_utils.experiments.processes import KNOWN, cores
 from mtl_utils.experiments.queue import all_needs, planned
 from mtl_utils.experiments.workspaces import claim, give_up, log_of, workspace_of
+from mtl_utils.tuning import Search
 
 ray = pytest.importorskip("ray", reason="the extra cluster is not installed")
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="kills processes")
@@ -131,9 +132,10 @@ def test_a_worker_that_is_told_to_stop_ends_its_runs_on_the_cluster(
     said = capsys.readouterr().out
     assert "stopped waits seed 0; next time it goes on from its checkpoint" in said
     ended = tmp_path / "ended.txt"
-    deadline = time.monotonic() + HANG_SECONDS
-    while not (ended.exists() and ended.read_text()) and time.monotonic() < deadline:
-        time.sleep(0.05)  # Ray may say that a task is over before its last lines are run
+    for _ in range(20 * HANG_SECONDS):  # Ray may say that a task is over before its last lines
+        if ended.exists() and ended.read_text():
+            break
+        time.sleep(0.05)
     assert ended.read_text() == "ended"
     workspace = workspace_of(tmp_path, "waits", {"n": 1}, 0)
     assert (workspace / "checkpoint.txt").read_text() == "step 7"
@@ -153,9 +155,9 @@ def test_a_killed_task_loses_its_trial_only(
     one_task = THREE[: THREE.index("[tasks.names]")] + THREE[THREE.index("[encoder]") :]
     asked = read_tuning_file(write_run(tmp_path, one_task + TUNING))
 
-    def dying(trials: tuning.Trials) -> None:
+    def dying(trials: tuning.Trials) -> Search:
         fields = {f.name: getattr(trials, f.name) for f in dataclasses.fields(trials)}
-        OnRay(None, 2)(DyingTrials(**fields, killed=tmp_path / "killed.txt"))
+        return OnRay(None, 2)(DyingTrials(**fields, killed=tmp_path / "killed.txt"))
 
     said = tuning.tune(asked, dying)
     assert "3 finished, 1 lost" in said

@@ -8,20 +8,16 @@ printed unfolded; cells whose code is folded on the website show what they made.
 from __future__ import annotations
 
 import argparse
-import functools
-import http.server
 import io
-import shutil
 import sys
-import threading
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import urldefrag
 
 import yaml
+from browsing import ARGUMENTS, MISSING, chromium, served
 from pypdf import PdfReader, PdfWriter
 from pypdf.annotations import Link
 from pypdf.generic import ArrayObject, Fit, NameObject
@@ -30,14 +26,6 @@ ROOT = Path(__file__).resolve().parents[2]
 SITE = ROOT / "_build" / "html"
 PDF = ROOT / "_build" / "pdf" / "book.pdf"
 PATIENCE = 1_800_000  # milliseconds: more than any page takes on a machine however busy
-ARGUMENTS = (
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-background-networking",
-    "--disable-sync",
-    "--disable-component-update",
-)
 
 STYLE = """
   .bd-header, .bd-header-article, .bd-sidebar-primary, .bd-sidebar-secondary, .bd-footer,
@@ -72,11 +60,6 @@ class Page:
     part: str = ""
 
 
-class _Quiet(http.server.SimpleHTTPRequestHandler):
-    def log_message(self, format: str, *args: object) -> None:
-        """Print nothing."""
-
-
 def pages_of(toc: Mapping[str, Any]) -> list[Page]:
     """Return the pages in reading order, without those of the package.
 
@@ -88,23 +71,6 @@ def pages_of(toc: Mapping[str, Any]) -> list[Page]:
         named = [entry["file"] for entry in part["chapters"]]
         pages += [Page(f"{name}.html", part["caption"]) for name in named if "/api/" not in name]
     return pages
-
-
-@contextmanager
-def served(folder: Path) -> Iterator[str]:
-    """Serve a folder on a local port, and say where.
-
-    Args:
-        folder: The folder.
-    """
-    handler = functools.partial(_Quiet, directory=str(folder))
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}/"
-    finally:
-        server.shutdown()
-        server.server_close()
 
 
 def printed(address: str, pages: Sequence[Page]) -> Iterator[tuple[Page, str, bytes]]:
@@ -119,9 +85,9 @@ def printed(address: str, pages: Sequence[Page]) -> Iterator[tuple[Page, str, by
     """
     from playwright.sync_api import sync_playwright
 
-    executable = shutil.which("chromium") or shutil.which("chromium-browser")
+    executable = chromium()
     if executable is None:
-        raise SystemExit("no Chromium found: install it (Debian: apt-get install chromium)")
+        raise SystemExit(MISSING)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
             executable_path=executable, args=list(ARGUMENTS), timeout=PATIENCE
@@ -130,7 +96,7 @@ def printed(address: str, pages: Sequence[Page]) -> Iterator[tuple[Page, str, by
         tab.set_default_timeout(PATIENCE)
         tab.emulate_media(media="print", color_scheme="light")
         for page in pages:
-            tab.goto(address + page.path, wait_until="load")
+            tab.goto(f"{address}/{page.path}", wait_until="load")
             tab.evaluate("document.documentElement.dataset.theme = 'light'")
             tab.add_style_tag(content=STYLE)
             tab.evaluate(UNFOLD)
@@ -174,10 +140,10 @@ def _keep_links_inside(
     for each in page.get("/Annots") or ():
         found = each.get_object()
         target, _ = urldefrag(str(found.get("/A", {}).get("/URI", "")))
-        if not target.startswith(address):
+        if not target.startswith(f"{address}/"):
             kept.append(each)
-        elif target.removeprefix(address) in begins:
-            inside.append((found["/Rect"], begins[target.removeprefix(address)]))
+        elif (path := target.removeprefix(f"{address}/")) in begins:
+            inside.append((found["/Rect"], begins[path]))
     page[NameObject("/Annots")] = kept
     for rectangle, begin in inside:
         link = Link(rect=rectangle, target_page_index=begin, fit=Fit.fit(), border=[0, 0, 0])

@@ -99,7 +99,7 @@ def _reader(file: RunFile, data: Data, tokenizers: Tokenizers) -> tuple[Tokenize
     columns = {name: tuple(file.tasks[name].columns) for name in data}
     asked = (file.tokenizer["vocab_size"], file.tokenizer["lowercase"], *columns.items())
     if asked not in tokenizers:
-        texts = [t for name in data for t in _texts(data[name]["train"], file.tasks[name].columns)]
+        texts = [t for name in data for t in _texts(data[name]["train"], columns[name])]
         with located("[tokenizer]"):
             tokenizers[asked] = _pieces(file, texts)
     return tokenizers[asked], _encoder(file, tokenizers[asked].vocab_size)
@@ -118,7 +118,7 @@ def _pieces(file: RunFile, texts: list[str]) -> BytePairTokenizer:
     return BytePairTokenizer.train(texts, settings["vocab_size"], settings["lowercase"])
 
 
-def _texts(rows: datasets.Dataset, columns: list[str]) -> Iterator[str]:
+def _texts(rows: datasets.Dataset, columns: Sequence[str]) -> Iterator[str]:
     """Yield the texts of columns, words joined by blanks; a column that is not there has none."""
     for column in columns:
         simple = column in rows.column_names

@@ -53,12 +53,13 @@ FAILURES = (FloatingPointError, torch.OutOfMemoryError)
 Data = Mapping[str, datasets.DatasetDict]
 
 
-def tune(asked: TuningFile, run: Callable[[Trials], None] | None = None) -> str:
+def tune(asked: TuningFile, run: Callable[[Trials], Search] | None = None) -> str:
     """Search for settings, and write the best ones as a file that ``train`` takes.
 
     Args:
         asked: What to search, and how.
-        run: Makes the trials that are missing; :func:`run_here` if ``None``.
+        run: Makes the trials that are missing, and returns the search; :func:`run_here` if
+            ``None``.
 
     Returns:
         The best trials as a table, and where the file is.
@@ -75,18 +76,19 @@ def tune(asked: TuningFile, run: Callable[[Trials], None] | None = None) -> str:
     _check_space(asked, made)
     _claim(asked)
     judge = Relative(_reference(asked, data)) if RELATIVE in asked.objectives else None
-    trials = Trials(asked, data, judge, made)
-    (run or run_here)(trials)
-    return _finish(asked, trials.search())
+    return _finish(asked, (run or run_here)(Trials(asked, data, judge, made)))
 
 
-def run_here(trials: Trials) -> None:
+def run_here(trials: Trials) -> Search:
     """Make the trials that are missing in this process, one after the other.
 
     Args:
         trials: The trials.
+
+    Returns:
+        The search.
     """
-    trials.search().run(trials, trials.asked.trials, catch=FAILURES)
+    return trials.search().run(trials, trials.asked.trials, catch=FAILURES)
 
 
 @dataclass(frozen=True)

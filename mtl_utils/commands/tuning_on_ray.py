@@ -13,6 +13,7 @@ from mtl_utils.cluster import MOST_BEGUN, Cluster, LostTaskError, connected, out
 from mtl_utils.commands.messages import Refused
 from mtl_utils.commands.tuning import FAILURES, SEARCHED, Trials
 from mtl_utils.experiments.processes import cores
+from mtl_utils.tuning import Search
 
 _GRACE = 30.0
 """Seconds that trials have to end when they are told to."""
@@ -30,11 +31,14 @@ class OnRay:
     address: str | None
     jobs: int | None
 
-    def __call__(self, trials: Trials) -> None:
+    def __call__(self, trials: Trials) -> Search:
         """Make the trials that are missing; a task whose process dies loses its trial alone.
 
         Args:
             trials: The trials, whose folder all machines must see.
+
+        Returns:
+            The search, as it is then.
 
         Raises:
             ConnectionError: If there is no cluster at the address, or none can be started.
@@ -45,6 +49,7 @@ class OnRay:
         here = replace(trials, asked=replace(trials.asked, output=trials.asked.output.resolve()))
         with connected(self.address, self.jobs, cores()) as cluster:
             _Tasks(cluster, cluster.share(here), trials.asked.trials).run()
+        return trials.search()
 
 
 def one_trial(trials: Trials, number: int) -> tuple[bool, str]:
@@ -104,10 +109,9 @@ class _Tasks:
             self._stop()
 
     def _begin(self) -> None:
-        threads = str(self._cluster.threads)
-        variables = {"TQDM_DISABLE": "1", "OMP_NUM_THREADS": threads}
-        arguments = (self._trials, self._number)
-        self._running.append(self._cluster.submit(one_trial, *arguments, alone=False, **variables))
+        self._running.append(
+            self._cluster.submit(one_trial, self._trials, self._number, alone=False)
+        )
 
     def _ended(self, task: Any) -> bool:
         """Tell whether there may be more to make after a task has ended."""

@@ -33,9 +33,9 @@ from mtl_utils.commands.keys import choice
 from mtl_utils.commands.messages import Refused
 from mtl_utils.commands.own_kinds import is_own, kind_of
 from mtl_utils.commands.toml_files import read_toml, toml_value
-from mtl_utils.data import split_words
 from mtl_utils.files import whole_file
 from mtl_utils.models import TextModel
+from mtl_utils.models.text_reading import words_of
 from mtl_utils.tasks import TextTask
 
 _MODEL_FILE = "model.json"
@@ -258,7 +258,7 @@ def _of_lines(model: TextModel, tasks: list[str], options: argparse.Namespace) -
         if second is not None:
             row["second"] = second[place]
         if words:
-            row["tokens"] = [word.text for word in split_words(line)]
+            row["tokens"] = words_of(line)
         written.write(json.dumps({**row, "predictions": said}, ensure_ascii=False) + "\n")
     return written.getvalue().encode("utf-8")
 

@@ -77,7 +77,7 @@ def _tests(
     if all(isinstance(output, float | int) for output in said):
         return [(task, "labels", *_smirnov(*map(np.asarray, sides)))]
     if all(_is_distribution(output) for output in said):
-        best = [[max(output, key=output.__getitem__) for output in side] for side in sides]
+        best = [list(map(_best, side)) for side in sides]
         sure = [np.array([max(output.values()) for output in side]) for side in sides]
         return [(task, "labels", *_chi_squared(*best)), (task, "confidence", *_smirnov(*sure))]
     if all(isinstance(output, Mapping) and output for output in said):

@@ -111,9 +111,7 @@ class RequestBatches:
                 idle = True
                 self._came.clear()
                 await self._came.wait()
-            if (
-                idle and self.max_wait > 0
-            ):  # where the model was at work, others have come meanwhile
+            if idle and self.max_wait > 0:  # while the model was at work, others have come anyway
                 await self._more()
             batch = self._taken()
             await self._answered(await self._checked(batch))

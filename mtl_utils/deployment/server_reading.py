@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from mtl_utils.data.splitting import split_words
 from mtl_utils.deployment.onnx_model import OnnxModel
 from mtl_utils.deployment.server_limits import RefusedRequestError
 from mtl_utils.deployment.server_requests import SHOWN, GivenText, PredictRequest
 from mtl_utils.models import TextModel
-from mtl_utils.models.text_reading import TextReader, TooManyTokensError
+from mtl_utils.models.text_reading import TextReader, TooManyTokensError, words_of
 
 Kind = tuple[tuple[str, ...] | None, bool, bool]
 """What requests that share a batch have in common: tasks, pairs or not, probabilities or not."""
@@ -44,9 +43,7 @@ class RequestReading:
         Args:
             text: The text.
         """
-        if not self.one_pass or not isinstance(text, str):
-            return text
-        return [word.text for word in split_words(text)]
+        return list(words_of(text)) if self.one_pass else text
 
     def check_pairs(self, asked: PredictRequest) -> None:
         """Refuse second texts that nothing reads, and tasks that lack them.
@@ -126,9 +123,7 @@ class RequestReading:
         """Read a text as ``predict`` does, up to its ids."""
         model = self.model
         reader = TextReader(model.tokenizer, model.max_length, model.long)
-        if as_words and isinstance(text, str):
-            text = [word.text for word in split_words(text)]
-        in_windows = as_words and model.long == "windows" and model.max_length is not None
-        if in_windows and len(reader.windows([(text, other)])[0]) > 1:
+        read = words_of(text) if as_words else text
+        if as_words and reader.in_windows and len(reader.windows([(read, other)])[0]) > 1:
             return
-        reader.encoded(text, other)
+        reader.encoded(read, other)

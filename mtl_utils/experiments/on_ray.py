@@ -18,10 +18,10 @@ from mtl_utils.experiments.remote import MARK, Answer, Asked, answer
 from mtl_utils.experiments.workspaces import (
     claim,
     give_up,
+    kept_sets_folder,
     log_of,
     remove,
     workspace_of,
-    workspaces_folder,
 )
 
 
@@ -79,7 +79,7 @@ class OnRay:
             seed,
             self.folder,
             workspace,
-            workspaces_folder(self.folder).parent / "kept_sets",
+            kept_sets_folder(self.folder),
             mark,
             {other: self._results(other) for other in self.needs[name]},
             self.nice,
@@ -142,8 +142,7 @@ class RayRun:
 
     def _begin(self) -> None:
         self._begun += 1
-        variables = {"TQDM_DISABLE": "1", "OMP_NUM_THREADS": str(self._cluster.threads)}
-        self._reference: Any = self._cluster.submit(answer, self._asked, alone=True, **variables)
+        self._reference: Any = self._cluster.submit(answer, self._asked, alone=True)
 
     def _ended(self) -> int | None:
         """Look at what came of it; ``None`` if it is begun again."""

@@ -17,9 +17,9 @@ from mtl_utils.experiments.queue import Run
 from mtl_utils.experiments.workspaces import (
     claim,
     give_up,
+    kept_sets_folder,
     log_of,
     workspace_of,
-    workspaces_folder,
 )
 
 KNOWN = 75
@@ -157,7 +157,7 @@ class Children:
         """Return the environment of a process that imports what this one would."""
         return {
             "TQDM_DISABLE": "1",
-            KEPT_VARIABLE: str(workspaces_folder(self.folder).parent / "kept_sets"),
+            KEPT_VARIABLE: str(kept_sets_folder(self.folder)),
             **os.environ,
             "PYTHONPATH": os.pathsep.join(path or os.getcwd() for path in sys.path),
             "OMP_NUM_THREADS": str(self.threads),

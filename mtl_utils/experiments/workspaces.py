@@ -45,6 +45,15 @@ def workspaces_folder(results: str | Path) -> Path:
     return base / f"{readable}-{_digest(str(whole))}"
 
 
+def kept_sets_folder(results: str | Path) -> Path:
+    """Return the folder where runs keep data sets that they have generated, for all checkouts.
+
+    Args:
+        results: The folder of results files, which may be missing yet.
+    """
+    return workspaces_folder(results).parent / "kept_sets"
+
+
 def workspace_of(results: str | Path, name: str, config: Config, seed: int) -> Path:
     """Return the workspace of one run.
 

@@ -13,7 +13,6 @@ from torch import Tensor
 
 from mtl_utils.data.batch import Batch, Inputs
 from mtl_utils.data.examples import Example
-from mtl_utils.data.splitting import split_words
 from mtl_utils.models.beside import Beside
 from mtl_utils.models.text_reading import (
     WORDS,
@@ -22,6 +21,7 @@ from mtl_utils.models.text_reading import (
     kept_once,
     marked_window,
     numbered,
+    words_of,
 )
 from mtl_utils.multitask import MultiTaskModel
 from mtl_utils.nn.evaluation_mode import evaluation_mode
@@ -106,17 +106,14 @@ class Predictor:
         found: list[Pair] = []
         for place, (text, other) in enumerate(pairs):
             with numbered(place, text):
-                if isinstance(text, str):
-                    text = [word.text for word in split_words(text)]
-                found.append((text, other))
+                found.append((words_of(text), other))
         return found
 
     def _too_long(self, pairs: Sequence[Pair], as_words: bool) -> dict[int, list[Any]]:
         """Return the windows of texts that must be read in several."""
-        reader = self.reader
-        if not as_words or reader.long == "error" or reader.max_length is None:
+        if not as_words or not self.reader.in_windows:
             return {}
-        windows = enumerate(reader.windows(pairs))
+        windows = enumerate(self.reader.windows(pairs))
         return {place: parts for place, parts in windows if len(parts) > 1}
 
     def _passes(

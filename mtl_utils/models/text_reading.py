@@ -13,6 +13,7 @@ from mtl_utils.arguments import check_several, check_sizes
 from mtl_utils.data.batch import MISSING_LABEL
 from mtl_utils.data.encoded_text import EncodedText, encode_pair, encode_text
 from mtl_utils.data.examples import Example
+from mtl_utils.data.splitting import split_words
 from mtl_utils.data.tokenization import Tokenizer
 from mtl_utils.data.windows import Window, encode_windows
 from mtl_utils.models.beside import Beside, BesideColumns
@@ -57,6 +58,11 @@ class TextReader:
     max_length: int | None
     long: str
     beside: BesideColumns = field(default_factory=BesideColumns)
+
+    @property
+    def in_windows(self) -> bool:
+        """Whether words of texts that are too long are read in several windows."""
+        return self.long != "error" and self.max_length is not None
 
     def encoded(
         self, text: Text, hypothesis: Text | None, truncate: bool | None = None
@@ -171,6 +177,15 @@ def _level_of_caller() -> int:
     while frame.f_back and frame.f_globals.get("__name__", "").startswith("mtl_utils."):
         frame, level = frame.f_back, level + 1
     return level
+
+
+def words_of(text: Text) -> Sequence[str]:
+    """Return a text as words, as tasks that label words read it: a string is split.
+
+    Args:
+        text: The text.
+    """
+    return [word.text for word in split_words(text)] if isinstance(text, str) else text
 
 
 def check_words(words: Text) -> None:

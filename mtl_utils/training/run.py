@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch.optim import Optimizer
 from tqdm.auto import tqdm
 
 from mtl_utils.data.loading import Loader
@@ -37,7 +36,7 @@ from mtl_utils.training.processes import (
 from mtl_utils.training.progress import Progress, all_stopped
 from mtl_utils.training.randomness import seeded
 from mtl_utils.training.resuming import OnOtherRun, RunCheckpoint, Stateful
-from mtl_utils.training.sharded_copy import ShardedCopy, ShardedOptimizer
+from mtl_utils.training.sharded_copy import ShardedCopy, WholeModel
 from mtl_utils.training.telling import Telling
 from mtl_utils.training.updates import LossesOf, Updates
 from mtl_utils.training.validation import check_metric, checked_metrics, evaluate_losses
@@ -79,29 +78,24 @@ class Run:
         self.device = self.accelerator.device
         balancer = self.balancer.to(self.device)
         same_everywhere((*balancer.parameters(), *balancer.buffers()), self.accelerator)
-        several = self.accelerator.num_processes > 1
-        self.shards = (
-            ShardedCopy(self.model, self.accelerator) if settings.sharded and several else None
-        )
-        self.trained = self.model if self.shards is None else self.shards.trained
-        self.module: torch.nn.Module = LossesOf(self.trained)
-        if self.shards is None:
-            # The optimizer stays as it is: in every step accelerate's wrapper of it looks twice on
-            # the disk for a package that nobody has installed, 5% of the time of a small model.
-            self.module = self.accelerator.prepare(self.module)
-        self.optimizer = self._make_optimizer()
+        sharded = settings.sharded and self.accelerator.num_processes > 1
+        self.placed = (ShardedCopy if sharded else WholeModel)(self.model, self.accelerator)
+        trained = self.placed.trained
+        self.module = self.placed.prepared(LossesOf(trained))
+        groups = self.placed.groups(settings.parameter_groups)
+        self.optimizer = make_optimizer(self.config, trained, self.balancer, groups)
         same_number(train.num_batches, self.accelerator)
         total = self.config.epochs * math.ceil(train.num_batches / self.config.accumulate)
         self.total_steps = min(total, self.config.max_steps or total)
         self.updates = Updates(
-            self.trained,
+            trained,
             self.module,
             self.config,
             self.balancer,
             self.optimizer,
             self.accelerator,
             self.total_steps,
-            settings.shares_every if self.shards is None else None,
+            settings.shares_every if self.placed.measures_shares else None,
         )
         self.telling = Telling(train, self.updates, self.device, self.config.accumulate)
         self.progress = Progress()
@@ -109,22 +103,13 @@ class Run:
         self.listeners = Listeners(settings.callbacks, self.accelerator)
         self.ended = False  # by a callback
 
-    def _make_optimizer(self) -> Optimizer:
-        groups = self.settings.parameter_groups
-        if self.shards is not None:
-            groups = self.shards.groups(groups)
-        return make_optimizer(self.config, self.trained, self.balancer, groups)
-
     def _make_checkpoint(self) -> RunCheckpoint | None:
         settings = self.settings
         if settings.checkpoint is None:
             return None
         parts: dict[str, Stateful] = {
-            "model": self.model if self.shards is None else self.shards,
+            **self.placed.parts(self.optimizer),
             "balancer": self.balancer,
-            "optimizer": (
-                self.optimizer if self.shards is None else ShardedOptimizer(self.optimizer)
-            ),
             "progress": self.progress,
         }
         if self.accelerator.scaler is not None:
@@ -143,7 +128,7 @@ class Run:
 
     def _fingerprint(self) -> Fingerprint:
         settings, optimizer = self.settings, self.optimizer
-        if self.shards is not None:  # a run is the same whether its weights are dealt out or not
+        if self.placed.trained is not self.model:  # dealt out or not, a run is the same
             groups = settings.parameter_groups
             optimizer = make_optimizer(self.config, self.model, self.balancer, groups)
         with seeded(self.config.seed, self.device):  # a loader may draw random numbers
@@ -178,8 +163,7 @@ class Run:
                 while not (self.progress.finished or self.ended):
                     self._epoch(bar)
                     self._end_epoch(bar)
-        if self.shards is not None:
-            self.shards.put_together()
+        self.placed.put_together()
         if self.progress.best_weights is not None:
             self.model.load_state_dict(self.progress.best_weights)
         elif self.progress.waited:
@@ -225,8 +209,7 @@ class Run:
         try:
             return self.updates.make(window, self.progress)
         except FloatingPointError:  # in all processes: the model keeps the weights before
-            if self.shards is not None:
-                self.shards.put_together()
+            self.placed.put_together()
             raise
 
     def _report(self, losses: BatchLosses) -> StepReport:
@@ -245,10 +228,7 @@ class Run:
         if last and not (whole and validates) and self.checkpoint is not None:
             self.checkpoint.before_the_end(progress)
         if whole:
-            if self.shards is None:
-                self.model.sharing.epoch_ended()
-            else:
-                self.shards.end_epoch()
+            self.placed.end_epoch()
             self.balancer.epoch_ended(progress.epoch, progress.task_losses())
         row: dict[str, float] = {
             "epoch": progress.epoch,
@@ -280,8 +260,7 @@ class Run:
         # Whatever happens while validating, what was trained is not lost.
         self.progress.validating = True
         self._save()
-        if self.shards is not None:
-            self.shards.put_together()
+        self.placed.put_together()
         measured = on_first_process(self.accelerator, self._validate)
         for column, _ in (self.settings.task_metrics or {}).values():
             check_metric(column, measured)

@@ -1,4 +1,4 @@
-"""A sharded copy of a model that a trainer trains in its place, and its optimiser."""
+"""What a trainer trains: the model as it is, or a sharded copy in its place."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 
 from accelerate import Accelerator  # type: ignore[import-untyped]
 from torch import Tensor
+from torch import nn as torch_nn
 from torch.optim import Optimizer
 
 from mtl_utils.multitask import MultiTaskModel
@@ -19,21 +20,85 @@ from mtl_utils.training.sharding import refuse_sharded_balancer, shard_model, wh
 Groups = Sequence[Mapping[str, Any]]
 
 
+class WholeModel:
+    """A model that is trained as it is, by each process its own.
+
+    Args:
+        model: The model.
+        accelerator: Knows the processes.
+
+    Attributes:
+        trained: What is trained.
+        measures_shares: Whether gradients of tasks can be looked at one by one.
+    """
+
+    measures_shares = True
+
+    def __init__(self, model: MultiTaskModel, accelerator: Accelerator) -> None:
+        self.model = self.trained = model
+        self._accelerator = accelerator
+
+    def prepared(self, module: torch_nn.Module) -> torch_nn.Module:
+        """Return a module around what is trained as processes train it together.
+
+        Args:
+            module: The module.
+        """
+        # The optimizer stays as it is: in every step accelerate's wrapper of it looks twice on the
+        # disk for a package that nobody has installed, 5% of the time of a small model.
+        prepared: torch_nn.Module = self._accelerator.prepare(module)
+        return prepared
+
+    def groups(self, groups: Groups | None) -> Groups | None:
+        """Return groups of parameters of what is trained.
+
+        Args:
+            groups: Groups of the model's parameters.
+        """
+        return groups
+
+    def parts(self, optimizer: Optimizer) -> dict[str, Any]:
+        """Return what a checkpoint holds of model and optimiser, both whole.
+
+        Args:
+            optimizer: That of what is trained.
+        """
+        return {"model": self.model, "optimizer": optimizer}
+
+    def put_together(self) -> None:
+        """Give the model the weights that were trained: it has them."""
+
+    def end_epoch(self) -> None:
+        """Tell the way of sharing that an epoch has ended."""
+        self.model.sharing.epoch_ended()
+
+
 class ShardedCopy:
     """A model that is trained in shards, while the model itself stays whole where it is.
 
     Its weights are put together into the model where whole ones are needed: to validate, to write a
-    checkpoint, and at the end. Every process must call each method.
+    checkpoint, and at the end. Every process must call each method; those that are not explained
+    do what they do for a :class:`WholeModel`.
 
     Args:
         model: The model.
         accelerator: Knows the processes, and where the shards are to be.
     """
 
+    measures_shares = False
+
     def __init__(self, model: MultiTaskModel, accelerator: Accelerator) -> None:
         self.model, self.trained = model, copy.deepcopy(model).to(accelerator.device)
         same_everywhere((*self.trained.parameters(), *self.trained.buffers()), accelerator)
         shard_model(self.trained)
+
+    def prepared(self, module: torch_nn.Module) -> torch_nn.Module:
+        """Return the module as it is: shards know the processes."""
+        return module
+
+    def parts(self, optimizer: Optimizer) -> dict[str, Any]:
+        """Return what puts model and optimiser together, and deals them out."""
+        return {"model": self, "optimizer": ShardedOptimizer(optimizer)}
 
     def state_dict(self) -> dict[str, Any]:
         """Return the state of the whole model."""
@@ -59,7 +124,7 @@ class ShardedCopy:
         for ours, told in zip(self.trained.buffers(), self.model.buffers(), strict=True):
             ours.copy_(told)
 
-    def groups(self, groups: Groups | None) -> list[dict[str, Any]] | None:
+    def groups(self, groups: Groups | None) -> Groups | None:
         """Return groups of parameters with those of the copy in their place.
 
         Args:

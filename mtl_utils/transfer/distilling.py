@@ -120,8 +120,6 @@ class _Teaching:
             return None
         count = getattr(student, STEPS)
         share = annealed_share(int(count), self.num_steps or 1, *self.shares)
-        if self.num_steps is None:
-            share = self.shares[0]
         count += 1
         if share == 1.0:
             return None

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import functools
-import http.server
 import json
 import os
-import shutil
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from browsing import ARGUMENTS, MISSING, chromium, served
 from hang_guard import HANG_SECONDS
 from visiting import (
     DESKTOP_DARK,
@@ -23,7 +20,6 @@ from visiting import (
     PHONE_LIGHT,
     ROOT,
     SAMPLE,
-    QuietHandler,
     Screen,
     Visit,
     visit_all,
@@ -31,15 +27,6 @@ from visiting import (
 
 SITE = ROOT / "_build" / "html"
 sys.path.insert(0, str(ROOT / "book" / "_ext"))
-
-CHROMIUM_ARGS = [
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-background-networking",
-    "--disable-sync",
-    "--disable-component-update",
-]
 
 
 @pytest.fixture(scope="session")
@@ -72,11 +59,8 @@ def pages(site: Path) -> list[str]:
 @pytest.fixture(scope="session")
 def address(site: Path) -> Iterator[str]:
     """Where the site is served."""
-    handler = functools.partial(QuietHandler, directory=str(site))
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
+    with served(site) as where:
+        yield where
 
 
 @pytest.fixture(scope="module")
@@ -86,20 +70,20 @@ def browser() -> Iterator:
     Playwright keeps an event loop running as long as it is there, and tests that come later in the
     same process would find it: ``asyncio.run`` refuses to work beside one.
     """
-    executable = shutil.which("chromium") or shutil.which("chromium-browser")
+    executable = chromium()
     if executable is None:
-        reason = "no Chromium found: install it (Debian: apt-get install chromium) to test the site"
+        reason = f"{MISSING} to test the site"
         if os.environ.get("CI"):
             pytest.fail(reason)
         pytest.skip(reason)
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(
-            executable_path=executable, args=CHROMIUM_ARGS, timeout=1000 * HANG_SECONDS
+        started = playwright.chromium.launch(
+            executable_path=executable, args=list(ARGUMENTS), timeout=1000 * HANG_SECONDS
         )
-        yield chromium
-        chromium.close()
+        yield started
+        started.close()
 
 
 @pytest.fixture(scope="module")

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import functools
 import hashlib
-import http.server
 import json
 import random
 import shutil
-import threading
 from pathlib import Path
 from types import SimpleNamespace
 
+import browsing
 import live_models
 import numpy as np
 import pytest
@@ -20,7 +18,7 @@ from docutils import nodes
 from docutils.utils import new_document
 from hang_guard import HANG_SECONDS
 from sphinx.errors import ExtensionError
-from visiting import ROOT, QuietHandler
+from visiting import ROOT
 
 from mtl_utils import atlas
 from mtl_utils.data import encode_pair, encode_text, split_words
@@ -98,11 +96,8 @@ def served(tmp_path_factory):
     for theme in ("light", "dark"):
         box = live_models.box(NAMES[0], live_models.facts_of(ROOT, NAMES[0]))
         (place / f"{theme}.html").write_text(PAGE.format(theme=theme, box=box), "utf-8")
-    handler = functools.partial(QuietHandler, directory=str(place))
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield SimpleNamespace(address=f"http://127.0.0.1:{server.server_port}", place=place)
-    server.shutdown()
+    with browsing.served(place) as address:
+        yield SimpleNamespace(address=address, place=place)
 
 
 @pytest.fixture

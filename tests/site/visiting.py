@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import http.server
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -29,13 +28,6 @@ FACTS = """() => {
     colours: paragraph && [style(paragraph).color, style(document.body).backgroundColor],
   };
 }"""
-
-
-class QuietHandler(http.server.SimpleHTTPRequestHandler):
-    """Serves a folder and prints nothing."""
-
-    def log_message(self, format: str, *args: object) -> None:
-        """Keep the test output clean."""
 
 
 @dataclass(frozen=True)
