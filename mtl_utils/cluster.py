@@ -154,6 +154,17 @@ def outcome(reference: Any) -> Any:
         raise LostTaskError(said[0]) from error
 
 
+def accept_interrupts() -> None:
+    """Let a task be told to end; to be called in its process.
+
+    Ray asks by an interrupt, and whatever a shell has put in the background ignores those, as do
+    the processes that it starts.
+    """
+    in_main = threading.current_thread() is threading.main_thread()
+    if in_main and signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 class LostTaskError(RuntimeError):
     """The process of a task has gone before its end."""
 

@@ -85,7 +85,7 @@ ENTRY_POINTS = [
         dict.fromkeys(
             ("max_texts", "max_length", "max_body", "max_batch", "max_waiting"), NOT_SIZES
         )
-        | {"max_wait_ms": (-1.0, NAN, INF, "5", None, True, [5.0])},
+        | {"max_wait_ms": (-1.0, 60_001.0, NAN, INF, "5", None, True, [5.0])},
     ),
     EntryPoint(
         "drift",

@@ -9,7 +9,15 @@ import sys
 from dataclasses import dataclass, replace
 from typing import Any
 
-from mtl_utils.cluster import MOST_BEGUN, Cluster, LostTaskError, connected, outcome, ray
+from mtl_utils.cluster import (
+    MOST_BEGUN,
+    Cluster,
+    LostTaskError,
+    accept_interrupts,
+    connected,
+    outcome,
+    ray,
+)
 from mtl_utils.commands.messages import Refused
 from mtl_utils.commands.tuning import FAILURES, SEARCHED, Trials
 from mtl_utils.experiments.processes import cores
@@ -65,6 +73,7 @@ def one_trial(trials: Trials, number: int) -> tuple[bool, str]:
     Raises:
         Refused: If this machine does not see the folder of the search.
     """
+    accept_interrupts()
     folder = trials.asked.output
     if not (folder / SEARCHED).is_file():
         raise Refused(

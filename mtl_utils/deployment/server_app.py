@@ -144,9 +144,11 @@ class _Counting:
                 statuses.append(message["status"])
             await send(message)
 
+        self.metrics.open_requests += 1
         try:
             await self.app(scope, receive, noted)
         finally:
+            self.metrics.open_requests -= 1
             path = scope["path"] if scope["path"] in _PATHS else "other"
             self.metrics.count_request(path, statuses[-1], time.perf_counter() - began)
 

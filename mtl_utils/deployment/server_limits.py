@@ -10,6 +10,9 @@ from mtl_utils.arguments import check_number, check_sizes
 #: Seconds in which the whole of a body has to come.
 BODY_SECONDS = 30.0
 
+#: The longest that a request may be made to wait for others, in milliseconds.
+MOST_WAIT_MS = 60_000.0
+
 
 @dataclass(frozen=True)
 class ServerLimits:
@@ -24,14 +27,14 @@ class ServerLimits:
         max_batch: Texts that are read at a time. Whole requests share a batch; one with more texts
             has a batch of its own.
         max_wait_ms: How long a request waits for others that could share its batch, in
-            milliseconds, while the model has nothing else to do. While it has, requests gather
-            anyway.
+            milliseconds, at most a minute, while the model has nothing else to do. While it has,
+            requests gather anyway.
         max_waiting: Requests that may wait; one more is told to come again. A server holds at most
             twice as many connections.
 
     Raises:
         TypeError: If one is no number of its kind.
-        ValueError: If one is below 1, or ``max_wait_ms`` negative.
+        ValueError: If one is below 1, or ``max_wait_ms`` negative or over a minute.
     """
 
     max_texts: int = 64
@@ -42,7 +45,7 @@ class ServerLimits:
     max_waiting: int = 256
 
     def __post_init__(self) -> None:
-        check_number("max_wait_ms", self.max_wait_ms, least=0)
+        check_number("max_wait_ms", self.max_wait_ms, least=0, most=MOST_WAIT_MS)
         check_sizes(**{n: v for n, v in vars(self).items() if n != "max_wait_ms"})
 
 

@@ -62,6 +62,7 @@ class ServerMetrics:
     requests: Counter[Labels] = field(default_factory=Counter)
     predictions: Counter[Labels] = field(default_factory=Counter)
     texts: int = 0
+    open_requests: int = 0
     seconds: Histogram = field(default_factory=lambda: Histogram(_SECONDS))
     batch_texts: Histogram = field(default_factory=lambda: Histogram(_SIZES))
     batch_requests: Histogram = field(default_factory=lambda: Histogram(_SIZES))
@@ -120,6 +121,8 @@ class ServerMetrics:
             *self.seconds.lines("mtl_predict_seconds"),
             *self.batch_texts.lines("mtl_batch_texts"),
             *self.batch_requests.lines("mtl_batch_requests"),
+            "# TYPE mtl_open_requests gauge",
+            f"mtl_open_requests {self.open_requests}",
             "# TYPE mtl_waiting_requests gauge",
             f"mtl_waiting_requests {waiting}",
         ]

@@ -515,6 +515,7 @@ def test_more_than_may_wait_are_told_to_come_again_and_a_stop_answers_what_waits
         assert held.begun.wait(HANG_SECONDS)
         second = sent(address, body("two"))
         until(address, "mtl_waiting_requests 1")
+        until(address, "mtl_open_requests 3")  # with the one that asks
         status, said = received(sent(address, body("three")))
         assert (status, said["error"]["type"]) == (503, "busy")
         server.should_exit = True
