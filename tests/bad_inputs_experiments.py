@@ -182,6 +182,13 @@ ENTRY_POINTS = [
         called={"name": "name|named"},
     ),
     EntryPoint(
+        "plot_differences",
+        experiments.plot_differences,
+        lambda: {"name": "joint_transformer_snips", "folder": _results()},
+        {"name": (None, 3, b"snips", "", "snips")},
+        called={"name": "name|named"},
+    ),
+    EntryPoint(
         "plot_gains",
         experiments.plot_gains,
         lambda: {"gains": _GAINS},

@@ -16,6 +16,7 @@ from mtl_utils.experiments.contrasts import (
     score_table,
 )
 from mtl_utils.experiments.curves import plot_curves
+from mtl_utils.experiments.differences import plot_differences
 from mtl_utils.experiments.estimates import Estimate, estimate
 from mtl_utils.experiments.experiment import Experiment, Place
 from mtl_utils.experiments.gains import gain_map, plot_gains
@@ -56,6 +57,7 @@ __all__ = [
     "paired_difference",
     "paired_table",
     "plot_curves",
+    "plot_differences",
     "plot_gains",
     "registry",
     "relative_performance",
