@@ -29,7 +29,7 @@ def softened_divergence(
     .. math:: \frac{1}{N} \sum_n \sum_c q_{nc} \log \frac{q_{nc}}{p_{nc}},
         \qquad p = \operatorname{softmax}(z / T), \quad q = \operatorname{softmax}(z^* / T)
 
-    It differs from the cross-entropy of Li and Hoiem (2017) by the entropy of the targets, which
+    It differs from the cross-entropy of Li and Hoiem (2018) by the entropy of the targets, which
     does not depend on what is trained, and is 0 where both say the same. No factor :math:`T^2`
     stands before it, as there; :func:`mtl_utils.objectives.distillation_loss` has it.
 
@@ -54,7 +54,7 @@ def softened_divergence(
 
 @dataclass(frozen=True)
 class Distilled:
-    r"""Keeps old heads where they were on the texts of a new task (Li & Hoiem, 2017).
+    r"""Keeps old heads where they were on the texts of a new task (Li & Hoiem, 2018).
 
     It needs no old rows: what the model said of the *new* texts before it learnt from them are the
     labels. To the losses of a step it adds :func:`softened_divergence` of each old task that has no

@@ -20,7 +20,7 @@ def relative_performance(
     baseline: Mapping[str, float],
     modes: Mapping[str, Direction] | None = None,
 ) -> float:
-    r"""Return the mean relative gain over tasks (Maninis et al., 2019; Vandenhende et al., 2021).
+    r"""Return the mean relative gain over tasks (Maninis et al., 2019; Vandenhende et al., 2022).
 
     .. math:: \Delta_m = \frac{1}{K} \sum_{k=1}^{K} (-1)^{l_k} \frac{M_k - M_k^b}{M_k^b}
 
