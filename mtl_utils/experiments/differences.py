@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+import pathlib
 from typing import TYPE_CHECKING
 
 import pandas as pd
@@ -18,7 +18,7 @@ CLAIMED = ("first", "second")
 """Verdicts by which one side is better."""
 
 
-def plot_differences(name: str, folder: str | Path | None = None) -> matplotlib.figure.Figure:
+def plot_differences(name: str, folder: str | pathlib.Path | None = None) -> matplotlib.figure.Figure:
     """Draw what a recorded comparison was made for: its named differences with their intervals.
 
     Args:
