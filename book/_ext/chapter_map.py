@@ -132,7 +132,7 @@ class Layout:
         return across, 2 + row * (self.box[1] + self.gap[1])
 
 
-WIDE = Layout("wide", (142, 34), (34, 30), 13, broken=False)
+WIDE = Layout("wide", (148, 34), (28, 30), 13, broken=False)
 NARROW = Layout("narrow", (66, 48), (17, 28), 12, broken=True)
 
 

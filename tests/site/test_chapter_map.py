@@ -98,13 +98,15 @@ def test_arrows_end_at_their_boxes_and_cross_no_other(layout: Layout) -> None:
         assert all(0 <= p[0] <= layout.size[0] for p in points)
 
 
-def test_a_phone_shows_titles_in_letters_that_can_be_read() -> None:
-    """At 360 pixels the page leaves 328 to the picture; half of the font's size is a letter."""
+def test_titles_fit_and_can_be_read_on_a_phone() -> None:
+    """At 360 pixels the picture has 328; a letter is nearly half as wide as the font is high."""
     assert NARROW.size[0] <= 334
     assert NARROW.font * 328 / NARROW.size[0] >= 11.5
     for _, _, title in PLACES.values():
         for line in chapter_map.lines_of(title):
             assert len(line) * 0.48 * NARROW.font <= NARROW.box[0], line
+        plain = title.replace("\u00ad", "")
+        assert len(f"00 {plain}") * 0.45 * WIDE.font <= WIDE.box[0], plain
 
 
 @layouts
