@@ -7,7 +7,8 @@ of this checkout instead of GitHub, and must leave torch, numpy and IPython alon
 compared or stored.
 
 ``colab.yml`` does the same in Colab's own image, once a week. Here the Python is the one that makes
-the environment, which may be older than Colab's.
+the environment (``--python``), which may be older than Colab's: where torch comes from PyPI it
+brings gigabytes of CUDA on Linux, and a file of its CPU build is for one version of Python.
 """
 
 from __future__ import annotations
