@@ -16,7 +16,7 @@ export OMP_WAIT_POLICY := PASSIVE
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help book serve pdf links test suite unit lint notebooks bench set-repo clean
+.PHONY: help book serve pdf links test suite unit lint notebooks colab bench set-repo clean
 
 help:  ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -56,6 +56,9 @@ lint: $(READY)  ## Check style and types
 
 notebooks: $(READY)  ## Execute notebooks in place, store clean outputs (CHAPTER=02 for one)
 	$(BIN)/python book/tools/execute.py $(CHAPTER)
+
+colab: $(READY)  ## Run chapters with the versions that Colab has (CHAPTER=02 for one)
+	$(BIN)/python book/tools/colab.py $(CHAPTER)
 
 bench: $(READY)  ## Run the benchmarks: ratios measured side by side
 	$(BIN)/python -m pytest tests/benchmarks -s

@@ -80,14 +80,14 @@ def processor_seconds(process: int) -> float:
     return total
 
 
-class _ThisEnvironment(KernelSpecManager):
-    """Finds one kernel, this Python's, whatever kernels the machine has registered."""
+class _OneKernel(KernelSpecManager):
+    """Finds one kernel, that of a Python, whatever kernels the machine has registered."""
+
+    python = sys.executable
 
     def get_kernel_spec(self, kernel_name: str) -> KernelSpec:
         launch = ["-m", "ipykernel_launcher", "-f", "{connection_file}", "--log-level=ERROR"]
-        return KernelSpec(
-            argv=[sys.executable, *launch], display_name="Python 3", language="python"
-        )
+        return KernelSpec(argv=[self.python, *launch], display_name="Python 3", language="python")
 
 
 class AttentiveChannel(AsyncZMQSocketChannel):
@@ -111,11 +111,28 @@ class _Client(AsyncKernelClient):
 class _Kernel(AsyncKernelManager):
     @default("kernel_spec_manager")
     def _spec_manager(self) -> KernelSpecManager:
-        return _ThisEnvironment()
+        return _OneKernel()
 
     @default("client_factory")
     def _client_factory(self) -> type[AsyncKernelClient]:
         return _Client
+
+
+def kernel_of(python: str) -> type[AsyncKernelManager]:
+    """Return what starts kernels in another environment.
+
+    Args:
+        python: Path of its interpreter.
+    """
+
+    class Elsewhere(_Kernel):
+        @default("kernel_spec_manager")
+        def _spec_manager(self) -> KernelSpecManager:
+            found = _OneKernel()
+            found.python = python
+            return found
+
+    return Elsewhere
 
 
 class PatientClient(NotebookClient):
@@ -132,13 +149,14 @@ class PatientClient(NotebookClient):
 
     def __init__(self, notebook: NotebookNode, **options: Any) -> None:
         """Take what ``NotebookClient`` takes."""
-        waiting = {
+        usual = {
+            "kernel_manager_class": _Kernel,
             "startup_timeout": START_SECONDS,
             # Outputs that come late belong to their cell too; by default they are left out.
             "iopub_timeout": PATIENCE,
             "raise_on_iopub_timeout": True,
         }
-        super().__init__(notebook, kernel_manager_class=_Kernel, **{**waiting, **options})
+        super().__init__(notebook, **{**usual, **options})
         self._alarm: asyncio.TimerHandle | None = None
         self._lost: str | None = None
 

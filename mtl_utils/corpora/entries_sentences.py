@@ -75,7 +75,6 @@ _XNLI_LANGUAGES = (
     "ar", "bg", "de", "el", "en", "es", "fr", "hi", "ru", "sw", "th", "tr", "ur", "vi", "zh",
 )
 # fmt: on
-_XNLI_ROWS = split_rows(392_702, 2490, 5010)
 _XNLI_COPY = PartialCopy("machine-translated training data left out for size", absent=("train",))
 
 

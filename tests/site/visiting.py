@@ -14,7 +14,9 @@ FACTS = """() => {
   const paragraph = document.querySelector('.bd-article p, .bd-article td, .bd-article dt');
   return {
     ids: [...document.querySelectorAll('[id]')].map(e => e.id),
-    links: [...document.querySelectorAll('a[href]')].map(e => e.href),
+    // Those of a drawing have their address as it is written.
+    links: [...document.querySelectorAll('a[href]')].map(
+      e => new URL(e.getAttribute('href'), document.baseURI).href),
     images: [...document.images].map(e => ({alt: e.getAttribute('alt'), src: e.src})),
     figures: [...document.querySelectorAll('.cell_output img')].map(e => ({
       background: style(e).backgroundColor, filter: style(e).filter})),
