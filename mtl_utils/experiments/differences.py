@@ -18,7 +18,9 @@ CLAIMED = ("first", "second")
 """Verdicts by which one side is better."""
 
 
-def plot_differences(name: str, folder: str | pathlib.Path | None = None) -> matplotlib.figure.Figure:
+def plot_differences(
+    name: str, folder: str | pathlib.Path | None = None
+) -> matplotlib.figure.Figure:
     """Draw what a recorded comparison was made for: its named differences with their intervals.
 
     Args:
