@@ -78,6 +78,22 @@ class CrossStitch(Sharing):
         r"""Return the weights :math:`\alpha` ``[L, K, K]``, who reads first, without a gradient."""
         return self.stitches.detach().clone()
 
+    def weight_on_others(self) -> Tensor:
+        r"""Return what share of the weights that a task reads with lies on the other tasks.
+
+        Weights count by their size, without sign: the share is a sum of
+        :math:`\lvert \alpha_{l, k, j} \rvert` over all tasks j but k, divided by that over all. It
+        is no measure of importance, since the scale of the states that are weighed is free.
+
+        Returns:
+            ``[L, K]``, from 0 (nothing of others) to 1 (nothing of its own), without a gradient;
+            ``nan`` where all weights are 0.
+        """
+        tasks, pieces = len(self.task_names), self.network.num_pieces
+        sizes = self.stitches.detach().abs()  # [L, K S, K S]
+        sizes = sizes.unflatten(2, (tasks, pieces)).unflatten(1, (tasks, pieces)).sum((2, 4))
+        return 1 - sizes.diagonal(dim1=1, dim2=2) / sizes.sum(2)
+
     def forward(self, batch: Batch, tasks: Sequence[str]) -> Shared:
         """Run all encoders, whichever tasks are asked for.
 

@@ -236,3 +236,30 @@ def test_penalties_of_halves_weighted_by_their_texts_are_that_of_the_whole():
         expected = (counts * parts).sum() / whole.penalty_counts[task]
         assert counts.sum() == whole.penalty_counts[task] == {"pos": 3, "ner": 1, "chunk": 1}[task]
         torch.testing.assert_close(whole.penalty_by_task[task], expected, **EXACT)
+
+
+@pytest.mark.parametrize("kind", [CrossStitch, SluiceNetwork])
+def test_the_weight_on_others_is_counted_one_by_one(kind):
+    sharing = kind(one_each(bilstm), own=0.6)
+    pieces = sharing.network.num_pieces
+    others = (0.4 / (K * pieces - 1)) * (K - 1) * pieces
+    torch.testing.assert_close(sharing.weight_on_others(), torch.full((LAYERS, K), others))
+    with torch.no_grad():
+        sharing.stitches.normal_(generator=torch.Generator().manual_seed(0))
+    found = sharing.weight_on_others()
+    for layer, task in [(n, k) for n in range(LAYERS) for k in range(K)]:
+        own = other = 0.0
+        for row in range(task * pieces, (task + 1) * pieces):
+            for column, weight in enumerate(sharing.stitches[layer, row].tolist()):
+                if column // pieces == task:
+                    own += abs(weight)
+                else:
+                    other += abs(weight)
+        assert float(found[layer, task]) == pytest.approx(other / (own + other), rel=1e-5)
+    assert not found.requires_grad
+
+
+@pytest.mark.parametrize("kind", [CrossStitch, SluiceNetwork])
+def test_strangers_have_no_weight_on_others(kind):
+    sharing = kind(one_each(bilstm), own=1.0)
+    assert torch.equal(sharing.weight_on_others(), torch.zeros(LAYERS, K))
