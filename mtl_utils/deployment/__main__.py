@@ -63,12 +63,8 @@ def main() -> None:
     parser.add_argument("--model", type=Path, help="a saved model, instead of training one")
     options = parser.parse_args()
     if make := WRITERS.get(options.folder.resolve().name):
-        print(
-            "\n".join(
-                f"{name}: {value:.3f}"
-                for name, value in make(options.folder, options.model).items()
-            )
-        )
+        for name, value in make(options.folder, options.model).items():
+            print(f"{name}: {value:.3f}")
         return
     sizes = AtlasSizes()
     model = (

@@ -47,7 +47,7 @@ class TranslatorSizes:
 def train_translator_model(
     sizes: TranslatorSizes | None = None, *, seed: int = 0, progress: bool = True
 ) -> Seq2Seq:
-    """Train the translator of the page, some five minutes of one core.
+    """Train the translator of the page, some three minutes of one core.
 
     The weights are those of the epoch with the best BLEU of greedy search on the validation split
     of Atlas.
