@@ -139,8 +139,8 @@ def scored(measured: Mapping[str, float], writing: str) -> str:
     of_copy = [measured[f"{writing}_{m} {COPIED}"] for m in ("bleu", "chrf")]
     return (
         f"BLEU {bleu:.1f} and chrF {chrf:.1f} by sacreBLEU (the English sentence given back as it "
-        f"is: {of_copy[0]:.1f} and {of_copy[1]:.1f}); {exact:.0f} translations are the one that "
-        "was written by hand"
+        f"is: {of_copy[0]:.1f} and {of_copy[1]:.1f}); {exact:.0f} of the translations are word "
+        "for word the one by hand"
     )
 
 

@@ -222,8 +222,8 @@ def test_examples_write_and_unknown_words_are_marked(name: str, tab, served) -> 
     first = tab.locator("[data-role=first]")
     assert first.input_value() == buttons.first.get_attribute("data-first")
     first.fill("Norway signed a zxqvy with Peru.")
-    tab.locator(".live-attention th.live-unknown", has_text="zxqvy").wait_for()
-    assert tab.locator(".live-attention th.live-unknown").count() == 1
+    tab.locator(".live-attention .live-unknown", has_text="zxqvy").wait_for()
+    assert tab.locator(".live-attention .live-unknown").count() == 1
     assert "never seen in training (dotted): zxqvy" in tab.locator(".live-note").inner_text()
     assert tab.said == []
 

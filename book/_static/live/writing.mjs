@@ -45,10 +45,11 @@ class Writing {
       await new Promise(done => setTimeout(done)); // so that the page is drawn meanwhile
     }
     if (!current()) return;
-    const spent = `(${(performance.now() - began).toFixed(0)} ms)`;
-    const whole = ended ? "" : " It was cut off: no end came.";
+    // What stands on the page already is said to those who do not see it appear.
     const named = Object.values(said).map(tags => ` ${entitiesSaid(text, encoded.words, tags)}.`).join("");
-    status.textContent = `In French: ${model.decode(ids)}${whole}${named} ${spent}`;
+    const read = element("span", { className: "live-read", textContent: `In French: ${model.decode(ids)}${named} ` });
+    const spent = `Written in ${(performance.now() - began).toFixed(0)} ms.`;
+    status.replaceChildren(read, ended ? spent : `${spent} Cut off: no end came.`);
   }
 }
 
@@ -69,13 +70,12 @@ class Grid {
     Object.assign(this, { model, words, length: ids.length });
     this.body = element("tbody");
     const heads = words.map(word => {
-      const head = element("th", { scope: "col" }, element("span", { textContent: word.text }));
-      if (!model.knows(word.text)) head.className = "live-unknown";
-      return head;
+      const className = model.knows(word.text) ? "" : "live-unknown";
+      return element("th", { scope: "col" }, element("span", { className, textContent: word.text }));
     });
     heads.push(element("th", { scope: "col" }, element("span", { textContent: END })));
     const table = element("table", { className: "live-attention" },
-      element("caption", { textContent: "Where it looked (in percent, the darker the more): a row for each word written, a column for each word read" }),
+      element("caption", { textContent: "Where it looked, in percent (the stronger the colour the more): a row for each word written, a column for each word read" }),
       element("thead", {}, element("tr", {}, element("td"), ...heads)), this.body);
     this.whole = element("div", { className: "live-scroll", tabIndex: 0 }, table);
     this.whole.setAttribute("role", "region");
