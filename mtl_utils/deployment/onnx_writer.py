@@ -121,7 +121,8 @@ class OnnxWriter:
             name: labels_of(task, memory[name][0, firsts])
             for name, task in self.content["tasks"].items()
         }
-        written, weights = [], []
+        written: list[int] = []
+        weights: list[Array] = []
         token, state = self.content["bos"], memory
         for _ in range(self.content["max_length"]):
             logits, state = self.step(token, state)

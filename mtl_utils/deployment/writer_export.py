@@ -20,6 +20,7 @@ from mtl_utils.deployment.tokenizer_files import FILE as SOURCE
 from mtl_utils.deployment.tokenizer_files import description as of_tokenizer
 from mtl_utils.deployment.tokenizer_files import tokenizer_json, word_marks
 from mtl_utils.deployment.writer_graphs import (
+    LOOKED,
     AttentionWriterForm,
     ReaderForm,
     SelfAttentiveWriterForm,
@@ -145,22 +146,28 @@ def _check(model: WritingModel, exported: OnnxWriter, texts: Sequence[str]) -> N
     for text in texts:
         written = exported.write(text)
         ids, _ = exported.encode(text)
-        state = dict(zip(names, model.reader(torch.tensor([ids]))[: len(names)], strict=True))
-        token = exported.content["bos"]
-        of_graph = exported.read(ids)
+        known = (*names, *model.reader.heads)
+        state = dict(zip(known, model.reader(torch.tensor([ids])), strict=True))
+        token, of_graph = exported.content["bos"], exported.read(ids)
+        apart = max(_apart(of_graph[name], state[name]) for name in known)
+        _refuse(apart, f"of what is read of {text!r:.60}")
         for following in written.ids:
             given = [state[name] for name in names]
             outputs = model.form(torch.tensor([[token]]), *given)
-            logits, weights, *after = (outputs[0], *outputs[len(model.form.writes) :])
+            logits, (weights, *after) = outputs[0], outputs[len(model.form.writes) :]
             state |= dict(zip(model.form.state, after, strict=True))
             found, of_graph = exported.step(token, of_graph)
-            apart = max(_apart(found, logits[0]), _apart(of_graph["weights"], weights))
-            if not apart <= TOLERANCE:
-                raise RuntimeError(
-                    f"The exported graphs do not give what the model gives: after {token} in the "
-                    f"translation of {text!r:.60} they differ by {apart:.2g}, more than {TOLERANCE}"
-                )
+            apart = max(_apart(found, logits[0]), _apart(of_graph[LOOKED], weights))
+            _refuse(apart, f"after {token} in the translation of {text!r:.60}")
             token = following
+
+
+def _refuse(apart: float, where: str) -> None:
+    if not apart <= TOLERANCE:
+        raise RuntimeError(
+            f"The exported graphs do not give what the model gives: {where} they differ by "
+            f"{apart:.2g}, more than {TOLERANCE}"
+        )
 
 
 def _apart(found: Any, expected: torch.Tensor) -> float:

@@ -303,6 +303,7 @@ def _write(
     names: list[str],
     axes: dict[str, dict[int, str]],
 ) -> None:
+    form.eval()  # the exporter puts every part back into the mode that the whole is in
     with torch.no_grad(), quiet_tracer():
         torch.onnx.export(
             form,
