@@ -18,7 +18,7 @@ from mtl_utils.training import Trainer, TrainerConfig
 def train_framework_model(
     sizes: TranslatorSizes | None = None, *, seed: int = 0, progress: bool = True
 ) -> BiLSTMFramework:
-    """Train the model of the page, some ten minutes of one core.
+    """Train the model of the page, some three minutes of one core.
 
     The weights are those of the epoch with the best mean of F1 and BLEU of greedy search on the
     validation split of Atlas. The third task of the chapter, continuing a text, is left out: the

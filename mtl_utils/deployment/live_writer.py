@@ -129,7 +129,7 @@ def write_live_writer(
 
 
 def scored(measured: Mapping[str, float], writing: str) -> str:
-    """Say what was measured of the translations in the words of the page.
+    """Say what was measured in the words of the page, entities last.
 
     Args:
         measured: What :func:`write_live_writer` returns.
@@ -137,10 +137,12 @@ def scored(measured: Mapping[str, float], writing: str) -> str:
     """
     bleu, chrf, exact = (measured[f"{writing}_{m} int8"] for m in ("bleu", "chrf", "exact"))
     of_copy = [measured[f"{writing}_{m} {COPIED}"] for m in ("bleu", "chrf")]
+    tags = [value for name, value in measured.items() if name.endswith("_f1 int8")]
+    entities = "".join(f"; entities at a strict F1 of {100 * f1:.0f}" for f1 in tags)
     return (
         f"BLEU {bleu:.1f} and chrF {chrf:.1f} by sacreBLEU (the English sentence given back as it "
         f"is: {of_copy[0]:.1f} and {of_copy[1]:.1f}); {exact:.0f} of the translations are word "
-        "for word the one by hand"
+        f"for word the one by hand{entities}"
     )
 
 
