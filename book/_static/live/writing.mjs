@@ -5,6 +5,7 @@ import { entitiesOf, splitWords } from "./model.mjs";
 import { loadWriter } from "./translate.mjs";
 
 const END = "(end)";
+let grids = 0; // of the page, each of which has a name
 
 /** Load a model that shows itself; see loadWriter. */
 export async function loadWriting(folder, tell) {
@@ -74,13 +75,18 @@ class Grid {
       return element("th", { scope: "col" }, element("span", { className, textContent: word.text }));
     });
     heads.push(element("th", { scope: "col" }, element("span", { textContent: END })));
+    const name = element("p", {
+      className: "live-note",
+      id: `live-grid-${(grids += 1)}`,
+      textContent: "Where it looked, in percent (the stronger the colour the more): a row for each word written, a column for each word read",
+    });
     const table = element("table", { className: "live-attention" },
-      element("caption", { textContent: "Where it looked, in percent (the stronger the colour the more): a row for each word written, a column for each word read" }),
       element("thead", {}, element("tr", {}, element("td"), ...heads)), this.body);
-    this.whole = element("div", { className: "live-scroll", tabIndex: 0 }, table);
-    this.whole.setAttribute("role", "region");
-    this.whole.setAttribute("aria-label", "Attention");
-    this.rows = [];
+    table.setAttribute("aria-labelledby", name.id);
+    const region = element("div", { className: "live-scroll", tabIndex: 0 }, table);
+    region.setAttribute("role", "region");
+    region.setAttribute("aria-label", "Attention");
+    this.whole = element("div", {}, name, region);
   }
 
   /** Add a token: to the word that is being written, or as the first of the next. */
