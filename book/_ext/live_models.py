@@ -59,20 +59,21 @@ def box(name: str, facts: dict[str, Any], number: int = 0, figure: bool = True) 
             f'<input type="text" id="{key}-second" data-role="second" '
             'autocomplete="off" spellcheck="false">'
         )
+    kind = f' data-kind="{escape(facts["kind"])}"' if "kind" in facts else ""
     total = facts["download"] + facts["runtime"]
     return f"""
-<div class="live-model" data-model="{escape(name)}" data-bytes="{total}"{titles}
+<div class="live-model" data-model="{escape(name)}" data-bytes="{total}"{kind}{titles}
      role="group" aria-labelledby="{key}-title">
 <p class="live-title" id="{key}-title">{escape(facts["title"])}</p>
 <p data-role="cannot">Here the model answers what you type, in the page itself. It needs scripts,
 WebAssembly, and a page that comes from a server: opened as a file it does not run
 (<code>python -m http.server</code> in the folder of the site is enough).{without}</p>
 <form data-role="form" hidden>
-<label for="{key}-first">A sentence</label>
+<label for="{key}-first">{escape(facts.get("ask", "A sentence"))}</label>
 <input type="text" id="{key}-first" data-role="first" autocomplete="off"
  spellcheck="false">
 {second}
-<button type="submit">Answer</button>
+<button type="submit">{escape(facts.get("button", "Answer"))}</button>
 <div role="group" aria-label="Examples">{_examples(facts["examples"])}</div>
 <progress data-role="progress" max="1" value="0" hidden aria-label="Loading the model"></progress>
 <p data-role="status" role="status" aria-live="polite">Nothing is loaded until you type or choose
@@ -93,20 +94,25 @@ def _examples(examples: list[list[str]]) -> str:
 
 
 def _about(facts: dict[str, Any]) -> str:
-    blind = facts["without_looking"]
-    scores = ", ".join(
-        f"{escape(said)} {100 * facts['scores'][f'{name} int8']:.0f}"
-        + (f" (the most frequent answer alone: {100 * blind[name]:.0f})" if name in blind else "")
-        for name, said in facts["measures"].items()
-    )
+    scores = escape(facts["scored"]) if "scored" in facts else _scores(facts)
     scores += _weakest(facts["scores"])
+    sentences = escape(facts.get("sentences_file", "sentences.txt"))
     note = f" {escape(facts['note'])}" if facts.get("note") else ""
     data = ", ".join(dict.fromkeys(facts["data"].values()))
     return (
         f"Trained on {escape(data)}. On {facts['sentences']} "
-        '<a data-file="sentences.txt">sentences written by hand</a>, which are not of that corpus: '
+        f'<a data-file="{sentences}">sentences written by hand</a>, which are not of that corpus: '
         f"{scores}.{note} Weights of eight bits; licence: {escape(facts['licence'])}. "
         '<a data-file="card.txt">Card</a>.'
+    )
+
+
+def _scores(facts: dict[str, Any]) -> str:
+    blind = facts["without_looking"]
+    return ", ".join(
+        f"{escape(said)} {100 * facts['scores'][f'{name} int8']:.0f}"
+        + (f" (the most frequent answer alone: {100 * blind[name]:.0f})" if name in blind else "")
+        for name, said in facts["measures"].items()
     )
 
 

@@ -1,4 +1,8 @@
-"""``python -m mtl_utils.deployment FOLDER``: makes the model that is alive in chapter 06 again."""
+"""``python -m mtl_utils.deployment FOLDER``: makes a model that is alive in a chapter again.
+
+The name of the folder says which: ``translator`` is that of chapter 02, ``framework`` that of
+chapter 04, and any other that of chapter 06.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +14,7 @@ from mtl_utils import atlas
 from mtl_utils.data import split_words
 from mtl_utils.deployment.atlas_model import AtlasSizes, train_atlas_model
 from mtl_utils.deployment.live_page import write_live_model
+from mtl_utils.deployment.writer_pages import WRITERS
 from mtl_utils.models import MultiTaskTransformer
 
 _ATLAS = "Atlas, the book's generated corpus of short news"
@@ -50,9 +55,17 @@ PAGE: dict[str, Any] = {
 def main() -> None:
     """Train the model, unless one is given, and write its folder."""
     parser = argparse.ArgumentParser(prog="python -m mtl_utils.deployment", description=__doc__)
-    parser.add_argument("folder", type=Path, help="where to; it holds sentences.txt")
+    parser.add_argument(
+        "folder",
+        type=Path,
+        help="where to, such as book/_static/live/atlas; its name says which model",
+    )
     parser.add_argument("--model", type=Path, help="a saved model, instead of training one")
     options = parser.parse_args()
+    if make := WRITERS.get(options.folder.resolve().name):
+        for name, value in make(options.folder, options.model).items():
+            print(f"{name}: {value:.3f}")
+        return
     sizes = AtlasSizes()
     model = (
         train_atlas_model(sizes)

@@ -129,7 +129,7 @@ def write_graph(form: ExportedForm, path: Path, max_length: int | None) -> None:
     mask = torch.ones_like(ids)
     mask[1, length // 2 + 1 :] = 0
     axes = {name: {0: "batch", 1: "length"} for name in (*INPUTS, *names)}
-    with torch.no_grad(), _quiet():
+    with torch.no_grad(), quiet_tracer():
         outputs = form(ids, mask, torch.zeros_like(ids))
         for name, output in zip(names, outputs, strict=True):
             if output.dim() < 3:
@@ -147,7 +147,7 @@ def write_graph(form: ExportedForm, path: Path, max_length: int | None) -> None:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def quiet_tracer() -> Iterator[None]:
     """Leave out what the tracer says of checks of shapes, and that there is a newer exporter.
 
     The newer one stops at branches on data in models of others, and gives only the first LSTM of a

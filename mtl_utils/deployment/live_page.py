@@ -54,10 +54,10 @@ def write_live_model(
         for name in (CONTENT, TOKENIZER, INT8_GRAPH, "README.md"):
             shutil.copyfile(made / name, folder / name)
         sizes = {name: (made / name).stat().st_size for name in (GRAPH, INT8_GRAPH)}
-    _write(folder / WORDS, "\n".join(known) + "\n")
+    write_text(folder / WORDS, "\n".join(known) + "\n")
     facts = dict(page) | {"scores": measured, "bytes": sizes, "loads": list(LOADED)}
     facts |= {"sentences": len(rows), "without_looking": _most_frequent(rows)}
-    _write(folder / PAGE, json.dumps(facts, ensure_ascii=False, indent=1) + "\n")
+    write_text(folder / PAGE, json.dumps(facts, ensure_ascii=False, indent=1) + "\n")
     return measured
 
 
@@ -67,6 +67,12 @@ def _most_frequent(rows: Sequence[Mapping[str, Any]]) -> dict[str, float]:
     return {f"{t}_accuracy": max(found.values()) / len(rows) for t, found in counts.items()}
 
 
-def _write(path: Path, text: str) -> None:
+def write_text(path: Path, text: str) -> None:
+    """Write a text whole or not at all.
+
+    Args:
+        path: The file.
+        text: The text.
+    """
     with whole_file(path) as file:
         file.write(text.encode("utf-8"))

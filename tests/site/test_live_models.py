@@ -6,17 +6,15 @@ import hashlib
 import json
 import random
 import shutil
-from pathlib import Path
 from types import SimpleNamespace
 
-import browsing
 import live_models
 import numpy as np
 import pytest
 import torch
 from docutils import nodes
 from docutils.utils import new_document
-from hang_guard import HANG_SECONDS
+from live_boxes import boxes_served, lone_tab
 from sphinx.errors import ExtensionError
 from visiting import ROOT
 
@@ -32,7 +30,8 @@ from mtl_utils.files import read_json
 from mtl_utils.models import MultiTaskTransformer
 
 LIVE = ROOT / "book/_static/live"
-NAMES = sorted(path.parent.name for path in LIVE.glob("*/live.json"))
+OF_TEXTS = [p for p in LIVE.glob("*/live.json") if read_json(p).get("kind") != "writer"]
+NAMES = sorted(path.parent.name for path in OF_TEXTS)
 MEGABYTE = 1_000_000
 MAKE = """async name => {
   const live = await import('/_static/live/model.mjs');
@@ -71,15 +70,6 @@ ANSWER = """async ([tasks, outputs]) => {
   const model = new live.LiveModel(runtime, session, tokenizer, facts, new Set());
   return (await model.answer("Rain")).tasks;
 }"""
-PAGE = """<!DOCTYPE html><html lang="en" data-theme="{theme}"><meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1"><title>box</title>
-<link rel="icon" href="data:,">
-<link rel="stylesheet" href="theme.css"><link rel="stylesheet" href="_static/book.css">
-<link rel="stylesheet" href="_static/live/live.css">
-<style>main {{ max-width: 46rem; margin: 1rem auto; padding: 0 1rem }}</style>
-<body><main class="bd-article">{box}</main>
-<script type="module" src="_static/live/live.mjs"></script>"""
-
 pytestmark = pytest.mark.site
 each = pytest.mark.parametrize("name", NAMES)
 
@@ -87,37 +77,15 @@ each = pytest.mark.parametrize("name", NAMES)
 @pytest.fixture(scope="module")
 def served(tmp_path_factory):
     """The box alone on a page, with the look of the book; where it is served."""
-    import pydata_sphinx_theme
-
-    place = tmp_path_factory.mktemp("served")
-    (place / "_static").symlink_to(ROOT / "book/_static")
-    styles = Path(pydata_sphinx_theme.__file__).parent / "theme/pydata_sphinx_theme/static/styles"
-    (place / "theme.css").symlink_to(styles / "pydata-sphinx-theme.css")
-    for theme in ("light", "dark"):
-        box = live_models.box(NAMES[0], live_models.facts_of(ROOT, NAMES[0]))
-        (place / f"{theme}.html").write_text(PAGE.format(theme=theme, box=box), "utf-8")
-    with browsing.served(place) as address:
-        yield SimpleNamespace(address=address, place=place)
+    with boxes_served(tmp_path_factory.mktemp("served"), NAMES[:1]) as found:
+        yield found
 
 
 @pytest.fixture
 def tab(browser, served):
     """A tab that reaches the server and nothing else, and remembers what it asked for."""
-    made = browser.new_page(viewport={"width": 1100, "height": 900})
-    made.set_default_timeout(1000 * HANG_SECONDS)
-    made.asked, made.said = [], []
-    made.on("request", lambda request: made.asked.append(request.url))
-    made.on("pageerror", lambda error: made.said.append(str(error)))
-    made.route(
-        "**/*",
-        lambda route: (
-            route.continue_()
-            if route.request.url.startswith((served.address, "data:", "blob:"))
-            else route.abort()
-        ),
-    )
-    yield made
-    made.close()
+    with lone_tab(browser, served.address) as found:
+        yield found
 
 
 def tokenizer(name):
@@ -266,7 +234,7 @@ def differences(model: OnnxModel, pairs, found) -> list[float]:
 
 
 def test_a_box_answers_by_keyboard_and_loads_nothing_before(tab, served) -> None:
-    tab.goto(f"{served.address}/light.html", wait_until="networkidle")
+    tab.goto(f"{served.address}/{NAMES[0]}-light.html", wait_until="networkidle")
     assert not [url for url in tab.asked if "runtime/" in url or ".onnx" in url]
     assert tab.locator("[data-role=cannot]").is_hidden()
     tab.keyboard.press("Tab")
@@ -289,7 +257,7 @@ def test_a_box_answers_by_keyboard_and_loads_nothing_before(tab, served) -> None
 
 
 def test_examples_answer_and_unknown_words_are_marked(tab, served) -> None:
-    tab.goto(f"{served.address}/dark.html")
+    tab.goto(f"{served.address}/{NAMES[0]}-dark.html")
     buttons = tab.locator("button[data-first]")
     assert buttons.count() == 5
     buttons.first.focus()
@@ -305,7 +273,7 @@ def test_examples_answer_and_unknown_words_are_marked(tab, served) -> None:
 
 
 def test_passing_by_keyboard_loads_nothing(tab, served) -> None:
-    tab.goto(f"{served.address}/light.html", wait_until="networkidle")
+    tab.goto(f"{served.address}/{NAMES[0]}-light.html", wait_until="networkidle")
     for _ in range(4):
         tab.keyboard.press("Tab")
     tab.wait_for_load_state("networkidle")
@@ -314,7 +282,7 @@ def test_passing_by_keyboard_loads_nothing(tab, served) -> None:
 
 
 def test_what_is_too_long_is_said_and_no_old_answer_stays(tab, served) -> None:
-    tab.goto(f"{served.address}/light.html")
+    tab.goto(f"{served.address}/{NAMES[0]}-light.html")
     first, status = tab.locator("[data-role=first]"), tab.locator("[data-role=status]")
     for text, why in (("東" * 390, "160 pieces"), ("word " * 500 + "END", "2503 characters")):
         first.fill("Rain in <b>Oslo</b>.")
@@ -340,7 +308,7 @@ def test_after_a_network_error_a_second_try_succeeds(tab, served, file: str) -> 
         return route.abort()
 
     tab.route(f"**/{file}", once)
-    tab.goto(f"{served.address}/light.html")
+    tab.goto(f"{served.address}/{NAMES[0]}-light.html")
     tab.keyboard.press("Tab")
     tab.keyboard.insert_text("Norway signed a treaty.")
     tab.locator("[data-role=status]", has_text="Topic: ").or_(
@@ -365,7 +333,7 @@ def test_the_box_says_what_its_scores_hide() -> None:
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_it_fits_a_phone(browser, served, theme: str) -> None:
     tab = browser.new_page(viewport={"width": 390, "height": 844})
-    tab.goto(f"{served.address}/{theme}.html")
+    tab.goto(f"{served.address}/{NAMES[0]}-{theme}.html")
     tab.locator("button[data-first]").first.click()
     tab.locator(".live-bars").first.wait_for()
     assert tab.evaluate("document.documentElement.scrollWidth") <= 391
@@ -376,14 +344,14 @@ def test_a_browser_that_cannot_says_so(browser, served) -> None:
     for missing in ("DecompressionStream", "WebAssembly"):
         tab = browser.new_page()
         tab.add_init_script(f"delete globalThis.{missing}")
-        tab.goto(f"{served.address}/light.html", wait_until="networkidle")
+        tab.goto(f"{served.address}/{NAMES[0]}-light.html", wait_until="networkidle")
         said = tab.locator("[data-role=cannot]").inner_text()
         assert "cannot answer here" in said
         assert missing in said
         assert tab.locator("form").is_hidden()
         tab.close()
     tab = browser.new_page()
-    tab.goto((served.place / "light.html").as_uri())
+    tab.goto((served.place / f"{NAMES[0]}-light.html").as_uri())
     assert "opened as a file" in tab.locator("[data-role=cannot]").inner_text()
     assert tab.locator("form").is_hidden()
     tab.close()
@@ -437,7 +405,7 @@ def test_answers_of_every_kind_of_task_are_those_of_python(tab, served):
     outputs = {name: {"data": numbers} for name in kinds}
     outputs["score"] = {"data": [3.75]}
     outputs["names"] = {"data": [9.0, 0.0, 0.0, *numbers, 0.0, 9.0, 0.0]}  # a piece in the middle
-    tab.goto(f"{served.address}/light.html")
+    tab.goto(f"{served.address}/{NAMES[0]}-light.html")
     found = tab.evaluate(ANSWER, [kinds, outputs])
     assert found["score"] == 3.75
     assert found["names"] == ["c"]

@@ -1,5 +1,6 @@
 // Makes the boxes of a page answer. Nothing is loaded until one is touched.
 
+import { element, strangers, tagged } from "./drawing.mjs";
 import { entitiesOf, loadModel, missing } from "./model.mjs";
 
 const BASE = new URL(".", import.meta.url);
@@ -39,10 +40,12 @@ function enliven(box) {
     let come = 0;
     bar.hidden = false;
     status.textContent = `Loading the model, ${megabytes(total)} MB.`;
-    const model = await loadModel(folder, bytes => {
+    const tell = bytes => {
       come += bytes;
       bar.value = Math.min(1, come / total);
-    });
+    };
+    const writes = box.dataset.kind === "writer"; // such a model shows what it does itself
+    const model = writes ? await (await import("./writing.mjs")).loadWriting(folder, tell) : await loadModel(folder, tell);
     bar.hidden = true;
     status.textContent = "The model is ready.";
     return model;
@@ -57,6 +60,7 @@ function enliven(box) {
     const letters = text.length + other.length;
     if (letters > LONGEST) return without(`Too long: ${letters} characters; at most ${LONGEST} are read.`);
     try {
+      if (model.show) return await model.show(text, find("result"), status, () => mine === turn);
       const found = await model.answer(text, other);
       if (mine === turn) show(box, find("result"), status, model, text, found);
     } catch (error) {
@@ -96,12 +100,6 @@ function enliven(box) {
 const megabytes = bytes => (bytes / 1e6).toFixed(1);
 const percent = value => `${(100 * value).toFixed(value > 0.9995 || value < 0.0005 ? 0 : 1)}%`;
 
-function element(name, options = {}, ...children) {
-  const made = Object.assign(document.createElement(name), options);
-  made.append(...children);
-  return made;
-}
-
 function show(box, result, status, model, text, found) {
   const parts = [];
   const said = [];
@@ -123,46 +121,9 @@ function show(box, result, status, model, text, found) {
     said.push(`${title}: ${best.label}, ${percent(best.probability)}`);
     parts.push(bars(title, answers));
   }
-  if (unknown.size) {
-    const words = unknown.size === 1 ? "word was" : "words were";
-    const named = [...unknown].join(" "); // dots are not read aloud
-    parts.push(element("p", { className: "live-note", textContent: `${unknown.size} ${words} never seen in training (dotted): ${named}` }));
-  }
+  parts.push(...strangers(unknown));
   result.replaceChildren(...parts);
   status.textContent = `${said.join(". ")}. (${found.milliseconds.toFixed(0)} ms)`;
-}
-
-function tagged(text, words, entities, known) {
-  const line = element("p", { className: "live-text", dir: "auto" });
-  let at = 0;
-  const upTo = (end, target) => {
-    if (end > at) target.append(text.slice(at, end));
-    at = end;
-  };
-  let inside;
-  words.forEach((word, place) => {
-    const entity = entities.find(one => one.first === place);
-    if (entity) {
-      upTo(word.start, line);
-      inside = element("mark", { className: `live-entity live-${entity.type.toLowerCase()}` });
-      line.append(inside);
-    }
-    const target = inside ?? line;
-    upTo(word.start, target);
-    if (known.has(word.text)) upTo(word.end, target);
-    else {
-      const strange = element("span", { className: "live-unknown", title: "never seen in training" });
-      upTo(word.end, strange);
-      target.append(strange);
-    }
-    const ends = inside && entities.find(one => one.last === place);
-    if (ends) {
-      inside.append(" ", element("span", { className: "live-type", textContent: ends.type }));
-      inside = undefined;
-    }
-  });
-  upTo(text.length, line);
-  return line;
 }
 
 function bars(title, answers) {

@@ -12,7 +12,7 @@ export function missing() {
 }
 
 /** Fetch a file, telling how many bytes have come. */
-async function fetched(url, tell) {
+export async function fetched(url, tell) {
   const response = await fetch(url);
   if (!response.ok) throw new Error(`${url.pathname} could not be loaded (${response.status})`);
   const reader = response.body.getReader();
@@ -44,24 +44,28 @@ async function loadRuntime(tell) {
   return ort;
 }
 
+/** Wait for the runtime, which is loaded once a page, and for what else is on its way. */
+export async function withRuntime(tell, parts) {
+  runtime ??= loadRuntime(tell);
+  return Promise.all([runtime, ...parts]).catch(error => {
+    runtime = undefined; // so that a second try begins anew
+    throw error;
+  });
+}
+
 /**
  * Load a model.
  * @param {URL} folder Where its files are.
  * @param {(bytes: number) => void} tell Told of every piece that has come.
  */
 export async function loadModel(folder, tell = () => {}) {
-  runtime ??= loadRuntime(tell);
-  const [ort, facts, tokens, words, graph, { Tokenizer }] = await Promise.all([
-    runtime,
+  const [ort, facts, tokens, words, graph, { Tokenizer }] = await withRuntime(tell, [
     fetched(new URL("export.json", folder), tell).then(blob => blob.text()).then(JSON.parse),
     fetched(new URL("tokenizer.json", folder), tell).then(blob => blob.text()).then(JSON.parse),
     fetched(new URL("words.txt", folder), tell).then(blob => blob.text()),
     fetched(new URL("model.int8.onnx", folder), tell).then(blob => blob.arrayBuffer()),
     import(new URL("tokenizers.min.mjs", RUNTIME)),
-  ]).catch(error => {
-    runtime = undefined; // so that a second try begins anew
-    throw error;
-  });
+  ]);
   const session = await ort.InferenceSession.create(new Uint8Array(graph), { executionProviders: ["wasm"] });
   return new LiveModel(ort, session, new Tokenizer(tokens, {}), facts, new Set(words.split("\n")));
 }

@@ -1,0 +1,57 @@
+"""Boxes of live models alone on pages, and a tab that reaches nothing but their server."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import browsing
+import live_models
+from hang_guard import HANG_SECONDS
+from visiting import ROOT
+
+PAGE = """<!DOCTYPE html><html lang="en" data-theme="{theme}"><meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1"><title>box</title>
+<link rel="icon" href="data:,">
+<link rel="stylesheet" href="theme.css"><link rel="stylesheet" href="_static/book.css">
+<link rel="stylesheet" href="_static/live/live.css">
+<style>main {{ max-width: 46rem; margin: 1rem auto; padding: 0 1rem }}</style>
+<body><main class="bd-article">{box}</main>
+<script type="module" src="_static/live/live.mjs"></script>"""
+
+
+@contextmanager
+def boxes_served(place: Path, names: Sequence[str]) -> Iterator[SimpleNamespace]:
+    """Serve the box of each model on a page of its own, ``NAME-light.html`` and ``-dark``."""
+    import pydata_sphinx_theme
+
+    (place / "_static").symlink_to(ROOT / "book/_static")
+    styles = Path(pydata_sphinx_theme.__file__).parent / "theme/pydata_sphinx_theme/static/styles"
+    (place / "theme.css").symlink_to(styles / "pydata-sphinx-theme.css")
+    for name in names:
+        for theme in ("light", "dark"):
+            box = live_models.box(name, live_models.facts_of(ROOT, name))
+            page = PAGE.format(theme=theme, box=box)
+            (place / f"{name}-{theme}.html").write_text(page, "utf-8")
+    with browsing.served(place) as address:
+        yield SimpleNamespace(address=address, place=place)
+
+
+@contextmanager
+def lone_tab(browser: Any, address: str) -> Iterator[Any]:
+    """Open a tab that reaches the server and nothing else, and remembers what it asked for."""
+    made = browser.new_page(viewport={"width": 1100, "height": 900})
+    made.set_default_timeout(1000 * HANG_SECONDS)
+    made.asked, made.said = [], []
+    made.on("request", lambda request: made.asked.append(request.url))
+    made.on("pageerror", lambda error: made.said.append(str(error)))
+    here = (address, "data:", "blob:")
+    made.route(
+        "**/*",
+        lambda route: route.continue_() if route.request.url.startswith(here) else route.abort(),
+    )
+    yield made
+    made.close()
