@@ -93,21 +93,32 @@ def _examples(examples: list[list[str]]) -> str:
 
 
 def _about(facts: dict[str, Any]) -> str:
-    blind = facts["without_looking"]
+    note = f" {escape(facts['note'])}" if facts.get("note") else ""
+    data = ", ".join(dict.fromkeys(facts["data"].values()))
+    written = "sentences written by hand</a>, which are not of that corpus"
+    first = f'<a data-file="sentences.txt">{written}'
+    if fresh := facts.get("fresh"):
+        first = (
+            f'<a data-file="fresh.txt">fresh {written} and were never used for a decision: '
+            f"{_scores(facts, fresh)}. On {facts['sentences']} "
+            '<a data-file="sentences.txt">others</a>, which were measured first'
+        )
+    return (
+        f"Trained on {escape(data)}. On {(fresh or facts)['sentences']} "
+        f"{first}: {_scores(facts, facts)}.{note} Weights of eight bits; licence: "
+        f'{escape(facts["licence"])}. <a data-file="card.txt">Card</a>.'
+    )
+
+
+def _scores(facts: dict[str, Any], measured: dict[str, Any]) -> str:
+    """Write what was measured on some sentences, beside the score of not looking at them."""
+    blind = measured["without_looking"]
     scores = ", ".join(
-        f"{escape(said)} {100 * facts['scores'][f'{name} int8']:.0f}"
+        f"{escape(said)} {100 * measured['scores'][f'{name} int8']:.0f}"
         + (f" (the most frequent answer alone: {100 * blind[name]:.0f})" if name in blind else "")
         for name, said in facts["measures"].items()
     )
-    scores += _weakest(facts["scores"])
-    note = f" {escape(facts['note'])}" if facts.get("note") else ""
-    data = ", ".join(dict.fromkeys(facts["data"].values()))
-    return (
-        f"Trained on {escape(data)}. On {facts['sentences']} "
-        '<a data-file="sentences.txt">sentences written by hand</a>, which are not of that corpus: '
-        f"{scores}.{note} Weights of eight bits; licence: {escape(facts['licence'])}. "
-        '<a data-file="card.txt">Card</a>.'
-    )
+    return scores + _weakest(measured["scores"])
 
 
 def _weakest(scores: dict[str, float]) -> str:
