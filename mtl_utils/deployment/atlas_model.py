@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +20,8 @@ from mtl_utils.training import Trainer, TrainerConfig
 
 Words = list[str]
 
+TASKS = ("classification", "tags", "inference")
+_WEIGHTS = {"classification": 1.0, "tags": 1.0, "inference": 3.0}
 _SHARE = 0.3
 _STARTS = ("b", "c", "d", "f", "g", "h", "l", "m", "n", "p", "r", "s", "t", "w", "br", "st", "th")
 _ENDS = ("", "d", "n", "r", "s", "t", "ed", "er", "ing", "ly", "ns", "rs")
@@ -78,6 +80,23 @@ def train_atlas_model(
     check_kind("sizes", sizes, AtlasSizes, "AtlasSizes")
     check_whole("seed", seed, least=0)
     check_flag("progress", progress)
+    return train_on_tasks(TASKS, sizes, seed, progress)
+
+
+def train_on_tasks(
+    tasks: Sequence[str], sizes: AtlasSizes, seed: int, progress: bool
+) -> MultiTaskTransformer:
+    """Train a model on the labels of some tasks, the same texts in the same order.
+
+    Args:
+        tasks: Names of the tasks; heads of others are taken off, their labels not read.
+        sizes: How much.
+        seed: Of the first weights and of the order.
+        progress: Whether to show a bar.
+
+    Returns:
+        The model, in evaluation mode.
+    """
     torch.manual_seed(seed)
     pairs = atlas.load_inference(sizes.pairs, paraphrase=0.5)["train"]
     single = atlas.load(sizes.sentences)["train"]
@@ -96,6 +115,8 @@ def train_atlas_model(
         pair_pooling="align",
         dropout=0.05,
     )
+    for name in set(TASKS) - set(tasks):
+        model.remove_task(name)
     of_pairs = list(_examples(model, pairs))
     _train(model, [*of_pairs, *_examples(model, single)], sizes.steps, 1e-3, seed, progress)
     return go_on_with_strange_words(model, of_pairs, single, sizes.strange_steps, seed, progress)
@@ -144,7 +165,7 @@ def _train(
         schedule="linear",
         seed=seed,
     )
-    weights = FixedWeights({"classification": 1.0, "tags": 1.0, "inference": 3.0})
+    weights = FixedWeights({name: _WEIGHTS[name] for name in model.tasks})
     Trainer(model, config, balancer=weights, progress=progress).fit(loader)
 
 
@@ -158,14 +179,9 @@ def _examples(
         words, tags = as_typed(text, row["tokens"], named)
         if strange is not None:
             words = with_strange_words(words, tags, strange)
-        yield model.example(
-            words,
-            row.get("hypothesis"),
-            classification=row["topic"],
-            tags=tags,
-            inference=row.get("label"),
-            truncate=True,
-        )
+        known = {"classification": row["topic"], "tags": tags, "inference": row.get("label")}
+        labels: dict[str, Any] = {name: known[name] for name in model.tasks}
+        yield model.example(words, row.get("hypothesis"), truncate=True, **labels)
 
 
 def with_strange_words(words: Words, tags: list[str], draw: random.Random) -> Words:

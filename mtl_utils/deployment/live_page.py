@@ -74,10 +74,11 @@ def write_live_model(
             shutil.copyfile(made / name, folder / name)
         sizes = {name: (made / name).stat().st_size for name in (GRAPH, INT8_GRAPH)}
     _write(folder / WORDS, "\n".join(known) + "\n")
-    facts = dict(page) | {"scores": measured, "bytes": sizes, "loads": list(LOADED)}
+    facts: dict[str, Any] = dict(page) | {"scores": measured, "bytes": sizes}
+    facts["loads"] = list(LOADED)
     blind = scores_without_looking(exported, rows)
     facts |= {"sentences": len(rows), "without_looking": blind}
-    _write_facts(folder, facts)
+    write_facts(folder, facts)
     if (folder / FRESH).is_file():
         measure_fresh(folder)
     return measured
@@ -104,11 +105,17 @@ def measure_fresh(folder: Path) -> dict[str, float]:
         "scores": {f"{name} int8": value for name, value in found.items()},
         "without_looking": scores_without_looking(model, rows),
     }
-    _write_facts(folder, facts)
+    write_facts(folder, facts)
     return found
 
 
-def _write_facts(folder: Path, facts: Mapping[str, Any]) -> None:
+def write_facts(folder: Path, facts: Mapping[str, Any]) -> None:
+    """Write what is known of a model, for the extension that makes its box.
+
+    Args:
+        folder: Of the model.
+        facts: What is known.
+    """
     _write(folder / PAGE, json.dumps(facts, ensure_ascii=False, indent=1) + "\n")
 
 

@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import random
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 
 from mtl_utils.arguments import check_flag, check_kind, check_probability, check_whole
-from mtl_utils.data import BatchLoader, BytePairTokenizer
-from mtl_utils.deployment.names_data import Varied, english, example_of, names_to_choose
+from mtl_utils.data import BatchLoader, BytePairTokenizer, Example
+from mtl_utils.deployment.names_data import (
+    Sentence,
+    Varied,
+    english,
+    example_of,
+    names_to_choose,
+)
 from mtl_utils.models import TextModel
 from mtl_utils.nn import BiLSTMEncoder
 from mtl_utils.objectives import FixedWeights
@@ -28,6 +35,9 @@ class NamesSizes:
     Args:
         versions: How often each sentence is made, each time with other names and spellings.
         epochs: How often all of these are read.
+        last_epochs: How often the sentences are read after these, as they are and with their names
+            alone as labels.
+        last_dropout: Probability of dropping a unit then.
         vocab_size: Number of pieces.
         width: Size of a state, D; even.
         num_layers: Layers of the encoder.
@@ -44,6 +54,8 @@ class NamesSizes:
 
     versions: int = 2
     epochs: int = 4
+    last_epochs: int = 2
+    last_dropout: float = 0.2
     vocab_size: int = 5000
     width: int = 160
     num_layers: int = 2
@@ -54,10 +66,17 @@ class NamesSizes:
     atlas: int = 8000
 
     def __post_init__(self) -> None:
-        least = {"versions": 1, "epochs": 1, "vocab_size": 260, "width": 2, "num_layers": 1}
+        least = {
+            "versions": 1,
+            "epochs": 1,
+            "last_epochs": 1,
+            "vocab_size": 260,
+            "width": 2,
+            "num_layers": 1,
+        }
         for name, smallest in (least | {"atlas": 10}).items():
             check_whole(name, getattr(self, name), least=smallest)
-        for name in ("dropout", "exchanged", "respelled", "parts"):
+        for name in ("dropout", "last_dropout", "exchanged", "respelled", "parts"):
             check_probability(name, getattr(self, name))
 
 
@@ -85,6 +104,26 @@ def train_names_model(
     torch.manual_seed(seed)
     sentences = english("train")
     names = names_to_choose(sentences, sizes.atlas)
+    model, tasks = _model(sizes, sentences, names)
+    tokenizer = model.tokenizer
+    assert isinstance(tokenizer, BytePairTokenizer)
+    shares = (sizes.exchanged, sizes.respelled)
+    varied = Varied(tokenizer, tasks, names, shares, random.Random(seed))
+    made = [varied.example(sentence) for _ in range(sizes.versions) for sentence in sentences]
+    held = [_as_it_is(tokenizer, tasks, sentence) for sentence in english("validation")]
+    _fit(model, made, held, (sizes.epochs, 3e-3, sizes.parts, seed, progress))
+    if "parts" in model.tasks:
+        model.remove_task("parts")
+    _drop(model, sizes.last_dropout)
+    plain = [_as_it_is(tokenizer, tasks, sentence) for sentence in sentences]
+    _fit(model, plain, held, (sizes.last_epochs, 1e-3, 0.0, seed, progress))
+    return model.eval()
+
+
+def _model(
+    sizes: NamesSizes, sentences: list[Sentence], names: dict[str, Any]
+) -> tuple[TextModel, dict[str, Tagging]]:
+    """Make the model, and the tasks by name."""
     texts = [" ".join(sentence.words) for sentence in sentences]
     several = [" ".join(name) for kind in names.values() for name in kind]
     tokenizer = BytePairTokenizer.train([*texts, *several], sizes.vocab_size)
@@ -93,25 +132,41 @@ def train_names_model(
         known = tuple(sorted({part for sentence in sentences for part in sentence.parts}))
         tasks["parts"] = Tagging("parts", known, dropout=sizes.dropout, scale="token")
     encoder = BiLSTMEncoder(tokenizer.vocab_size, sizes.width, sizes.num_layers, sizes.dropout)
-    model = TextModel(HardSharing(encoder), tasks.values(), tokenizer, max_length=160)
-    shares = (sizes.exchanged, sizes.respelled)
-    varied = Varied(tokenizer, tasks, names, shares, random.Random(seed))
-    made = [varied.example(sentence) for _ in range(sizes.versions) for sentence in sentences]
-    held = [
-        example_of(tokenizer, {"tags": tasks["tags"]}, sentence.words, {"tags": sentence.tags})
-        for sentence in english("validation")
-    ]
-    weights = {"tags": 1.0, "parts": sizes.parts}
+    return TextModel(HardSharing(encoder), tasks.values(), tokenizer, max_length=160), tasks
+
+
+def _as_it_is(
+    tokenizer: BytePairTokenizer, tasks: dict[str, Tagging], sentence: Sentence
+) -> Example:
+    return example_of(tokenizer, {"tags": tasks["tags"]}, sentence.words, {"tags": sentence.tags})
+
+
+def _fit(
+    model: TextModel,
+    examples: list[Example],
+    held: list[Example],
+    how: tuple[int, float, float, int, bool],
+) -> None:
+    """Train, and keep the weights that were best on validation."""
+    epochs, rate, parts, seed, progress = how
+    weights = {"tags": 1.0, "parts": parts}
     model.fit(
-        BatchLoader(made, batch_size=32, seed=seed),
+        BatchLoader(examples, batch_size=32, seed=seed),
         BatchLoader(held, max_tokens=4096, shuffle=False),
         config=TrainerConfig(
-            epochs=sizes.epochs, learning_rate=3e-3, warmup_steps=200, schedule="linear", seed=seed
+            epochs=epochs, learning_rate=rate, warmup_steps=200, schedule="linear", seed=seed
         ),
-        balancer=FixedWeights({name: weights[name] for name in tasks}),
+        balancer=FixedWeights({name: weights[name] for name in model.tasks}),
         metric="tags_f1",
         progress=progress,
+        shares_every=0,
     )
-    if sizes.parts:
-        model.remove_task("parts")
-    return model.eval()
+
+
+def _drop(model: TextModel, share: float) -> None:
+    """Drop another share of units from now on."""
+    for module in model.modules():
+        if isinstance(module, torch.nn.Dropout):
+            module.p = share
+        if isinstance(module, torch.nn.LSTM) and module.num_layers > 1:
+            module.dropout = share

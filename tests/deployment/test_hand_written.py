@@ -13,10 +13,17 @@ from exported_models import SECOND, TEXTS
 
 from mtl_utils import atlas
 from mtl_utils.corpora.labels import INFERENCE
-from mtl_utils.deployment.atlas_model import with_strange_words
+from mtl_utils.deployment.atlas_model import (
+    TASKS,
+    AtlasSizes,
+    train_atlas_model,
+    with_strange_words,
+)
 from mtl_utils.deployment.hand_written import read_sentences, tagged
 from mtl_utils.deployment.live_page import measure_fresh, write_live_model
 from mtl_utils.deployment.names_model import TAGS
+from mtl_utils.deployment.onnx_model import OnnxModel
+from mtl_utils.deployment.separate_models import train_separate_models, write_separate_models
 from mtl_utils.deployment.typed_words import as_typed
 from mtl_utils.models import MultiTaskTransformer
 
@@ -129,3 +136,23 @@ def test_a_live_model_is_written_with_what_it_scores(tmp_path) -> None:
     assert f"| inference_accuracy | {measured['inference_accuracy']:.4g} |" in (
         tmp_path / "README.md"
     ).read_text("utf-8")
+
+
+def test_a_model_per_task_stands_beside_the_one_for_all(tmp_path) -> None:
+    sizes = AtlasSizes(20, 20, 1, 1, 260, 4)
+    joint = train_atlas_model(sizes, progress=False)
+    models = train_separate_models(sizes, progress=False)
+    assert {task: list(model.tasks) for task, model in models.items()} == {t: [t] for t in TASKS}
+    for name in ("sentences.txt", "fresh.txt"):
+        shutil.copy(SENTENCES, tmp_path / name)
+    write_live_model(joint, tmp_path, ["a"], PAGE | {"data": dict.fromkeys(TASKS, "Atlas")})
+    scores = write_separate_models(models, tmp_path)
+    facts = json.loads((tmp_path / "live.json").read_text("utf-8"))
+    assert facts["separate"]["scores"] == scores
+    assert {"classification_accuracy int8", "tags_f1 int8", "inference_accuracy int8"} < {*scores}
+    for task, folder in facts["separate"]["folders"].items():
+        assert all((tmp_path / folder / name).is_file() for name in facts["separate"]["loads"])
+        assert list(OnnxModel.load(tmp_path / folder, int8=True).tasks) == [task]
+    (tmp_path / "tokenizer.json").write_text("{}", "utf-8")
+    with pytest.raises(ValueError, match="another tokenizer than the one for all"):
+        write_separate_models(models, tmp_path)

@@ -90,7 +90,7 @@ def test_a_small_one_is_made_again(monkeypatch) -> None:
     monkeypatch.setattr(
         "mtl_utils.deployment.names_model.names_to_choose", lambda sentences, size: NAMES
     )
-    sizes = NamesSizes(1, 2, 280, 8, 1)
+    sizes = NamesSizes(1, 2, 1, vocab_size=280, width=8, num_layers=2)
     first, second = (train_names_model(sizes, progress=False) for _ in range(2))
     assert list(first.tasks) == ["tags"]
     assert first.tasks["tags"].labels == TAGS

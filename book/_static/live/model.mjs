@@ -48,14 +48,16 @@ async function loadRuntime(tell) {
  * Load a model.
  * @param {URL} folder Where its files are.
  * @param {(bytes: number) => void} tell Told of every piece that has come.
+ * @param {LiveModel} like Another one with the same pieces and words, which are then not loaded again.
  */
-export async function loadModel(folder, tell = () => {}) {
+export async function loadModel(folder, tell = () => {}, like = undefined) {
   runtime ??= loadRuntime(tell);
+  const text = file => fetched(new URL(file, folder), tell).then(blob => blob.text());
   const [ort, facts, tokens, words, graph, { Tokenizer }] = await Promise.all([
     runtime,
-    fetched(new URL("export.json", folder), tell).then(blob => blob.text()).then(JSON.parse),
-    fetched(new URL("tokenizer.json", folder), tell).then(blob => blob.text()).then(JSON.parse),
-    fetched(new URL("words.txt", folder), tell).then(blob => blob.text()),
+    text("export.json").then(JSON.parse),
+    like ? undefined : text("tokenizer.json").then(JSON.parse),
+    like ? undefined : text("words.txt"),
     fetched(new URL("model.int8.onnx", folder), tell).then(blob => blob.arrayBuffer()),
     import(new URL("tokenizers.min.mjs", RUNTIME)),
   ]).catch(error => {
@@ -63,7 +65,8 @@ export async function loadModel(folder, tell = () => {}) {
     throw error;
   });
   const session = await ort.InferenceSession.create(new Uint8Array(graph), { executionProviders: ["wasm"] });
-  return new LiveModel(ort, session, new Tokenizer(tokens, {}), facts, new Set(words.split("\n")));
+  const tokenizer = like ? like.tokenizer : new Tokenizer(tokens, {});
+  return new LiveModel(ort, session, tokenizer, facts, like ? like.known : new Set(words.split("\n")));
 }
 
 export class LiveModel {
