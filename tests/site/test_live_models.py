@@ -380,6 +380,8 @@ def test_fresh_sentences_stand_before_those_that_had_a_say() -> None:
         for found in (facts["fresh"], facts)
     )
     assert said.index("fresh sentences") < said.index(fresh) < said.index(old)
+    for name in facts["measures"]:  # as chapter 06 says
+        assert facts["fresh"]["scores"][f"{name} int8"] < facts["scores"][f"{name} int8"]
 
 
 def test_names_are_marked_by_keyboard(tab, served) -> None:
