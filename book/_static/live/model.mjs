@@ -48,7 +48,7 @@ async function loadRuntime(tell) {
  * Load a model.
  * @param {URL} folder Where its files are.
  * @param {(bytes: number) => void} tell Told of every piece that has come.
- * @param {LiveModel} like Another one with the same pieces and words, which are then not loaded again.
+ * @param {LiveModel} like Another one, whose pieces, words and ways of splitting are then taken.
  */
 export async function loadModel(folder, tell = () => {}, like = undefined) {
   runtime ??= loadRuntime(tell);
@@ -65,8 +65,10 @@ export async function loadModel(folder, tell = () => {}, like = undefined) {
     throw error;
   });
   const session = await ort.InferenceSession.create(new Uint8Array(graph), { executionProviders: ["wasm"] });
-  const tokenizer = like ? like.tokenizer : new Tokenizer(tokens, {});
-  return new LiveModel(ort, session, tokenizer, facts, like ? like.known : new Set(words.split("\n")));
+  if (!like) return new LiveModel(ort, session, new Tokenizer(tokens, {}), facts, new Set(words.split("\n")));
+  // A model that tags nothing has no marks of its own, and is asked with the words of the other.
+  facts.word_marks = like.marks;
+  return new LiveModel(ort, session, like.tokenizer, facts, like.known);
 }
 
 export class LiveModel {
