@@ -54,8 +54,8 @@ class NamesSizes:
 
     versions: int = 2
     epochs: int = 4
-    last_epochs: int = 2
-    last_dropout: float = 0.2
+    last_epochs: int = 4
+    last_dropout: float = 0.3
     vocab_size: int = 5000
     width: int = 160
     num_layers: int = 2
@@ -111,12 +111,12 @@ def train_names_model(
     varied = Varied(tokenizer, tasks, names, shares, random.Random(seed))
     made = [varied.example(sentence) for _ in range(sizes.versions) for sentence in sentences]
     held = [_as_it_is(tokenizer, tasks, sentence) for sentence in english("validation")]
-    _fit(model, made, held, (sizes.epochs, 3e-3, sizes.parts, seed, progress))
+    _fit(model, made, held, (sizes.epochs, sizes.parts, seed, progress))
     if "parts" in model.tasks:
         model.remove_task("parts")
     _drop(model, sizes.last_dropout)
     plain = [_as_it_is(tokenizer, tasks, sentence) for sentence in sentences]
-    _fit(model, plain, held, (sizes.last_epochs, 1e-3, 0.0, seed, progress))
+    _fit(model, plain, held, (sizes.last_epochs, 0.0, seed, progress))
     return model.eval()
 
 
@@ -145,16 +145,16 @@ def _fit(
     model: TextModel,
     examples: list[Example],
     held: list[Example],
-    how: tuple[int, float, float, int, bool],
+    how: tuple[int, float, int, bool],
 ) -> None:
     """Train, and keep the weights that were best on validation."""
-    epochs, rate, parts, seed, progress = how
+    epochs, parts, seed, progress = how
     weights = {"tags": 1.0, "parts": parts}
     model.fit(
         BatchLoader(examples, batch_size=32, seed=seed),
         BatchLoader(held, max_tokens=4096, shuffle=False),
         config=TrainerConfig(
-            epochs=epochs, learning_rate=rate, warmup_steps=200, schedule="linear", seed=seed
+            epochs=epochs, learning_rate=3e-3, warmup_steps=200, schedule="linear", seed=seed
         ),
         balancer=FixedWeights({name: weights[name] for name in model.tasks}),
         metric="tags_f1",
