@@ -15,7 +15,7 @@ FACTS = {
             "Danish, German, Portuguese and Swedish ones and of Atlas"
         )
     },
-    "licence": "CC BY-SA 4.0, as that of the data",
+    "licence": "CC BY-SA 4.0",
     "note": (
         "The sentences were written before a model was trained, and had no say in how it is "
         "trained; the validation split chose."
