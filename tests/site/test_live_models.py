@@ -197,7 +197,14 @@ def test_ids_and_offsets_are_those_of_python(name: str, tab, served) -> None:
     tab.goto(f"{served.address}/theme.css")
     tab.evaluate(MAKE, name)
     made, texts = tokenizer(name), sentences()
-    pairs = [(text, texts[-place] if place % 5 == 1 else "") for place, text in enumerate(texts)]
+    # A raw second text is read where a task asks for one, and there alone: after a space U+0085 is
+    # white space to Python's library and none to JavaScript's, which shows where pieces join them.
+    tasks = read_json(LIVE / name / "export.json")["tasks"].values()
+    of_pairs = any(task["pair"] for task in tasks)
+    pairs = [
+        (text, texts[-place] if of_pairs and place % 5 == 1 else "")
+        for place, text in enumerate(texts)
+    ]
     for (text, second), found in zip(pairs, tab.evaluate(READ, pairs), strict=True):
         words = split_words(text)
         alone = [word.text for word in words]
@@ -266,6 +273,8 @@ def differences(model: OnnxModel, pairs, found) -> list[float]:
         ids = np.array([encoded.input_ids])
         given = (ids, np.ones_like(ids), np.array([encoded.segment_ids or [0] * ids.shape[1]]))
         feeds = dict(zip(("input_ids", "mask", "segment_ids"), given, strict=True))
+        read = {put.name for put in model.session.get_inputs()}
+        feeds = {name: array for name, array in feeds.items() if name in read}
         names = [output.name for output in model.session.get_outputs()]
         pairs_ = zip(names, model.session.run(names, feeds), strict=True)
         apart.append(max(float(np.abs(outputs[n] - out.ravel()).max()) for n, out in pairs_))
