@@ -40,6 +40,12 @@ def facts_of(source: Path, name: str) -> dict[str, Any]:
         raise ExtensionError(f"There is no live model {name!r}: no file {path}")
     facts: dict[str, Any] = json.loads(path.read_text("utf-8"))
     facts["download"] = sum((path.parent / file).stat().st_size for file in facts["loads"])
+    if separate := facts.get("separate"):
+        separate["download"] = sum(
+            (path.parent / folder / file).stat().st_size
+            for folder in separate["folders"].values()
+            for file in separate["loads"]
+        )
     facts["runtime"] = sum((source / FOLDER / "runtime" / file).stat().st_size for file in RUNTIME)
     return facts
 
@@ -60,6 +66,12 @@ def box(name: str, facts: dict[str, Any], number: int = 0, figure: bool = True) 
             'autocomplete="off" spellcheck="false">'
         )
     kind = f' data-kind="{escape(facts["kind"])}"' if "kind" in facts else ""
+    separate, switch, scores = facts.get("separate"), "", ""
+    if separate:
+        titles += f' data-separate="{escape(json.dumps(separate["folders"]))}"'
+        titles += f' data-separate-bytes="{separate["download"]}"'
+        switch = _switch(separate)
+        scores = _both(facts)
     total = facts["download"] + facts["runtime"]
     return f"""
 <div class="live-model" data-model="{escape(name)}" data-bytes="{total}"{kind}{titles}
@@ -73,6 +85,7 @@ WebAssembly, and a page that comes from a server: opened as a file it does not r
 <input type="text" id="{key}-first" data-role="first" autocomplete="off"
  spellcheck="false">
 {second}
+{switch}
 <button type="submit">{escape(facts.get("button", "Answer"))}</button>
 <div role="group" aria-label="Examples">{_examples(facts["examples"])}</div>
 <progress data-role="progress" max="1" value="0" hidden aria-label="Loading the model"></progress>
@@ -80,9 +93,42 @@ WebAssembly, and a page that comes from a server: opened as a file it does not r
 an example: {total / 1e6:.1f} MB, once.</p>
 <div data-role="result"></div>
 </form>
+{scores}
 <p class="live-about">{_about(facts)}</p>
 </div>
 """
+
+
+def _switch(separate: dict[str, Any]) -> str:
+    return (
+        '<label class="live-switch"><input type="checkbox" data-role="separate"> Ask one model per '
+        f"task as well ({separate['download'] / 1e6:.1f} MB more, once)</label>"
+    )
+
+
+def _both(facts: dict[str, Any]) -> str:
+    """Write the scores of one model for all and of one per task on fresh sentences as a table."""
+    fresh = facts["fresh"]
+    rows = "".join(
+        f'<tr><th scope="row">{escape(said)}</th>'
+        + "".join(
+            f"<td>{100 * scores[key]:.0f}</td>"
+            for scores, key in (
+                (fresh["scores"], f"{name} int8"),
+                (facts["separate"]["scores"], f"{name} int8"),
+                (fresh["without_looking"], name),
+            )
+        )
+        + "</tr>"
+        for name, said in facts["measures"].items()
+    )
+    heads = ("one model for all", "one per task", "most frequent answer")
+    named = "".join(f'<th scope="col">{head}</th>' for head in heads)
+    return (
+        f'<table class="live-scores"><caption>On {fresh["sentences"]} fresh sentences, of one '
+        f"training each</caption><thead><tr><td></td>{named}</tr></thead>"
+        f"<tbody>{rows}</tbody></table>"
+    )
 
 
 def _examples(examples: list[list[str]]) -> str:
@@ -94,17 +140,34 @@ def _examples(examples: list[list[str]]) -> str:
 
 
 def _about(facts: dict[str, Any]) -> str:
-    scores = escape(facts["scored"]) if "scored" in facts else _scores(facts)
-    scores += _weakest(facts["scores"])
-    sentences = escape(facts.get("sentences_file", "sentences.txt"))
     note = f" {escape(facts['note'])}" if facts.get("note") else ""
     data = ", ".join(dict.fromkeys(facts["data"].values()))
+    written = "sentences written by hand</a>, which are not of that corpus"
+    first = f'<a data-file="{escape(facts.get("sentences_file", "sentences.txt"))}">{written}'
+    if fresh := facts.get("fresh"):
+        first = (
+            f'<a data-file="fresh.txt">fresh {written} and were never used for a decision: '
+            f"{_scores(facts, fresh)}. On {facts['sentences']} "
+            '<a data-file="sentences.txt">others</a>, which were measured first'
+        )
     return (
-        f"Trained on {escape(data)}. On {facts['sentences']} "
-        f'<a data-file="{sentences}">sentences written by hand</a>, which are not of that corpus: '
-        f"{scores}.{note} Weights of eight bits; licence: {escape(facts['licence'])}. "
-        '<a data-file="card.txt">Card</a>.'
+        f"Trained on {escape(data)}. On {(fresh or facts)['sentences']} "
+        f"{first}: {_scores(facts, facts)}.{note} Weights of eight bits; licence: "
+        f'{escape(facts["licence"])}. <a data-file="card.txt">Card</a>.'
     )
+
+
+def _scores(facts: dict[str, Any], measured: dict[str, Any]) -> str:
+    """Write what was measured on some sentences, beside the score of not looking at them."""
+    if "scored" in measured:
+        return escape(measured["scored"]) + _weakest(measured["scores"])
+    blind = measured["without_looking"]
+    scores = ", ".join(
+        f"{escape(said)} {100 * measured['scores'][f'{name} int8']:.0f}"
+        + (f" (the most frequent answer alone: {100 * blind[name]:.0f})" if name in blind else "")
+        for name, said in facts["measures"].items()
+    )
+    return scores + _weakest(measured["scores"])
 
 
 def _scores(facts: dict[str, Any]) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,13 +13,15 @@ from mtl_utils import atlas
 from mtl_utils.arguments import check_flag, check_kind, check_whole
 from mtl_utils.data.batching import BatchLoader
 from mtl_utils.data.examples import Example
-from mtl_utils.data.splitting import split_words
+from mtl_utils.deployment.typed_words import as_typed
 from mtl_utils.models import MultiTaskTransformer
 from mtl_utils.objectives import FixedWeights
 from mtl_utils.training import Trainer, TrainerConfig
 
 Words = list[str]
 
+TASKS = ("classification", "tags", "inference")
+_WEIGHTS = {"classification": 1.0, "tags": 1.0, "inference": 3.0}
 _SHARE = 0.3
 _STARTS = ("b", "c", "d", "f", "g", "h", "l", "m", "n", "p", "r", "s", "t", "w", "br", "st", "th")
 _ENDS = ("", "d", "n", "r", "s", "t", "ed", "er", "ing", "ly", "ns", "rs")
@@ -78,6 +80,23 @@ def train_atlas_model(
     check_kind("sizes", sizes, AtlasSizes, "AtlasSizes")
     check_whole("seed", seed, least=0)
     check_flag("progress", progress)
+    return train_on_tasks(TASKS, sizes, seed, progress)
+
+
+def train_on_tasks(
+    tasks: Sequence[str], sizes: AtlasSizes, seed: int, progress: bool
+) -> MultiTaskTransformer:
+    """Train a model on the labels of some tasks, the same texts in the same order.
+
+    Args:
+        tasks: Names of the tasks; heads of others are taken off, their labels not read.
+        sizes: How much.
+        seed: Of the first weights and of the order.
+        progress: Whether to show a bar.
+
+    Returns:
+        The model, in evaluation mode.
+    """
     torch.manual_seed(seed)
     pairs = atlas.load_inference(sizes.pairs, paraphrase=0.5)["train"]
     single = atlas.load(sizes.sentences)["train"]
@@ -96,6 +115,8 @@ def train_atlas_model(
         pair_pooling="align",
         dropout=0.05,
     )
+    for name in set(TASKS) - set(tasks):
+        model.remove_task(name)
     of_pairs = list(_examples(model, pairs))
     _train(model, [*of_pairs, *_examples(model, single)], sizes.steps, 1e-3, seed, progress)
     return go_on_with_strange_words(model, of_pairs, single, sizes.strange_steps, seed, progress)
@@ -144,7 +165,7 @@ def _train(
         schedule="linear",
         seed=seed,
     )
-    weights = FixedWeights({"classification": 1.0, "tags": 1.0, "inference": 3.0})
+    weights = FixedWeights({name: _WEIGHTS[name] for name in model.tasks})
     Trainer(model, config, balancer=weights, progress=progress).fit(loader)
 
 
@@ -154,34 +175,29 @@ def _examples(
     """Turn rows of Atlas into ids, their words split as those that readers type."""
     for row in rows:
         text = row["premise"] if "premise" in row else row["text"]
-        words, tags = as_typed(text, row["tokens"], row["ner_tags"])
+        named = [atlas.NER_TAGS[tag] for tag in row["ner_tags"]]
+        words, tags = as_typed(text, row["tokens"], named)
         if strange is not None:
             words = with_strange_words(words, tags, strange)
-        yield model.example(
-            words,
-            row.get("hypothesis"),
-            classification=row["topic"],
-            tags=tags,
-            inference=row.get("label"),
-            truncate=True,
-        )
+        known = {"classification": row["topic"], "tags": tags, "inference": row.get("label")}
+        labels: dict[str, Any] = {name: known[name] for name in model.tasks}
+        yield model.example(words, row.get("hypothesis"), truncate=True, **labels)
 
 
-def with_strange_words(words: Words, tags: list[int], draw: random.Random) -> Words:
+def with_strange_words(words: Words, tags: list[str], draw: random.Random) -> Words:
     """Replace about a third of the words that are part of no name by some that do not exist.
 
     Args:
         words: A sentence.
-        tags: One a word.
+        tags: In IOB2, one a word.
         draw: Draws which, and their letters.
 
     Returns:
         The sentence; a word that began with a capital letter still does.
     """
-    outside = atlas.NER_TAGS.index("O")
     found = []
     for word, tag in zip(words, tags, strict=True):
-        if tag != outside or not word.isalpha() or draw.random() > _SHARE:
+        if tag != "O" or not word.isalpha() or draw.random() > _SHARE:
             found.append(word)
             continue
         made = "".join(
@@ -189,38 +205,3 @@ def with_strange_words(words: Words, tags: list[int], draw: random.Random) -> Wo
         ) + draw.choice(_ENDS)
         found.append(made.capitalize() if word[0].isupper() else made)
     return found
-
-
-def as_typed(text: str, tokens: Words, tags: list[int]) -> tuple[Words, list[int]]:
-    """Split a text as one that was typed, and give its words the tags of its tokens.
-
-    Args:
-        text: The text.
-        tokens: Its tokens as a data set has them.
-        tags: One a token.
-
-    Returns:
-        Its words, and of each the tag of the token that it begins in; within a token that is split,
-        the tag that continues the entity.
-    """
-    starts: list[tuple[int, int, int]] = []  # of each token: where it begins, ends, and its tag
-    place = 0
-    for token, tag in zip(tokens, tags, strict=True):
-        begin = text.index(token, place)
-        place = begin + len(token)
-        starts.append((begin, place, tag))
-    words, found = [], []
-    at = 0
-    for word in split_words(text):
-        while starts[at][1] <= word.start:
-            at += 1
-        begin, _, tag = starts[at]
-        words.append(word.text)
-        found.append(tag if word.start == begin else _inside(tag))
-    return words, found
-
-
-def _inside(tag: int) -> int:
-    """Return the tag that goes on with an entity."""
-    name = atlas.NER_TAGS[tag]
-    return atlas.NER_TAGS.index(f"I-{name[2:]}") if name.startswith("B-") else tag

@@ -5,21 +5,39 @@ from __future__ import annotations
 import json
 import shutil
 import tempfile
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from mtl_utils.deployment.export import CONTENT, GRAPH, INT8_GRAPH, export_onnx, note_scores
-from mtl_utils.deployment.hand_written import read_sentences, scores_of
+from mtl_utils.deployment.hand_written import read_sentences, scores_of, scores_without_looking
 from mtl_utils.deployment.onnx_model import OnnxModel
 from mtl_utils.deployment.tokenizer_files import FILE as TOKENIZER
-from mtl_utils.files import whole_file
+from mtl_utils.files import read_json, whole_file
 from mtl_utils.models import TextModel
 
-SENTENCES, WORDS, PAGE = "sentences.txt", "words.txt", "live.json"
+SENTENCES, FRESH, WORDS, PAGE = "sentences.txt", "fresh.txt", "words.txt", "live.json"
 LOADED = (CONTENT, TOKENIZER, WORDS, INT8_GRAPH)
 """What the page loads of a model, beside the runtime."""
+
+
+@dataclass(frozen=True)
+class LivePage:
+    """A model of a page: how it is made, and what stands around the box.
+
+    Args:
+        facts: ``title``, ``data`` by task, ``licence``, ``titles`` of tasks, what scores are called
+            (``measures``), ``examples``, and a ``note`` on what the scores do not say, if any.
+        train: Trains the model.
+        load: Reads a model that was saved, from its folder.
+        words: Returns the words of the training data, of which others are marked.
+    """
+
+    facts: Mapping[str, Any]
+    train: Callable[[], TextModel]
+    load: Callable[[Path], TextModel]
+    words: Callable[[], list[str]]
 
 
 def write_live_model(
@@ -28,11 +46,11 @@ def write_live_model(
     """Write a model for the page: its graph in eight bits, and what the page shows around it.
 
     Args:
-        model: The model, with the three tasks of :class:`mtl_utils.models.ThreeTaskModel`.
-        folder: Where to; it holds ``sentences.txt``, on which the model is measured.
-        words: The words of the training data, of which others are marked.
-        page: ``title``, ``data`` by task, ``licence``, ``titles`` of tasks, ``examples``,
-            and a ``note`` on what the scores do not say, if there is one.
+        model: The model.
+        folder: Where to; it holds ``sentences.txt``, on which the model is measured, and perhaps
+            ``fresh.txt``, on which it is measured too.
+        words: The words of the training data.
+        page: The facts of a :class:`LivePage`.
 
     Returns:
         What was measured on the sentences, in single precision and (``int8``) as the page has it.
@@ -48,23 +66,57 @@ def write_live_model(
         export_onnx(model, made, int8=True, **options)
         measured: dict[str, float] = {}
         for ending, int8 in (("", False), (" int8", True)):
-            found = scores_of(OnnxModel.load(made, int8=int8), model.tasks, rows)
+            exported = OnnxModel.load(made, int8=int8)
+            found = scores_of(exported, rows)
             measured |= {f"{name}{ending}": value for name, value in found.items()}
         note_scores(made, measured)
         for name in (CONTENT, TOKENIZER, INT8_GRAPH, "README.md"):
             shutil.copyfile(made / name, folder / name)
         sizes = {name: (made / name).stat().st_size for name in (GRAPH, INT8_GRAPH)}
     write_text(folder / WORDS, "\n".join(known) + "\n")
-    facts = dict(page) | {"scores": measured, "bytes": sizes, "loads": list(LOADED)}
-    facts |= {"sentences": len(rows), "without_looking": _most_frequent(rows)}
-    write_text(folder / PAGE, json.dumps(facts, ensure_ascii=False, indent=1) + "\n")
+    facts: dict[str, Any] = dict(page) | {"scores": measured, "bytes": sizes}
+    facts["loads"] = list(LOADED)
+    blind = scores_without_looking(exported, rows)
+    facts |= {"sentences": len(rows), "without_looking": blind}
+    write_facts(folder, facts)
+    if (folder / FRESH).is_file():
+        measure_fresh(folder)
     return measured
 
 
-def _most_frequent(rows: Sequence[Mapping[str, Any]]) -> dict[str, float]:
-    """Return how often the most frequent label of each text is right, whatever the text."""
-    counts = {task: Counter(row[task] for row in rows) for task in ("classification", "inference")}
-    return {f"{t}_accuracy": max(found.values()) / len(rows) for t, found in counts.items()}
+def measure_fresh(folder: Path) -> dict[str, float]:
+    """Measure a model as the page has it on ``fresh.txt``, and note what was found for the page.
+
+    Args:
+        folder: What :func:`write_live_model` wrote.
+
+    Returns:
+        The scores.
+
+    Raises:
+        ValueError: If the sentences cannot be read.
+    """
+    rows = read_sentences(folder / FRESH)
+    model = OnnxModel.load(folder, int8=True)
+    found = scores_of(model, rows)
+    facts = read_json(folder / PAGE)
+    facts["fresh"] = {
+        "sentences": len(rows),
+        "scores": {f"{name} int8": value for name, value in found.items()},
+        "without_looking": scores_without_looking(model, rows),
+    }
+    write_facts(folder, facts)
+    return found
+
+
+def write_facts(folder: Path, facts: Mapping[str, Any]) -> None:
+    """Write what is known of a model, for the extension that makes its box.
+
+    Args:
+        folder: Of the model.
+        facts: What is known.
+    """
+    write_text(folder / PAGE, json.dumps(facts, ensure_ascii=False, indent=1) + "\n")
 
 
 def write_text(path: Path, text: str) -> None:

@@ -141,7 +141,7 @@ class OnnxModel:
             pairs: list[tuple[Text, Text | None]] = [(text, None) for text in listed(texts)]
         else:
             pairs = list(paired(texts, second, ("texts", "second")))
-        chosen = self._chosen(tasks, second)
+        chosen = self._chosen(tasks, second, one_pass)
         how = {"reads_words": True, "pair": True} if one_pass else {}
         readings = {name: self._readings(self.tasks[name] | how, pairs) for name in chosen}
         needed = {ids for rows in readings.values() for row in rows for ids in row.parts}
@@ -155,10 +155,12 @@ class OnnxModel:
             for place in range(len(pairs))
         ]
 
-    def _chosen(self, asked: Sequence[str] | None, second: Iterable[Text] | None) -> list[str]:
+    def _chosen(
+        self, asked: Sequence[str] | None, second: Iterable[Text] | None, one_pass: bool
+    ) -> list[str]:
         names = list(chosen_tasks(self.tasks, asked))
         of_pairs = [name for name in names if self.tasks[name]["pair"]]
-        if second is not None and not of_pairs:
+        if second is not None and not of_pairs and not one_pass:
             raise ValueError(
                 f"None of the tasks {names} is of pairs of texts; leave second out: {shown(second)}"
             )

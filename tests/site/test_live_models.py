@@ -21,9 +21,9 @@ from visiting import ROOT
 from mtl_utils import atlas
 from mtl_utils.data import encode_pair, encode_text, split_words
 from mtl_utils.deployment import export_onnx
-from mtl_utils.deployment.__main__ import PAGE as PAGE_FACTS
+from mtl_utils.deployment.__main__ import PAGES
 from mtl_utils.deployment.decoding import probabilities_of
-from mtl_utils.deployment.hand_written import read_sentences
+from mtl_utils.deployment.hand_written import read_sentences, scores_of
 from mtl_utils.deployment.onnx_model import OnnxModel
 from mtl_utils.deployment.tokenizer_files import tokenizer_of
 from mtl_utils.files import read_json
@@ -77,7 +77,7 @@ each = pytest.mark.parametrize("name", NAMES)
 @pytest.fixture(scope="module")
 def served(tmp_path_factory):
     """The box alone on a page, with the look of the book; where it is served."""
-    with boxes_served(tmp_path_factory.mktemp("served"), NAMES[:1]) as found:
+    with boxes_served(tmp_path_factory.mktemp("served"), NAMES) as found:
         yield found
 
 
@@ -145,16 +145,18 @@ def test_files_are_those_of_the_export(name: str) -> None:
 
 @each
 def test_scores_beside_the_box_are_those_of_its_model(name: str) -> None:
-    rows = read_sentences(LIVE / name / "sentences.txt")
     facts = live_models.facts_of(ROOT, name)
-    assert len(rows) == facts["sentences"] == 100
     model = OnnxModel.load(LIVE / name, int8=True)
-    said = model.predict(
-        [row["words"] for row in rows], second=[row["second"] for row in rows], one_pass=True
-    )
-    for task in ("classification", "inference"):
-        right = sum(one[task] == row[task] for one, row in zip(said, rows, strict=True))
-        assert abs(right / 100 - facts["scores"][f"{task}_accuracy int8"]) < 0.021
+    written = {"sentences.txt": facts}
+    if "fresh" in facts:
+        written["fresh.txt"] = facts["fresh"]
+    for file, measured in written.items():
+        rows = read_sentences(LIVE / name / file)
+        assert len(rows) == measured["sentences"] == 100
+        found = scores_of(model, rows)
+        for metric in facts["measures"]:
+            assert abs(found[metric] - measured["scores"][f"{metric} int8"]) < 0.021, metric
+            assert metric in measured["without_looking"]
 
 
 @each
@@ -162,7 +164,14 @@ def test_ids_and_offsets_are_those_of_python(name: str, tab, served) -> None:
     tab.goto(f"{served.address}/theme.css")
     tab.evaluate(MAKE, name)
     made, texts = tokenizer(name), sentences()
-    pairs = [(text, texts[-place] if place % 5 == 1 else "") for place, text in enumerate(texts)]
+    # A raw second text is read where a task asks for one, and there alone: after a space U+0085 is
+    # white space to Python's library and none to JavaScript's, which shows where pieces join them.
+    tasks = read_json(LIVE / name / "export.json")["tasks"].values()
+    of_pairs = any(task["pair"] for task in tasks)
+    pairs = [
+        (text, texts[-place] if of_pairs and place % 5 == 1 else "")
+        for place, text in enumerate(texts)
+    ]
     for (text, second), found in zip(pairs, tab.evaluate(READ, pairs), strict=True):
         words = split_words(text)
         alone = [word.text for word in words]
@@ -177,7 +186,9 @@ def test_ids_and_offsets_are_those_of_python(name: str, tab, served) -> None:
 @each
 def test_outputs_and_labels_are_those_of_python(name: str, tab, served) -> None:
     rows = read_sentences(LIVE / name / "sentences.txt")[::9]
-    pairs = [(row["text"], row["second"] if place % 3 else "") for place, row in enumerate(rows)]
+    pairs = [
+        (row["text"], row.get("second", "") if place % 3 else "") for place, row in enumerate(rows)
+    ]
     tab.goto(f"{served.address}/theme.css")
     found = tab.evaluate(RUN, [f"/_static/live/{name}/", pairs])
     model = OnnxModel.load(LIVE / name, int8=True)
@@ -190,6 +201,8 @@ def test_outputs_and_labels_are_those_of_python(name: str, tab, served) -> None:
         words = [word.text for word in split_words(text)]
         if second:
             assert said == model.predict([words], second=[second], one_pass=True)[0]
+        elif name == "names":
+            assert said == model.predict([words])[0]
 
 
 def test_outputs_of_single_precision_are_those_of_python(tab, served) -> None:
@@ -227,6 +240,8 @@ def differences(model: OnnxModel, pairs, found) -> list[float]:
         ids = np.array([encoded.input_ids])
         given = (ids, np.ones_like(ids), np.array([encoded.segment_ids or [0] * ids.shape[1]]))
         feeds = dict(zip(("input_ids", "mask", "segment_ids"), given, strict=True))
+        read = {put.name for put in model.session.get_inputs()}
+        feeds = {name: array for name, array in feeds.items() if name in read}
         names = [output.name for output in model.session.get_outputs()]
         pairs_ = zip(names, model.session.run(names, feeds), strict=True)
         apart.append(max(float(np.abs(outputs[n] - out.ravel()).max()) for n, out in pairs_))
@@ -319,24 +334,54 @@ def test_after_a_network_error_a_second_try_succeeds(tab, served, file: str) -> 
     assert failed
 
 
-def test_the_box_says_what_its_scores_hide() -> None:
-    for name in NAMES:
-        facts = live_models.facts_of(ROOT, name)
-        assert f"PER is worst: {100 * facts['scores']['tags_f1_PER int8']:.0f}" in (
-            said := live_models.box(name, facts)
-        )
-        assert facts["note"] == PAGE_FACTS["note"]
-        assert facts["note"] in said
-        assert "nothing else" not in said
+@each
+def test_the_box_says_what_its_scores_hide(name: str) -> None:
+    facts = live_models.facts_of(ROOT, name)
+    said = live_models.box(name, facts)
+    types = {key: value for key, value in facts["scores"].items() if key.startswith("tags_f1_")}
+    worst = min((key for key in types if key.endswith(" int8")), key=types.__getitem__)
+    kind = worst.removeprefix("tags_f1_").removesuffix(" int8")
+    assert f"{kind} is worst: {100 * types[worst]:.0f}" in said
+    assert "the most frequent answer alone: 0)" in said
+    assert facts["note"] == PAGES[name].facts["note"]
+    assert facts["note"] in said
+    assert "nothing else" not in said
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
-def test_it_fits_a_phone(browser, served, theme: str) -> None:
-    tab = browser.new_page(viewport={"width": 390, "height": 844})
-    tab.goto(f"{served.address}/{NAMES[0]}-{theme}.html")
+def test_fresh_sentences_stand_before_those_that_had_a_say() -> None:
+    facts = live_models.facts_of(ROOT, "atlas")
+    said = live_models.box("atlas", facts)
+    fresh, old = (
+        f"topic right in {100 * found['scores']['classification_accuracy int8']:.0f}"
+        for found in (facts["fresh"], facts)
+    )
+    assert said.index("fresh sentences") < said.index(fresh) < said.index(old)
+    for name in facts["measures"]:  # as chapter 06 says
+        assert facts["fresh"]["scores"][f"{name} int8"] < facts["scores"][f"{name} int8"]
+
+
+def test_names_are_marked_by_keyboard(tab, served) -> None:
+    tab.goto(f"{served.address}/names-light.html", wait_until="networkidle")
+    assert not [url for url in tab.asked if "runtime/" in url or ".onnx" in url]
+    tab.keyboard.press("Tab")
+    tab.keyboard.type("President Bush met the zxqvy of Iraq in London.")
+    tab.locator(".live-entity.live-loc", has_text="London").wait_for()
+    status = tab.locator("[data-role=status]").inner_text()
+    assert "London: LOC" in status
+    assert "zxqvy" in tab.locator(".live-note").inner_text()
+    assert tab.locator("button[data-first]").count() == 5
+    assert tab.locator("[data-role=second]").count() == 0
+    assert all(url.startswith((served.address, "data:", "blob:")) for url in tab.asked)
+    assert tab.said == []
+
+
+@pytest.mark.parametrize("page", [f"{n}-{t}" for n in NAMES for t in ("light", "dark")])
+def test_it_fits_a_phone(browser, served, page: str) -> None:
+    tab = browser.new_page(viewport={"width": 360, "height": 800})
+    tab.goto(f"{served.address}/{page}.html")
     tab.locator("button[data-first]").first.click()
-    tab.locator(".live-bars").first.wait_for()
-    assert tab.evaluate("document.documentElement.scrollWidth") <= 391
+    tab.locator(".live-text").first.wait_for()
+    assert tab.evaluate("document.documentElement.scrollWidth") <= 361
     tab.close()
 
 

@@ -2,6 +2,7 @@
 
 import { element, strangers, tagged } from "./drawing.mjs";
 import { entitiesOf, loadModel, missing } from "./model.mjs";
+import { loadSeparate } from "./separate.mjs";
 
 const BASE = new URL(".", import.meta.url);
 const PAUSE = 250; // milliseconds without typing
@@ -34,22 +35,35 @@ function enliven(box) {
     throw error;
   }));
 
-  async function begin() {
+  const begin = () => shown(box.dataset.bytes, "the model", async tell => {
+    if (box.dataset.kind !== "writer") return loadModel(folder, tell);
+    return (await import("./writing.mjs")).loadWriting(folder, tell); // such a model shows what it does itself
+  });
+
+  async function shown(bytes, what, loadWith) {
     const bar = find("progress");
-    const total = Number(box.dataset.bytes);
+    const total = Number(bytes);
     let come = 0;
     bar.hidden = false;
-    status.textContent = `Loading the model, ${megabytes(total)} MB.`;
-    const tell = bytes => {
-      come += bytes;
+    status.textContent = `Loading ${what}, ${megabytes(total)} MB.`;
+    const model = await loadWith(more => {
+      come += more;
       bar.value = Math.min(1, come / total);
-    };
-    const writes = box.dataset.kind === "writer"; // such a model shows what it does itself
-    const model = writes ? await (await import("./writing.mjs")).loadWriting(folder, tell) : await loadModel(folder, tell);
+    });
     bar.hidden = true;
     status.textContent = "The model is ready.";
     return model;
   }
+
+  const toggle = find("separate");
+  let separate;
+  const loadOthers = joint => (separate ??= shown(box.dataset.separateBytes, "a model per task", tell =>
+    loadSeparate(folder, JSON.parse(box.dataset.separate), joint, tell)).catch(error => {
+    separate = undefined;
+    find("progress").hidden = true;
+    throw new Error(`The models per task could not be loaded: ${error.message}. Answer tries again.`);
+  }));
+  toggle?.addEventListener("change", () => answer());
 
   async function answer() {
     const mine = ++turn;
@@ -62,7 +76,11 @@ function enliven(box) {
     try {
       if (model.show) return await model.show(text, find("result"), status, () => mine === turn);
       const found = await model.answer(text, other);
-      if (mine === turn) show(box, find("result"), status, model, text, found);
+      const others = toggle?.checked ? await loadOthers(model) : undefined;
+      const theirs = await others?.answer(text, other);
+      if (mine !== turn) return;
+      if (theirs) compare(box, find("result"), status, text, [[model, found], [others, theirs]]);
+      else show(box, find("result"), status, model, text, found);
     } catch (error) {
       if (mine === turn) without(error.message);
     }
@@ -101,6 +119,29 @@ const megabytes = bytes => (bytes / 1e6).toFixed(1);
 const percent = value => `${(100 * value).toFixed(value > 0.9995 || value < 0.0005 ? 0 : 1)}%`;
 
 function show(box, result, status, model, text, found) {
+  const { parts, said } = answersOf(box, model, text, found);
+  result.replaceChildren(...parts);
+  status.textContent = `${said.join(". ")}. (${found.milliseconds.toFixed(0)} ms)`;
+}
+
+/** One model for all tasks and one per task, side by side. */
+function compare(box, result, status, text, answers) {
+  const told = [];
+  const columns = answers.map(([model, found], place) => {
+    const { parts, said } = answersOf(box, model, text, found);
+    const title = ["One model for all tasks", "One model per task"][place];
+    const heading = element("p", { className: "live-title", textContent: title });
+    told.push(`${title}: ${said.join(". ")}. (${found.milliseconds.toFixed(0)} ms)`);
+    const column = element("div", { className: "live-column" }, heading, ...parts);
+    column.setAttribute("role", "group");
+    column.setAttribute("aria-label", title);
+    return column;
+  });
+  result.replaceChildren(element("div", { className: "live-columns" }, ...columns));
+  status.textContent = told.join(" ");
+}
+
+function answersOf(box, model, text, found) {
   const parts = [];
   const said = [];
   const unknown = new Set();
@@ -122,8 +163,7 @@ function show(box, result, status, model, text, found) {
     parts.push(bars(title, answers));
   }
   parts.push(...strangers(unknown));
-  result.replaceChildren(...parts);
-  status.textContent = `${said.join(". ")}. (${found.milliseconds.toFixed(0)} ms)`;
+  return { parts, said };
 }
 
 function bars(title, answers) {

@@ -57,17 +57,22 @@ export async function withRuntime(tell, parts) {
  * Load a model.
  * @param {URL} folder Where its files are.
  * @param {(bytes: number) => void} tell Told of every piece that has come.
+ * @param {LiveModel} like Another one, whose pieces, words and ways of splitting are then taken.
  */
-export async function loadModel(folder, tell = () => {}) {
+export async function loadModel(folder, tell = () => {}, like = undefined) {
+  const text = file => fetched(new URL(file, folder), tell).then(blob => blob.text());
   const [ort, facts, tokens, words, graph, { Tokenizer }] = await withRuntime(tell, [
-    fetched(new URL("export.json", folder), tell).then(blob => blob.text()).then(JSON.parse),
-    fetched(new URL("tokenizer.json", folder), tell).then(blob => blob.text()).then(JSON.parse),
-    fetched(new URL("words.txt", folder), tell).then(blob => blob.text()),
+    text("export.json").then(JSON.parse),
+    like ? undefined : text("tokenizer.json").then(JSON.parse),
+    like ? undefined : text("words.txt"),
     fetched(new URL("model.int8.onnx", folder), tell).then(blob => blob.arrayBuffer()),
     import(new URL("tokenizers.min.mjs", RUNTIME)),
   ]);
   const session = await ort.InferenceSession.create(new Uint8Array(graph), { executionProviders: ["wasm"] });
-  return new LiveModel(ort, session, new Tokenizer(tokens, {}), facts, new Set(words.split("\n")));
+  if (!like) return new LiveModel(ort, session, new Tokenizer(tokens, {}), facts, new Set(words.split("\n")));
+  // A model that tags nothing has no marks of its own, and is asked with the words of the other.
+  facts.word_marks = like.marks;
+  return new LiveModel(ort, session, like.tokenizer, facts, like.known);
 }
 
 export class LiveModel {
