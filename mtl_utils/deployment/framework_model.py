@@ -9,8 +9,8 @@ import torch
 from mtl_utils import atlas
 from mtl_utils.arguments import check_flag, check_kind, check_whole
 from mtl_utils.data import BatchLoader, Example
-from mtl_utils.deployment.atlas_model import as_typed
 from mtl_utils.deployment.translator_model import VALIDATED, TranslatorSizes
+from mtl_utils.deployment.typed_words import as_typed
 from mtl_utils.models import BiLSTMFramework, MultiTaskModel
 from mtl_utils.training import Trainer, TrainerConfig
 
@@ -83,9 +83,9 @@ def typed_rows(rows: Any) -> list[dict[str, Any]]:
     """
     found = []
     for row in rows:
-        words, tags = as_typed(row["text"], row["tokens"], row["ner_tags"])
-        named = [atlas.NER_TAGS[tag] for tag in tags]
-        found.append({"words": words, "tags": named, "translation": row["translation"]["fr"]})
+        named = [atlas.NER_TAGS[tag] for tag in row["ner_tags"]]
+        words, tags = as_typed(row["text"], row["tokens"], named)
+        found.append({"words": words, "tags": tags, "translation": row["translation"]["fr"]})
     return found
 
 
