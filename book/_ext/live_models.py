@@ -170,15 +170,6 @@ def _scores(facts: dict[str, Any], measured: dict[str, Any]) -> str:
     return scores + _weakest(measured["scores"])
 
 
-def _scores(facts: dict[str, Any]) -> str:
-    blind = facts["without_looking"]
-    return ", ".join(
-        f"{escape(said)} {100 * facts['scores'][f'{name} int8']:.0f}"
-        + (f" (the most frequent answer alone: {100 * blind[name]:.0f})" if name in blind else "")
-        for name, said in facts["measures"].items()
-    )
-
-
 def _weakest(scores: dict[str, float]) -> str:
     """Say which type of entity is found worst: a mean alone would hide it."""
     start, end = "tags_f1_", " int8"
