@@ -129,6 +129,7 @@ def write_graph(form: ExportedForm, path: Path, max_length: int | None) -> None:
     mask = torch.ones_like(ids)
     mask[1, length // 2 + 1 :] = 0
     axes = {name: {0: "batch", 1: "length"} for name in (*INPUTS, *names)}
+    form.eval()  # the exporter puts every part back into the mode that the whole is in
     with torch.no_grad(), quiet_tracer():
         outputs = form(ids, mask, torch.zeros_like(ids))
         for name, output in zip(names, outputs, strict=True):
