@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import sacrebleu  # noqa: F401  by a task that translates, in whichever test comes first
 import torch
 from model_kinds import KINDS, made
 
