@@ -8,6 +8,7 @@ that the switch in the box of chapter 06 asks.
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping
 from pathlib import Path
 
 from mtl_utils.deployment import atlas_page, names_page
@@ -33,22 +34,25 @@ def main() -> None:
     name = options.folder.resolve().name
     if options.separate and (name != "atlas" or options.model is not None):
         parser.error("--separate trains models for the folder named atlas, and takes no --model")
+    if options.separate:
+        _say(write_separate_models(train_separate_models(), options.folder))
+        return
     if make := WRITERS.get(name):
-        for score, value in make(options.folder, options.model).items():
-            print(f"{score}: {value:.3f}")
+        _say(make(options.folder, options.model))
         return
     page = PAGES.get(name)
     if page is None:
         known = ", ".join([*PAGES, *WRITERS])
         parser.error(f"{options.folder} is named like none of the boxes: {known}")
-    if options.separate:
-        for score, value in write_separate_models(train_separate_models(), options.folder).items():
-            print(f"{score}: {value:.3f}")
-        return
     model = page.train() if options.model is None else page.load(options.model)
     measured = write_live_model(model, options.folder, page.words(), page.facts)
     for name in page.facts["measures"]:
         print(f"{name}: {measured[name]:.3f}, in eight bits {measured[f'{name} int8']:.3f}")
+
+
+def _say(scores: Mapping[str, float]) -> None:
+    for name, value in scores.items():
+        print(f"{name}: {value:.3f}")
 
 
 if __name__ == "__main__":

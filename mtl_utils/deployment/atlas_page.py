@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from mtl_utils import atlas
-from mtl_utils.data import split_words
 from mtl_utils.deployment.atlas_model import AtlasSizes, train_atlas_model
 from mtl_utils.deployment.live_page import LivePage
+from mtl_utils.deployment.typed_words import words_as_typed
 from mtl_utils.models import MultiTaskTransformer
 
 _ATLAS = "Atlas, the book's generated corpus of short news"
@@ -48,10 +48,7 @@ def known_words() -> list[str]:
     sizes = AtlasSizes()
     pairs = atlas.load_inference(sizes.pairs, paraphrase=0.5)["train"]
     texts = {*pairs["premise"], *pairs["hypothesis"], *atlas.load(sizes.sentences)["train"]["text"]}
-    parts = {
-        part for text in texts for part in text.split()
-    }  # few are different, and fast to split
-    return [word.text for part in parts for word in split_words(part)]
+    return words_as_typed(texts)
 
 
 PAGE = LivePage(FACTS, train_atlas_model, MultiTaskTransformer.load, known_words)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from mtl_utils.data.splitting import split_words
 
@@ -52,6 +52,16 @@ def as_typed(text: str, tokens: Sequence[str], tags: Sequence[str]) -> tuple[lis
         words.append(word)
         found.append(tags[at] if begins else _inside(tags[at]))
     return words, found
+
+
+def words_as_typed(texts: Iterable[str]) -> list[str]:
+    """Return the words of texts, as a reader's are split; a word may stand there more than once.
+
+    Args:
+        texts: The texts.
+    """
+    parts = {part for text in texts for part in text.split()}  # few are different, fast to split
+    return [word.text for part in parts for word in split_words(part)]
 
 
 def _inside(tag: str) -> str:

@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from mtl_utils import atlas
-from mtl_utils.data import split_words
 from mtl_utils.deployment.framework_model import train_framework_model
 from mtl_utils.deployment.live_page import SENTENCES
 from mtl_utils.deployment.live_writer import write_live_writer
 from mtl_utils.deployment.translator_model import TranslatorSizes, train_translator_model
+from mtl_utils.deployment.typed_words import words_as_typed
 from mtl_utils.deployment.writer_export import of_framework, of_translator
 from mtl_utils.models import BiLSTMFramework, Seq2Seq
 
@@ -102,6 +102,4 @@ WRITERS: dict[str, Callable[[Path, Path | None], dict[str, float]]] = {
 
 def known_words() -> Sequence[str]:
     """Return the English words of the training data, as a reader's are split."""
-    texts = atlas.load(TranslatorSizes().sentences)["train"]["text"]
-    parts = {part for text in texts for part in text.split()}
-    return [word.text for part in parts for word in split_words(part)]
+    return words_as_typed(atlas.load(TranslatorSizes().sentences)["train"]["text"])

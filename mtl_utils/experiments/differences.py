@@ -54,10 +54,8 @@ def plot_differences(
     for panel, setting, table in zip(panels[0], settings, tables, strict=True):
         _draw(panel, table)
         panel.set(title=setting, xlabel="first minus second, points")
-    panels[0][0].invert_yaxis()
-    if not alike:
-        for panel in panels[0][1:]:
-            panel.invert_yaxis()
+    for panel in panels[0][: 1 if alike else None]:  # an axis that is shared turns for all
+        panel.invert_yaxis()
     handles, labels = panels[0][0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=3)
     return figure
