@@ -92,11 +92,11 @@ class Cluster:
             Ray's reference to what it will return.
         """
         once: dict[str, Any] = {"max_calls": 1} if alone else {}
-        remote = ray().remote(max_retries=0, num_cpus=self.cpus, **once)(function)
+        remote = ray().remote(max_retries=0, num_cpus=self.cpus, **once)(_interruptible)
         own = {"TQDM_DISABLE": "1", "OMP_NUM_THREADS": str(self.threads)}
         variables = {**self.environment, **own}
         options = {"num_gpus": self.gpus, "runtime_env": {"env_vars": variables}}
-        return remote.options(**options).remote(*arguments)
+        return remote.options(name=function.__name__, **options).remote(function, *arguments)
 
 
 @contextlib.contextmanager
@@ -154,8 +154,8 @@ def outcome(reference: Any) -> Any:
         raise LostTaskError(said[0]) from error
 
 
-def accept_interrupts() -> None:
-    """Let a task be told to end; to be called in its process.
+def _interruptible(function: Callable[..., Any], *arguments: Any) -> Any:
+    """Call a function in a process that can be told to end.
 
     Ray asks by an interrupt, and whatever a shell has put in the background ignores those, as do
     the processes that it starts.
@@ -163,6 +163,7 @@ def accept_interrupts() -> None:
     in_main = threading.current_thread() is threading.main_thread()
     if in_main and signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+    return function(*arguments)
 
 
 class LostTaskError(RuntimeError):

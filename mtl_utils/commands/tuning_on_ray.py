@@ -13,7 +13,6 @@ from mtl_utils.cluster import (
     MOST_BEGUN,
     Cluster,
     LostTaskError,
-    accept_interrupts,
     connected,
     outcome,
     ray,
@@ -73,7 +72,6 @@ def one_trial(trials: Trials, number: int) -> tuple[bool, str]:
     Raises:
         Refused: If this machine does not see the folder of the search.
     """
-    accept_interrupts()
     folder = trials.asked.output
     if not (folder / SEARCHED).is_file():
         raise Refused(

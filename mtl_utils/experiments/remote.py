@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from mtl_utils.cluster import accept_interrupts
 from mtl_utils.experiments import records
 from mtl_utils.experiments.child import listed
 from mtl_utils.experiments.experiment import Config, Experiment, Place
@@ -75,7 +74,6 @@ def answer(asked: Asked) -> Answer:
     """
     if hasattr(os, "nice"):
         os.nice(asked.nice)
-    accept_interrupts()
     said = io.StringIO()
     record, status = None, 1
     with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
