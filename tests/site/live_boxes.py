@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
@@ -24,26 +24,45 @@ PAGE = """<!DOCTYPE html><html lang="en" data-theme="{theme}"><meta charset="utf
 
 
 @contextmanager
-def boxes_served(place: Path, names: Sequence[str]) -> Iterator[SimpleNamespace]:
-    """Serve the box of each model on a page of its own, ``NAME-light.html`` and ``-dark``."""
+def boxes_served(place: Path, boxes: Mapping[str, str]) -> Iterator[SimpleNamespace]:
+    """Serve each box on a page of its own, ``NAME-light.html`` and ``-dark``."""
     import pydata_sphinx_theme
 
     (place / "_static").symlink_to(ROOT / "book/_static")
     styles = Path(pydata_sphinx_theme.__file__).parent / "theme/pydata_sphinx_theme/static/styles"
     (place / "theme.css").symlink_to(styles / "pydata-sphinx-theme.css")
-    for name in names:
+    for name, box in boxes.items():
         for theme in ("light", "dark"):
-            box = live_models.box(name, live_models.facts_of(ROOT, name))
             page = PAGE.format(theme=theme, box=box)
             (place / f"{name}-{theme}.html").write_text(page, "utf-8")
     with browsing.served(place) as address:
         yield SimpleNamespace(address=address, place=place)
 
 
+def boxes_of(names: Sequence[str]) -> dict[str, str]:
+    """Return the box of each model."""
+    return {name: live_models.box(name, live_models.facts_of(ROOT, name)) for name in names}
+
+
+def failing_once(tab: Any, pattern: str) -> list[str]:
+    """Let what matches a pattern not come the first time; it is noted in what is returned."""
+    failed: list[str] = []
+
+    def once(route: Any) -> None:
+        if failed:
+            route.continue_()
+            return
+        failed.append(route.request.url)
+        route.abort()
+
+    tab.route(pattern, once)
+    return failed
+
+
 @contextmanager
-def lone_tab(browser: Any, address: str) -> Iterator[Any]:
+def lone_tab(browser: Any, address: str, width: int = 1100, height: int = 900) -> Iterator[Any]:
     """Open a tab that reaches the server and nothing else, and remembers what it asked for."""
-    made = browser.new_page(viewport={"width": 1100, "height": 900})
+    made = browser.new_page(viewport={"width": width, "height": height})
     made.set_default_timeout(1000 * HANG_SECONDS)
     made.asked, made.said = [], []
     made.on("request", lambda request: made.asked.append(request.url))

@@ -14,7 +14,7 @@ import pytest
 import torch
 from docutils import nodes
 from docutils.utils import new_document
-from live_boxes import boxes_served, lone_tab
+from live_boxes import boxes_of, boxes_served, failing_once, lone_tab
 from sphinx.errors import ExtensionError
 from visiting import ROOT
 
@@ -77,7 +77,7 @@ each = pytest.mark.parametrize("name", NAMES)
 @pytest.fixture(scope="module")
 def served(tmp_path_factory):
     """The box alone on a page, with the look of the book; where it is served."""
-    with boxes_served(tmp_path_factory.mktemp("served"), NAMES) as found:
+    with boxes_served(tmp_path_factory.mktemp("served"), boxes_of(NAMES)) as found:
         yield found
 
 
@@ -314,15 +314,7 @@ def test_what_is_too_long_is_said_and_no_old_answer_stays(tab, served) -> None:
 
 @pytest.mark.parametrize("file", ["ort-wasm-simd-threaded.mjs", "tokenizers.min.mjs", "words.txt"])
 def test_after_a_network_error_a_second_try_succeeds(tab, served, file: str) -> None:
-    failed = []
-
-    def once(route):
-        if failed:
-            return route.continue_()
-        failed.append(route.request.url)
-        return route.abort()
-
-    tab.route(f"**/{file}", once)
+    failed = failing_once(tab, f"**/{file}")
     tab.goto(f"{served.address}/{NAMES[0]}-light.html")
     tab.keyboard.press("Tab")
     tab.keyboard.insert_text("Norway signed a treaty.")

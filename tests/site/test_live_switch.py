@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import json
-from types import SimpleNamespace
 
-import browsing
 import live_models
 import pytest
 import torch
-from hang_guard import HANG_SECONDS
+from live_boxes import boxes_served, failing_once, lone_tab
 from visiting import ROOT
 
 from mtl_utils import atlas
@@ -26,10 +24,6 @@ GRAPH = "model.int8.onnx"
 ATLAS = ROOT / "book/_static/live/atlas"
 FIRST = "Turkey signed a treaty with Jordan on Friday."
 SECOND = "Turkey signed a treaty with Peru."
-PAGE = """<!DOCTYPE html><html lang="en" data-theme="light"><meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1"><title>box</title>
-<link rel="icon" href="data:,"><link rel="stylesheet" href="_static/live/live.css">
-<body><main>{box}</main><script type="module" src="_static/live/live.mjs"></script>"""
 SHOWN = """() => [...document.querySelectorAll('.live-column')].map(column =>
   [...column.querySelectorAll('.live-bars')].map(table =>
     [...table.rows].map(row => [row.cells[0].textContent, row.cells[2].textContent])))"""
@@ -64,7 +58,6 @@ def stand_in(task: str) -> MultiTaskTransformer:
 def served(tmp_path_factory):
     """The box with its switch alone on a page, the models per task being small and random."""
     place = tmp_path_factory.mktemp("switch")
-    (place / "_static").symlink_to(ROOT / "book/_static")
     facts = live_models.facts_of(ROOT, "atlas")
     scores = {f"{name} int8": 0.25 for name in facts["measures"]}
     folders = {}
@@ -72,33 +65,19 @@ def served(tmp_path_factory):
         export_onnx(stand_in(task), place / "small" / task, int8=True)
         folders[task] = f"/small/{task}"
     facts["separate"] = {"folders": folders, "scores": scores, "download": 1_500_000}
-    (place / "box.html").write_text(PAGE.format(box=live_models.box("atlas", facts)), "utf-8")
-    with browsing.served(place) as address:
-        yield SimpleNamespace(address=address, place=place)
+    with boxes_served(place, {"box": live_models.box("atlas", facts)}) as found:
+        yield found
 
 
 @pytest.fixture
 def tab(browser, served):
     """A tab that reaches the server and nothing else, and remembers what it asked for."""
-    made = browser.new_page(viewport={"width": 360, "height": 800})
-    made.set_default_timeout(1000 * HANG_SECONDS)
-    made.asked, made.said = [], []
-    made.on("request", lambda request: made.asked.append(request.url))
-    made.on("pageerror", lambda error: made.said.append(str(error)))
-    made.route(
-        "**/*",
-        lambda route: (
-            route.continue_()
-            if route.request.url.startswith((served.address, "data:", "blob:"))
-            else route.abort()
-        ),
-    )
-    yield made
-    made.close()
+    with lone_tab(browser, served.address, 360, 800) as found:
+        yield found
 
 
 def test_the_switch_shows_what_each_says_and_loads_nothing_before(tab, served) -> None:
-    tab.goto(f"{served.address}/box.html", wait_until="networkidle")
+    tab.goto(f"{served.address}/box-light.html", wait_until="networkidle")
     tab.keyboard.press("Tab")
     tab.keyboard.type(FIRST)
     tab.keyboard.press("Tab")
@@ -131,7 +110,7 @@ def test_the_switch_shows_what_each_says_and_loads_nothing_before(tab, served) -
 
 
 def test_scores_of_both_stand_beside_the_box(tab, served) -> None:
-    tab.goto(f"{served.address}/box.html")
+    tab.goto(f"{served.address}/box-light.html")
     rows = tab.locator(".live-scores tbody tr").all_inner_texts()
     fresh = read_json(ATLAS / "live.json")["fresh"]["scores"]
     topic = round(100 * fresh["classification_accuracy int8"])
@@ -140,16 +119,8 @@ def test_scores_of_both_stand_beside_the_box(tab, served) -> None:
 
 
 def test_after_a_network_error_the_switch_tries_again(tab, served) -> None:
-    failed = []
-
-    def once(route):
-        if failed:
-            return route.continue_()
-        failed.append(route.request.url)
-        return route.abort()
-
-    tab.route("**/small/inference/export.json", once)
-    tab.goto(f"{served.address}/box.html")
+    failed = failing_once(tab, "**/small/inference/export.json")
+    tab.goto(f"{served.address}/box-light.html")
     tab.locator("[data-role=separate]").check()
     tab.locator("[data-role=first]").fill(FIRST)
     tab.get_by_text("could not be loaded").wait_for()

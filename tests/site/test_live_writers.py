@@ -10,7 +10,7 @@ import live_models
 import numpy as np
 import pytest
 import torch
-from live_boxes import boxes_served, lone_tab
+from live_boxes import boxes_of, boxes_served, lone_tab
 from visiting import ROOT
 
 from mtl_utils import atlas
@@ -61,7 +61,7 @@ each = pytest.mark.parametrize("name", NAMES)
 @pytest.fixture(scope="module")
 def served(tmp_path_factory):
     """Where the boxes are served."""
-    with boxes_served(tmp_path_factory.mktemp("served"), NAMES) as found:
+    with boxes_served(tmp_path_factory.mktemp("served"), boxes_of(NAMES)) as found:
         yield found
 
 
