@@ -157,7 +157,7 @@ DISJOINTLY = Comparison(
     description="One Transformer for TREC, Universal NER and SICK, or one for each.",
     settings={"TREC, UNER, SICK": DISJOINT},
     contenders=_contenders(_OF_THREE, 0.0, 0.1, 0.3),
-    rates=(0.0005, 0.001, 0.002, 0.004),
+    rates=(0.0005, 0.001, 0.002, 0.004, 0.008),
     seeds=(0, 1, 2, 3, 4),
     contrasts={
         "TREC, UNER, SICK": _contrasts("question_accuracy", "entities_f1", "inference_accuracy")
