@@ -37,7 +37,7 @@ ENVIRONMENT = ROOT / "_build" / "colab"
 THERE = (
     *("accelerate", "datasets", "huggingface_hub", "ipykernel", "ipython", "ipywidgets"),
     *("matplotlib", "numpy", "pandas", "pillow", "pyarrow", "safetensors", "scikit-learn", "scipy"),
-    *("tokenizers", "tqdm", "transformers", "setuptools"),
+    *("tokenizers", "tqdm", "transformers"),
 )
 KEPT = ("torch", "numpy", "ipython")
 CLONED = 'f"mtl_utils @ git+https://github.com/{REPOSITORY}"'

@@ -129,13 +129,15 @@ def _goals(text: str) -> list[str]:
 
 
 def setup_cell(notebook: NotebookNode, name: str) -> list[str]:
-    """The first code cell is the set-up, character for character, and the only one."""
+    """The first code cell is the set-up, character for character, folded, and the only one."""
     tagged = [cell for cell in code_cells(notebook) if "setup" in tags(cell)]
     cells = code_cells(notebook)
     if not cells or len(tagged) != 1 or tagged[0] is not cells[0]:
         return [f"{len(tagged)} cells are tagged 'setup'; the first code cell, and no other, is"]
     if tagged[0].source != SETUP_CELL:
         return ["the setup cell differs from mtl_utils.notebook.SETUP_CELL: copy it from there"]
+    if "hide-input" not in tags(tagged[0]):
+        return ["the setup cell is not folded: tag it 'hide-input' as well"]
     return []
 
 

@@ -79,6 +79,7 @@ BROKEN: list[tuple[str, Break, str]] = [
     ("opening", _replace("**Before you start**", "First"), "no '**Before you start**'"),
     ("opening", _replace("1 min", "some time"), "how many minutes"),
     ("setup_cell", _tags(1), "0 cells are tagged 'setup'"),
+    ("setup_cell", _tags(1, "setup"), "is not folded"),
     ("setup_cell", _tags(2, "setup"), "2 cells are tagged 'setup'"),
     ("setup_cell", _replace("notebook.setup(seed=0)", "notebook.setup(seed=1)"), "differs from"),
     ("setup_cell", lambda n: n.cells.insert(0, tiny.code("x = 1")), "the first code cell"),

@@ -101,7 +101,7 @@ def good_chapter() -> NotebookNode:
     draw.metadata["mystnb"] = {"image": {"alt": "Counts rise from one to three"}}
     return notebook(
         text(OPENING),
-        code(SETUP_CELL, "setup"),
+        code(SETUP_CELL, "setup", "hide-input"),
         text("## The idea\n\nAddition, $a + b$, and its `!=`."),
         code("counts = [1, 2, 3]\nprint(sum(counts))", outputs=[stream("6\n")]),
         draw,
