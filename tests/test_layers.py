@@ -18,6 +18,18 @@ LAYERS = (
 )
 """Each may import those to its left and itself."""
 
+INNER = {
+    "deployment": {
+        "optional": (),
+        "drift": (),
+        "export": ("optional",),
+        "server": ("export", "optional"),
+        "live": ("export",),
+        "__main__": ("live",),
+    }
+}
+"""Of rooms that have rooms in them: what is in them, each with what of that it may import."""
+
 MOST_LINES = 400
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
@@ -80,6 +92,51 @@ def test_imports_run_one_way() -> None:
 )
 def test_an_import_against_the_order_is_seen(source: str, layer: str, upward: list[str]) -> None:
     assert _upward(source, layer) == upward
+
+
+def _across(source: str, room: str, inner: str) -> list[str]:
+    """Return what code of an inner room imports of its neighbours and must not.
+
+    A name that is taken from the room itself comes from all that is in it, and is refused too.
+    """
+    allowed = {inner, *INNER[room][inner]}
+    found = _imported(ast.parse(source), ("mtl_utils", room, inner))
+    of_room = {path for path in found if path[:1] == (room,)}
+    return sorted({path[1] if len(path) > 1 else room for path in of_room} - allowed)
+
+
+def test_inner_rooms_import_one_way() -> None:
+    wrong = []
+    for path in MODULES:
+        room, *parts = path.relative_to(PACKAGE).with_suffix("").parts
+        if room in INNER and parts != ["__init__"]:
+            across = _across(path.read_text("utf-8"), room, parts[0])
+            wrong += [f"{path.relative_to(ROOT)} imports {name}" for name in across]
+    assert not wrong, "\n".join(wrong)
+
+
+@pytest.mark.parametrize(
+    ("source", "inner", "across"),
+    [
+        ("from mtl_utils.deployment.live.page import Page", "export", ["live"]),
+        ("from mtl_utils.deployment.server import serve", "live", ["server"]),
+        ("def f():\n    import mtl_utils.deployment.live.page", "server", ["live"]),
+        ("from mtl_utils.deployment import OnnxModel", "live", ["OnnxModel"]),
+        ("import mtl_utils.deployment", "live", ["deployment"]),
+        ("from mtl_utils.deployment.export import OnnxModel", "server", []),
+        ("from mtl_utils.deployment.export.graph import OPSET", "export", []),
+        ("from mtl_utils.models import TextModel", "export", []),
+    ],
+)
+def test_an_import_across_inner_rooms_is_seen(source: str, inner: str, across: list[str]) -> None:
+    assert _across(source, "deployment", inner) == across
+
+
+def test_every_inner_room_has_its_place() -> None:
+    for room, inner in INNER.items():
+        there = {path.stem for path in (PACKAGE / room).iterdir() if path.suffix == ".py"}
+        there |= {path.parent.name for path in (PACKAGE / room).glob("*/__init__.py")}
+        assert there - {"__init__"} == {*inner}, room
 
 
 class _Run(ast.NodeTransformer):

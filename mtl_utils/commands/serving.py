@@ -9,7 +9,7 @@ from typing import Any
 from mtl_utils import deployment
 from mtl_utils.commands.messages import Refused
 from mtl_utils.commands.using import loaded
-from mtl_utils.deployment.export import CONTENT
+from mtl_utils.deployment.export.text_model import CONTENT
 
 
 def serve(options: argparse.Namespace, limits: Mapping[str, Any]) -> None:

@@ -1,11 +1,14 @@
-"""Models outside of training: exported, quantised, served, watched, and alive in a page."""
+"""Models outside of training: exported, quantised, served, watched, and alive in a page.
 
-from mtl_utils.deployment.atlas_model import AtlasSizes, train_atlas_model
+``export`` turns models into files and runs these, ``server`` answers for a model over HTTP, and
+``live`` makes the models that answer in pages of the book; the last two read what the first wrote,
+and nothing of each other.
+"""
+
 from mtl_utils.deployment.drift import drift
-from mtl_utils.deployment.export import export_onnx
-from mtl_utils.deployment.onnx_model import OnnxModel, measured
-from mtl_utils.deployment.server import create_app, serve
-from mtl_utils.deployment.server_limits import ServerLimits
+from mtl_utils.deployment.export import OnnxModel, export_onnx, measured
+from mtl_utils.deployment.live import AtlasSizes, train_atlas_model
+from mtl_utils.deployment.server import ServerLimits, create_app, serve
 
 __all__ = [
     "AtlasSizes",

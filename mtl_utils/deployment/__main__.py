@@ -8,20 +8,20 @@ that the switch in the box of chapter 06 asks.
 from __future__ import annotations
 
 import argparse
-from collections.abc import Mapping
+from collections.abc import Sequence
 from pathlib import Path
 
-from mtl_utils.deployment import atlas_page, names_page
-from mtl_utils.deployment.live_page import write_live_model
-from mtl_utils.deployment.separate_models import train_separate_models, write_separate_models
-from mtl_utils.deployment.writer_pages import WRITERS
-
-PAGES = {"atlas": atlas_page.PAGE, "names": names_page.PAGE}
-"""The boxes, by the name of their folder."""
+from mtl_utils.deployment.live.page import score_lines
+from mtl_utils.deployment.live.pages import PAGES
+from mtl_utils.deployment.live.separate_models import train_separate_models, write_separate_models
 
 
-def main() -> None:
-    """Train a model, unless one is given, and write its folder."""
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Train a model, unless one is given, write its folder and print what it scores.
+
+    Args:
+        arguments: Words of the command line; those of the process if ``None``.
+    """
     parser = argparse.ArgumentParser(prog="python -m mtl_utils.deployment", description=__doc__)
     parser.add_argument(
         "folder",
@@ -30,29 +30,19 @@ def main() -> None:
     )
     parser.add_argument("--model", type=Path, help="a saved model, instead of training one")
     parser.add_argument("--separate", action="store_true", help="one model per task, of atlas")
-    options = parser.parse_args()
+    options = parser.parse_args(arguments)
     name = options.folder.resolve().name
     if options.separate and (name != "atlas" or options.model is not None):
         parser.error("--separate trains models for the folder named atlas, and takes no --model")
     if options.separate:
-        _say(write_separate_models(train_separate_models(), options.folder))
-        return
-    if make := WRITERS.get(name):
-        _say(make(options.folder, options.model))
+        scores = write_separate_models(train_separate_models(), options.folder)
+        print("\n".join(score_lines(scores)))
         return
     page = PAGES.get(name)
     if page is None:
-        known = ", ".join([*PAGES, *WRITERS])
+        known = ", ".join(PAGES)
         parser.error(f"{options.folder} is named like none of the boxes: {known}")
-    model = page.train() if options.model is None else page.load(options.model)
-    measured = write_live_model(model, options.folder, page.words(), page.facts)
-    for name in page.facts["measures"]:
-        print(f"{name}: {measured[name]:.3f}, in eight bits {measured[f'{name} int8']:.3f}")
-
-
-def _say(scores: Mapping[str, float]) -> None:
-    for name, value in scores.items():
-        print(f"{name}: {value:.3f}")
+    print("\n".join(page.make(options.folder, options.model)))
 
 
 if __name__ == "__main__":

@@ -21,11 +21,11 @@ from visiting import ROOT
 from mtl_utils import atlas
 from mtl_utils.data import encode_pair, encode_text, split_words
 from mtl_utils.deployment import export_onnx
-from mtl_utils.deployment.__main__ import PAGES
-from mtl_utils.deployment.decoding import probabilities_of
-from mtl_utils.deployment.hand_written import read_sentences, scores_of
-from mtl_utils.deployment.onnx_model import OnnxModel
-from mtl_utils.deployment.tokenizer_files import tokenizer_of
+from mtl_utils.deployment.export.decoding import probabilities_of
+from mtl_utils.deployment.export.onnx_model import OnnxModel
+from mtl_utils.deployment.export.tokenizer_files import tokenizer_of
+from mtl_utils.deployment.live.hand_written import read_sentences, scores_of
+from mtl_utils.deployment.live.pages import PAGES
 from mtl_utils.files import read_json
 from mtl_utils.models import MultiTaskTransformer
 

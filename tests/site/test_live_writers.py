@@ -15,9 +15,9 @@ from visiting import ROOT
 
 from mtl_utils import atlas
 from mtl_utils.data import BytePairTokenizer
-from mtl_utils.deployment.live_writer import read_translations, scored
-from mtl_utils.deployment.onnx_writer import CONTENT, OnnxWriter, graph_file
-from mtl_utils.deployment.writer_export import export_writer, of_framework, of_translator
+from mtl_utils.deployment.export.onnx_writer import CONTENT, OnnxWriter, graph_file
+from mtl_utils.deployment.export.writing_model import export_writer, of_framework, of_translator
+from mtl_utils.deployment.live.writer_page import read_translations, scored
 from mtl_utils.files import read_json
 from mtl_utils.models import BiLSTMFramework, Seq2Seq
 

@@ -1,0 +1,159 @@
+"""A whole text model as one graph: token ids in, one output a task."""
+
+from __future__ import annotations
+
+import copy
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import fields
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from torch import nn as torch_nn
+
+from mtl_utils.data.batch import Batch, Inputs
+from mtl_utils.deployment.export.encoder_forms import encoder_form
+from mtl_utils.deployment.export.kinds import kind_of
+from mtl_utils.models import TextModel
+from mtl_utils.sharing import HardSharing
+from mtl_utils.tasks import Head
+from mtl_utils.tasks.regression import RegressionHead
+
+#: What the graph reads, each ``[B, T]`` of whole numbers: ids, 1 at tokens and 0 at padding, and 0
+#: in the first text and 1 in the second.
+INPUTS = ("input_ids", "mask", "segment_ids")
+
+#: Of the operators. From 23 on a padding mask is refused when the model runs.
+OPSET = 17
+
+
+class ExportedForm(torch_nn.Module):
+    """The encoder and the heads of a model, without a step that depends on the data.
+
+    Args:
+        model: The model; left as it is.
+
+    Raises:
+        TypeError: If its way of sharing, its encoder or a task is of a kind that has no such form.
+        ValueError: If a task has a name that an output of a graph cannot have.
+    """
+
+    def __init__(self, model: TextModel) -> None:
+        super().__init__()
+        if type(model.sharing) is not HardSharing:
+            raise TypeError(
+                f"A model whose parameters are shared by {type(model.sharing).__name__} cannot be "
+                "exported; expected HardSharing, one encoder for all tasks"
+            )
+        for name, task in model.tasks.items():
+            _check_output(name)
+            kind_of(name, task, model.head(name))
+        self.encoder = encoder_form(copy.deepcopy(model.sharing.encoder).cpu().float().eval())
+        heads = {name: copy.deepcopy(model.head(name)) for name in model.tasks}
+        self.heads = torch_nn.ModuleDict(heads).cpu().float().eval()
+
+    def forward(self, input_ids: Tensor, mask: Tensor, segment_ids: Tensor) -> tuple[Tensor, ...]:
+        """Score.
+
+        Args:
+            input_ids: ``[B, T]``.
+            mask: ``[B, T]``, 1 at tokens.
+            segment_ids: ``[B, T]``.
+
+        Returns:
+            For each task logits ``[B, C]``, emissions ``[B, T, C]`` or numbers ``[B]``.
+        """
+        inputs = unchecked_inputs(input_ids, mask.bool(), segment_ids)
+        hidden = self.encoder(inputs)
+        batch = Batch(inputs)
+        return tuple(head_output(head, hidden, batch) for head in self.heads.values())
+
+
+def _check_output(name: str) -> None:
+    """Refuse what the tracer calls other things: inputs, numbered values, results of a module."""
+    if name in INPUTS or name.isdigit() or name.startswith(("/", "onnx::")):
+        raise ValueError(
+            f"A task named {name!r} cannot be exported, since something else in the graph has or "
+            f"could have that name. Expected none of {list(INPUTS)}, no number, and nothing that "
+            "begins with '/' or 'onnx::'; give the task another name."
+        )
+
+
+def head_output(head: torch_nn.Module, hidden: Tensor, batch: Batch) -> Tensor:
+    """Return what a graph has as the output of a head.
+
+    Args:
+        head: The head.
+        hidden: What it reads ``[B, T, D]``.
+        batch: What that was computed from.
+
+    Returns:
+        What its ``forward`` gives; of a regression the number in the units of the data.
+    """
+    assert isinstance(head, Head)
+    outputs = head(hidden, batch)
+    if not isinstance(head, RegressionHead):
+        return outputs
+    values = head.mean + head.spread * outputs
+    return values if head.bounds is None else values.clamp(*head.bounds)
+
+
+def unchecked_inputs(input_ids: Tensor, mask: Tensor, segment_ids: Tensor) -> Inputs:
+    """Make inputs without a look at the numbers, which a graph is not to remember.
+
+    Args:
+        input_ids: ``[B, T]``.
+        mask: ``[B, T]``, boolean.
+        segment_ids: ``[B, T]``.
+    """
+    inputs = object.__new__(Inputs)
+    given = {"input_ids": input_ids, "mask": mask, "segment_ids": segment_ids}
+    for field in fields(Inputs):
+        object.__setattr__(inputs, field.name, given.get(field.name))
+    return inputs
+
+
+def write_graph(form: ExportedForm, path: Path, max_length: int | None) -> None:
+    """Write a graph of any number of texts of any length.
+
+    Args:
+        form: The model.
+        path: The file.
+        max_length: The longest text that it reads.
+    """
+    length = 7 if max_length is None else min(7, max_length)
+    names = [*form.heads]
+    ids = torch.zeros(3, length, dtype=torch.long)
+    mask = torch.ones_like(ids)
+    mask[1, length // 2 + 1 :] = 0
+    axes = {name: {0: "batch", 1: "length"} for name in (*INPUTS, *names)}
+    form.eval()  # the exporter puts every part back into the mode that the whole is in
+    with torch.no_grad(), quiet_tracer():
+        outputs = form(ids, mask, torch.zeros_like(ids))
+        for name, output in zip(names, outputs, strict=True):
+            if output.dim() < 3:
+                axes[name] = {0: "batch"}
+        torch.onnx.export(
+            form,
+            (ids, mask, torch.zeros_like(ids)),
+            str(path),
+            input_names=list(INPUTS),
+            output_names=names,
+            dynamic_axes=axes,
+            opset_version=OPSET,
+            dynamo=False,
+        )
+
+
+@contextmanager
+def quiet_tracer() -> Iterator[None]:
+    """Leave out what the tracer says of checks of shapes, and that there is a newer exporter.
+
+    The newer one stops at branches on data in models of others, and gives only the first LSTM of a
+    process an axis of time of any length. What was traced is compared with PyTorch afterwards.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield

@@ -1,0 +1,198 @@
+"""Exporting a text model: a folder that other programs can run, checked before it is there."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import platform
+import shutil
+import tempfile
+from collections.abc import Mapping
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from mtl_utils.arguments import check_flag, check_kind, check_path, check_text
+from mtl_utils.deployment.export.cards import write_export_card
+from mtl_utils.deployment.export.checking import check_graph, largest_difference
+from mtl_utils.deployment.export.graph import OPSET, ExportedForm, write_graph
+from mtl_utils.deployment.export.kinds import description
+from mtl_utils.deployment.export.quantising import write_int8
+from mtl_utils.deployment.export.tokenizer_files import FILE as TOKENIZER
+from mtl_utils.deployment.export.tokenizer_files import description as of_tokenizer
+from mtl_utils.deployment.export.tokenizer_files import tokenizer_json, word_marks
+from mtl_utils.deployment.optional import needed
+from mtl_utils.files import read_json, write_json
+from mtl_utils.models import TextModel
+from mtl_utils.saving.cards import CARD, checked_notes
+
+GRAPH, INT8_GRAPH, CONTENT = "model.onnx", "model.int8.onnx", "export.json"
+_FILES = {GRAPH, INT8_GRAPH, CONTENT, TOKENIZER, CARD}
+FORMAT = 1
+
+
+def export_onnx(
+    model: TextModel,
+    folder: str | os.PathLike[str],
+    *,
+    int8: bool = False,
+    data: Mapping[str, str] | None = None,
+    scores: Mapping[str, float] | None = None,
+    licence: str | None = None,
+) -> dict[str, float]:
+    """Write a text model as an ONNX graph with all that is needed to use it.
+
+    The folder holds ``model.onnx`` (and ``model.int8.onnx``), which read ids, mask and segments
+    ``[B, T]`` of any number of texts of any length and give one output a task; ``tokenizer.json``;
+    ``export.json`` with labels, the scores that tags are searched with, and a digest of each file;
+    and a card. Choosing labels, and the search for the best sequence of a CRF, stay outside the
+    graph, whose output for tags are emissions: :class:`OnnxModel` does both in NumPy. The graph is
+    run in a new session on other lengths and numbers of texts, with padding, and compared with the
+    model, before anything is at its place.
+
+    Args:
+        model: Tasks of the kinds classification, classification of pairs, multi-label, regression
+            and tagging over one shared encoder: an LSTM in one or both directions, a Transformer or
+            a pretrained encoder.
+        folder: Where to; a folder that an earlier export wrote, and nothing else lies in, is
+            replaced.
+        int8: Whether to write a second graph with weights in eight bits.
+        data: For the card: what each task was trained on.
+        scores: For the card: what the model was measured at.
+        licence: For the card: that of the weights.
+
+    Returns:
+        By task the largest difference between graph and model that was seen, relative to the
+        greatest output where that is above 1; at most 1e-4.
+
+    Raises:
+        TypeError: If a part of the model is of a kind that cannot be exported, which is named, or
+            an argument is of another type.
+        ValueError: If the model has no tokenizer, weights in half precision, or a task a name that
+            no output can have.
+        FileExistsError: If there is something else in the folder.
+        RuntimeError: If the graph does not give what the model gives.
+        ImportError: If onnx or onnxruntime is not installed.
+    """
+    check_kind("model", model, TextModel, "a TextModel")
+    check_flag("int8", int8)
+    check_path("folder", folder)
+    if licence is not None:
+        check_text("licence", licence)
+    data, scores = checked_notes(data, scores)
+    if model.tokenizer is None:
+        raise ValueError("The model has no tokenizer, without which nobody could use the export")
+    _check_precision(model)
+    target = Path(folder).resolve()  # what a link leads to is replaced, and not the link
+    _check_free(target)
+    for module in ("onnx", "onnxruntime"):
+        needed(module)
+    form, written = ExportedForm(model), tokenizer_json(model.tokenizer)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=target.parent, prefix=".export-") as temporary:
+        place = Path(temporary) / "made"
+        place.mkdir()
+        write_graph(form, place / GRAPH, model.max_length)
+        differences = check_graph(model, place / GRAPH)
+        apart: dict[str, Any] = {"differs_by": differences, "int8_differs_by": None}
+        if int8:
+            write_int8(place / GRAPH, place / INT8_GRAPH)
+            apart["int8_differs_by"] = largest_difference(model, place / INT8_GRAPH)
+        (place / TOKENIZER).write_text(written, "utf-8")
+        content = _content(model, place) | {"data": dict(data), "licence": licence} | apart
+        _write_content(place, content, scores)
+        _put(place, target)
+    return differences
+
+
+def note_scores(folder: Path, scores: Mapping[str, float]) -> None:
+    """Write what an exported model was measured at into its folder and onto its card.
+
+    Args:
+        folder: What :func:`export_onnx` wrote.
+        scores: The scores; those that were there are replaced.
+    """
+    content = read_json(folder / CONTENT)
+    del content["digest"]
+    _write_content(folder, content, scores)
+
+
+def _write_content(place: Path, content: dict[str, Any], scores: Mapping[str, float]) -> None:
+    content["scores"] = {name: float(value) for name, value in scores.items()}
+    write_json(place / CONTENT, content, indent=1)
+    write_export_card(place, content)
+
+
+def _content(model: TextModel, place: Path) -> dict[str, Any]:
+    assert model.tokenizer is not None
+    tasks = {
+        name: description(name, task, model.head(name)) for name, task in model.text_tasks.items()
+    }
+    reads_words = any(task["reads_words"] for task in tasks.values())
+    return {
+        "format": FORMAT,
+        "tasks": tasks,
+        "tokenizer": of_tokenizer(model.tokenizer),
+        "word_marks": word_marks() if reads_words else [],
+        "max_length": model.max_length,
+        "long": model.long,
+        "opset": OPSET,
+        "versions": versions(),
+        "sha256": {path.name: sha256(path) for path in sorted(place.iterdir())},
+    }
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of what an export was made with."""
+    packages = ("mtl_utils", "torch", "onnx", "onnxruntime", "tokenizers", "transformers")
+    return {"python": platform.python_version()} | {
+        package: metadata.version(package) for package in packages
+    }
+
+
+def sha256(path: Path) -> str:
+    """Return the SHA-256 of a file.
+
+    Args:
+        path: The file.
+    """
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def _check_precision(model: TextModel) -> None:
+    for name, parameter in model.named_parameters():
+        if parameter.is_floating_point() and parameter.element_size() < 4:
+            kind = str(parameter.dtype).removeprefix("torch.")
+            raise ValueError(
+                f"The model has weights in half precision ({name} is {kind}), and graphs are "
+                "written and checked in float32. Call model.float() first, which changes it in "
+                "place and no number; int8=True makes the smaller graph."
+            )
+
+
+def _check_free(target: Path) -> None:
+    """Refuse a folder that holds something else, an earlier export beside it or not."""
+    if not target.exists():
+        return
+    found = {path.name for path in target.iterdir()} if target.is_dir() else {target.name}
+    strange = found - _FILES if CONTENT in found else found
+    if strange:
+        raise FileExistsError(
+            f"There is something else than an exported model in {target}: {min(strange)!r}; "
+            "give another folder"
+        )
+
+
+def _put(place: Path, target: Path) -> None:
+    """Move a finished folder to its place; what was there comes back if that fails."""
+    if not target.exists():
+        os.replace(place, target)
+        return
+    old = place.with_name("old")
+    os.replace(target, old)
+    try:
+        os.replace(place, target)
+    except OSError:
+        os.replace(old, target)
+        raise
+    shutil.rmtree(old)
