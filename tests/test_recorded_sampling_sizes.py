@@ -60,7 +60,7 @@ def test_each_contender_draws_as_its_name_says(
         trained = train_unit(settings, unit, 0, tmp_path / unit.name)
         assert trained.texts == 8 * 4
         assert set(trained.metrics) == set(unit.tasks)
-    kinds = {BANDIT: LearningProgressBatches, "annealed": AnnealedBatches}
+    kinds: dict[str, Any] = {BANDIT: LearningProgressBatches, "annealed": AnnealedBatches}
     if name != "separate":
         (sampler,) = read
         assert type(sampler) is kinds.get(name, SampledBatches)
