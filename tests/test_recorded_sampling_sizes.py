@@ -10,7 +10,15 @@ import pytest
 from mtl_utils.experiments import estimate
 from mtl_utils.experiments.contenders import overlaid
 from mtl_utils.experiments.registry import find_comparison
-from mtl_utils.experiments.sampling_sizes import COMPARISON, METRICS, SETTING, SETTINGS, STEPS
+from mtl_utils.experiments.sampling_sizes import (
+    BANDIT,
+    COMPARISON,
+    METRICS,
+    SETTING,
+    SETTINGS,
+    STEPS,
+    UNIFORM_CONSTANT,
+)
 from mtl_utils.experiments.unit_training import train_unit
 from mtl_utils.training import (
     AnnealedBatches,
@@ -52,14 +60,26 @@ def test_each_contender_draws_as_its_name_says(
         trained = train_unit(settings, unit, 0, tmp_path / unit.name)
         assert trained.texts == 8 * 4
         assert set(trained.metrics) == set(unit.tasks)
-    kinds = {"bandit": LearningProgressBatches, "annealed": AnnealedBatches}
+    kinds: dict[str, Any] = {BANDIT: LearningProgressBatches, "annealed": AnnealedBatches}
     if name != "separate":
         (sampler,) = read
         assert type(sampler) is kinds.get(name, SampledBatches)
         assert sampler.num_batches == 4
-        temperatures = {"uniform": float("inf"), "proportional": 1.0, "square root": 2.0}
+        temperatures = {"proportional": 1.0, "square root": 2.0}
+        temperatures |= dict.fromkeys(("uniform", UNIFORM_CONSTANT), float("inf"))
         assert getattr(sampler, "temperature", None) == temperatures.get(name)
         assert getattr(sampler, "epochs", 2) == 2
+
+
+def test_the_bandit_is_compared_under_a_step_size_that_does_not_fall() -> None:
+    schedules = {
+        contender.name: overlaid(SETTINGS[SETTING], contender.settings)["training"]["schedule"]
+        for contender in COMPARISON.contenders
+    }
+    constant = {name for name, schedule in schedules.items() if schedule == "constant"}
+    assert constant == {BANDIT, UNIFORM_CONSTANT}
+    for contrast in COMPARISON.contrasts[SETTING]:
+        assert schedules[contrast.first] == schedules[contrast.second]
 
 
 def test_all_have_as_many_steps_and_a_model_of_its_own_has_its_part() -> None:

@@ -82,7 +82,12 @@ def _without_an_end(step: int, steps: int, rows: int, first: float) -> int:
     return math.ceil(rows * math.sqrt(step * (1 - first**2) / steps + first**2))
 
 
-@exercise("curriculum_rows", wrong=[_even_pace, _without_an_end])
+def _one_more(step: int, steps: int, rows: int, first: float) -> int:
+    share = min(1.0, math.sqrt(step * (1 - first**2) / steps + first**2))
+    return min(rows, int(rows * share) + 1)
+
+
+@exercise("curriculum_rows", wrong=[_even_pace, _without_an_end, _one_more])
 def check_curriculum_rows(answer: Answer) -> None:
     """How many rows, easy ones first, a step draws from under a pacing by the square root."""
     hint = "Equation 14.9 with p = 2 gives a share, at most 1; round the number of rows up."
@@ -91,6 +96,7 @@ def check_curriculum_rows(answer: Answer) -> None:
         (25, 100, 1001, 0.5),
         (150, 100, 1000, 0.1),
         (37, 60, 500, 0.2),
+        (0, 100, 1000, 0.5),  # a whole number, which stays as it is
     ):
         share = min(1.0, math.sqrt(step * (1 - first**2) / steps + first**2))
         answer.gives(step, steps, rows, first, expected=math.ceil(rows * share), hint=hint)

@@ -46,9 +46,32 @@ def _twins_beat_each_other(points: Points) -> list[bool]:
     ]
 
 
+def _two_losses_alone(points: Points) -> list[bool]:
+    return [
+        not any(q[:2] != p[:2] and q[0] <= p[0] and q[1] <= p[1] for q in points) for p in points
+    ]
+
+
+def _by_a_majority(points: Points) -> list[bool]:
+    def ahead(q: tuple[float, ...], p: tuple[float, ...]) -> int:
+        return sum((a < b) - (a > b) for a, b in zip(q, p, strict=True))
+
+    return [not any(ahead(q, p) > 0 for q in points) for p in points]
+
+
+def _beaten_by_earlier_alone(points: Points) -> list[bool]:
+    return [
+        not any(q != p and all(a <= b for a, b in zip(q, p, strict=True)) for q in points[:place])
+        for place, p in enumerate(points)
+    ]
+
+
 @exercise(
     "pareto_front",
-    wrong=[_beaten_in_all, _more_is_better, _best_of_one, _twins_beat_each_other],
+    wrong=[
+        *(_beaten_in_all, _more_is_better, _best_of_one, _twins_beat_each_other),
+        *(_two_losses_alone, _by_a_majority, _beaten_by_earlier_alone),
+    ],
 )
 def check_pareto_front(answer: Answer) -> None:
     """Which points of losses no other point beats."""
@@ -58,6 +81,9 @@ def check_pareto_front(answer: Answer) -> None:
         ([(1.0, 2.0), (1.0, 3.0), (0.5, 2.5)], [True, False, True]),
         ([(1.0, 1.0), (1.0, 1.0), (2.0, 1.0)], [True, True, False]),
         ([(3.0, 1.0, 2.0), (2.0, 2.0, 2.0), (3.0, 2.0, 2.0)], [True, True, False]),
+        ([(1.0, 1.0, 3.0), (2.0, 2.0, 1.0)], [True, True]),  # the third loss saves the second
+        ([(1.0, 9.0, 1.0), (2.0, 1.0, 2.0)], [True, True]),  # lower in more losses is not enough
+        ([(3.0, 3.0), (1.0, 4.0), (2.0, 2.0)], [False, True, True]),  # beaten by the last
     ):
         answer.gives(points, expected=expected, hint=hint)
 
@@ -146,7 +172,26 @@ def _beside_neighbours_alone(points: Points) -> list[bool]:
     return [p in bad for p in points]
 
 
-@exercise("hidden_points", wrong=[_none, _inner, _equal_weights_alone, _beside_neighbours_alone])
+def _found_at(weights: Sequence[float], points: Points) -> list[bool]:
+    found = {min(points, key=lambda p: w * p[0] + (1 - w) * p[1]) for w in weights}
+    return [p not in found for p in points]
+
+
+def _three_weights_alone(points: Points) -> list[bool]:
+    return _found_at([0.0, 0.5, 1.0], points)
+
+
+def _a_grid_of_weights(points: Points) -> list[bool]:
+    return _found_at([step / 100 for step in range(101)], points)
+
+
+@exercise(
+    "hidden_points",
+    wrong=[
+        *(_none, _inner, _equal_weights_alone, _beside_neighbours_alone),
+        *(_three_weights_alone, _a_grid_of_weights),
+    ],
+)
 def check_hidden_points(answer: Answer) -> None:
     """Which Pareto-optimal points no weighted sum of two losses has as its minimum."""
     hint = "For each other point, which weights prefer this one? Is there a weight that all allow?"
@@ -157,5 +202,8 @@ def check_hidden_points(answer: Answer) -> None:
         # (5, 7) lies below the line between its neighbours, and above that between the ends.
         ([(0, 12), (4, 10), (5, 7), (9, 0)], [(4, 10), (5, 7)]),
         ([(4, 0), (0, 4), (2, 2)], []),
+        # Each is found: (1, 5) by weights near 3/4, (1000, 1370) by those from 0.57806 to 0.57823.
+        ([(0, 9), (1, 5), (3, 2), (8, 0)], []),
+        ([(0, 2741), (1000, 1370), (2000, 0)], []),
     ):
         answer.gives(points, expected=[p in hidden for p in points], hint=hint)

@@ -50,8 +50,12 @@ learn there.
 """
 
 
-def _drawn(name: str, sampling: Any) -> Contender:
-    return Contender(name, settings={"sampling": sampling})
+UNIFORM_CONSTANT, BANDIT = "uniform, constant step size", "bandit, constant step size"
+CONSTANT: Config = {"training.schedule": "constant"}
+
+
+def _drawn(name: str, sampling: Any, settings: Config | None = None) -> Contender:
+    return Contender(name, settings={"sampling": sampling, **(settings or {})})
 
 
 CONTENDERS = (
@@ -60,11 +64,15 @@ CONTENDERS = (
     _drawn("proportional", "size"),
     _drawn("square root", "sqrt"),
     _drawn("annealed", "annealed"),
-    _drawn("bandit", {"kind": "learning_progress", "step_size": 0.05}),
+    _drawn(UNIFORM_CONSTANT, "uniform", CONSTANT),
+    _drawn(BANDIT, {"kind": "learning_progress", "step_size": 0.05}, CONSTANT),
 )
 """Each has as many steps in all, of one batch of one data set. A model of its own has a quarter.
 
-The bandit makes two more forward passes per step, which are not in its budget.
+A reward of the bandit is what a step made its loss fall by, which shrinks with the step size. Under
+a schedule that ends at zero it would compare noise with noise at the end, so it has a constant one,
+and is compared with uniform draws that have it too. It makes two more forward passes per step,
+which are not in its budget.
 """
 
 COMPARISON = Weighed(
@@ -79,7 +87,7 @@ COMPARISON = Weighed(
             Contrast("square root", "uniform", RELATIVE),
             Contrast("proportional", "uniform", RELATIVE),
             Contrast("annealed", "uniform", RELATIVE),
-            Contrast("bandit", "uniform", RELATIVE),
+            Contrast(BANDIT, UNIFORM_CONSTANT, RELATIVE),
             Contrast("square root", "proportional", "domain_entities_f1"),
         )
     },
