@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import statistics
 from collections.abc import Mapping
 from typing import Any
 
@@ -20,7 +21,7 @@ TRAINED_ON: Mapping[str, tuple[str, ...]] = {
 }
 SIZE, WIDTH, LAYERS, HEADS, BATCH = 6_000, 64, 3, 4, 32
 EPOCHS = 12
-PROBED, DELETED, STRENGTH = 600, 300, 0.01
+PROBED, DELETED, STRENGTH, DRAWS = 600, 300, 0.01, 5
 
 
 def run(config: Config, seed: int, place: Place) -> dict[str, Any]:
@@ -46,7 +47,7 @@ def run(config: Config, seed: int, place: Place) -> dict[str, Any]:
     test = interpretation.collect_states(model, sets["test"][:PROBED])
     scores = model.evaluate(_of_tasks(sets["test"], model))
     found: dict[str, Any] = {name: score for name, score in scores.items() if "f1_" not in name}
-    found |= _probes(train, test, sets)
+    found |= _probes(train, test, sets, vocabulary.unk_id)
     found |= _erasures(model, train, sets["test"])
     if "topic" in model.tasks:
         found |= _deletions(model, sets["test"], vocabulary.unk_id, seed)
@@ -100,26 +101,36 @@ def _probes(
     train: interpretation.States,
     test: interpretation.States,
     sets: Mapping[str, list[data.Example]],
+    unknown: int,
 ) -> dict[str, float]:
-    """Accuracy, control and compression of properties of words, by layer."""
-    types = [
-        [i for row in sets[name][:PROBED] for i in row.input_ids] for name in ("train", "test")
-    ]
+    """Accuracy, control and compression of properties of known words, by layer.
+
+    Words that are read as unknown are one word type, whose one random label costs the control
+    nothing.
+    """
+    rows = (sets[name][:PROBED] for name in ("train", "test"))
+    types = [torch.tensor([i for row in part for i in row.input_ids]) for part in rows]
+    known = [part != unknown for part in types]
+    words = [part[kept].tolist() for part, kept in zip(types, known, strict=True)]
     shares = (0.03, 0.1, 0.3, 1.0)
     found: dict[str, float] = {}
     for task in ("names", "parts"):
         for layer in train.layers:
-            states, labels = train.of(task, layer)
-            known = interpretation.selectivity(
-                (states, labels, types[0]), (*test.of(task, layer), types[1]), strength=STRENGTH
+            fitted, tested = (
+                [each[kept] for each in part.of(task, layer)]
+                for part, kept in zip((train, test), known, strict=True)
+            )
+            states, labels = fitted
+            selectivity = interpretation.selectivity(
+                (states, labels, words[0]), (tested[0], tested[1], words[1]), strength=STRENGTH
             )
             order = torch.randperm(len(labels), generator=torch.Generator().manual_seed(0))
             code = interpretation.online_code(
                 states[order], labels[order], shares=shares, strength=STRENGTH
             )
             place = f"{task} at {layer}"
-            found[f"accuracy, {place}"] = known.accuracy
-            found[f"selectivity, {place}"] = known.value
+            found[f"accuracy, {place}"] = selectivity.accuracy
+            found[f"selectivity, {place}"] = selectivity.value
             found[f"compression, {place}"] = code.compression
     return found
 
@@ -129,15 +140,25 @@ def _erasures(
 ) -> dict[str, float]:
     """By how much losses grow when a property is taken out of the last layer."""
     whole = interpretation.task_losses(model, rows)
+
+    def lost(change: interpretation.Eraser) -> dict[str, float]:
+        with interpretation.changed_states(model, change):
+            losses = interpretation.task_losses(model, rows)
+        return {task: losses[task] - whole[task] for task in whole}
+
     found: dict[str, float] = {}
     for task in ("names", "parts"):
         states, labels = train.of(task, train.layers[-1])
         eraser = interpretation.fit_eraser(states, labels)
-        control = interpretation.random_eraser(states, eraser.rank)
-        for name, change in ((task, eraser), (f"as many at random as {task}", control)):
-            with interpretation.changed_states(model, change):
-                losses = interpretation.task_losses(model, rows)
-            found |= {f"{t} loses without {name}": losses[t] - whole[t] for t in whole}
+        found |= {f"{t} loses without {task}": loss for t, loss in lost(eraser).items()}
+        draws = [
+            lost(interpretation.random_eraser(states, eraser.rank, seed=seed))
+            for seed in range(DRAWS)
+        ]
+        for t in whole:
+            found[f"{t} loses without as many at random as {task}"] = statistics.fmean(
+                draw[t] for draw in draws
+            )
     return found
 
 
@@ -157,7 +178,8 @@ def _deletions(
     }
     target = interpretation.Target("topic", score="log_probability")
     found = {"completeness error": float(explained.error.abs().mean())}
-    for name, ranking in rankings.items():
+    for name, scores in rankings.items():
+        ranking = scores.masked_fill(inputs.input_ids == filler, -torch.inf)  # nothing to replace
         curve = interpretation.deletion_curve(model, inputs, target, ranking, filler, most=5)
         found[f"deletion by {name}"] = float(interpretation.mean_drop(curve).mean())
     return found

@@ -82,6 +82,9 @@ def selectivity(
 ) -> Selectivity:
     """Fit one probe to a task and one to its control, and compare them on other texts.
 
+    Leave out words that are read as unknown: as one word type they have one label in the control,
+    which costs it nothing, and many in the task.
+
     Args:
         train: States ``[N, D]``, labels ``[N]`` and the word types.
         test: The same of other texts.

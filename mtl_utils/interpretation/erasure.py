@@ -55,7 +55,7 @@ def fit_eraser(
 
     .. math:: A = W^+ P\, W, \qquad W = \Sigma_{hh}^{-1/2}
 
-    where P projects orthogonally onto the columns of :math:`W \Sigma_{hz}`, the whitened
+    where P projects orthogonally onto the columns of :math:`W \Sigma_{hy}`, the whitened
     covariances of states with labels. It is least-squares concept erasure (LEACE, Belrose et al.,
     2023): afterwards states have no covariance with any label, so that no linear probe of a convex
     loss does better on these data than one that sees no states, and among all affine maps of which
