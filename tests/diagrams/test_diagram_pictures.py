@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations, pairwise
 
@@ -122,7 +122,7 @@ def case(request: pytest.FixtureRequest) -> tuple[diagrams.Diagram, dict[bool, D
     return diagram, {d: _measured(diagram.draw(dark=d), texts=not d) for d in (False, True)}
 
 
-Draw = Callable[[list[str]], diagrams.Diagram]
+Draw = Callable[[Sequence[str]], diagrams.Diagram]
 Case = tuple[diagrams.Diagram, dict[bool, Drawn]]
 
 
