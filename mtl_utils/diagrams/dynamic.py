@@ -101,8 +101,9 @@ def layered_extraction(tasks: Sequence[str]) -> Diagram:
             place = (rows[whose], 2 * level + 1)
             boxes.append(Box(mixture, label, "layer", place, role=roles[whose]))
             read = rows if whose == "s" else [whose, "s"]
-            arrows += [
-                Arrow(f"expert {other} {level}", mixture, role=roles[other]) for other in read
+            arrows += [  # aslant: bent, several would run on one vertical and seem joined
+                Arrow(f"expert {other} {level}", mixture, role=roles[other], bend="straight")
+                for other in read
             ]
     for number, task in enumerate(tasks):
         head = f"head {number}"
@@ -112,8 +113,8 @@ def layered_extraction(tasks: Sequence[str]) -> Diagram:
         f"progressive layered extraction for {listed(tasks)}",
         tuple(boxes),
         tuple(arrows),
-        columns=(34, 46, 46, 46, 46, 46, 62),
-        gap=18,
+        columns=(34, 46, 40, 40, 40, 40, 62),
+        gap=22,
         row_gap=22,
     )
 
@@ -143,7 +144,7 @@ def task_adapters(tasks: Sequence[str]) -> Diagram:
         kept, total, row = f"kept {number}", f"sum {number}", 2 * number
         boxes += [
             Box(down, f"{written(task)}: down, $D$ to $R$", "layer", (row, 1), role=number),
-            Box(up, "up, $R$ to $D$", "layer", (row, 2), role=number),
+            Box(up, "$\\phi$, then up, $R$ to $D$", "layer", (row, 2), role=number),
             Box(kept, "what was read, unchanged", "text", (row + 1, 1), (1, 2), number),
             Box(total, f"sum ({number + 1})", "layer", (row, 3), (2, 1), number),
         ]
@@ -198,7 +199,7 @@ def low_rank_additions(tasks: Sequence[str]) -> Diagram:
             Arrow("read", inner),
             Arrow(inner, outer),
             Arrow(outer, total),
-            Arrow("matrix", total),
+            Arrow("matrix", total, bend="straight"),
             Arrow(total, f"made {number}"),
         ]
     return Diagram(

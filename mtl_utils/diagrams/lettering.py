@@ -30,6 +30,7 @@ _SPOKEN = {
     r"\gamma": "γ",
     r"\alpha": "α",
     r"\sigma": "σ",
+    r"\phi": "φ",
     r"\tanh": "tanh",
     r"\bar h": "mean state",
     r"\beta": "β",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations, pairwise
 
@@ -122,6 +122,7 @@ def case(request: pytest.FixtureRequest) -> tuple[diagrams.Diagram, dict[bool, D
     return diagram, {d: _measured(diagram.draw(dark=d), texts=not d) for d in (False, True)}
 
 
+Draw = Callable[[Sequence[str]], diagrams.Diagram]
 Case = tuple[diagrams.Diagram, dict[bool, Drawn]]
 
 
@@ -210,6 +211,20 @@ def test_arrows_of_two_directions_are_not_drawn_over_one_another(case: Case) -> 
         lines = [_dense(drawn.lines[name]) for name in names]
         distances = np.linalg.norm(lines[0][:, None] - lines[1][None], axis=-1)
         assert distances.min() > 8, names
+
+
+@pytest.mark.parametrize("draw", [diagrams.layered_extraction, diagrams.low_rank_additions])
+def test_arrows_from_different_boxes_share_no_stretch(draw: Draw) -> None:
+    """Where two run on one line, each seems to lead where the other does."""
+    diagram = draw(SHORT[:2])
+    drawn = _measured(diagram.draw())
+    lines = {a: _dense(drawn.lines[f"{a.start} > {a.end}, {a.kind}"]) for a in diagram.arrows}
+    for one, other in combinations(diagram.arrows, 2):
+        if one.start != other.start:
+            distances = np.linalg.norm(lines[one][:, None] - lines[other][None], axis=-1)
+            assert (distances.min(axis=1) < 2).sum() < 12, (one, other)  # a crossing has a few
+            heads = np.linalg.norm(lines[one][-1] - lines[other][-1])
+            assert heads > 12, (one, other)
 
 
 def test_letters_are_large_enough_on_a_phone(case: Case) -> None:

@@ -179,6 +179,7 @@ def test_what_is_added_for_a_task_goes_into_its_own_sum() -> None:
         (r"a price in \$ and \$", "a price in $ and $"),
         ("part_of_speech", "part_of_speech"),
         (r"$\nabla_{\theta_s} L$", "∇θs L"),
+        (r"$\phi$, then up", "φ, then up"),
     ],
 )
 def test_mathematics_is_spoken(written: str, said: str | None) -> None:
