@@ -7,11 +7,13 @@ import statistics
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from mtl_utils.commands.results import file_name, write_scores
 from mtl_utils.commands.run_file import RunFile
-from mtl_utils.commands.training import COMPARISON, Scores, train
+from mtl_utils.commands.toml_files import read_toml
+from mtl_utils.commands.training import COMPARISON, RESOLVED, Scores, train
 from mtl_utils.experiments.analysis import student_t_quantile
 from mtl_utils.training.directions import direction_of
 from mtl_utils.training.history_columns import main_metric
@@ -44,6 +46,7 @@ def compare(file: RunFile, seeds: Sequence[int], *, force: bool, quiet: bool) ->
         _say("all tasks", seed)
         scores = train(replace(file, seed=seed, output=output), force=force, quiet=quiet)
         joint.append(_by_task(scores, list(file.tasks)))
+        file = _with_names(file, output)
         found: dict[str, float] = {}
         for name in file.tasks:
             own = replace(file.of_one(name, folder / f"{file_name(name)}-{seed}"), seed=seed)
@@ -53,6 +56,14 @@ def compare(file: RunFile, seeds: Sequence[int], *, force: bool, quiet: bool) ->
     rows = [_row(metric, name, joint, alone) for name, metric in _metrics(file, joint)]
     write_scores(file.output / COMPARISON, {"seeds": seeds, "tasks": rows})
     return show(rows, len(seeds))
+
+
+def _with_names(file: RunFile, joint: Path) -> RunFile:
+    """Return the file with the languages of the joint run, all of which each task alone has too."""
+    if file.languages is None:
+        return file
+    names = tuple(read_toml(joint / RESOLVED)["languages"]["names"])
+    return replace(file, languages={**file.languages, "names": names})
 
 
 def _say(what: str, seed: int) -> None:

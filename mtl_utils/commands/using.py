@@ -20,6 +20,7 @@ from pyarrow import parquet
 
 from mtl_utils import corpora, models
 from mtl_utils.commands import results, training
+from mtl_utils.commands.beside import folder_of, with_beside
 from mtl_utils.commands.data_files import (
     CONVERTED,
     FORMATS,
@@ -67,7 +68,8 @@ def evaluate(options: argparse.Namespace) -> str:
     given = {"test": options.data} if is_file else options.data
     splits = as_iob2(corpora.load(given, options.config, format=made), schemes)
     split = chosen_split(splits, options.split)
-    rows = splits[split]
+    folder = folder_of(given, split, options.config, made) if model.beside.picture else None
+    rows = with_beside(splits[split], model.beside, folder, f"{options.data}, split {split!r}")
     found = {name: rows for name, task in asked.items() if _reads(task, rows)}
     if not found:
         wanted = {name: [*task.inputs, task.labelled_by] for name, task in asked.items()}
@@ -94,7 +96,7 @@ def predict(options: argparse.Namespace) -> None:
     """Label texts, and write what was found.
 
     Args:
-        options: ``folder``, ``file``, ``task``, ``format``, ``raw``, ``pairs``,
+        options: ``folder``, ``file``, ``task``, ``format``, ``raw``, ``pairs``, ``language``,
             ``probabilities`` and ``output``.
 
     Raises:
@@ -110,8 +112,8 @@ def predict(options: argparse.Namespace) -> None:
         return
     if options.output is None and options.file.lower().endswith(PARQUET):
         raise Refused("parquet is nothing to print; give --output FILE")
-    if options.probabilities or options.pairs:
-        raise Refused("--probabilities and --pairs are for raw texts, one a line")
+    if options.probabilities or options.pairs or options.language is not None:
+        raise Refused("--probabilities, --pairs and --language are for raw texts, one a line")
     _write(options.output, _of_rows(model, asked, options))
 
 
@@ -248,9 +250,10 @@ def _of_lines(model: TextModel, tasks: list[str], options: argparse.Namespace) -
         tasks = [n for n in tasks if len(model.text_tasks[n].inputs) == 1]
         if not tasks:
             raise Refused("All tasks are of pairs: give --pairs, and a tab between the two texts")
+    given = {"second": second, "languages": _language(model, options.language)}
     found = []
     if lines:
-        found = model.predict(lines, tasks, second=second, probabilities=options.probabilities)
+        found = model.predict(lines, tasks, **given, probabilities=options.probabilities)
     words = any(model.text_tasks[name].reads_words for name in tasks)
     written = io.StringIO()
     for place, (line, said) in enumerate(zip(lines, found, strict=True)):
@@ -261,6 +264,18 @@ def _of_lines(model: TextModel, tasks: list[str], options: argparse.Namespace) -
             row["tokens"] = words_of(line)
         written.write(json.dumps({**row, "predictions": said}, ensure_ascii=False) + "\n")
     return written.getvalue().encode("utf-8")
+
+
+def _language(model: TextModel, given: str | None) -> str | None:
+    """Return the language of raw texts, which a model that reads languages must be told."""
+    names = model.beside.languages
+    if not names:
+        if given is not None:
+            raise Refused(f"--language {given}: the model is told no language; leave it out")
+        return None
+    if given is None:
+        raise Refused(f"The model is told the language of texts: give --language {'|'.join(names)}")
+    return choice(given, names, "--language")
 
 
 def _lines(file: str) -> list[str]:
@@ -301,7 +316,8 @@ def _of_rows(model: TextModel, asked: Mapping[str, TextTask], options: argparse.
         raise Refused(
             f"{list(tasks)} would all write the column {twice!r}; choose one with --task NAME"
         )
-    found = model.predict(rows, list(tasks))
+    beside = with_beside(rows, model.beside, Path(file).resolve().parent, file)
+    found = model.predict(beside, list(tasks))
     predictions = {}
     for name, task in tasks.items():
         said, scheme = [one[name] for one in found], _scheme(options, name)
