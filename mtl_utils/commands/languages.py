@@ -62,7 +62,7 @@ def read_languages(table: Any, encoder: str, sharing: str) -> dict[str, Any] | N
     if kind == "adapters" and sharing not in WHOLE:
         raise Refused(
             f'{LANGUAGES}: kind = "adapters" stands between the layers of the encoder, where '
-            f"[sharing] kind = {sharing!r} cannot cut it then; give kind = \"embedding\", or a "
+            f'[sharing] kind = {sharing!r} cannot cut it then; give kind = "embedding", or a '
             f"sharing of {', '.join(WHOLE)}"
         )
     return found

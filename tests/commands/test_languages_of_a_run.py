@@ -111,9 +111,7 @@ def by_hand(folder: Path, kind: str, names: list[str]) -> TextModel:
         reader: nn.Encoder = nn.BiLSTMEncoder(tokenizer.vocab_size, 8, 1, embedding=embedding)
         if kind == "adapters":
             reader = sharing.LanguageAdapters(reader, names, 4)
-        made = [
-            tasks.Classification(name, ("food", "travel"), "mean", label=name) for name in sets
-        ]
+        made = [tasks.Classification(name, ("food", "travel"), "mean", label=name) for name in sets]
         model = TextModel(
             sharing.HardSharing(reader), made, tokenizer, language="lang", languages=names
         )
@@ -193,7 +191,7 @@ def test_a_way_of_sharing_has_languages_or_is_refused(
     path = write_run(tmp_path, table, small)
     if table == ADAPTERS and kind not in WHOLE:
         said = refused(capsys, "train", path)
-        assert f"[languages]: kind = \"adapters\" stands between the layers" in said
+        assert '[languages]: kind = "adapters" stands between the layers' in said
         assert f"[sharing] kind = '{kind}'" in said
         return
     file = read_run_file(path)
@@ -212,13 +210,13 @@ def test_pretrained_encoders_have_adapters(
 ) -> None:
     small = f"[encoder]\nkind = 'pretrained'\nname_or_folder = '{tmp_path}'\n"
     said = refused(capsys, "train", write_run(tmp_path, TABLE, small))
-    assert "[languages]: kind = \"embedding\"" in said
+    assert '[languages]: kind = "embedding"' in said
     assert 'give kind = "adapters"' in said
     assert read_run_file(write_run(tmp_path, ADAPTERS, small)).languages["bottleneck"] == 4
 
 
 WRONG = {
-    "column": (TABLE.replace("lang\"", "language\""), "has no column 'language'; did you mean"),
+    "column": (TABLE.replace('lang"', 'language"'), "has no column 'language'; did you mean"),
     "no column": ("[languages]\n", "[languages] needs the key 'column'"),
     "kind": (f"{TABLE}kind = 'vectors'\n", "[languages]: kind = 'vectors' is not known"),
     "key": (f"{TABLE}bottleneck = 4\n", "[languages] has no key 'bottleneck'"),
@@ -288,7 +286,9 @@ def test_rows_and_lines_are_read_in_their_language(
     capsys.readouterr()
     words = ["--task", "topic", "--probabilities", "--language"]
     assert main(["predict", str(run), str(raw), *words, "da"]) == 0
-    lines = [json.loads(line)["predictions"]["topic"] for line in capsys.readouterr().out.splitlines()]
+    lines = [
+        json.loads(line)["predictions"]["topic"] for line in capsys.readouterr().out.splitlines()
+    ]
     texts = rows["text"][:]
     found = model.predict(texts, ["topic"], languages="da", probabilities=True)
     assert lines == [one["topic"] for one in found]
@@ -353,8 +353,8 @@ sampler = "random"
     path = write_run(tmp_path, TABLE, f"{SMALL}{search}")
     write(tmp_path / "moods/dev.csv", rows_of("mood", ("da",), range(8)))
     assert main(["tune", str(path)]) == 0
-    best = tmp_path / "runs/run-tuning/best.toml"
-    assert main(["train", str(best), "--quiet"]) == 0
+    best = read_run_file(tmp_path / "runs/run-tuning/best.toml")
+    assert best.languages["column"] == "lang"
     longer = SMALL.replace("epochs = 2", "epochs = 3")
     assert main(["diagnose", str(write_run(tmp_path, ADAPTERS, longer)), "--quiet"]) == 0
     said = refused(capsys, "tune", _searched(tmp_path, '"languages.column" = ["lang"]'))
@@ -371,7 +371,7 @@ def test_a_first_file_offers_a_column_of_languages(
     write_run(tmp_path)
     assert main(["init", str(tmp_path / "topics")]) == 0
     said = capsys.readouterr().out
-    assert '\n# [languages] ' in said
+    assert "\n# [languages] " in said
     assert '\n# column = "lang"\n' in said
     offered = said.replace("# [languages]", "[languages]").replace("# column", "column")
     path = tmp_path / "first.toml"
