@@ -1,8 +1,9 @@
-"""What stands beside the texts of data: columns that must be there, and pictures that are opened."""
+"""What stands beside texts in data: columns that must be there, and pictures that must open."""
 
 from __future__ import annotations
 
 import io
+import warnings
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import datasets
 
 from mtl_utils import corpora
 from mtl_utils.arguments import nearest
+from mtl_utils.commands.keys import choice
 from mtl_utils.commands.languages import LANGUAGES
 from mtl_utils.commands.messages import Refused
 from mtl_utils.commands.pictures import PICTURES
@@ -24,7 +26,7 @@ _STORED = {"bytes", "path"}
 def with_beside(
     rows: datasets.Dataset, columns: BesideColumns, folder: Path | None, where: str
 ) -> datasets.Dataset:
-    """Return rows whose pictures are those of ``datasets``, or refuse rows without the columns.
+    """Return rows whose pictures are those of ``datasets``; rows without the column have none.
 
     Args:
         rows: The rows.
@@ -33,19 +35,83 @@ def with_beside(
         where: What messages are to call the rows.
 
     Raises:
-        Refused: If a column is missing or holds something else, or a picture cannot be opened.
+        Refused: If there is no column of languages, that of pictures holds something else, or a
+            picture cannot be opened.
     """
-    for table, column in ((LANGUAGES, columns.language), (PICTURES, columns.picture)):
-        there = rows.column_names
-        top = None if column is None else column.split(".")[0]
-        if column is not None and column not in there and (top not in there or table == PICTURES):
-            raise Refused(
-                f"{table}: {where}, has no column {column!r}{nearest(column, there)}"
-                + (". Where no row has a picture, all its cells are empty" * (table == PICTURES))
-            )
-    if columns.picture is None:
+    there, language, picture = rows.column_names, columns.language, columns.picture
+    if language is not None and language not in there and language.split(".")[0] not in there:
+        raise Refused(f"{LANGUAGES}: {where}, has no column {language!r}{nearest(language, there)}")
+    if picture is None:
         return rows
-    return _with_pictures(rows, columns.picture, folder, f"{PICTURES}: {where}")
+    if picture not in there:
+        return rows.add_column(picture, [None] * len(rows)).cast_column(picture, datasets.Image())
+    return _with_pictures(rows, picture, folder, f"{PICTURES}: {where}")
+
+
+def read_beside(
+    rows: datasets.Dataset, columns: BesideColumns, folder: Path | None, where: str
+) -> datasets.Dataset:
+    """Return rows as :func:`with_beside` does, and warn where they have no column of pictures.
+
+    Args:
+        rows: The rows.
+        columns: What a model reads beside their texts.
+        folder: Where paths of pictures are seen from; ``None`` if there can be none.
+        where: What messages are to call the rows.
+
+    Raises:
+        Refused: As there.
+    """
+    picture = columns.picture
+    if picture is not None and picture not in rows.column_names:
+        warnings.warn(f"{where}: no column {picture!r}, so no pictures are read", stacklevel=2)
+    return with_beside(rows, columns, folder, where)
+
+
+def told_language(columns: BesideColumns, given: str | None) -> str | None:
+    """Return the language of raw texts, which a model that reads languages must be told.
+
+    Args:
+        columns: What the model reads beside texts.
+        given: What the command says.
+
+    Raises:
+        Refused: If it says none, or one to a model that reads none.
+        KeyError: If the model does not know it.
+    """
+    names = columns.languages
+    if not names:
+        if given is not None:
+            raise Refused(f"--language {given}: the model is told no language; leave it out")
+        return None
+    if given is None:
+        raise Refused(f"The model is told the language of texts: give --language {'|'.join(names)}")
+    return choice(given, names, "--language")
+
+
+def check_pictured(column: str, data: Iterable[datasets.Dataset]) -> None:
+    """Refuse a column of pictures that no data have; some may, and others be of texts alone.
+
+    Args:
+        column: The column.
+        data: Rows of each data set.
+
+    Raises:
+        Refused: If none has it.
+    """
+    there = list(dict.fromkeys(name for rows in data for name in rows.column_names))
+    if column not in there:
+        raise Refused(f"{PICTURES}: no data have the column {column!r}{nearest(column, there)}")
+
+
+def holds_pictures(rows: datasets.Dataset, column: str) -> bool:
+    """Tell whether any row has a picture.
+
+    Args:
+        rows: The rows, as :func:`with_beside` returns them.
+        column: The column.
+    """
+    return bool(rows.with_format("arrow")[:][column].null_count < len(rows))
 
 
 def folder_of(

@@ -10,6 +10,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from mtl_utils.commands.beside import holds_pictures
+from mtl_utils.commands.data_files import load_all
 from mtl_utils.commands.results import file_name, write_scores
 from mtl_utils.commands.run_file import RunFile
 from mtl_utils.commands.toml_files import read_toml
@@ -39,6 +41,7 @@ def compare(file: RunFile, seeds: Sequence[int], *, force: bool, quiet: bool) ->
     """
     seeds = list(dict.fromkeys(seeds))
     folder = file.output / "comparison"
+    pictured = _with_pictures(file)
     joint: list[dict[str, float]] = []
     alone: list[dict[str, float]] = []
     for seed in seeds:
@@ -50,12 +53,22 @@ def compare(file: RunFile, seeds: Sequence[int], *, force: bool, quiet: bool) ->
         found: dict[str, float] = {}
         for name in file.tasks:
             own = replace(file.of_one(name, folder / f"{file_name(name)}-{seed}"), seed=seed)
+            own = own if name in pictured else replace(own, pictures=None)
             _say(f"{name} alone", seed)
             found |= _by_task(train(own, force=force, quiet=quiet), [name])
         alone.append(found)
     rows = [_row(metric, name, joint, alone) for name, metric in _metrics(file, joint)]
     write_scores(file.output / COMPARISON, {"seeds": seeds, "tasks": rows})
     return show(rows, len(seeds))
+
+
+def _with_pictures(file: RunFile) -> set[str]:
+    """Return the tasks with pictures in their training data, which read them alone too."""
+    if file.pictures is None:
+        return set()
+    column = file.pictures["column"]
+    data = load_all(file)
+    return {name for name, splits in data.items() if holds_pictures(splits["train"], column)}
 
 
 def _with_names(file: RunFile, joint: Path) -> RunFile:

@@ -9,7 +9,7 @@ from typing import Any
 import datasets
 
 from mtl_utils import corpora
-from mtl_utils.commands.beside import folder_of, with_beside
+from mtl_utils.commands.beside import check_pictured, folder_of, with_beside
 from mtl_utils.commands.keys import Key, choice, keys_of, read_table
 from mtl_utils.commands.messages import Refused, located, one_line
 from mtl_utils.commands.run_file import RunFile, TaskTable
@@ -94,6 +94,7 @@ def load_all(file: RunFile) -> dict[str, datasets.DatasetDict]:
             that the file asks for.
     """
     known: dict[str, datasets.DatasetDict] = {}
+    read: list[datasets.Dataset] = []
     for name, task in file.tasks.items():
         key, where = _key(task), f"[tasks.{name}]"
         if key in known:
@@ -102,9 +103,12 @@ def load_all(file: RunFile) -> dict[str, datasets.DatasetDict]:
         columns = [column for other in same.values() for column in other.columns]
         with located(where):
             splits = as_iob2(load(task, where), schemes_of(same))
+        read += splits.values()
         splits = _with_beside(splits, file, task, where)
         with located(where):
             known[key] = _with_validation(splits, file, columns)
+    if file.pictures is not None:
+        check_pictured(file.pictures["column"], read)
     return {name: known[_key(task)] for name, task in file.tasks.items()}
 
 

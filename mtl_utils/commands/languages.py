@@ -102,18 +102,24 @@ def _languages(column: str, data: Mapping[str, Splits]) -> Iterator[tuple[str, s
             continue
         seen.add(id(splits["train"]))
         for split, rows in splits.items():
-            cells = [cell_of(row, column) for row in rows_of(rows, {}, [column])]
-            for cell in dict.fromkeys(cells):
-                row = f"row {cells.index(cell)} (counted from 0)"
-                where = f"[tasks.{task}], split {split!r}, {row}"
-                if cell is NO_CELL or is_missing(cell) or cell == "":
-                    raise Refused(f"{LANGUAGES}: {where} has no language in {column!r}")
-                if not isinstance(cell, str):
-                    raise Refused(
-                        f"{LANGUAGES}: {where} has {cell!r:.60} in {column!r}, expected the name of "
-                        "a language"
-                    )
+            known: set[str] = set()
+            for place, row in enumerate(rows_of(rows, {}, [column])):
+                cell = cell_of(row, column)
+                if isinstance(cell, str) and cell in known:
+                    continue
+                where = f"[tasks.{task}], split {split!r}, row {place} (counted from 0)"
+                _check_named(cell, column, where)
+                known.add(cell)
                 yield where, cell
+
+
+def _check_named(cell: Any, column: str, where: str) -> None:
+    if cell is NO_CELL or is_missing(cell) or cell == "":
+        raise Refused(f"{LANGUAGES}: {where} has no language in {column!r}")
+    if not isinstance(cell, str):
+        raise Refused(
+            f"{LANGUAGES}: {where} has {cell!r:.60} in {column!r}, expected the name of a language"
+        )
 
 
 def language_embedding(

@@ -20,7 +20,7 @@ from pyarrow import parquet
 
 from mtl_utils import corpora, models
 from mtl_utils.commands import results, training
-from mtl_utils.commands.beside import folder_of, with_beside
+from mtl_utils.commands.beside import folder_of, read_beside, told_language
 from mtl_utils.commands.data_files import (
     CONVERTED,
     FORMATS,
@@ -69,7 +69,7 @@ def evaluate(options: argparse.Namespace) -> str:
     splits = as_iob2(corpora.load(given, options.config, format=made), schemes)
     split = chosen_split(splits, options.split)
     folder = folder_of(given, split, options.config, made) if model.beside.picture else None
-    rows = with_beside(splits[split], model.beside, folder, f"{options.data}, split {split!r}")
+    rows = read_beside(splits[split], model.beside, folder, f"{options.data}, split {split!r}")
     found = {name: rows for name, task in asked.items() if _reads(task, rows)}
     if not found:
         wanted = {name: [*task.inputs, task.labelled_by] for name, task in asked.items()}
@@ -250,7 +250,7 @@ def _of_lines(model: TextModel, tasks: list[str], options: argparse.Namespace) -
         tasks = [n for n in tasks if len(model.text_tasks[n].inputs) == 1]
         if not tasks:
             raise Refused("All tasks are of pairs: give --pairs, and a tab between the two texts")
-    given = {"second": second, "languages": _language(model, options.language)}
+    given = {"second": second, "languages": told_language(model.beside, options.language)}
     found = []
     if lines:
         found = model.predict(lines, tasks, **given, probabilities=options.probabilities)
@@ -264,18 +264,6 @@ def _of_lines(model: TextModel, tasks: list[str], options: argparse.Namespace) -
             row["tokens"] = words_of(line)
         written.write(json.dumps({**row, "predictions": said}, ensure_ascii=False) + "\n")
     return written.getvalue().encode("utf-8")
-
-
-def _language(model: TextModel, given: str | None) -> str | None:
-    """Return the language of raw texts, which a model that reads languages must be told."""
-    names = model.beside.languages
-    if not names:
-        if given is not None:
-            raise Refused(f"--language {given}: the model is told no language; leave it out")
-        return None
-    if given is None:
-        raise Refused(f"The model is told the language of texts: give --language {'|'.join(names)}")
-    return choice(given, names, "--language")
 
 
 def _lines(file: str) -> list[str]:
@@ -316,7 +304,7 @@ def _of_rows(model: TextModel, asked: Mapping[str, TextTask], options: argparse.
         raise Refused(
             f"{list(tasks)} would all write the column {twice!r}; choose one with --task NAME"
         )
-    beside = with_beside(rows, model.beside, Path(file).resolve().parent, file)
+    beside = read_beside(rows, model.beside, Path(file).resolve().parent, file)
     found = model.predict(beside, list(tasks))
     predictions = {}
     for name, task in tasks.items():

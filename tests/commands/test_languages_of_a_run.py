@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 import tomllib
 from pathlib import Path
 from typing import Any
 
+import datasets
 import pytest
 import torch
 
@@ -15,6 +17,8 @@ from mtl_utils import corpora, data, models, nn, sharing, tasks
 from mtl_utils.commands import main
 from mtl_utils.commands.building import build
 from mtl_utils.commands.data_files import load_all
+from mtl_utils.commands.languages import with_names
+from mtl_utils.commands.messages import Refused
 from mtl_utils.commands.run_file import ENCODERS, read_run_file
 from mtl_utils.commands.sharings import SHARINGS, WHOLE
 from mtl_utils.commands.using import loaded
@@ -256,6 +260,20 @@ def test_an_unknown_language_is_refused_with_its_name(
     assert "row 3 (counted from 0) has no language in 'lang'" in refused(capsys, "train", path)
 
 
+@pytest.mark.parametrize("cell", [3, ["en"], {"code": "en"}])
+def test_what_is_no_name_of_a_language_is_refused(cell: Any) -> None:
+    rows = datasets.Dataset.from_dict({"lang": [cell, cell]})
+    table = {"column": "lang", "names": None, "kind": "embedding"}
+    with pytest.raises(Refused, match=r"row 0 \(counted from 0\) has .*3|en.*expected the name"):
+        with_names(table, {"topic": {"train": rows}})
+
+
+def test_a_language_may_stand_within_a_cell() -> None:
+    rows = datasets.Dataset.from_list([{"about": {"lang": name}} for name in ("sv", "en", "sv")])
+    table = {"column": "about.lang", "names": None, "kind": "embedding"}
+    assert with_names(table, {"topic": {"train": rows}})["names"] == ("en", "sv")
+
+
 def test_the_data_that_have_no_column_are_named(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -377,3 +395,10 @@ def test_a_first_file_offers_a_column_of_languages(
     path = tmp_path / "first.toml"
     path.write_text(offered.replace("# kind", "kind"), "utf-8")
     assert read_run_file(path).languages["column"] == "lang"
+
+
+def test_the_table_of_the_page_is_one_that_a_file_may_have(tmp_path: Path) -> None:
+    page = (Path(__file__).parents[2] / "book/command_line.md").read_text("utf-8")
+    text = next(t for t in re.findall(r"```toml\n(.*?)```", page, re.DOTALL) if "[languages]" in t)
+    file = read_run_file(write_run(tmp_path, text))
+    assert tomllib.loads(text)["languages"].items() <= file.languages.items()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import importlib.util
 import json
+import re
 import shutil
 import tomllib
 from pathlib import Path
@@ -351,7 +352,10 @@ def test_pictures_are_read_by_a_pretrained_network(tmp_path: Path, frozen: bool)
 
 
 WRONG = {
-    "column": (TABLE.replace("photo", "photos"), "has no column 'photos'; did you mean 'photo'?"),
+    "column": (
+        TABLE.replace("photo", "photos"),
+        "[pictures]: no data have the column 'photos'; did you mean 'photo'?",
+    ),
     "no column": ("[pictures]\n", "[pictures] needs the key 'column'"),
     "other": (
         f"{TABLE}".replace("photo", "text"),
@@ -404,7 +408,6 @@ def test_columns_of_something_else_are_refused() -> None:
 
     assert "the column 'photo' holds integer, expected pictures" in found(photo=[1, 2])
     assert "paths are for files of your own" in found(photo=["a.png"])
-    assert "all its cells are empty" in found(text=["a"])
     broken = [{"bytes": b"no picture", "path": None}]
     assert "these rows, row 0 (counted from 0): the picture cannot be opened" in found(photo=broken)
 
@@ -413,14 +416,45 @@ def test_what_a_model_of_pictures_cannot_read_is_refused(
     place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run, table = place / "runs/run", tmp_path / "rows.csv"
-    write_csv(table, [{"text": "a sign", "colour": "red"}])
-    for command in ("evaluate", "predict"):
-        assert "has no column 'photo'" in refused(capsys, command, run, table)
     write_csv(table, [{"text": "a sign", "photo": "gone.png", "colour": "red"}])
     for command in ("evaluate", "predict"):
         said = refused(capsys, command, run, table)
         assert "row 0 (counted from 0) has the path 'gone.png'" in said
     assert "LateFusion" in refused(capsys, "export", run, tmp_path / "exported")
+
+
+def test_data_of_texts_alone_are_read_without_pictures(
+    place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run, table = place / "runs/run", tmp_path / "rows.csv"
+    write_csv(table, [{"text": text, "colour": "red"} for text in TEXTS])
+    assert main(["predict", str(run), str(table)]) == 0
+    said = capsys.readouterr()
+    assert said.err == f"warning: {table}: no column 'photo', so no pictures are read\n"
+    expected = [found["colour"] for found in loaded(run, []).predict(list(TEXTS))]
+    assert [row["colour"] for row in csv.DictReader(said.out.splitlines())] == expected
+    assert main(["evaluate", str(run), str(table), "--json"]) == 0
+    right = expected.count("red") / len(TEXTS)
+    assert json.loads(capsys.readouterr().out)["colour_accuracy"] == pytest.approx(right)
+
+
+def test_tasks_with_pictures_share_with_tasks_of_texts_alone(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A task of texts alone is compared with a model of texts alone."""
+    (tmp_path / "names").mkdir()
+    for split in SPLITS:
+        (tmp_path / f"names/{split}.conll").write_text("Ada\tB-PER\nruns\tO\n\n" * 8, "utf-8")
+    names = "[tasks.names]\nkind = 'tagging'\ndata = 'names'\n"
+    path = write_run(tmp_path, f"{names}{TABLE}", SMALL.replace("epochs = 2", "epochs = 1"))
+    assert main(["train", str(path), "--quiet", "--compare-separate"]) == 0
+    assert "names" in capsys.readouterr().out
+    run = tmp_path / "runs/run"
+    assert loaded(run, []).beside.picture == "photo"
+    for name, pictures in (("colour", {"column"}), ("names", set())):
+        resolved = tomllib.loads((run / f"comparison/{name}-0/resolved.toml").read_text("utf-8"))
+        assert pictures <= {*resolved.get("pictures", {})}
+        assert ("pictures" in resolved) == bool(pictures)
 
 
 def test_parquet_comes_back_with_its_pictures(place: Path, tmp_path: Path) -> None:
@@ -464,3 +498,10 @@ def test_a_first_file_offers_a_column_of_pictures(
     pd.DataFrame(rows_of(SPLITS["train"])).to_csv(tmp_path / "a.csv", index=False)
     assert main(["init", str(tmp_path / "a.csv")]) == 0
     assert "[pictures]" not in capsys.readouterr().out
+
+
+def test_the_table_of_the_page_is_one_that_a_file_may_have(tmp_path: Path) -> None:
+    page = (Path(__file__).parents[2] / "book/command_line.md").read_text("utf-8")
+    text = next(t for t in re.findall(r"```toml\n(.*?)```", page, re.DOTALL) if "[pictures]" in t)
+    file = read_run_file(write_run(tmp_path, text))
+    assert tomllib.loads(text)["pictures"].items() <= file.pictures.items()
