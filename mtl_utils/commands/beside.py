@@ -175,13 +175,14 @@ def _stored_cells(rows: datasets.Dataset, column: str, where: str) -> Iterable[A
 
 def _picture(cell: Any, folder: Path | None, where: str) -> dict[str, Any] | None:
     """Return what ``datasets`` holds of a picture that can be opened; ``None`` if there is none."""
-    stored = {"bytes": None, "path": cell} if isinstance(cell, str) else cell
-    if not stored or not (stored["bytes"] or stored["path"]):
+    stored: Mapping[str, Any] = {"path": cell} if isinstance(cell, str) else cell or {}
+    content, path = stored.get("bytes"), stored.get("path")
+    if not content and not path:
         return None
-    if not stored["bytes"]:
-        stored = {"bytes": None, "path": _file(stored["path"], folder, where)}
-    _check_opens(stored["bytes"], stored["path"], where)
-    return {"bytes": stored["bytes"], "path": stored["path"]}
+    if not content:
+        content, path = None, _file(str(path), folder, where)
+    _check_opens(content, path, where)
+    return {"bytes": content, "path": path}
 
 
 def _file(path: str, folder: Path | None, where: str) -> str:

@@ -114,7 +114,7 @@ def with_pictures(table: Mapping[str, Any] | None, text: Encoder) -> Encoder:
     kind = FUSIONS[table["fusion"]]
     settings = {name: table[name] for name in keys_of(kind, ("text", "pictures"))}
     with located(PICTURES):
-        fused: Encoder = kind(text, _reader(table, text.width), **settings)  # type: ignore[arg-type]
+        fused: Encoder = kind(text, _reader(table, text.width), **settings)
         return fused
 
 

@@ -250,10 +250,9 @@ def _of_lines(model: TextModel, tasks: list[str], options: argparse.Namespace) -
         tasks = [n for n in tasks if len(model.text_tasks[n].inputs) == 1]
         if not tasks:
             raise Refused("All tasks are of pairs: give --pairs, and a tab between the two texts")
-    given = {"second": second, "languages": told_language(model.beside, options.language)}
-    found = []
-    if lines:
-        found = model.predict(lines, tasks, **given, probabilities=options.probabilities)
+    given: dict[str, Any] = {"languages": told_language(model.beside, options.language)}
+    given["probabilities"] = options.probabilities
+    found = model.predict(lines, tasks, second=second, **given) if lines else []
     words = any(model.text_tasks[name].reads_words for name in tasks)
     written = io.StringIO()
     for place, (line, said) in enumerate(zip(lines, found, strict=True)):
