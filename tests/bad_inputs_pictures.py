@@ -8,6 +8,7 @@ from bad_input_cases import (
     NAN,
     NOT_CHOICES,
     NOT_FLAGS,
+    NOT_OPTIONAL_SIZES,
     NOT_PROBABILITIES,
     NOT_SHARES,
     NOT_SIZES,
@@ -67,7 +68,10 @@ ENTRY_POINTS = [
         "data.picture_pixels",
         data.picture_pixels,
         lambda: {"cell": None},
-        {"cell": (3, "picture.png", b"png", [1, 2], torch.zeros(4, 4, 3))},
+        {
+            "cell": (3, "picture.png", b"png", [1, 2], torch.zeros(4, 4, 3)),
+            "size": NOT_OPTIONAL_SIZES,
+        },
         called={"cell": "picture"},
     ),
     EntryPoint(

@@ -126,6 +126,7 @@ MODELS = [
             "max_length": NOT_OPTIONAL_SIZES,
             "long": NOT_CHOICES,
             "picture": (3, b"picture", ["picture"], True),
+            "picture_size": (*NOT_OPTIONAL_SIZES, 8),
             "language": (3, b"lang", ["lang"], True, "lang"),
             "languages": ("en", ["en", 3], ["en", "en"], [], ["en"]),
         },

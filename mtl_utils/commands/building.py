@@ -12,11 +12,14 @@ import datasets
 import torch
 
 from mtl_utils import corpora
-from mtl_utils.arguments import nearest
+from mtl_utils.arguments import check_sizes, nearest
 from mtl_utils.commands.balancers import balancer_of
+from mtl_utils.commands.data_files import SPLITS
 from mtl_utils.commands.keys import choice
+from mtl_utils.commands.languages import language_embedding, with_adapters, with_names
 from mtl_utils.commands.messages import Refused, located
 from mtl_utils.commands.own_kinds import is_own, kind_of
+from mtl_utils.commands.pictures import with_pictures, with_width
 from mtl_utils.commands.run_file import ENCODERS, RunFile, TaskTable
 from mtl_utils.commands.sharings import sharing_of
 from mtl_utils.data import BytePairTokenizer, PretrainedTokenizer, Tokenizer
@@ -72,10 +75,11 @@ def build(file: RunFile, data: Data, tokenizers: Tokenizers | None = None) -> Bu
     """
     for name, table in file.tasks.items():
         _check_columns(f"[tasks.{name}]", table, data[name]["train"].column_names)
+    file = replace(file, languages=with_names(file.languages, read_splits(data)))
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(file.seed)
-        with located("[encoder]"):
-            tokenizer, encoder = _reader(file, data, {} if tokenizers is None else tokenizers)
+        tokenizer, encoder = _reader(file, data, {} if tokenizers is None else tokenizers)
+        file = replace(file, pictures=with_width(file.pictures, encoder.width))
         tables = {name: _completed(name, file, data[name], encoder, tokenizer) for name in data}
         tasks = [
             _task(name, table, data[name]["train"], tokenizer, file)
@@ -87,15 +91,35 @@ def build(file: RunFile, data: Data, tokenizers: Tokenizers | None = None) -> Bu
             sharing = sharing_of(file.sharing, list(file.tasks), encoder, another)
         settings = {k: file.tokenizer[k] for k in ("max_length", "long")}
         with located("The model"):
-            model = TextModel(sharing, tasks, tokenizer, **settings)
+            model = TextModel(sharing, tasks, tokenizer, **settings, **_beside(file))
     return Built(model, _balancer(file), replace(file, tasks=tables))
+
+
+def read_splits(data: Data) -> dict[str, dict[str, datasets.Dataset]]:
+    """Return the splits that a run reads.
+
+    Args:
+        data: The data of each task, by split.
+    """
+    return {name: {s: splits[s] for s in SPLITS if s in splits} for name, splits in data.items()}
+
+
+def _beside(file: RunFile) -> dict[str, Any]:
+    """Return what the model is to read beside texts, as arguments."""
+    found: dict[str, Any] = {}
+    if file.languages is not None:
+        found |= {"language": file.languages["column"], "languages": file.languages["names"]}
+    if file.pictures is not None:
+        found |= {"picture": file.pictures["column"], "picture_size": file.pictures["size"]}
+    return found
 
 
 def _reader(file: RunFile, data: Data, tokenizers: Tokenizers) -> tuple[Tokenizer, Encoder]:
     if file.encoder["kind"] == "pretrained":
         hub = {key: file.encoder[key] for key in ("revision", "local_files_only")}
-        name = file.encoder["name_or_folder"]
-        return PretrainedTokenizer.from_pretrained(name, **hub), _encoder(file, 0)
+        with located("[encoder]"):
+            tokenizer = PretrainedTokenizer.from_pretrained(file.encoder["name_or_folder"], **hub)
+        return tokenizer, _encoder(file, 0)
     columns = {name: tuple(file.tasks[name].columns) for name in data}
     asked = (file.tokenizer["vocab_size"], file.tokenizer["lowercase"], *columns.items())
     if asked not in tokenizers:
@@ -108,9 +132,15 @@ def _reader(file: RunFile, data: Data, tokenizers: Tokenizers) -> tuple[Tokenize
 def _encoder(file: RunFile, vocab_size: int) -> Encoder:
     settings = {key: value for key, value in file.encoder.items() if key != "kind"}
     kind = ENCODERS[file.encoder["kind"]]
-    encoder = kind(**settings) if kind is PretrainedEncoder else kind(vocab_size, **settings)
+    if kind is not PretrainedEncoder:
+        settings["vocab_size"] = vocab_size
+        with located("[encoder]"):
+            check_sizes(width=settings["width"])
+        settings["embedding"] = language_embedding(file.languages, vocab_size, settings["width"])
+    with located("[encoder]"):
+        encoder = kind(**settings)
     assert isinstance(encoder, Encoder)
-    return encoder
+    return with_pictures(file.pictures, with_adapters(file.languages, encoder))
 
 
 def _pieces(file: RunFile, texts: list[str]) -> BytePairTokenizer:

@@ -7,11 +7,15 @@ import statistics
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
+from mtl_utils.commands.beside import holds_pictures
+from mtl_utils.commands.data_files import load_all
 from mtl_utils.commands.results import file_name, write_scores
 from mtl_utils.commands.run_file import RunFile
-from mtl_utils.commands.training import COMPARISON, Scores, train
+from mtl_utils.commands.toml_files import read_toml
+from mtl_utils.commands.training import COMPARISON, RESOLVED, Scores, train
 from mtl_utils.experiments.analysis import student_t_quantile
 from mtl_utils.training.directions import direction_of
 from mtl_utils.training.history_columns import main_metric
@@ -37,6 +41,7 @@ def compare(file: RunFile, seeds: Sequence[int], *, force: bool, quiet: bool) ->
     """
     seeds = list(dict.fromkeys(seeds))
     folder = file.output / "comparison"
+    pictured = _with_pictures(file)
     joint: list[dict[str, float]] = []
     alone: list[dict[str, float]] = []
     for seed in seeds:
@@ -44,15 +49,34 @@ def compare(file: RunFile, seeds: Sequence[int], *, force: bool, quiet: bool) ->
         _say("all tasks", seed)
         scores = train(replace(file, seed=seed, output=output), force=force, quiet=quiet)
         joint.append(_by_task(scores, list(file.tasks)))
+        file = _with_names(file, output)
         found: dict[str, float] = {}
         for name in file.tasks:
             own = replace(file.of_one(name, folder / f"{file_name(name)}-{seed}"), seed=seed)
+            own = own if name in pictured else replace(own, pictures=None)
             _say(f"{name} alone", seed)
             found |= _by_task(train(own, force=force, quiet=quiet), [name])
         alone.append(found)
     rows = [_row(metric, name, joint, alone) for name, metric in _metrics(file, joint)]
     write_scores(file.output / COMPARISON, {"seeds": seeds, "tasks": rows})
     return show(rows, len(seeds))
+
+
+def _with_pictures(file: RunFile) -> set[str]:
+    """Return the tasks with pictures in their training data, which read them alone too."""
+    if file.pictures is None:
+        return set()
+    column = file.pictures["column"]
+    data = load_all(file)
+    return {name for name, splits in data.items() if holds_pictures(splits["train"], column)}
+
+
+def _with_names(file: RunFile, joint: Path) -> RunFile:
+    """Return the file with the languages of the joint run, all of which each task alone has too."""
+    if file.languages is None:
+        return file
+    names = tuple(read_toml(joint / RESOLVED)["languages"]["names"])
+    return replace(file, languages={**file.languages, "names": names})
 
 
 def _say(what: str, seed: int) -> None:

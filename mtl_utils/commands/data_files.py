@@ -9,10 +9,12 @@ from typing import Any
 import datasets
 
 from mtl_utils import corpora
+from mtl_utils.commands.beside import check_pictured, folder_of, with_beside
 from mtl_utils.commands.keys import Key, choice, keys_of, read_table
 from mtl_utils.commands.messages import Refused, located, one_line
 from mtl_utils.commands.run_file import RunFile, TaskTable
 from mtl_utils.data import MISSING_LABEL, named_labels
+from mtl_utils.models.beside import BesideColumns
 from mtl_utils.models.rows import rows_of
 from mtl_utils.tasks import TAG_SCHEMES, Tagging, TextTask, convert_tags
 from mtl_utils.tasks.spans import check_iob2
@@ -88,9 +90,11 @@ def load_all(file: RunFile) -> dict[str, datasets.DatasetDict]:
 
     Raises:
         KeyError: If a format is not known.
-        ValueError: If data cannot be loaded, or have no split ``train``.
+        ValueError: If data cannot be loaded, have no split ``train``, or lack languages or pictures
+            that the file asks for.
     """
     known: dict[str, datasets.DatasetDict] = {}
+    read: list[datasets.Dataset] = []
     for name, task in file.tasks.items():
         key, where = _key(task), f"[tasks.{name}]"
         if key in known:
@@ -99,8 +103,29 @@ def load_all(file: RunFile) -> dict[str, datasets.DatasetDict]:
         columns = [column for other in same.values() for column in other.columns]
         with located(where):
             splits = as_iob2(load(task, where), schemes_of(same))
+        read += splits.values()
+        splits = _with_beside(splits, file, task, where)
+        with located(where):
             known[key] = _with_validation(splits, file, columns)
+    if file.pictures is not None:
+        check_pictured(file.pictures["column"], read)
     return {name: known[_key(task)] for name, task in file.tasks.items()}
+
+
+def _with_beside(
+    splits: datasets.DatasetDict, file: RunFile, task: TaskTable, where: str
+) -> datasets.DatasetDict:
+    """Return data whose pictures can be opened, or refuse data that lack what the file asks for."""
+    picture, language = ((t or {}).get("column") for t in (file.pictures, file.languages))
+    if picture is None and language is None:
+        return splits
+    made = format_of(task.format, f"{where}: format")
+    found = datasets.DatasetDict(splits)
+    for split in (split for split in SPLITS if split in splits):
+        folder = folder_of(task.data, split, task.config, made)
+        columns = BesideColumns(picture, language)
+        found[split] = with_beside(splits[split], columns, folder, f"{where}, split {split!r}")
+    return found
 
 
 def schemes_of(tasks: Mapping[str, TaskTable]) -> dict[str, str]:

@@ -65,6 +65,21 @@ sampling = "joint"       # of several data sets: turns, size, sqrt, uniform, or 
 """
 
 
+_LANGUAGE = re.compile(r"lang(uage)?", re.I)
+_BESIDE = {
+    "languages": """\
+# [languages]              # each text is read in its language
+# column = {column}
+# kind = "embedding"       # or adapters
+""",
+    "pictures": """\
+# [pictures]               # each text is read with its picture
+# column = {column}
+# fusion = "late"          # early with a transformer, or cross_attention
+""",
+}
+
+
 def init(options: argparse.Namespace) -> None:
     """Write a first file.
 
@@ -139,7 +154,16 @@ def first_file(
         lines += [
             f"{key} = {toml_value(value)}" for key, value in table.items() if value is not None
         ]
-    return "\n".join(lines) + "\n" + _REST
+    return "\n".join(lines) + "\n" + _REST + _beside(rows)
+
+
+def _beside(rows: datasets.Dataset) -> str:
+    """Offer the first column that looks like languages, and the first one of pictures."""
+    names = [n for n in rows.column_names if _LANGUAGE.fullmatch(n) and _kind(rows, n) == "text"]
+    pictures = [n for n in rows.column_names if isinstance(rows.features[n], datasets.Image)]
+    found = {"languages": names, "pictures": pictures}
+    offered = [_BESIDE[k].format(column=toml_value(v[0])) for k, v in found.items() if v]
+    return "".join(f"\n{text}" for text in offered)
 
 
 def _flat(values: Iterable[Any]) -> list[Any]:

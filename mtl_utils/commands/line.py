@@ -152,6 +152,9 @@ def _parser() -> argparse.ArgumentParser:
         "--pairs", action="store_true", help="each line has two texts with a tab between them"
     )
     predict.add_argument(
+        "--language", metavar="NAME", help="that of raw texts, for a model that is told it"
+    )
+    predict.add_argument(
         "--probabilities", action="store_true", help="those of all labels, for raw texts"
     )
     predict.set_defaults(run=_predict)

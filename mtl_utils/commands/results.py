@@ -105,7 +105,8 @@ def write_confusion(folder: Path, model: TextModel, task: TextTask, rows: datase
         return
     labels = list(task.labels)
     counts: Counter[tuple[str, str]] = Counter()
-    known = [row for row in rows_of(rows, {task.name: task}) if task.reference(row) is not None]
+    read = rows_of(rows, {task.name: task}, model.beside.names)
+    known = [row for row in read if task.reference(row) is not None]
     for row, said in zip(known, model.predict(known, [task.name]), strict=True):
         found, wanted = said[task.name], task.reference(row)
         if isinstance(task, Classification):

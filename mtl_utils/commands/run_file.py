@@ -9,8 +9,10 @@ from typing import Any, Literal
 
 from mtl_utils.commands.balancers import BALANCERS, completed, of_one_task
 from mtl_utils.commands.keys import Key, choice, keys_of, read_table
+from mtl_utils.commands.languages import read_languages
 from mtl_utils.commands.messages import located
 from mtl_utils.commands.own_kinds import KINDS, is_own, kind_of
+from mtl_utils.commands.pictures import read_pictures
 from mtl_utils.commands.sharings import SHARINGS
 from mtl_utils.commands.toml_files import read_toml
 from mtl_utils.nn import BiLSTMEncoder, LSTMEncoder, PretrainedEncoder, TransformerEncoder
@@ -65,6 +67,8 @@ _TOP = {
     "tasks": Key(dict[str, Any]),
     "encoder": Key(dict[str, Any] | None, None),
     "tokenizer": Key(dict[str, Any] | None, None),
+    "languages": Key(dict[str, Any] | None, None),
+    "pictures": Key(dict[str, Any] | None, None),
     "sharing": Key(dict[str, Any] | None, None),
     "balancer": Key(dict[str, Any] | None, None),
     "training": Key(dict[str, Any] | None, None),
@@ -125,6 +129,8 @@ class RunFile:
         seed: Of the first weights, of dropout and of the order of the data.
         validation: Share of the training rows to validate on where a data set has no such split.
         validation_seed: Of the choice of these rows.
+        languages: Which column holds languages, and what reads them; ``None`` where nothing does.
+        pictures: Which column holds pictures, and what reads them; ``None`` where nothing does.
     """
 
     tasks: Mapping[str, TaskTable]
@@ -137,6 +143,8 @@ class RunFile:
     seed: int
     validation: float
     validation_seed: int
+    languages: Mapping[str, Any] | None = None
+    pictures: Mapping[str, Any] | None = None
 
     @property
     def content(self) -> dict[str, Any]:
@@ -148,6 +156,8 @@ class RunFile:
             "tasks": {name: task.content for name, task in self.tasks.items()},
             "encoder": self.encoder,
             "tokenizer": self.tokenizer,
+            "languages": self.languages,
+            "pictures": self.pictures,
             "sharing": self.sharing,
             "balancer": self.balancer,
             "training": self.training,
@@ -209,17 +219,22 @@ def run_file_of(content: Mapping[str, Any], path: Path) -> RunFile:
     if given is not None and (base / Path(given).expanduser()).is_dir():
         encoder["name_or_folder"] = str((base / Path(given).expanduser()).resolve())
     training = read_table(top["training"] or {}, _TRAINING, "[training]")
+    sharing = _of_kind(top["sharing"] or {}, "[sharing]", "hard", SHARINGS)
+    languages = read_languages(top["languages"], encoder["kind"], sharing["kind"])
+    pictures = read_pictures(top["pictures"], encoder["kind"], sharing["kind"], languages)
     return RunFile(
         tasks,
         encoder,
         read_table(top["tokenizer"] or {}, _TOKENIZER, "[tokenizer]"),
-        _of_kind(top["sharing"] or {}, "[sharing]", "hard", SHARINGS),
+        sharing,
         completed(_of_kind(top["balancer"] or {}, "[balancer]", "equal", BALANCERS), list(tasks)),
         _with_steps(training, encoder["kind"] == "pretrained"),
         base / Path(top["output"] or f"runs/{path.stem}").expanduser(),
         top["seed"],
         top["validation"],
         top["validation_seed"],
+        languages,
+        pictures,
     )
 
 

@@ -42,6 +42,9 @@ _LEVELS = {
     "num_shared_experts": Key(int, 1),
     "num_task_experts": Key(int, 1),
 }
+WHOLE = ("hard", "soft", "covariance", "shared_private", "lora")
+"""Kinds that take any encoder, also one that cannot be cut between its layers."""
+
 SHARINGS: dict[str, dict[str, Key]] = {
     "hard": {},
     "soft": {

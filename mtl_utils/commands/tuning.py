@@ -11,7 +11,7 @@ import time
 import tomllib
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -22,8 +22,9 @@ from matplotlib.figure import Figure
 
 from mtl_utils.arguments import check_number
 from mtl_utils.commands import results
-from mtl_utils.commands.building import Built, build
+from mtl_utils.commands.building import Built, build, read_splits
 from mtl_utils.commands.data_files import load_all, of_split
+from mtl_utils.commands.languages import with_names
 from mtl_utils.commands.messages import Refused, located
 from mtl_utils.commands.run_file import RunFile
 from mtl_utils.commands.toml_files import read_toml, toml, write_toml
@@ -257,7 +258,8 @@ def _reference(asked: TuningFile, data: Data) -> Mapping[str, float]:
 
 def _alone(asked: TuningFile, task: str, data: Data) -> dict[str, float]:
     """Train a task by itself with the file's settings, and return its best validation score."""
-    file = asked.file.of_one(task, asked.output)
+    named = replace(asked.file, languages=with_names(asked.file.languages, read_splits(data)))
+    file = named.of_one(task, asked.output)
     alone = {task: data[task]}
     trainer, loader, checked = prepare(
         build(file, alone), alone, checkpoint=None, progress=False, shares_every=None

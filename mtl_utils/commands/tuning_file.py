@@ -39,9 +39,9 @@ _RANGE = {
 _SIMPLEX = {"kind": Key(str), "least": Key(float, 0.0)}
 _RATIOS = {"kind": Key(str), "low": Key(float, 0.1), "high": Key(float, 10.0)}
 _WEIGHTS = "balancer.weights"
-_TABLES = ("encoder", "tokenizer", "sharing", "balancer", "training")
+_TABLES = ("encoder", "tokenizer", "languages", "pictures", "sharing", "balancer", "training")
 #: What says what is measured, on what: a trial that changes it is no trial of the same search.
-_FIXED = ("kind", "data", "config", "format", "metric", "mode", "task_metrics")
+_FIXED = ("kind", "data", "config", "format", "column", "metric", "mode", "task_metrics")
 
 
 @dataclass(frozen=True)

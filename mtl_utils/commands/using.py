@@ -20,6 +20,7 @@ from pyarrow import parquet
 
 from mtl_utils import corpora, models
 from mtl_utils.commands import results, training
+from mtl_utils.commands.beside import folder_of, read_beside, told_language
 from mtl_utils.commands.data_files import (
     CONVERTED,
     FORMATS,
@@ -67,7 +68,8 @@ def evaluate(options: argparse.Namespace) -> str:
     given = {"test": options.data} if is_file else options.data
     splits = as_iob2(corpora.load(given, options.config, format=made), schemes)
     split = chosen_split(splits, options.split)
-    rows = splits[split]
+    folder = folder_of(given, split, options.config, made) if model.beside.picture else None
+    rows = read_beside(splits[split], model.beside, folder, f"{options.data}, split {split!r}")
     found = {name: rows for name, task in asked.items() if _reads(task, rows)}
     if not found:
         wanted = {name: [*task.inputs, task.labelled_by] for name, task in asked.items()}
@@ -94,7 +96,7 @@ def predict(options: argparse.Namespace) -> None:
     """Label texts, and write what was found.
 
     Args:
-        options: ``folder``, ``file``, ``task``, ``format``, ``raw``, ``pairs``,
+        options: ``folder``, ``file``, ``task``, ``format``, ``raw``, ``pairs``, ``language``,
             ``probabilities`` and ``output``.
 
     Raises:
@@ -110,8 +112,8 @@ def predict(options: argparse.Namespace) -> None:
         return
     if options.output is None and options.file.lower().endswith(PARQUET):
         raise Refused("parquet is nothing to print; give --output FILE")
-    if options.probabilities or options.pairs:
-        raise Refused("--probabilities and --pairs are for raw texts, one a line")
+    if options.probabilities or options.pairs or options.language is not None:
+        raise Refused("--probabilities, --pairs and --language are for raw texts, one a line")
     _write(options.output, _of_rows(model, asked, options))
 
 
@@ -248,9 +250,9 @@ def _of_lines(model: TextModel, tasks: list[str], options: argparse.Namespace) -
         tasks = [n for n in tasks if len(model.text_tasks[n].inputs) == 1]
         if not tasks:
             raise Refused("All tasks are of pairs: give --pairs, and a tab between the two texts")
-    found = []
-    if lines:
-        found = model.predict(lines, tasks, second=second, probabilities=options.probabilities)
+    given: dict[str, Any] = {"languages": told_language(model.beside, options.language)}
+    given["probabilities"] = options.probabilities
+    found = model.predict(lines, tasks, second=second, **given) if lines else []
     words = any(model.text_tasks[name].reads_words for name in tasks)
     written = io.StringIO()
     for place, (line, said) in enumerate(zip(lines, found, strict=True)):
@@ -301,7 +303,8 @@ def _of_rows(model: TextModel, asked: Mapping[str, TextTask], options: argparse.
         raise Refused(
             f"{list(tasks)} would all write the column {twice!r}; choose one with --task NAME"
         )
-    found = model.predict(rows, list(tasks))
+    beside = read_beside(rows, model.beside, Path(file).resolve().parent, file)
+    found = model.predict(beside, list(tasks))
     predictions = {}
     for name, task in tasks.items():
         said, scheme = [one[name] for one in found], _scheme(options, name)

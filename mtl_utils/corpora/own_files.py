@@ -17,7 +17,7 @@ from mtl_utils.corpora.formats import TextFormat
 from mtl_utils.corpora.own_schema import Schema
 from mtl_utils.corpora.text_files import read_text
 
-__all__ = ["OwnSplits", "read_files", "read_folder"]
+__all__ = ["OwnSplits", "chosen_folder", "read_files", "read_folder"]
 
 
 @dataclass(frozen=True)
@@ -64,17 +64,30 @@ def read_folder(path: Path, config: str | None, given: TextFormat | None) -> Own
 
     Args:
         path: The folder.
-        config: Its configuration, a subfolder; None takes the files of the folder itself, and
-            where there are none its only subfolder with data, or ``default``.
+        config: See :func:`chosen_folder`.
         given: The format of its files; None goes by their names.
 
     Raises:
         DataError: If it holds no data set, or a damaged one.
     """
+    return _read_one(chosen_folder(path, config, given), given)
+
+
+def chosen_folder(path: Path, config: str | None, given: TextFormat | None) -> Path:
+    """Return the folder whose files are the data set: the folder itself or one of its subfolders.
+
+    Args:
+        path: The folder.
+        config: Its configuration, a subfolder; None takes the files of the folder itself, and
+            where there are none its only subfolder with data, or ``default``.
+        given: The format of its files; None goes by their names.
+
+    Raises:
+        DataError: If it holds no data set.
+    """
     if config is None and _holds_data(path, given):
-        return _read_one(path, given)
-    name = folder.choose_config(path, config, lambda child: _holds_data(child, given))
-    return _read_one(path / name, given)
+        return path
+    return path / folder.choose_config(path, config, lambda child: _holds_data(child, given))
 
 
 def read_files(

@@ -10,32 +10,39 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from mtl_utils.arguments import shown
+from mtl_utils.arguments import check_sizes, shown
 from mtl_utils.data.missing import is_missing
 
 Pixels = NDArray[np.uint8]
 """A picture as numbers ``[H, W, C]`` from 0 to 255."""
 
 
-def picture_pixels(cell: Any) -> Pixels | None:
+def picture_pixels(cell: Any, size: int | None = None) -> Pixels | None:
     """Return the numbers of a picture.
 
     Args:
         cell: A picture of PIL, which becomes red, green and blue over white where it lets light
             through; an array ``[H, W, C]`` of ``uint8``, which stays as it is; or what says that
             there is none (``None``, or not a number).
+        size: Height and width that it is scaled to, whatever its shape; it keeps its own if
+            ``None``.
 
     Returns:
         ``[H, W, C]``, ``None`` where there is no picture.
 
     Raises:
         TypeError: If it is something else, or an array of other numbers.
-        ValueError: If an array has another shape.
+        ValueError: If an array has another shape, or the size is below 1.
     """
+    if size is not None:
+        check_sizes(size=size)
     if is_missing(cell):
         return None
-    if hasattr(cell, "getbands"):  # of PIL, which need not be imported for that
-        return _of_pil(cell)
+    pixels = _of_pil(cell) if hasattr(cell, "getbands") else _of_array(cell)  # PIL has bands
+    return pixels if size is None else _scaled(pixels, size)
+
+
+def _of_array(cell: Any) -> Pixels:
     if not isinstance(cell, np.ndarray):
         raise TypeError(
             "picture must be a picture of PIL, an array [H, W, C] of uint8, or None where there is "
@@ -49,6 +56,16 @@ def picture_pixels(cell: Any) -> Pixels | None:
     if cell.ndim != 3 or 0 in cell.shape:
         raise ValueError(f"picture must have the shape [H, W, C], got {list(cell.shape)}")
     return cell
+
+
+def _scaled(pixels: Pixels, size: int) -> Pixels:
+    """Scale each colour by itself, as PIL does where a picture has three of them."""
+    if pixels.shape[:2] == (size, size):
+        return pixels
+    from PIL import Image  # most pictures need none of it
+
+    planes = [Image.fromarray(np.ascontiguousarray(plane)) for plane in np.moveaxis(pixels, 2, 0)]
+    return np.stack([np.asarray(plane.resize((size, size))) for plane in planes], axis=-1)
 
 
 def _of_pil(picture: Any) -> Pixels:

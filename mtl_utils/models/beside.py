@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from mtl_utils.arguments import check_several, check_strings, check_text, shown
+from mtl_utils.arguments import check_several, check_sizes, check_strings, check_text, shown
 from mtl_utils.data.examples import Example
 from mtl_utils.data.missing import is_missing
 from mtl_utils.data.pictures import Pixels, picture_pixels
@@ -43,11 +43,14 @@ class BesideColumns:
         picture: Column that holds a picture; ``None`` where none is read.
         language: Column that holds the name of a language; ``None`` where none is read.
         languages: Names of the languages, in the order of their ids.
+        picture_size: Height and width that pictures are scaled to; ``None`` leaves them as they
+            are.
     """
 
     picture: str | None = None
     language: str | None = None
     languages: tuple[str, ...] = ()
+    picture_size: int | None = None
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -66,7 +69,7 @@ class BesideColumns:
             KeyError: If there is no such language.
         """
         picture = NO_CELL if self.picture is None else cell_of(row, self.picture)
-        pixels = None if picture is NO_CELL else picture_pixels(picture)
+        pixels = None if picture is NO_CELL else self._pixels(picture)
         language = None if self.language is None else self._id(cell_of(row, self.language))
         return Beside(pixels, language)
 
@@ -108,13 +111,16 @@ class BesideColumns:
             KeyError: If there is no such language.
         """
         self.check(pictures, languages)
-        pixels = map(picture_pixels, _one_each("pictures", pictures, number))
+        pixels = map(self._pixels, _one_each("pictures", pictures, number))
         if self.language is None:
             return [Beside(each) for each in pixels]
         if isinstance(languages, str):
             languages = [languages] * number
         ids = map(self._id, _one_each("languages", languages, number))
         return [Beside(*both) for both in zip(pixels, ids, strict=True)]
+
+    def _pixels(self, picture: Any) -> Pixels | None:
+        return picture_pixels(picture, self.picture_size)
 
     def _id(self, name: Any) -> int:
         if name is NO_CELL or is_missing(name):
@@ -150,6 +156,7 @@ def beside_columns(
     picture: str | None,
     language: str | None,
     languages: Sequence[str] | None,
+    picture_size: int | None = None,
 ) -> BesideColumns:
     """Return the columns that a model is to read beside texts, checked.
 
@@ -159,12 +166,20 @@ def beside_columns(
         language: Column of languages, or ``None``.
         languages: Names of the languages in the order of their ids; those of the adapters if
             ``None``.
+        picture_size: Height and width that pictures are scaled to, or ``None``.
 
     Raises:
-        ValueError: If languages have no column or no names, two have the same name, or adapters
-            have others.
-        TypeError: If something is no text.
+        ValueError: If languages have no column or no names, two have the same name, adapters have
+            others, or there is a size below 1 or of no pictures.
+        TypeError: If something is no text, or the size no whole number.
     """
+    if picture_size is not None:
+        check_sizes(picture_size=picture_size)
+        if picture is None:
+            raise ValueError(
+                f"picture_size={picture_size} is that of pictures, and no column of them is to be "
+                "read; name it with picture="
+            )
     for name, column in (("picture", picture), ("language", language)):
         if column is not None:
             check_text(name, column)
@@ -176,8 +191,9 @@ def beside_columns(
                 f"languages are named and no column is to be read: {shown(languages)}. Name it "
                 "with language=."
             )
-        return BesideColumns(picture)
-    return BesideColumns(picture, language, _names(sharing, language, languages))
+        return BesideColumns(picture, picture_size=picture_size)
+    named = _names(sharing, language, languages)
+    return BesideColumns(picture, language, named, picture_size)
 
 
 def _names(sharing: Sharing, column: str, given: Sequence[str] | None) -> tuple[str, ...]:

