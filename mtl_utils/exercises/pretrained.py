@@ -53,7 +53,27 @@ def _corrupted_labels(
     return given, given.masked_fill(~chosen, MISSING_LABEL)
 
 
-@exercise("corrupt", wrong=[_always_masked, _unchanged_uncounted, _all_counted, _corrupted_labels])
+def _masked_at_the_bound(
+    ids: Tensor, chosen: Tensor, draws: Tensor, random_ids: Tensor, mask_id: int
+) -> tuple[Tensor, Tensor]:
+    given, labels = _corrupted(ids, chosen, draws, random_ids, mask_id)
+    return given.masked_fill(chosen & (draws == 0.8), mask_id), labels
+
+
+def _kept_at_the_bound(
+    ids: Tensor, chosen: Tensor, draws: Tensor, random_ids: Tensor, mask_id: int
+) -> tuple[Tensor, Tensor]:
+    given, labels = _corrupted(ids, chosen, draws, random_ids, mask_id)
+    return torch.where(draws == 0.9, ids, given), labels
+
+
+@exercise(
+    "corrupt",
+    wrong=[
+        *(_always_masked, _unchanged_uncounted, _all_counted, _corrupted_labels),
+        *(_masked_at_the_bound, _kept_at_the_bound),
+    ],
+)
 def check_corrupt(answer: Answer) -> None:
     """The input of a masked language model, and its labels."""
     generator = torch.Generator().manual_seed(0)
@@ -63,8 +83,12 @@ def check_corrupt(answer: Answer) -> None:
     )
     for length in (6, 40):
         ids, random_ids = torch.randint(5, 100, (2, length), generator=generator)
-        draws = torch.linspace(0, 0.99, length)[torch.randperm(length, generator=generator)]
+        # In double precision 0.8 and 0.9 are what Python takes them for: both bounds are drawn.
+        draws = torch.linspace(0, 0.99, length, dtype=torch.float64)
+        draws[-3:-1] = torch.tensor([0.8, 0.9], dtype=torch.float64)
+        draws = draws[torch.randperm(length, generator=generator)]
         chosen = torch.rand(length, generator=generator) < 0.7
+        chosen |= (draws == 0.8) | (draws == 0.9)
         inputs = (ids, chosen, draws, random_ids, 4)
         answer.gives(*inputs, expected=list(_corrupted(*inputs)), hint=hint)
 
