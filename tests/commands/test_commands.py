@@ -16,6 +16,7 @@ from typing import Any
 import another_process
 import pytest
 import torch
+from asked import refused, told
 from tiny_runs import THREE, write_data, write_run
 
 from mtl_utils import corpora
@@ -35,21 +36,6 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def model(place: Path) -> TextModel:
     return TextModel.load(place / "runs/run/model")
-
-
-def told(capsys: pytest.CaptureFixture[str], *words: object) -> str:
-    assert main([str(word) for word in words]) == 0
-    return capsys.readouterr().out
-
-
-def refused(capsys: pytest.CaptureFixture[str], *words: object) -> str:
-    """Return the one line that an error is."""
-    capsys.readouterr()
-    assert main([str(word) for word in words]) == 2
-    said = capsys.readouterr().err
-    assert said.startswith("error: ")
-    assert said.count("\n") == 1, said
-    return said
 
 
 def test_help_comes_without_torch() -> None:

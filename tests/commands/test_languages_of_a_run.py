@@ -12,6 +12,7 @@ from typing import Any
 import datasets
 import pytest
 import torch
+from asked import refused
 
 from mtl_utils import corpora, data, models, nn, sharing, tasks
 from mtl_utils.commands import main
@@ -77,16 +78,6 @@ def write_run(folder: Path, tables: str = TABLE, small: str = SMALL) -> Path:
     path = folder / "run.toml"
     path.write_text(f"{TASKS}{tables}{small}", "utf-8")
     return path
-
-
-def refused(capsys: pytest.CaptureFixture[str], *words: object) -> str:
-    """Return the one line that an error is."""
-    capsys.readouterr()
-    assert main([str(word) for word in words]) == 2
-    said = capsys.readouterr().err
-    assert said.startswith("error: ")
-    assert said.count("\n") == 1, said
-    return said
 
 
 def trained(folder: Path, tables: str) -> TextModel:

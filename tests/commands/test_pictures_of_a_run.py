@@ -15,6 +15,7 @@ import datasets
 import pandas as pd
 import pytest
 import torch
+from asked import refused
 from PIL import Image
 
 from mtl_utils import corpora, data, models, nn, sharing, tasks
@@ -100,16 +101,6 @@ def with_pictures(folder: Path, split: str) -> list[dict[str, Any]]:
         scaled = Image.open(path).resize((SIZE, SIZE)) if row["photo"] else None
         made.append({**row, "photo": scaled})
     return made
-
-
-def refused(capsys: pytest.CaptureFixture[str], *words: object) -> str:
-    """Return the one line that an error is."""
-    capsys.readouterr()
-    assert main([str(word) for word in words]) == 2
-    said = capsys.readouterr().err
-    assert said.startswith("error: ")
-    assert said.count("\n") == 1, said
-    return said
 
 
 @pytest.fixture(scope="module")
