@@ -468,6 +468,12 @@ ENCODINGS = [
         },
         called={"second": "second|words"},
     ),
+    EntryPoint(
+        "endless",
+        data.endless,
+        lambda: {"loader": data.BatchLoader([data.Example([4])], batch_size=1)},
+        {"loader": (None, 3, "data", [], [data.Example([4])]), "start": (None, -1, 1.5, "0")},
+    ),
 ]
 
 IDS = torch.tensor([[2, 4, 3], [2, 3, 0]])

@@ -7,6 +7,7 @@ from mtl_utils.data.class_labels import named_labels
 from mtl_utils.data.encoded_text import EncodedText, encode_pair, encode_text
 from mtl_utils.data.examples import Example, collate
 from mtl_utils.data.fertility import Fertility, fertility
+from mtl_utils.data.loading import endless
 from mtl_utils.data.pictures import Pixels, picture_pixels
 from mtl_utils.data.pretrained_tokenizer import PretrainedTokenizer
 from mtl_utils.data.splitting import TextWord, split_words
@@ -36,6 +37,7 @@ __all__ = [
     "encode_pair",
     "encode_text",
     "encode_windows",
+    "endless",
     "fertility",
     "has_label",
     "named_labels",

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Protocol
 
+from mtl_utils.arguments import check_whole
 from mtl_utils.data.batch import Batch
 
 
@@ -56,7 +58,7 @@ def check_loader(value: Any) -> None:
     if not (hasattr(value, "num_batches") and callable(getattr(value, "batches", None))):
         raise TypeError(
             "Expected a loader such as BatchLoader(examples, batch_size=16), got "
-            f"{type(value).__name__}"
+            f"{type(value).__name__} {value!r:.60}"
         )
 
 
@@ -79,6 +81,36 @@ def read_once(loader: Loader) -> Iterator[Batch | Mapping[str, Batch]]:
         yield from own()
     else:
         yield from as_promised(loader.batches(0), loader.num_batches, "Epoch 0 of the data")
+
+
+def endless(loader: Loader, start: int = 0) -> Iterator[Any]:
+    """Read one epoch after another without end, for training that is counted in steps.
+
+    ``for step, batch in zip(range(1000), endless(loader))`` makes a thousand steps.
+
+    Args:
+        loader: The data.
+        start: The epoch to begin with, at least 0.
+
+    Returns:
+        Its batches: a :class:`Batch` each, or for several tasks a mapping of them.
+
+    Raises:
+        TypeError: If it is no loader, or the epoch no whole number.
+        ValueError: If the epoch is negative or there is no batch to read; while reading, if an
+            epoch has another number of batches than ``num_batches``.
+    """
+    check_loader(loader)
+    check_whole("start", start, least=0)
+    if loader.num_batches < 1:
+        raise ValueError(f"loader must have at least one batch, got {loader.num_batches}")
+    return _epochs(loader, start)
+
+
+def _epochs(loader: Loader, start: int) -> Iterator[Batch | Mapping[str, Batch]]:
+    for epoch in itertools.count(start):
+        name = f"Epoch {epoch} of the data"
+        yield from as_promised(loader.batches(epoch), loader.num_batches, name)
 
 
 def as_promised(

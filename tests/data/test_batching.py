@@ -1,6 +1,6 @@
 import math
 from collections import Counter
-from itertools import pairwise
+from itertools import islice, pairwise
 
 import numpy as np
 import pytest
@@ -9,7 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mtl_utils import corpora
-from mtl_utils.data import MISSING_LABEL, BatchLoader, BytePairTokenizer, Example, collate
+from mtl_utils.data import (
+    MISSING_LABEL,
+    BatchLoader,
+    BytePairTokenizer,
+    Example,
+    collate,
+    endless,
+)
 
 CLASSES = st.integers(0, 9)
 
@@ -378,6 +385,35 @@ def test_iterating_is_the_first_epoch():
     loader = BatchLoader(random_pairs(50), max_tokens=200)
     assert len(list(loader)) == len(loader)
     assert all(same(a, b) for a, b in zip(loader, loader.batches(0), strict=True))
+
+
+@given(count=st.integers(1, 7), start=st.integers(0, 3), steps=st.integers(0, 20))
+def test_endless_batches_are_those_of_one_epoch_after_another(count, start, steps):
+    loader = BatchLoader([Example([4 + n]) for n in range(count)], batch_size=2, seed=3)
+    epochs = [batch for epoch in range(start, start + 21) for batch in loader.batches(epoch)]
+    found = list(islice(endless(loader, start), steps))
+    assert [batch.inputs.input_ids.tolist() for batch in found] == [
+        batch.inputs.input_ids.tolist() for batch in epochs[:steps]
+    ]
+
+
+def test_endless_reading_ends_where_an_epoch_breaks_its_promise():
+    class Drying:
+        num_batches = 2
+
+        def batches(self, epoch):
+            return iter(BatchLoader([Example([4])] * (2 - epoch), batch_size=1))
+
+    stream = endless(Drying())
+    assert len(list(islice(stream, 3))) == 3
+    with pytest.raises(ValueError, match=r"Epoch 1 of the data must have 2 batches.* had 1"):
+        next(stream)
+
+    class Empty(Drying):
+        num_batches = 0
+
+    with pytest.raises(ValueError, match="loader must have at least one batch, got 0"):
+        endless(Empty())
 
 
 def test_one_token_a_label_is_known_from_the_whole_data_set():
