@@ -126,6 +126,14 @@ def test_verdicts(scores: dict[str, Any], doubled: dict[str, Any] | None, verdic
         assert row["half_width"] < 0.2
 
 
+def test_of_errors_the_smaller_is_better() -> None:
+    frame = runs(**SURE).rename(columns={"f1": "tags_ece"})
+    again = runs(joint=[62.0, 63.0], separate=[52.0, 53.1]).rename(columns={"f1": "tags_ece"})
+    table = contrast_table(frame, [Contrast("joint", "separate", "tags_ece")], again)
+    row = table.iloc[0]
+    assert (row["difference"], row["verdict"]) == (pytest.approx(10.0), "second")
+
+
 def test_probabilities_are_adjusted_for_all_contrasts_of_a_table() -> None:
     scores = {"a": [1.0, 2.1, 3.0, 4.2], "b": [0.0, 1.0, 2.4, 3.1], "c": [1.2, 1.9, 3.3, 4.0]}
     contrasts = [Contrast("a", "b", "f1"), Contrast("a", "c", "f1"), Contrast("b", "c", "f1")]

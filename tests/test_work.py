@@ -8,6 +8,7 @@ import sys
 import tempfile
 import time
 from dataclasses import dataclass, field, replace
+from types import SimpleNamespace
 
 import pytest
 import queued_experiments
@@ -474,10 +475,13 @@ def test_the_command_line_estimates_and_works(tmp_path, capsys, monkeypatch):
     assert "work --minutes 60" in capsys.readouterr().out
 
 
-def test_on_a_gpu_one_run_goes_on_at_a_time_unless_someone_says(monkeypatch):
+@pytest.mark.parametrize(("gibibytes", "jobs"), [(None, 12), (4, 1), (16, 2), (40, 6), (140, 12)])
+def test_a_gpu_has_as_many_runs_at_a_time_as_fit(monkeypatch, gibibytes, jobs):
     from mtl_utils.experiments import processes
 
+    cuda = processes.torch.cuda
     monkeypatch.setattr(processes, "cores", lambda: 12)
-    for there, jobs in ((False, 12), (True, 1)):
-        monkeypatch.setattr(processes.torch.cuda, "is_available", lambda there=there: there)
-        assert usual_jobs() == jobs
+    monkeypatch.setattr(cuda, "is_available", lambda: gibibytes is not None)
+    size = SimpleNamespace(total_memory=(gibibytes or 0) * 2**30)
+    monkeypatch.setattr(cuda, "get_device_properties", lambda device: size)
+    assert usual_jobs() == jobs

@@ -11,6 +11,7 @@ import pandas as pd
 
 from mtl_utils.arguments import check_kind, check_number, check_several, check_text, check_whole
 from mtl_utils.experiments.analysis import student_t_distribution, student_t_quantile, summary
+from mtl_utils.training.directions import direction_of
 
 MOST_CONTRASTS = 5
 """Contrasts that a table may name for each setting, before it is run."""
@@ -170,7 +171,8 @@ def contrast_table(
     Returns:
         One row a contrast: ``first``, ``second``, ``metric``, ``n``, ``difference``,
         ``half_width``, ``p`` (adjusted), ``doubled``, the difference at twice the steps, and
-        ``verdict``: ``"first"`` or ``"second"``, which is better; ``"no difference shown"``;
+        ``verdict``: ``"first"`` or ``"second"``, which is better, and that is the smaller one of
+        what is called an error, a loss or the like; ``"no difference shown"``;
         ``"not settled"``; or ``"not doubled"`` for one that would be claimed and has no doubled
         runs.
 
@@ -198,7 +200,7 @@ def contrast_table(
                 "half_width": difference.half_width,
                 "p": p,
                 "doubled": again,
-                "verdict": _verdict(difference, p, again, moved),
+                "verdict": _verdict(contrast.metric, difference, p, again, moved),
             }
         )
     return pd.DataFrame(rows)
@@ -219,14 +221,17 @@ def _doubled(
     return again.mean, abs(again.mean - same.mean)
 
 
-def _verdict(difference: PairedDifference, p: float, again: float, moved: float) -> str:
+def _verdict(
+    metric: str, difference: PairedDifference, p: float, again: float, moved: float
+) -> str:
     if not p < ALPHA:
         return "no difference shown"
     if math.isnan(again):
         return "not doubled"
     if again * difference.mean <= 0 or moved > difference.half_width:
         return "not settled"
-    return "first" if difference.mean > 0 else "second"
+    smaller = direction_of(metric) == "min"  # an error is better when smaller
+    return "first" if (difference.mean > 0) is not smaller else "second"
 
 
 def score_table(

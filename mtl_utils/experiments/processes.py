@@ -42,6 +42,9 @@ class Process(Protocol):
         """End it."""
 
 
+ROOM_ON_GPU = 6 * 2**30
+"""Bytes that a run may need on a GPU: the largest recorded models, their states and a context."""
+
 Launch = Callable[[Run], Process | None]
 """Starts a run, unless another worker is at it."""
 
@@ -54,8 +57,15 @@ def cores() -> int:
 
 
 def usual_jobs() -> int:
-    """Return how many runs go on at a time unless someone says: one a core, or the one GPU."""
-    return 1 if torch.cuda.is_available() else cores()
+    """Return how many runs go on at a time unless someone says.
+
+    One per core. A GPU has a few, as models of this size leave most of it idle: as many as have
+    :data:`ROOM_ON_GPU` each, and not more than there are cores to feed it.
+    """
+    if not torch.cuda.is_available():
+        return cores()
+    memory = torch.cuda.get_device_properties(0).total_memory
+    return max(1, min(cores(), memory // ROOM_ON_GPU))
 
 
 @dataclass(frozen=True)
