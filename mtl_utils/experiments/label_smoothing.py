@@ -128,7 +128,7 @@ COMPARISON = Comparison(
             for share in SMOOTHINGS
         ),
     ),
-    rates=(0.001, 0.003, 0.01, 0.03),
+    rates=(0.001, 0.003, 0.01, 0.03, 0.1),
     seeds=(0, 1, 2, 3, 4),
     contrasts={name: _contrasts(*config["tasks"]) for name, config in SETTINGS.items()},
     reference=HARD,
