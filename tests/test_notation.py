@@ -1,7 +1,8 @@
 r"""Within a chapter every symbol has one meaning, and the notation page says which.
 
 How a formula is read, with macros, decorations and indices, is the rule at the head of
-``symbols.py``; how the page is read, that of ``notation_page.py``. What a test cannot see is a row
+``symbols.py``; how the page is read, that of ``notation_page.py``. Labels of figures and of the
+book's diagrams are formulas of the chapter that draws them. What a test cannot see is a row
 whose one sentence covers two things: that is left to whoever reads the page.
 """
 
@@ -14,6 +15,7 @@ from functools import cache
 from pathlib import Path
 
 import pytest
+from drawn_diagrams import DIAGRAMS
 from formulas import formulas
 from notation_page import (
     Page,
@@ -39,15 +41,27 @@ def page() -> Page:
 
 
 def chapter_texts(path: Path) -> Iterator[str]:
-    """Yield the Markdown of a chapter, and the labels with formulas in its code."""
+    """Yield the Markdown of a chapter, and the labels with formulas in its figures and diagrams."""
     for cell in json.loads(path.read_text("utf-8"))["cells"]:
         source = "".join(cell["source"])
         if cell["cell_type"] == "markdown":
             yield source
-        elif "$" in source and not re.search(r"^\s*[%!]", source, re.MULTILINE):
+            continue
+        for name in re.findall(r"\bdiagrams\.(\w+)\(", source):
+            yield from diagram_labels(name)
+        if "$" in source and not re.search(r"^\s*[%!]", source, re.MULTILINE):
             for node in ast.walk(ast.parse(source)):
                 if isinstance(node, ast.Constant) and isinstance(node.value, str):
                     yield node.value if node.value.count("$") % 2 == 0 else ""
+
+
+def diagram_labels(name: str) -> Iterator[str]:
+    r"""Yield what is written in a diagram, where ``\Sigma`` is the sign of a sum."""
+    for drawn, diagram in DIAGRAMS.items():
+        if drawn.partition(",")[0] == name:
+            labels = [box.label for box in diagram.boxes]
+            for label in labels + [frame.caption for frame in diagram.frames]:
+                yield re.sub(r"\\Sigma(?![A-Za-z])", r"\\sum", label)
 
 
 @cache
