@@ -55,10 +55,10 @@ from mtl_utils.exercises.many_languages import (
     check_unseen_share,
 )
 from mtl_utils.exercises.multitask_transformer import (
-    check_loss_per_text,
+    check_losses_by_hand,
     check_paired_interval,
-    check_size_ratio,
     check_soft_alignment,
+    check_tags_in_company,
 )
 from mtl_utils.exercises.named_entities import (
     check_forward_step,
@@ -189,7 +189,7 @@ __all__ = [
     "check_learnt_covariance",
     "check_letters_or_words",
     "check_loss_factors",
-    "check_loss_per_text",
+    "check_losses_by_hand",
     "check_member_chance",
     "check_merge_parts",
     "check_mixing_rates",
@@ -215,11 +215,11 @@ __all__ = [
     "check_shared_batches",
     "check_searches_by_hand",
     "check_shrink_singular_values",
-    "check_size_ratio",
     "check_smoothed_target",
     "check_soft_alignment",
     "check_spring_gradient",
     "check_states_overlap",
+    "check_tags_in_company",
     "check_tags_of_words",
     "check_teacher_gradient",
     "check_teacher_inputs",

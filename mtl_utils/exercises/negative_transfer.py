@@ -116,13 +116,26 @@ def _of_all(together: Sequence[float], alone: Sequence[float]) -> tuple[float, f
     return float(differences.mean()), float(differences.std() / math.sqrt(len(differences)))
 
 
-@exercise("paired_gain", wrong=[_unpaired, _spread, _of_all])
+def _without_sign(together: Sequence[float], alone: Sequence[float]) -> tuple[float, float]:
+    differences = np.subtract(together, alone)
+    error = differences.std(ddof=1) / math.sqrt(len(differences))
+    return abs(float(differences.mean())), float(error)
+
+
+def _alone_first(together: Sequence[float], alone: Sequence[float]) -> tuple[float, float]:
+    differences = np.subtract(alone, together)
+    error = differences.std(ddof=1) / math.sqrt(len(differences))
+    return float(differences.mean()), float(error)
+
+
+@exercise("paired_gain", wrong=[_unpaired, _spread, _of_all, _without_sign, _alone_first])
 def check_paired_gain(answer: Answer) -> None:
     """The mean difference seed by seed, and its standard error."""
     hint = "Take differences seed by seed first; then their mean, and their spread (n - 1) over √n."
     for together, alone in (
         ([60.0, 50.0, 55.0], [58.0, 49.0, 52.0]),
         ([1.0, 3.0, 2.0, 6.0], [2.0, 2.0, 5.0, 1.0]),
+        ([50.0, 52.0, 49.0], [53.0, 52.5, 54.0]),  # a loss keeps its sign
     ):
         differences = [a - b for a, b in zip(together, alone, strict=True)]
         n, mean = len(differences), math.fsum(differences) / len(differences)
