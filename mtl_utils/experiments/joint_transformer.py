@@ -117,7 +117,6 @@ _CAUSES = (
     Ablation("wider", "joint", {"encoder.width": 160, "encoder.feedforward_width": 320}),
     Ablation("without inference", "joint", {}, ("topic", "entities")),
     Ablation("without topics", "joint", {}, ("entities", "inference")),
-    _OWN_ADAM,
 )
 
 # Alone, each task has a step size that was chosen for it, by little and at one seed. What is left
