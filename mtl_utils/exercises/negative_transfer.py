@@ -68,8 +68,8 @@ def check_transfer_by_hand(answer: Answer) -> None:
         hint = "Something is shown where the whole interval lies on one side of zero."
         answer.fail("'shown' must be False or True, and is not right yet.", hint)
     weights = Answer(given["weights"]).value
-    found = [as_number(one) for one in weights] if _are_two(weights) else []
-    if len(found) != 2 or not np.allclose(found, WEIGHTS, atol=0.01):
+    both = [as_number(one) for one in weights] if _are_two(weights) else []
+    if not both or not np.allclose(both, WEIGHTS, atol=0.01):
         hint = "Shares times weights have to be equal, and to have the sum 1 again."
         answer.fail("'weights' are not the two, of events and of the language model.", hint)
 
