@@ -67,10 +67,10 @@ from mtl_utils.exercises.named_entities import (
     check_viterbi_by_hand,
 )
 from mtl_utils.exercises.negative_transfer import (
-    check_equal_shares,
+    check_events_beside_topics,
     check_paired_gain,
-    check_relative_gain,
     check_row_excess,
+    check_transfer_by_hand,
 )
 from mtl_utils.exercises.pretrained import (
     check_answer_score,
@@ -167,7 +167,7 @@ __all__ = [
     "check_elastic_gradient",
     "check_elected_mean",
     "check_equal_projections",
-    "check_equal_shares",
+    "check_events_beside_topics",
     "check_expected_risk",
     "check_experts_in_use",
     "check_first_order_changes",
@@ -207,7 +207,7 @@ __all__ = [
     "check_ranks",
     "check_read_entities",
     "check_read_mixed_rows",
-    "check_relative_gain",
+    "check_transfer_by_hand",
     "check_rescaled_reward",
     "check_reservoir_place",
     "check_retrieved",
