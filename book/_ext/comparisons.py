@@ -51,9 +51,10 @@ def comparison_rows(name: str, folder: Path) -> list[list[str]]:
 
 
 def compared(rows: Sequence[Sequence[str]]) -> nodes.table:
-    """Make the table of such rows, without a column of settings, or of measures, that says one thing.
+    """Make the table of such rows.
 
-    The heading of a column says what is the same in all of its cells: a contestant, or the measure.
+    What is the same in all rows stands in a heading: a contestant, or the measure. A column of
+    settings that says one thing is left out.
     """
     sides = [{row[place].partition(": ")[0] for row in rows} for place in (2, 3)]
     names = [

@@ -26,7 +26,6 @@ from measured import (
 )
 from run_records import (
     NOTEBOOKS,
-    Cell,
     Record,
     ResultsDirective,
     mean_and_half_width,

@@ -69,7 +69,7 @@ def mean_and_half_width(values: Sequence[float]) -> tuple[float, float | None]:
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[Cell]]) -> nodes.table:
-    """Build a table whose cells are text or nodes; a line ends between words, not within a number."""
+    """Build a table whose cells are text or nodes; no line ends within a number."""
     group = nodes.tgroup(cols=len(header))
     group += [nodes.colspec(colwidth=1) for _ in header]
     group += nodes.thead("", _row(header))

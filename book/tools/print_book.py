@@ -66,7 +66,8 @@ WIDE = """
     return Math.max(right(element), right(range));
   };
   // A formula is read aloud from a copy of it that is not seen.
-  const hidden = element => element.closest('mjx-assistive-mml') || !element.getClientRects().length;
+  const hidden = element =>
+    element.closest('mjx-assistive-mml') || !element.getClientRects().length;
   const found = [...printed.querySelectorAll('table, img, svg, pre, mjx-container, p, dt')]
     .filter(each => !hidden(each) && letters(each) > margin + 1);
 """
@@ -81,7 +82,8 @@ FIT = f"""() => {{ {WIDE}
 """Makes what is wider than the paper smaller."""
 
 CUT = f"""() => {{ {WIDE}
-  return found.map(each => `${{each.tagName.toLowerCase()}}: ${{each.innerText || ''}}`.slice(0, 80));
+  const named = each => `${{each.tagName.toLowerCase()}}: ${{each.innerText || ''}}`;
+  return found.map(each => named(each).slice(0, 80));
 }}"""
 """Names what is wider than the paper."""
 
