@@ -14,8 +14,8 @@ TRIED = ("rate", "trial", "draw")
 COSTS = ("training_seconds", "parameters", "texts", "size", "vocabulary", "trainings")
 #: Several measures of one thing, the one that is plotted first.
 KINDS = (
-    *("f1", "bleu", "accuracy", "exact", "probability", "macro_f1"),
-    *("chrf", "precision", "recall", "best_on_validation", "test", "validation"),
+    *("f1", "bleu", "accuracy", "exact", "probability", "test", "macro_f1", "micro_f1"),
+    *("chrf", "precision", "recall", "validation", "best_on_validation"),
 )
 _LONGEST_FIRST = sorted(KINDS, key=len, reverse=True)
 
@@ -84,11 +84,11 @@ def words(name: str) -> str:
 
 
 def measures(record: Record) -> dict[str, float]:
-    """Return the numbers of a run; of a curve over validations, its highest point."""
+    """Return the numbers of a run, or the highest point of each task where it has curves alone."""
     metrics = record["metrics"]
     found = {name: value for name, value in metrics.items() if _scalar(value)}
     curves = metrics.get("curves")
-    if isinstance(curves, Mapping):
+    if isinstance(curves, Mapping) and set(found) <= set(COSTS):
         found |= {
             f"{task}_best_on_validation": max(curve)
             for task, curve in curves.items()
@@ -99,14 +99,15 @@ def measures(record: Record) -> dict[str, float]:
 
 def without_classes(names: Sequence[str]) -> list[str]:
     """Leave out the parts of a measure: ``slots_f1_city`` beside ``slots_f1``."""
-    return [name for name in names if not any(name.startswith(f"{other}_") for other in names)]
+    whole = [name for name in names if name not in ("test", "validation")]
+    return [name for name in names if not any(name.startswith(f"{other}_") for other in whole)]
 
 
 def main_measures(names: Sequence[str]) -> list[str]:
     """Choose what to plot: one measure of each task, on test where there is one."""
     found = [name for name in without_classes(names) if name not in COSTS]
-    if any(name.startswith("test_") for name in found):
-        found = [name for name in found if not name.startswith("validation_")]
+    if any(name.startswith("test") for name in found):
+        found = [name for name in found if not name.startswith("validation")]
     of: dict[str, list[str]] = {}
     for name in found:
         of.setdefault(_parts(name)[0], []).append(name)

@@ -7,6 +7,7 @@ what all runs have in common are folded beneath, and the records themselves can 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -91,16 +92,20 @@ def plot_rows(groups: Sequence[Group], names: Sequence[str], measure: str) -> li
         name = label(group.config, rest) or "all runs"
         rows.append(Row(name, tuple(values), told, interval, label(group.config, heading)))
     # Runs are recorded as they end; rows stand in one order in all groups.
-    headings = list(dict.fromkeys(row.group for row in rows))
     labels = list(dict.fromkeys(row.label for row in rows))
-    return sorted(rows, key=lambda row: (headings.index(row.group), labels.index(row.label)))
+    return sorted(rows, key=lambda row: (_by_number(row.group), labels.index(row.label)))
+
+
+def _by_number(text: str) -> list[str | int]:
+    """Sort 400 rows before 1600 rows."""
+    return [int(part) if part.isdigit() else part for part in re.split(r"(\d+)", text)]
 
 
 def _summary(
     group: Group, values: Sequence[float]
 ) -> tuple[str, tuple[float, float, float] | None]:
     if group.tries() > 1:
-        return f"{group.tries()} tried", None
+        return f"up to {rounded(max(values), None)}", None
     mean, half = mean_and_half_width(values)
     return rounded(mean, half), None if half is None else (mean - half, mean, mean + half)
 

@@ -66,6 +66,7 @@ def test_settings_that_tell_apart_tell_all_apart(configs: list[dict[str, int]]) 
         (["validation_bits", "test_bits"], ["test_bits"]),
         (["premise_only", "chance", "ner_f1"], ["premise_only", "chance", "ner_f1"]),
         (["tags_best_on_validation", "training_seconds"], ["tags_best_on_validation"]),
+        (["test", "validation", "types_test", "types_validation"], ["test", "types_test"]),
         (["trainings"], []),
     ],
 )
@@ -74,11 +75,13 @@ def test_one_measure_of_each_task_is_plotted(names: list[str], plotted: list[str
 
 
 def test_a_curve_counts_by_its_highest_point() -> None:
-    found = measures(record({}, 0, curves={"tags": [1.0, 3.0, 2.0]}, seconds=4, named="x"))
-    assert found == {"seconds": 4, "tags_best_on_validation": 3.0}
+    curves = {"tags": [1.0, 3.0, 2.0]}
+    found = measures(record({}, 0, curves=curves, parameters=4, named="x"))
+    assert found == {"parameters": 4, "tags_best_on_validation": 3.0}
+    assert measures(record({}, 0, curves=curves, tags_f1=2.0)) == {"tags_f1": 2.0}
 
 
-def test_seeds_have_an_interval_and_tries_a_count() -> None:
+def test_seeds_have_an_interval_and_tries_their_highest() -> None:
     runs = [record({"contender": "joint"}, seed, f1=value) for seed, value in enumerate((1, 2, 3))]
     (row,) = plot_rows(grouped(runs, ["contender"]), ["contender"], "f1")
     assert (row.label, row.values, row.told) == ("joint", (1, 2, 3), "2.0 ± 2.5")
@@ -89,12 +92,12 @@ def test_seeds_have_an_interval_and_tries_a_count() -> None:
         *(True, True, False)
     ]
     (row,) = plot_rows(grouped(tried, ["contender"]), ["contender"], "f1")
-    assert (row.values, row.told, row.interval) == ((0.1, 0.2), "2 tried", None)
+    assert (row.values, row.told, row.interval) == ((0.1, 0.2), "up to 0.2", None)
 
 
 def test_rows_stand_in_one_order_in_all_groups() -> None:
-    order = [("100", "alone"), ("400", "topic"), ("400", "alone"), ("100", "topic")]
-    order += [(size, name) for size in ("800", "1600", "3200") for name in ("topic", "alone")]
+    order = [("400", "alone"), ("400", "topic"), ("100", "topic"), ("100", "alone")]
+    order += [(size, name) for size in ("3200", "800", "1600") for name in ("topic", "alone")]
     runs = [record({"setting": size, "contender": name}, 0, f1=1.0) for size, name in order]
     names = ["setting", "contender"]
     rows = plot_rows(grouped(runs, names), names, "f1")
