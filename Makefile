@@ -34,8 +34,9 @@ book: $(READY)  ## Build the website from the stored outputs, warnings as errors
 serve: book  ## Build the website and serve it on http://127.0.0.1:8000
 	$(BIN)/python -m http.server 8000 --bind 127.0.0.1 --directory $(SITE)
 
-pdf: book  ## Print the website into one PDF (needs Chromium)
+pdf: book  ## Print the website into one PDF, which the website then offers (needs Chromium)
 	$(BIN)/python book/tools/print_book.py
+	cp _build/pdf/book.pdf $(SITE)/one-model-many-tasks.pdf
 
 links: $(READY)  ## Follow every link that leads elsewhere (needs a network)
 	$(BIN)/jupyter-book build . --builder linkcheck --path-output $(CURDIR)/_build/links

@@ -85,3 +85,9 @@ def test_what_a_release_needs_is_there() -> None:
     made = (ROOT / "Makefile").read_text("utf-8")
     assert "make pdf" in release
     assert "\npdf: book" in made
+
+
+def test_the_website_is_published_with_the_book_on_paper() -> None:
+    book = (ROOT / ".github" / "workflows" / "book.yml").read_text("utf-8")
+    assert "make pdf" in book
+    assert "chromium" in book

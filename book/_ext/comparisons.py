@@ -6,6 +6,7 @@ that happened to be first is no result.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from docutils import nodes
@@ -15,8 +16,8 @@ from sphinx.application import Sphinx
 from mtl_utils import experiments
 from mtl_utils.experiments.registry import find_comparison
 
-DIFFERENCE = ("verdict", "difference", "at twice the steps")
-HEADER = ("setting", "on", *DIFFERENCE, "first", "second")
+SCORES = ("first", "second")
+DIFFERENCE = ("difference", "at twice the steps", "verdict")
 
 
 def sources(name: str) -> list[str]:
@@ -33,16 +34,53 @@ def runs_on_record(name: str, folder: Path) -> tuple[int, int]:
 
 
 def comparison_rows(name: str, folder: Path) -> list[list[str]]:
-    """One row a contrast that the comparison named before it was run."""
+    """One row per contrast that the comparison named before it was run.
+
+    A row tells the setting, the measure, the two contestants with their scores, A and B, and then
+    what was found: A minus B, the same at twice the steps, and the verdict.
+    """
     rows = []
     for setting in find_comparison(name).contrasts:
         found = experiments.comparison_table(name, setting, folder)
         sides = [column for column in found.columns if column not in DIFFERENCE]
         for metric, row in found.iterrows():
-            scores = [row[side] if side in HEADER else f"{side}: {row[side]}" for side in sides]
+            scores = [row[side] if side in SCORES else f"{side}: {row[side]}" for side in sides]
             rest = [row[column] for column in DIFFERENCE]
-            rows.append([setting, str(metric).replace("_", " "), *rest, *scores])
+            rows.append([setting, str(metric).replace("_", " "), *scores, *rest])
     return rows
+
+
+def compared(rows: Sequence[Sequence[str]]) -> nodes.table:
+    """Make the table of such rows.
+
+    What is the same in all rows stands in a heading: a contestant, or the measure. A column of
+    settings that says one thing is left out.
+    """
+    sides = [{row[place].partition(": ")[0] for row in rows} for place in (2, 3)]
+    names = [
+        next(iter(side)) if len(side) == 1 else letter
+        for side, letter in zip(sides, "AB", strict=True)
+    ]
+    minus = " \N{MINUS SIGN} ".join(names)
+    header = ["setting", "on", *names, minus, *DIFFERENCE[1:]]
+    cells = [
+        [
+            *row[:2],
+            *(
+                text.partition(": ")[2] if name != letter else text.replace(": ", " ", 1)
+                for text, name, letter in zip(row[2:4], names, "AB", strict=True)
+            ),
+            *row[4:],
+        ]
+        for row in rows
+    ]
+    left_out = {place for place in (0, 1) if len({row[place] for row in rows}) == 1}
+    if len(left_out) == 2 and len(rows) == 1:
+        left_out = {0}
+    kept = [place for place in range(len(header)) if place not in left_out]
+    if 1 in left_out:
+        header[4] = f"{minus}, {rows[0][1]}"
+    return table([header[place] for place in kept], [[row[p] for p in kept] for row in cells])
 
 
 class RecordedComparison(ResultsDirective):
@@ -61,9 +99,7 @@ class RecordedComparison(ResultsDirective):
         if done < wanted:
             text = f"{done} of {wanted} runs are on record; nothing is said before all are."
             return [nodes.paragraph("", "", nodes.emphasis(text, text))]
-        rows = comparison_rows(name, self.folder)
-        told = 0 if len({row[0] for row in rows}) > 1 else 1  # one setting needs no column
-        return [table(HEADER[told:], [row[told:] for row in rows])]
+        return [compared(comparison_rows(name, self.folder))]
 
 
 def setup(app: Sphinx) -> dict[str, bool]:

@@ -15,6 +15,7 @@ from datasets import Dataset, DatasetDict
 from docutils import nodes
 from docutils.parsers.rst import directives
 from run_records import (
+    Cell,
     Record,
     ResultsDirective,
     mean_and_half_width,
@@ -36,6 +37,7 @@ _OVERLAP_HEADER = (
     *("data set", "split", "rows"),
     *("exact", "folded", "any order", "any text", "repeats"),
 )
+_BREAKABLE = ("name", "hub_id")
 _CURVES = {
     "ner_f1": "entities: strict F1, five-word window",
     "topic_accuracy": "topic: accuracy, words and pairs",
@@ -187,7 +189,7 @@ def _curves(frame: pd.DataFrame) -> nodes.raw:
 
 def _wrapped(node: nodes.table) -> nodes.table:
     """Let the cells of a table run over several lines, for tables of text."""
-    node["classes"].remove("records")
+    node["classes"] = ["texts"]
     return node
 
 
@@ -220,7 +222,13 @@ class RegisteredDatasets(SphinxDirective):
         else:
             frame = corpora.table().drop(columns=["revision"])
         header = [name.replace("_", " ") for name in frame.columns]
-        return [_wrapped(table(header, frame.astype(str).values.tolist()))]
+        rows = frame.astype(str).to_dict("records")
+        return [_wrapped(table(header, [[_cell(*item) for item in row.items()] for row in rows]))]
+
+
+def _cell(column: str, text: str) -> Cell:
+    """Let the long addresses of data sets be broken anywhere."""
+    return nodes.inline(text, text, classes=["breakable"]) if column in _BREAKABLE else text
 
 
 class DataOverlaps(ResultsDirective):

@@ -2,7 +2,9 @@
 
 Chromium prints the pages of ``_toc.yml`` one after another, without the pages of the package, and
 they become one file with an outline. A link from page to page leads within the file. Solutions are
-printed unfolded; cells whose code is folded on the website show what they made.
+printed unfolded; cells whose code is folded on the website show what they made. Tables, code and
+formulas that would be wider than the paper wrap, and become smaller where that is not enough:
+nothing is cut. Tables of all numbers of the recorded runs stay on the website.
 """
 
 from __future__ import annotations
@@ -25,12 +27,19 @@ from pypdf.generic import ArrayObject, Fit, NameObject
 ROOT = Path(__file__).resolve().parents[2]
 SITE = ROOT / "_build" / "html"
 PDF = ROOT / "_build" / "pdf" / "book.pdf"
+MARGIN = 18  # millimetres
+PIXELS = 96 / 25.4  # of a browser, in a millimetre
+BETWEEN_MARGINS = {
+    "width": int((210 - 2 * MARGIN) * PIXELS),
+    "height": int((297 - 2 * MARGIN) * PIXELS),
+}
 PATIENCE = 1_800_000  # milliseconds: more than any page takes on a machine however busy
 
 STYLE = """
   .bd-header, .bd-header-article, .bd-sidebar-primary, .bd-sidebar-secondary, .bd-footer,
   .bd-footer-content, .prev-next-footer, footer, .copybtn, .headerlink, .skip-link,
-  .sbt-scroll-pixel-helper, details.hide > summary, .live-model { display: none !important }
+  .sbt-scroll-pixel-helper, details.hide > summary, details.numbers, .live-model {
+    display: none !important }
   .bd-main, .bd-content, .bd-article-container, .bd-article {
     display: block !important; max-width: none !important;
     padding: 0 !important; margin: 0 !important }
@@ -38,13 +47,50 @@ STYLE = """
   body { font-size: 10pt }
   pre { white-space: pre-wrap !important; overflow-wrap: anywhere; font-size: 8pt }
   h2, h3, summary { break-after: avoid }
-  img, svg, table { max-width: 100% !important }
+  img, svg { max-width: 100% !important }
   img, svg, tr { break-inside: avoid }
+  .pst-scrollable-table-container, .cell_output .output, div.math, dl, dt {
+    overflow: visible !important }
+  table:not(.dots) { font-size: 7.5pt !important }
+  table:not(.dots) :is(td, th) { padding: 0.2em 0.4em !important; white-space: normal !important }
 """
 UNFOLD = "document.querySelectorAll('details:not(.hide)').forEach(each => { each.open = true })"
+WIDE = """
+  const printed = document.querySelector('.bd-article') || document.body;
+  const right = element => element.getBoundingClientRect().right;
+  const margin = right(printed) - parseFloat(getComputedStyle(printed).paddingRight || 0);
+  // A line of text may be wider than the box it stands in: its letters are what is printed.
+  const letters = element => {
+    const range = document.createRange();
+    range.selectNodeContents(element);
+    return Math.max(right(element), right(range));
+  };
+  // A formula is read aloud from a copy of it that is not seen.
+  const hidden = element =>
+    element.closest('mjx-assistive-mml') || !element.getClientRects().length;
+  const found = [...printed.querySelectorAll('table, img, svg, pre, mjx-container, p, dt')]
+    .filter(each => !hidden(each) && letters(each) > margin + 1);
+"""
+FIT = f"""() => {{ {WIDE}
+  for (const each of found.filter(one => one.matches('table, img, svg, pre, mjx-container'))) {{
+    if (found.some(other => other !== each && other.contains(each) && other.matches('table')))
+      continue;
+    const left = each.getBoundingClientRect().left;
+    each.style.zoom = Math.floor(1000 * (margin - left) / (letters(each) - left)) / 1000;
+  }}
+}}"""
+"""Makes what is wider than the paper smaller."""
+
+CUT = f"""() => {{ {WIDE}
+  const named = each => `${{each.tagName.toLowerCase()}}: ${{each.innerText || ''}}`;
+  return found.map(each => named(each).slice(0, 80));
+}}"""
+"""Names what is wider than the paper."""
+
 MATHS = (
     "() => (window.MathJax && MathJax.startup ? MathJax.startup.promise.then(() => true) : true)"
 )
+FONTS = "() => document.fonts.ready.then(() => true)"
 
 
 @dataclass(frozen=True)
@@ -73,8 +119,8 @@ def pages_of(toc: Mapping[str, Any]) -> list[Page]:
     return pages
 
 
-def printed(address: str, pages: Sequence[Page]) -> Iterator[tuple[Page, str, bytes]]:
-    """Print pages, and yield each with its title.
+def laid_out(address: str, pages: Sequence[Page]) -> Iterator[tuple[Page, Any]]:
+    """Lay pages out for paper, and yield each with the tab of the browser that shows it.
 
     Args:
         address: Where the site is served.
@@ -92,7 +138,8 @@ def printed(address: str, pages: Sequence[Page]) -> Iterator[tuple[Page, str, by
         browser = playwright.chromium.launch(
             executable_path=executable, args=list(ARGUMENTS), timeout=PATIENCE
         )
-        tab = browser.new_context(color_scheme="light").new_page()
+        context = browser.new_context(color_scheme="light", viewport=BETWEEN_MARGINS)
+        tab = context.new_page()
         tab.set_default_timeout(PATIENCE)
         tab.emulate_media(media="print", color_scheme="light")
         for page in pages:
@@ -101,10 +148,21 @@ def printed(address: str, pages: Sequence[Page]) -> Iterator[tuple[Page, str, by
             tab.add_style_tag(content=STYLE)
             tab.evaluate(UNFOLD)
             tab.evaluate(MATHS)
-            margin = {"top": "18mm", "bottom": "18mm", "left": "18mm", "right": "18mm"}
-            title = tab.locator("h1").first.inner_text().removesuffix("#").strip()
-            yield page, title, tab.pdf(format="A4", margin=margin, print_background=True)
+            tab.evaluate(FONTS)
+            tab.evaluate(FIT)
+            yield page, tab
         browser.close()
+
+
+def printed(tab: Any) -> tuple[str, bytes]:
+    """Print a page that is laid out, and return its title and its PDF.
+
+    Args:
+        tab: Of the browser that shows it.
+    """
+    margin = dict.fromkeys(("top", "bottom", "left", "right"), f"{MARGIN}mm")
+    title = tab.locator("h1").first.inner_text().removesuffix("#").strip()
+    return title, tab.pdf(format="A4", margin=margin, print_background=True)
 
 
 def joined(address: str, prints: Sequence[tuple[Page, str, bytes]]) -> PdfWriter:
@@ -171,9 +229,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         raise SystemExit(f"{given.site} lacks {missing or 'such pages'}: run `make book` first")
     prints = []
     with served(given.site) as address:
-        for printed_page in printed(address, pages):
-            print(printed_page[0].path, flush=True)
-            prints.append(printed_page)
+        for page, tab in laid_out(address, pages):
+            print(page.path, *tab.evaluate(CUT), sep="\n  wider than the paper: ", flush=True)
+            prints.append((page, *printed(tab)))
         writer = joined(address, prints)
     config = yaml.safe_load((ROOT / "_config.yml").read_text("utf-8"))
     writer.add_metadata({"/Title": config["title"], "/Author": config["author"]})

@@ -6,13 +6,13 @@ import json
 from pathlib import Path
 
 import pytest
-from comparisons import comparison_rows, runs_on_record
+from comparisons import compared, comparison_rows, runs_on_record
+from docutils import nodes
 from notebook_names import dotted_names
 from package_reference import WORKED, worked
 from page_finish import ENVIRONMENT, mark_chinese
 from public_names import rooms
 from run_records import (
-    _results,
     latest_by_notebook,
     mean_and_half_width,
     read_records,
@@ -80,22 +80,6 @@ def test_means_have_the_decimals_of_their_half_width(
     mean: float, half: float | None, text: str
 ) -> None:
     assert rounded(mean, half) == text
-
-
-def test_settings_that_short_columns_name_are_left_out() -> None:
-    def record(contender: str, width: int, rate: float) -> dict[str, object]:
-        settings = {"encoder": {"width": width}}
-        config = {"contender": contender, "settings": settings, "training": {"rate": rate}}
-        return {"config": config, "seed": 0, "metrics": {"f1": 1.0}}
-
-    records = [record("joint", 8, 0.1), record("joint", 8, 0.2), record("separate", 4, 0.1)]
-    header, rows = _results(records)
-    assert header == ["contender", "training", "seeds", "f1"]
-    assert [row[:2] for row in rows] == [
-        ["joint", "rate 0.1"],
-        ["joint", "rate 0.2"],
-        ["separate", "rate 0.1"],
-    ]
 
 
 def test_latest_record_of_each_notebook_is_kept(tmp_path: Path) -> None:
@@ -191,6 +175,52 @@ def test_a_comparison_says_nothing_before_it_is_whole(tmp_path: Path) -> None:
     assert rows[0][0] == setting
     # Seeds 0 to 4 differ by 0.1 each: standard deviation 0.158, t(0.975, 4) = 2.776.
     assert rows[0][2:] == [
-        *("joint is better", "+3.0 ± 0.0", "+3.0"),
         *("joint: 83.2 ± 0.2", "separate: 80.2 ± 0.2"),
+        *("+3.0 ± 0.0", "+3.0", "joint is better"),
     ]
+
+
+def texts(node: nodes.Node) -> list[list[str]]:
+    return [[cell.astext() for cell in row.findall(nodes.entry)] for row in node.findall(nodes.row)]
+
+
+def test_a_comparison_names_both_sides_before_what_was_found() -> None:
+    rest = ["+3.0 ± 0.1", "+2.9", "joint is better"]
+    rows = [
+        ["SNIPS", metric, "joint: 83.2 ± 0.2", "separate: 80.2 ± 0.2", *rest]
+        for metric in ("slots f1", "intent accuracy")
+    ]
+    header, first, _ = texts(compared(rows))
+    assert header == [
+        "on",
+        "joint",
+        "separate",
+        "joint − separate",
+        "at twice the steps",
+        "verdict",
+    ]
+    spaced = [
+        text.replace(" ± ", "\xa0±\xa0") for text in ("83.2 ± 0.2", "80.2 ± 0.2", "+3.0 ± 0.1")
+    ]
+    assert first == ["slots f1", *spaced, "+2.9", "joint is better"]
+
+
+def test_contestants_that_change_stand_in_their_cells_and_one_measure_in_the_heading() -> None:
+    rows = [
+        [
+            f"{size} rows",
+            "accuracy",
+            f"{side}: 50.0",
+            "alone: 60.0",
+            "-10.0",
+            "-9.0",
+            "alone is better",
+        ]
+        for size in (100, 400)
+        for side in ("with topic", "with entities")
+    ]
+    header, first, *_ = texts(compared(rows))
+    assert header == [
+        *("setting", "A", "alone", "A − alone, accuracy", "at twice the steps", "verdict")
+    ]
+    assert first == ["100 rows", "with topic 50.0", "60.0", "−10.0", "−9.0", "alone is better"]

@@ -20,6 +20,8 @@ from visiting import (
 
 pytestmark = pytest.mark.site
 Visits = dict[Screen, dict[str, Visit]]
+PDF = "one-model-many-tasks.pdf"
+"""Printed from the site when that is built: `make pdf`, which publishing it calls."""
 FILE_NAME = re.compile(r"(?i)^[\w./-]*\.(png|jpe?g|svg|gif|webp)$")
 
 
@@ -115,11 +117,33 @@ def test_internal_links_and_anchors_resolve(visits: Visits, address: str, site: 
             path = unquote(target.path).lstrip("/")
             known = seen.get(path)
             anchor = unquote(target.fragment)
-            lost_page = known is None and not (site / path).is_file()
+            lost_page = known is None and path != PDF and not (site / path).is_file()
             lost_anchor = known is not None and anchor and anchor not in known.facts["ids"]
             if lost_page or lost_anchor:
                 broken.append((visit.page, link))
     assert broken == []
+
+
+def test_the_front_page_links_to_the_book_on_paper(visits: Visits, address: str) -> None:
+    made = (ROOT / "Makefile").read_text("utf-8")
+    assert f"cp _build/pdf/book.pdf $(SITE)/{PDF}" in made
+    assert f"{address}/{PDF}" in visits[DESKTOP_LIGHT]["book/index.html"].facts["links"]
+
+
+def test_no_table_of_the_book_is_wider_than_its_box(visits: Visits) -> None:
+    """A table that scrolls hides its last columns; those of chapters are outputs of their cells."""
+    wide = {
+        visit.page: visit.facts["wide_tables"]
+        for visit in visits[DESKTOP_LIGHT].values()
+        if visit.page.startswith("book/") and visit.facts["wide_tables"]
+    }
+    assert wide == {}
+    assert visits[DESKTOP_LIGHT]["book/claims.html"].facts["tables"] > 1
+
+
+def test_numbers_of_recorded_runs_are_folded_beneath_plots(visits: Visits) -> None:
+    facts = visits[DESKTOP_LIGHT]["book/recorded.html"].facts
+    assert facts["plots"] >= facts["folded"] > 1
 
 
 def test_root_leads_to_the_front_page(browser, address: str) -> None:

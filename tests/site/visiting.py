@@ -10,6 +10,9 @@ from hang_guard import HANG_SECONDS
 ROOT = Path(__file__).parents[2]
 #: What a visit reads from a page when its maths is done.
 FACTS = """() => {
+  // Numbers that are folded must fit as well; opened and closed within one call, nobody sees it.
+  const folds = [...document.querySelectorAll('details.numbers')];
+  folds.forEach(each => { each.open = true });
   const style = element => element && getComputedStyle(element);
   const paragraph = document.querySelector('.bd-article p, .bd-article td, .bd-article dt');
   return {
@@ -24,6 +27,12 @@ FACTS = """() => {
     rendered: document.querySelectorAll('mjx-container').length,
     maths_errors: [...document.querySelectorAll('mjx-merror, [data-mjx-error]')]
       .map(e => e.getAttribute('data-mjx-error') || e.textContent),
+    tables: document.querySelectorAll('.bd-article table').length,
+    plots: document.querySelectorAll('table.dots').length,
+    folded: document.querySelectorAll('details.numbers').length,
+    wide_tables: [...document.querySelectorAll('.bd-article table')]
+      .filter(e => e.scrollWidth > e.parentElement.clientWidth + 1)
+      .map(e => e.innerText.slice(0, 60)),
     width: document.documentElement.scrollWidth,
     viewport: window.innerWidth,
     theme: document.documentElement.dataset.theme,
