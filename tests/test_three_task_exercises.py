@@ -11,7 +11,12 @@ import torch
 
 from mtl_utils import exercises, objectives
 
-BY_HAND = {"token": 1.5, "text": 3, "uniform": 0.75, "shares": [1 / 2, 2 / 3, 1 / 3]}
+BY_HAND: dict[str, Any] = {
+    "token": 1.5,
+    "text": 3,
+    "uniform": 0.75,
+    "shares": [1 / 2, 2 / 3, 1 / 3],
+}
 APART = {
     "topic": [32.0, 30.5, 34.0],
     "events": [27.0, 22.5, 22.0],
@@ -77,9 +82,9 @@ def test_the_numbers_worked_by_hand_are_those_of_the_package() -> None:
             guess = np.log2(classes) if scale == "uniform" else 1.0
             losses[task][scale] = float(bits.sum() / count / guess)
     tags = [losses["tags"][scale] for scale in ("token", "text", "uniform")]
-    classes = [losses["class"][scale] for scale in ("token", "text", "uniform")]
+    others = [losses["class"][scale] for scale in ("token", "text", "uniform")]
     assert tags == [BY_HAND["token"], BY_HAND["text"], BY_HAND["uniform"]]
-    assert np.allclose(np.divide(tags, np.add(tags, classes)), BY_HAND["shares"])
+    assert np.allclose(np.divide(tags, np.add(tags, others)), BY_HAND["shares"])
 
 
 @pytest.mark.parametrize("sign", [1, -1])
