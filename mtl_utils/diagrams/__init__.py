@@ -17,6 +17,7 @@ from mtl_utils.diagrams.families import (
     shared_private,
     soft_sharing,
 )
+from mtl_utils.diagrams.framework import bilstm_framework
 from mtl_utils.diagrams.gradients import combined_gradients
 from mtl_utils.diagrams.languages import shared_languages
 from mtl_utils.diagrams.losses import joint_losses
@@ -42,6 +43,7 @@ __all__ = [
     "Diagram",
     "Frame",
     "beam_tree",
+    "bilstm_framework",
     "branched_sharing",
     "changed_alone",
     "combined_gradients",

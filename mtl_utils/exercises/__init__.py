@@ -118,9 +118,9 @@ from mtl_utils.exercises.text_and_pictures import (
 )
 from mtl_utils.exercises.three_tasks import (
     check_expected_risk,
-    check_joint_loss,
     check_own_past,
-    check_smoothed_target,
+    check_scales_by_hand,
+    check_topic_or_batch,
 )
 from mtl_utils.exercises.transformer import (
     check_attention_by_hand,
@@ -178,7 +178,6 @@ __all__ = [
     "check_hidden_points",
     "check_implicit_step",
     "check_join_additions",
-    "check_joint_loss",
     "check_keeps_positive",
     "check_kept_bytes",
     "check_kneser_ney_by_hand",
@@ -212,10 +211,10 @@ __all__ = [
     "check_reservoir_place",
     "check_retrieved",
     "check_row_excess",
+    "check_scales_by_hand",
     "check_shared_batches",
     "check_searches_by_hand",
     "check_shrink_singular_values",
-    "check_smoothed_target",
     "check_soft_alignment",
     "check_spring_gradient",
     "check_states_overlap",
@@ -224,6 +223,7 @@ __all__ = [
     "check_teacher_gradient",
     "check_teacher_inputs",
     "check_temperature_for",
+    "check_topic_or_batch",
     "check_training_bytes",
     "check_transfer_back",
     "check_trials_needed",

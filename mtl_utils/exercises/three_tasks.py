@@ -2,47 +2,76 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
+from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from mtl_utils.exercises.checking import Answer, exercise
+from mtl_utils.exercises.checking import Answer, as_number, exercise
+from mtl_utils.exercises.paired import require_paired_report, require_verdict
 
 __all__ = [
     "check_expected_risk",
-    "check_joint_loss",
     "check_own_past",
-    "check_smoothed_target",
+    "check_scales_by_hand",
+    "check_topic_or_batch",
 ]
 
 
-def _only_the_others(true_class: int, num_classes: int, smoothing: float) -> list[float]:
-    target = [smoothing / (num_classes - 1)] * num_classes
-    target[true_class] = 1 - smoothing
-    return target
+TOKEN, TEXT, UNIFORM = 1.5, 3.0, 0.75
+SHARES = [1 / 2, 2 / 3, 1 / 3]
 
 
-def _too_much(true_class: int, num_classes: int, smoothing: float) -> list[float]:
-    target = [smoothing / num_classes] * num_classes
-    target[true_class] = 1.0
-    return target
+def _scales(**changed: Any) -> dict[str, Any]:
+    return {"token": TOKEN, "text": TEXT, "uniform": UNIFORM, "shares": SHARES} | changed
 
 
-def _too_little(true_class: int, num_classes: int, smoothing: float) -> list[float]:
-    target = [smoothing / num_classes] * num_classes
-    target[true_class] = 1 - smoothing
-    return target
-
-
-@exercise("smoothed_target", wrong=[_only_the_others, _too_much, _too_little])
-def check_smoothed_target(answer: Answer) -> None:
-    """The target distribution of label smoothing."""
-    hint = "Every class gets smoothing / C, the true one as well, and the true one the rest."
-    answer.gives(1, 4, 0.2, expected=[0.05, 0.85, 0.05, 0.05], hint=hint)
-    answer.gives(0, 2, 0.1, expected=[0.95, 0.05], hint=hint)
-    answer.gives(2, 3, 0.0, expected=[0.0, 0.0, 1.0], hint=hint)
-    answer.gives(0, 5, 1.0, expected=[0.2] * 5, hint=hint)
+@exercise(
+    "scales_by_hand",
+    wrong=[
+        _scales(text=6.0),
+        _scales(text=5 / 3),
+        _scales(token=3.0, text=1.5),
+        _scales(uniform=1.5 / math.log(4)),
+        _scales(uniform=1.5 / 4),
+        _scales(shares=[1 / 2, 2 / 3, 1 / 2]),
+        _scales(shares=[1 / 2, 1 / 3, 2 / 3]),
+        _scales(shares=[50, 67, 33]),
+        _scales(shares=[1 / 2, 2 / 3]),
+        _scales(shares=1 / 2),
+        _scales(token="one and a half"),
+        {"token": TOKEN, "text": TEXT, "uniform": UNIFORM},
+        [TOKEN, TEXT, UNIFORM],
+    ],
+)
+def check_scales_by_hand(answer: Answer) -> None:
+    """The loss of a tagger on three scales, and its share of the sum, worked by hand."""
+    given = answer.value
+    keys = ["token", "text", "uniform", "shares"]
+    if not isinstance(given, Mapping) or set(given) != set(keys):
+        answer.fail(f"Expected a dictionary with the keys {keys}.")
+    hints = {
+        "token": "1, 2, 1 and 2 bits: four labels, and their mean.",
+        "text": "Sum the bits of each text, then take the mean over two texts.",
+        "uniform": "A guess among four tags costs two bits a label.",
+    }
+    for key, expected in zip(hints, (TOKEN, TEXT, UNIFORM), strict=True):
+        found = as_number(Answer(given[key]).value)
+        if not abs(found - expected) < 0.006:
+            answer.fail(f"The tagger's loss on the scale {key!r} is not {found:g}.", hints[key])
+    shares = Answer(given["shares"]).value
+    shares = shares.tolist() if isinstance(shares, Tensor | np.ndarray) else shares
+    if not isinstance(shares, list | tuple) or len(shares) != 3:
+        answer.fail("'shares' must be three numbers, in the order token, text, uniform.")
+    for key, share, expected in zip(hints, shares, SHARES, strict=True):
+        found = as_number(share)
+        if not abs(found - expected) < 0.006:
+            hint = "Tagger over tagger plus classifier, as a number from 0 to 1; and what does a "
+            hint += "guess between two classes cost?"
+            answer.fail(f"The tagger's share on the scale {key!r} is not {found:g}.", hint)
 
 
 def _itself_too(length: int) -> Tensor:
@@ -61,45 +90,24 @@ def _not_boolean(length: int) -> Tensor:
     return torch.ones(length, length).tril(-1)
 
 
-@exercise("own_past", wrong=[_itself_too, _future, _numbers, _not_boolean])
+def _rows_of_numbers(length: int) -> list[list[int]]:
+    return [[int(v < u) for v in range(length)] for u in range(length)]
+
+
+@exercise("own_past", wrong=[_itself_too, _future, _numbers, _not_boolean, _rows_of_numbers])
 def check_own_past(answer: Answer) -> None:
     """The mask of self-attention to earlier states."""
     hint = "Position u looks at positions 0 to u - 1: not at itself, and the first at nothing."
-    for length in (3, 1, 4):
+    for length in (3, 1, 4, 2):
         expected = torch.tensor([[v < u for v in range(length)] for u in range(length)])
         answer.gives(length, expected=expected, hint=hint)
     mask = answer(2)
-    kind = getattr(mask, "dtype", type(mask).__name__)
-    answer.require(kind == torch.bool, f"own_past(2): expected a boolean tensor, got {kind}")
-
-
-def _unweighted(losses: Mapping[str, float], weights: Mapping[str, float]) -> float:
-    return sum(losses.values())
-
-
-def _mean(losses: Mapping[str, float], weights: Mapping[str, float]) -> float:
-    return sum(weights[task] * loss for task, loss in losses.items()) / max(1, len(losses))
-
-
-def _by_position(losses: Mapping[str, float], weights: Mapping[str, float]) -> float:
-    return sum(w * loss for w, loss in zip(weights.values(), losses.values(), strict=False))
-
-
-def _one_where_missing(losses: Mapping[str, float], weights: Mapping[str, float]) -> float:
-    return sum(weights.get(task, 1.0) * loss for task, loss in losses.items())
-
-
-@exercise("joint_loss", wrong=[_unweighted, _mean, _by_position, _one_where_missing])
-def check_joint_loss(answer: Answer) -> None:
-    """The weighted sum of the losses at hand."""
-    weights = {"tags": 1.0, "translation": 0.5, "language": 0.25}
-    hint = "Sum weight times loss over the tasks that have a loss, by name."
-    losses = {"translation": 4.0, "tags": 1.0, "language": 8.0}
-    answer.gives(losses, weights, expected=5.0, hint=hint)
-    answer.gives({"language": 8.0}, weights, expected=2.0, hint=hint)
-    answer.gives({"language": 2.0, "tags": 3.0}, weights, expected=3.5, hint=hint)
-    forgotten = "A task that was given no weight is a mistake, and a default would hide it."
-    answer.refuses({"tags": 3.0}, {"language": 1.0}, error=KeyError, hint=forgotten)
+    kind = str(mask.dtype) if isinstance(mask, Tensor) else str(np.asarray(mask).dtype)
+    answer.require(
+        kind in ("bool", "torch.bool"),
+        f"own_past(2): expected booleans, got entries of type {kind}.",
+        "A comparison gives booleans; numbers would be added to the scores or multiplied.",
+    )
 
 
 def _not_renormalised(log_probs: Tensor, costs: Tensor, sharpness: float) -> Tensor:
@@ -131,3 +139,39 @@ def check_expected_risk(answer: Answer) -> None:
         answer.gives(log_probs, costs, sharpness, expected=expected, hint=hint)
         far = "exp(-1000) is zero: let softmax see the logarithms."
         answer.gives(log_probs - 1000, costs, sharpness, expected=expected, hint=far)
+
+
+def _report(topic: list[float], events: list[float], **told: Any) -> dict[str, Any]:
+    return {"topic": topic, "events": events, **told}
+
+
+_AHEAD, _BEHIND = [32.0, 30.5, 34.0], [27.0, 22.5, 22.0]
+_CLEAR = {"mean": 8.333, "half_width": 8.724, "shown": False}
+
+
+@exercise(
+    "topic_or_batch",
+    wrong=[
+        _report(_AHEAD, _BEHIND, **(_CLEAR | {"shown": True})),
+        _report(_BEHIND, _AHEAD, **_CLEAR),
+        _report(_BEHIND, _AHEAD, **(_CLEAR | {"mean": -8.333, "shown": True})),
+        _report(_AHEAD, _BEHIND, **(_CLEAR | {"half_width": 3.512})),
+        _report(_AHEAD, _BEHIND, **(_CLEAR | {"half_width": 15.11})),
+        _report(_AHEAD[:2], _BEHIND[:2], mean=6.5, half_width=19.06, shown=False),
+        _report(
+            [0.32, 0.305, 0.34], [0.27, 0.225, 0.22], mean=0.083, half_width=0.087, shown=False
+        ),
+        _report([30.0] * 3, [20.0] * 3, mean=10.0, half_width=0.0, shown=True),
+        _report(_AHEAD, _BEHIND, mean=8.333, half_width=8.724),
+        8.333,
+    ],
+)
+def check_topic_or_batch(answer: Answer) -> None:
+    """Events beside a topic and beside more events, three seeds each, and what it shows."""
+    differences = require_paired_report(answer, "topic", "events", runs=3)
+    scores = [float(score) for key in ("topic", "events") for score in answer.value[key]]
+    answer.require(
+        min(scores) >= 0 and max(scores) <= 100 and max(scores) > 1,
+        "Accuracy must be in percent, from 0 to 100.",
+    )
+    require_verdict(answer, differences)

@@ -54,6 +54,7 @@ def _all() -> Iterator[tuple[str, diagrams.Diagram]]:
     yield "encoder_decoder", diagrams.encoder_decoder()
     yield "encoder_decoder, one vector", diagrams.encoder_decoder(attention=False)
     yield "encoder_decoder, shortcut", diagrams.encoder_decoder(shortcut=True)
+    yield "bilstm_framework", diagrams.bilstm_framework()
     yield "lstm_cell", diagrams.lstm_cell()
     for beam_size, steps in ((1, 2), (2, 2), (1, 3)):
         yield f"beam_tree, {beam_size}, {steps}", diagrams.beam_tree(TOY, beam_size, steps)

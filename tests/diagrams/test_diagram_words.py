@@ -119,6 +119,19 @@ def test_in_a_hierarchy_gradients_run_down_and_never_up() -> None:
     assert {end for start, end, _ in read if start == layers[0]} == set(layers[1:])
 
 
+def test_of_three_tasks_the_language_model_alone_reads_nothing_of_the_encoder() -> None:
+    arrows = {(a.start, a.end) for a in diagrams.bilstm_framework().arrows}
+    reached = {"h"}
+    while more := {end for start, end in arrows if start in reached} - reached:
+        reached |= more
+    assert {name for name in reached if name == "tagger" or name.startswith("head")} == {
+        "tagger",
+        "head 1",
+    }
+    for task, read in ((1, {"s 1", "c", "p 1"}), (2, {"s 2", "p 2"})):
+        assert {start for start, end in arrows if end == f"d {task}"} == read
+
+
 def test_a_balancer_reads_every_loss_and_sends_back_one_gradient() -> None:
     drawn = diagrams.loss_balancing(SHORT)
     arrows = {(a.start, a.end, a.kind) for a in drawn.arrows}
