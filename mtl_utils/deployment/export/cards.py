@@ -36,12 +36,14 @@ def write_export_card(place: Path, content: Mapping[str, Any]) -> None:
             apart += f", int8 {int8_differences[name]:.1e}"
         trained = cell(content["data"].get(name, "not said"))
         lines.append(f"| {cell(name)} | {task['kind']} | {_listed(task)} | {trained} | {apart} |")
+    of_pairs = all(task["pair"] for task in content["tasks"].values())
+    second = ', second=["Another."]' if of_pairs else ""
     whole = (place / "model.onnx").is_file()
     loading = "" if whole else ", int8=True"
     hint = "  # int8=True: eight bits" if whole and int8_differences else ""
     code = [
         f'model = deployment.OnnxModel.load("this folder"{loading}){hint}',
-        'model.predict(["A text."])',
+        f'model.predict(["A text."]{second})',
     ]
     lines += ["", _DIFFERS, "", *_use(content, code), *_scores(content), *_files(place, content)]
     write_card(place, "\n".join(lines) + "\n")

@@ -15,7 +15,7 @@ from shared_models import WAYS, shared_model
 from test_exported_tagger import tagger
 from test_onnx_writer import framework, translator
 
-from mtl_utils import models, nn, sharing, tasks
+from mtl_utils import deployment, models, nn, sharing, tasks
 from mtl_utils.commands import main
 from mtl_utils.deployment.export.sharing_forms import sharing_form
 from mtl_utils.nn.fusion import PictureFusion
@@ -24,6 +24,9 @@ pytest.importorskip("onnxruntime")
 
 CHAPTERS = Path(__file__).parents[3] / "chapters"
 TITLE = "| model | chapters | exported | how, or why not |"
+UNSTORED = "Seq2Seq over a Transformer"
+"""It has a function of one's own, which makes its decoder, and no command can load it."""
+
 Rows = dict[str, tuple[str, str]]
 
 
@@ -107,7 +110,6 @@ MODELS: dict[str, Callable[[], Any]] = {
     "NGramLanguageModel": counts,
     "LSTMLanguageModel": lambda: models.LSTMLanguageModel(9, 4),
     "Seq2Seq with attention": translator,
-    "Seq2Seq over a Transformer": of_transformer,
     "Tagger": tagger,
     "BiLSTMFramework": framework,
     "TextModel": lambda: small_model("lstm"),
@@ -147,7 +149,10 @@ def test_ways_of_sharing_are_what_the_table_says(way: str) -> None:
             sharing_form(model.sharing)
 
 
-def test_what_is_left_is_refused() -> None:
+def test_what_is_left_is_refused(tmp_path: Path) -> None:
+    assert TABLE[UNSTORED][1] == "no"
+    with pytest.raises(TypeError, match="TransformerDecoder.* cannot be exported"):
+        deployment.export_translator(of_transformer(), tmp_path / "out")
     assert TABLE["SharedDecoder"][1] == "no"
     with pytest.raises(TypeError, match="SharedDecoder cannot be exported"):
         sharing_form(framework().sharing)
@@ -162,4 +167,4 @@ def test_what_is_left_is_refused() -> None:
 def test_all_that_is_tried_is_in_the_table() -> None:
     ways = {way.split(",")[0] for way in WAYS}
     fusions = {"EarlyFusion", "LateFusion", "CrossAttentionFusion"}
-    assert set(TABLE) == {*MODELS, *ways, *fusions, "SharedDecoder"}
+    assert set(TABLE) == {*MODELS, *ways, *fusions, "SharedDecoder", UNSTORED}

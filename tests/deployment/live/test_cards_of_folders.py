@@ -13,7 +13,8 @@ from mtl_utils import deployment
 pytest.importorskip("onnxruntime")
 
 LIVE = Path(__file__).parents[3] / "book/_static/live"
-CARDS = sorted(LIVE.rglob("README.md"))
+DESCRIPTIONS = [*LIVE.rglob("export.json"), *LIVE.rglob("writer.json")]
+CARDS = sorted(description.parent / "README.md" for description in DESCRIPTIONS)
 IDS = [str(card.parent.relative_to(LIVE)) for card in CARDS]
 
 
