@@ -151,7 +151,7 @@ def test_ways_of_sharing_are_what_the_table_says(way: str) -> None:
 
 def test_what_is_left_is_refused(tmp_path: Path) -> None:
     assert TABLE[UNSTORED][1] == "no"
-    with pytest.raises(TypeError, match="TransformerDecoder.* cannot be exported"):
+    with pytest.raises(TypeError, match=r"TransformerDecoder.* cannot be exported"):
         deployment.export_translator(of_transformer(), tmp_path / "out")
     assert TABLE["SharedDecoder"][1] == "no"
     with pytest.raises(TypeError, match="SharedDecoder cannot be exported"):
