@@ -43,6 +43,22 @@ def _loading() -> dict[str, Any]:
     return {"folder": _FOLDER / "exported"}
 
 
+def _translator() -> models.Seq2Seq:
+    tokenizer = data.WordTokenizer(data.Vocabulary.from_tokens("ab"))
+    return models.Seq2Seq(tokenizer, tokenizer, 4, max_length=5).eval()
+
+
+@cache
+def _writer() -> deployment.OnnxWriter:
+    deployment.export_translator(_translator(), _FOLDER / "writer", ["a b"], int8=True)
+    return deployment.OnnxWriter.load(_FOLDER / "writer")
+
+
+def _loading_writer() -> dict[str, Any]:
+    _writer()
+    return {"folder": _FOLDER / "writer"}
+
+
 def _serve(**given: Any) -> None:
     """Call it, unless all that was given is good: it would not come back."""
     if given != _SERVED:
@@ -115,6 +131,41 @@ ENTRY_POINTS = [
         deployment.OnnxModel.load,
         _loading,
         {"folder": (*NOT_PATHS, "nowhere"), "int8": NOT_FLAGS},
+    ),
+    EntryPoint(
+        "export_translator",
+        deployment.export_translator,
+        lambda: {"model": _translator(), "folder": _FOLDER / "two graphs", "texts": ["a b"]},
+        {
+            "model": (*NOT_MODELS, _model()),
+            "folder": NOT_PATHS,
+            "texts": (3, "a text", [3], []),
+            "int8": NOT_FLAGS,
+            "data": (3, "Atlas", ["Atlas"]),
+            "scores": (3, "f1", [0.5], Within({"f1": "good"}, "good")),
+            "licence": (3, ["MIT"], True),
+        },
+        called={"texts": "texts|text"},
+    ),
+    EntryPoint(
+        "OnnxWriter.load",
+        deployment.OnnxWriter.load,
+        _loading_writer,
+        {"folder": (*NOT_PATHS, "nowhere"), "int8": NOT_FLAGS},
+    ),
+    EntryPoint(
+        "OnnxWriter.write",
+        lambda **given: _writer().write(**given),
+        lambda: {"text": "a b"},
+        {"text": (None, 3, ["a text"])},
+        documented=deployment.OnnxWriter.write,
+    ),
+    EntryPoint(
+        "OnnxWriter.translate",
+        lambda **given: _writer().translate(**given),
+        lambda: {"texts": ["a b"]},
+        {"texts": (None, 3, "a text", [3])},
+        documented=deployment.OnnxWriter.translate,
     ),
     EntryPoint(
         "OnnxModel.predict",

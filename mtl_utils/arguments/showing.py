@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from torch import Tensor
+from torch import nn as torch_nn
 
 
 def shown(value: Any) -> str:
@@ -17,6 +18,8 @@ def shown(value: Any) -> str:
     """
     if isinstance(value, Tensor):
         return f"a tensor of shape {list(value.shape)} and type {value.dtype}"
+    if isinstance(value, torch_nn.Module):  # which shows all that is in it, over many lines
+        return type(value).__name__
     text = repr(value)
     return f"{type(value).__name__} {text if len(text) <= 60 else text[:57] + '...'}"
 

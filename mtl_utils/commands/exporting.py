@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from mtl_utils.commands import training
-from mtl_utils.commands.using import loaded, trained_as
-from mtl_utils.deployment import export_onnx
+from mtl_utils.commands.messages import Refused
+from mtl_utils.commands.using import any_model, trained_as
+from mtl_utils.deployment import export_onnx, export_translator
+from mtl_utils.models import BiLSTMFramework, Seq2Seq, Tagger, TextModel
 
 
 def export(options: argparse.Namespace) -> str:
@@ -22,21 +24,28 @@ def export(options: argparse.Namespace) -> str:
         What was written, and how far it is from the model.
 
     Raises:
-        ValueError: If there is no model, or it has no tokenizer.
+        Refused: If there is no model, or one of a kind that cannot be exported.
+        ValueError: If it has no tokenizer.
         TypeError: If it cannot be exported.
     """
-    model = loaded(options.folder, options.own)
-    tables = {name: trained_as(options.folder, name) for name in model.text_tasks}
-    data = {name: _named(table["data"]) for name, table in tables.items() if table.get("data")}
-    apart = export_onnx(
-        model,
-        options.output,
-        int8=options.int8,
-        data=data,
-        scores=_scores(options.folder),
-        licence=options.licence,
-    )
-    lines = [f"{name}: differs from PyTorch by {value:.1e}" for name, value in apart.items()]
+    model = any_model(options.folder, options.own)
+    data = {}
+    if isinstance(model, TextModel):
+        tables = {name: trained_as(options.folder, name) for name in model.text_tasks}
+        data = {name: _named(table["data"]) for name, table in tables.items() if table.get("data")}
+    notes: dict[str, Any] = {"data": data, "scores": _scores(options.folder)}
+    notes |= {"int8": options.int8, "licence": options.licence}
+    if isinstance(model, Seq2Seq | BiLSTMFramework):
+        apart = export_translator(model, options.output, **notes)
+        lines = [f"translation: differs from PyTorch by {apart:.1e}"]
+    elif isinstance(model, TextModel | Tagger):
+        found = export_onnx(model, options.output, **notes)
+        lines = [f"{name}: differs from PyTorch by {value:.1e}" for name, value in found.items()]
+    else:
+        raise Refused(
+            f"{options.folder} holds a {type(model).__name__}, which cannot be exported; chapter "
+            "23 has a table of what can"
+        )
     sizes = (f"{p.name}: {p.stat().st_size:,} bytes" for p in sorted(options.output.iterdir()))
     return "\n".join([*lines, *sizes])
 

@@ -147,15 +147,28 @@ def loaded(folder: Path, own: Sequence[str]) -> TextModel:
     Raises:
         Refused: If there is none that reads rows of data sets.
     """
+    model = any_model(folder, own)
+    if isinstance(model, TextModel):
+        return model
+    raise Refused(
+        f"{folder} holds a {type(model).__name__}, which reads no rows of data sets: use it from "
+        "Python, models.load(folder)"
+    )
+
+
+def any_model(folder: Path, own: Sequence[str]) -> Any:
+    """Load the model of a run, whatever it is.
+
+    Args:
+        folder: Folder of a run, or of a model.
+        own: Classes of one's own that it needs, each ``FILE.py:CLASS``.
+
+    Raises:
+        Refused: If there is none.
+    """
     for place in (folder / training.MODEL, folder):
         if (place / _MODEL_FILE).is_file():
-            model = _model_in(place, own)
-            if isinstance(model, TextModel):
-                return model
-            raise Refused(
-                f"{place} holds a {type(model).__name__}, which reads no rows of data sets: use it "
-                "from Python, models.load(folder)"
-            )
+            return _model_in(place, own)
     raise Refused(
         f"There is no model in {folder}: give the folder of a run that `train` has finished"
     )

@@ -6,17 +6,27 @@ and nothing of each other.
 """
 
 from mtl_utils.deployment.drift import drift
-from mtl_utils.deployment.export import OnnxModel, export_onnx, measured
+from mtl_utils.deployment.export import (
+    OnnxModel,
+    OnnxWriter,
+    Written,
+    export_onnx,
+    export_translator,
+    measured,
+)
 from mtl_utils.deployment.live import AtlasSizes, train_atlas_model
 from mtl_utils.deployment.server import ServerLimits, create_app, serve
 
 __all__ = [
     "AtlasSizes",
     "OnnxModel",
+    "OnnxWriter",
     "ServerLimits",
+    "Written",
     "create_app",
     "drift",
     "export_onnx",
+    "export_translator",
     "measured",
     "serve",
     "train_atlas_model",

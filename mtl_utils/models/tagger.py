@@ -166,7 +166,7 @@ class Tagger(MultiTaskModel):
                     f"Expected one tag a word, got {len(labels[TASK])} tags for {len(words)} "
                     "words. Where a sentence or a word has none, give None in place of it."
                 )
-        return Example(ids, labels, character_ids=[self._read(word) for word in words])
+        return Example(ids, labels, character_ids=[spelt(word, self.characters) for word in words])
 
     def examples(
         self,
@@ -221,10 +221,17 @@ class Tagger(MultiTaskModel):
 
         return self._predicted(examples, tags_of, max_tokens)
 
-    def _read(self, word: str) -> list[int]:
-        if len(word) > LONGEST_WORD:
-            word = word[: LONGEST_WORD // 2] + word[-LONGEST_WORD // 2 :]
-        return self.characters.encode(word)
+
+def spelt(word: str, characters: Vocabulary) -> list[int]:
+    """Return the characters of a word that a tagger reads, as ids.
+
+    Args:
+        word: The word.
+        characters: The characters that it knows.
+    """
+    if len(word) > LONGEST_WORD:
+        word = word[: LONGEST_WORD // 2] + word[-LONGEST_WORD // 2 :]
+    return characters.encode(word)
 
 
 def _checked(values: Iterable[T], what: str) -> list[T]:

@@ -129,7 +129,7 @@ def check_noisy(noisy: bool, top_k: int | None) -> None:
 def _top(logits: Tensor, number: int) -> Tensor:
     """Return the softmax over the greatest of E logits, 0 for the others."""
     kept = logits.topk(number, dim=-1).indices
-    left_out = torch.ones_like(logits, dtype=torch.bool).scatter(-1, kept, False)
+    left_out = torch.zeros_like(logits).scatter(-1, kept, 1.0) == 0
     return logits.masked_fill(left_out, -torch.inf).softmax(dim=-1)
 
 

@@ -139,7 +139,7 @@ class SoftPrompts(Sharing):
             return Shared({}, None, zero)
         inputs = self._lengthened(batch.inputs)
         texts: Tensor = self.embeddings(inputs)[:, self.length :]  # [B, T, E]
-        size = len(texts)
+        size = texts.shape[0]  # and not its length, which a tracer takes for a constant
         prompts = [self.prompt_of(task).expand(size, -1, -1) for task in tasks]
         hidden = torch.cat([torch.cat([prompt, texts], dim=1) for prompt in prompts])
         mask = inputs.mask.repeat(len(tasks), 1)
@@ -150,7 +150,7 @@ class SoftPrompts(Sharing):
 
     def _lengthened(self, inputs: Inputs) -> Inputs:
         """Return the texts with P tokens before each, whose embeddings nobody reads."""
-        ids = inputs.input_ids.new_zeros(len(inputs.input_ids), self.length)
+        ids = inputs.input_ids.new_zeros(inputs.input_ids.shape[0], self.length)
         segments = inputs.segment_ids
         return replace(
             inputs,

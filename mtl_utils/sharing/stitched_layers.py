@@ -97,10 +97,11 @@ class StitchedLayers(torch_nn.Module):
 
     def _mixed(self, states: Tensor, stitch: Tensor) -> Tensor:
         tasks, *places, width = states.shape
-        pieces = states.unflatten(-1, (self.num_pieces, -1)).movedim(-2, 1)  # [K, S, B, T, D / S]
+        last = len(places) + 1  # counted from the front: exporters read a negative one wrongly
+        pieces = states.unflatten(-1, (self.num_pieces, -1)).movedim(last, 1)  # [K, S, B, T, D / S]
         mixed = stitch @ pieces.flatten(0, 1).flatten(1)
         return (
             mixed.view(tasks, self.num_pieces, *places, width // self.num_pieces)
-            .movedim(1, -2)
+            .movedim(1, last)
             .flatten(-2)
         )

@@ -7,6 +7,7 @@ their folders, ``onnx_model`` and ``onnx_writer`` read these.
 from mtl_utils.deployment.export.onnx_model import OnnxModel, measured
 from mtl_utils.deployment.export.onnx_writer import OnnxWriter, Written
 from mtl_utils.deployment.export.text_model import export_onnx, note_scores
+from mtl_utils.deployment.export.translators import export_translator
 from mtl_utils.deployment.export.writing_model import (
     WritingModel,
     export_writer,
@@ -20,6 +21,7 @@ __all__ = [
     "WritingModel",
     "Written",
     "export_onnx",
+    "export_translator",
     "export_writer",
     "measured",
     "note_scores",

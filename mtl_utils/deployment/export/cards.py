@@ -10,12 +10,18 @@ from mtl_utils.saving.cards import cell, write_card
 
 _MOST_LABELS = 20
 
+_DIFFERS = (
+    "*Differs by*: the largest difference from PyTorch on random ids of other lengths and with "
+    "padding, relative to the greatest output where that is above 1."
+)
+
 
 def write_export_card(place: Path, content: Mapping[str, Any]) -> None:
-    """Write the card.
+    """Write the card of a text model.
 
     Args:
-        place: The folder; its files are there already.
+        place: The folder; its files are there already. Of those that were exported and are not
+            there, as where eight bits alone are kept, the card says nothing.
         content: What ``export.json`` holds.
     """
     differences, int8_differences = content["differs_by"], content["int8_differs_by"]
@@ -25,35 +31,74 @@ def write_export_card(place: Path, content: Mapping[str, Any]) -> None:
         "| --- | --- | --- | --- | --- |",
     ]
     for name, task in content["tasks"].items():
-        labels = [cell(label) for label in task.get("labels", ())]
-        listed = ", ".join(labels[:_MOST_LABELS])
-        listed += f", … ({len(labels)})" if len(labels) > _MOST_LABELS else ""
         apart = f"{differences[name]:.1e}"
         if int8_differences is not None:
             apart += f", int8 {int8_differences[name]:.1e}"
         trained = cell(content["data"].get(name, "not said"))
-        lines.append(f"| {cell(name)} | {task['kind']} | {listed} | {trained} | {apart} |")
+        lines.append(f"| {cell(name)} | {task['kind']} | {_listed(task)} | {trained} | {apart} |")
+    of_pairs = all(task["pair"] for task in content["tasks"].values())
+    second = ', second=["Another."]' if of_pairs else ""
+    whole = (place / "model.onnx").is_file()
+    loading = "" if whole else ", int8=True"
+    hint = "  # int8=True: eight bits" if whole and int8_differences else ""
+    code = [
+        f'model = deployment.OnnxModel.load("this folder"{loading}){hint}',
+        f'model.predict(["A text."]{second})',
+    ]
+    lines += ["", _DIFFERS, "", *_use(content, code), *_scores(content), *_files(place, content)]
+    write_card(place, "\n".join(lines) + "\n")
+
+
+def write_translator_card(place: Path, content: Mapping[str, Any]) -> None:
+    """Write the card of a model that translates.
+
+    Args:
+        place: The folder; its files are there already.
+        content: What ``writer.json`` holds.
+    """
+    lines = ["# An exported model that translates", ""]
+    lines += ["| task | kind | labels | trained on |", "| --- | --- | --- | --- |"]
+    kinds = {name: (task["kind"], _listed(task)) for name, task in content["tasks"].items()}
+    for name, (kind, labels) in ({content["writes"]: ("translation", "")} | kinds).items():
+        trained = cell(content["data"].get(name, "not said"))
+        lines.append(f"| {cell(name)} | {kind} | {labels} | {trained} |")
+    code = [
+        'model = deployment.OnnxWriter.load("this folder")',
+        'model.translate(["A sentence."])',
+    ]
     lines += [
         "",
-        "*Differs by*: the largest difference from PyTorch on random ids of other lengths and with "
-        "padding, relative to the greatest output where that is above 1.",
+        f"It writes greedily. Its graphs differ from PyTorch by {content['differs_by']:.1e} at "
+        "most, on sentences of several lengths, relative to the greatest output where that is "
+        "above 1.",
         "",
-        f"Licence of the weights: {content['licence'] or 'not said'}.",
-        "",
-        "```python",
-        "from mtl_utils import deployment",
-        "",
-        'model = deployment.OnnxModel.load("this folder")'
-        + ("  # int8=True: eight bits" if int8_differences else ""),
-        'model.predict(["A text."])',
-        "```",
     ]
-    if content["scores"]:
-        lines += ["", "| score | value |", "| --- | --- |"]
-        lines += [f"| {cell(name)} | {value:.4g} |" for name, value in content["scores"].items()]
-    lines += ["", "| file | bytes | SHA-256 |", "| --- | --- | --- |"]
-    for name, digest in content["sha256"].items():
-        lines.append(f"| {name} | {(place / name).stat().st_size:,} | `{digest}` |")
-    made = ", ".join(f"{name} {version}" for name, version in content["versions"].items())
-    lines += ["", f"Made with {made}; ONNX opset {content['opset']}."]
+    lines += [*_use(content, code), *_scores(content), *_files(place, content)]
     write_card(place, "\n".join(lines) + "\n")
+
+
+def _listed(task: Mapping[str, Any]) -> str:
+    labels = [cell(label) for label in task.get("labels", ())]
+    more = f", … ({len(labels)})" if len(labels) > _MOST_LABELS else ""
+    return ", ".join(labels[:_MOST_LABELS]) + more
+
+
+def _use(content: Mapping[str, Any], code: list[str]) -> list[str]:
+    licence = f"Licence of the weights: {content['licence'] or 'not said'}."
+    return [licence, "", "```python", "from mtl_utils import deployment", "", *code, "```"]
+
+
+def _scores(content: Mapping[str, Any]) -> list[str]:
+    if not content["scores"]:
+        return []
+    lines = ["", "| score | value |", "| --- | --- |"]
+    return lines + [f"| {cell(name)} | {value:.4g} |" for name, value in content["scores"].items()]
+
+
+def _files(place: Path, content: Mapping[str, Any]) -> list[str]:
+    lines = ["", "| file | bytes | SHA-256 |", "| --- | --- | --- |"]
+    for name, digest in content["sha256"].items():
+        if (place / name).is_file():
+            lines.append(f"| {name} | {(place / name).stat().st_size:,} | `{digest}` |")
+    made = ", ".join(f"{name} {version}" for name, version in content["versions"].items())
+    return [*lines, "", f"Made with {made}; ONNX opset {content['opset']}."]

@@ -11,9 +11,11 @@ import torch
 from torch import Tensor
 
 from mtl_utils.data.batch import Batch, Inputs
-from mtl_utils.deployment.export.graph import INPUTS, head_output
+from mtl_utils.deployment.export.encoder_forms import reads_characters
+from mtl_utils.deployment.export.graph import CHARACTERS, INPUTS, head_output
 from mtl_utils.deployment.optional import needed
-from mtl_utils.models import TextModel
+from mtl_utils.multitask import MultiTaskModel
+from mtl_utils.nn import CharacterCNN
 from mtl_utils.nn.evaluation_mode import evaluation_mode
 
 #: By how much an output may differ, in units of the greatest of its task where that is above 1.
@@ -41,7 +43,7 @@ def open_session(path: Path) -> Any:
 
 
 def largest_difference(
-    model: TextModel, path: Path, trials: Sequence[Sequence[int]] = TRIALS, seed: int = 0
+    model: MultiTaskModel, path: Path, trials: Sequence[Sequence[int]] = TRIALS, seed: int = 0
 ) -> dict[str, float]:
     """Run a graph in a new session beside the model, on random ids of other shapes.
 
@@ -74,7 +76,7 @@ def largest_difference(
     return found
 
 
-def check_graph(model: TextModel, path: Path) -> dict[str, float]:
+def check_graph(model: MultiTaskModel, path: Path) -> dict[str, float]:
     """Refuse a graph that does not give what the model gives.
 
     Args:
@@ -97,33 +99,50 @@ def check_graph(model: TextModel, path: Path) -> dict[str, float]:
     return found
 
 
-def _inputs(model: TextModel, trials: Sequence[Sequence[int]], seed: int) -> Iterator[Inputs]:
+def _inputs(model: MultiTaskModel, trials: Sequence[Sequence[int]], seed: int) -> Iterator[Inputs]:
     generator = torch.Generator().manual_seed(seed)
-    encoder: Any = model.sharing.encoder
-    encoder = getattr(encoder, "encoder", encoder)  # of a projected one
-    longest = model.max_length or max(map(max, trials))
+    known = min(_found(model, "vocab_size"))
+    longest = getattr(model, "max_length", None) or max(map(max, trials))
     for lengths in trials:
         lengths = [min(length, longest) for length in lengths]
         shape = len(lengths), max(lengths)
-        ids = torch.randint(encoder.vocab_size, shape, generator=generator)
+        ids = torch.randint(known, shape, generator=generator)
         places = torch.arange(shape[1])
         mask = places < torch.tensor(lengths).unsqueeze(1)
         # Of each pair about half, the first of a batch excepted: that is a single text.
         middles = torch.tensor(lengths).unsqueeze(1) // 2 + 1
         segments = ((places >= middles) & mask).long()
         segments[0] = 0
-        yield Inputs(ids, mask, segments)
+        yield Inputs(ids, mask, segments, _characters(model, shape, generator))
+
+
+def _found(model: MultiTaskModel, name: str) -> list[int]:
+    """Return the numbers that parts of the encoders have under a name."""
+    values = (getattr(part, name, None) for part in model.sharing.modules())
+    return [value for value in values if isinstance(value, int)]
+
+
+def _characters(
+    model: MultiTaskModel, shape: tuple[int, int], generator: torch.Generator
+) -> Tensor | None:
+    """Draw words of up to as many characters as there are words, some of none."""
+    if not reads_characters(model):
+        return None
+    most = shape[1] + 1
+    parts = [part for part in model.sharing.modules() if isinstance(part, CharacterCNN)]
+    known = min(part.num_characters for part in parts)
+    drawn = torch.randint(1, known, (*shape, most), generator=generator)
+    lengths = torch.randint(most + 1, shape, generator=generator).unsqueeze(-1)
+    return drawn.masked_fill(torch.arange(most) >= lengths, 0)
 
 
 def _feeds(inputs: Inputs, names: Sequence[str]) -> dict[str, Any]:
-    assert inputs.segment_ids is not None
-    given = (inputs.input_ids, inputs.mask.long(), inputs.segment_ids)
-    feeds = dict(zip(INPUTS, (tensor.numpy() for tensor in given), strict=True))
-    return {name: feeds[name] for name in names}
+    given = {name: getattr(inputs, name) for name in (*INPUTS, CHARACTERS) if name in names}
+    return {name: tensor.long().numpy() for name, tensor in given.items()}
 
 
 @torch.no_grad()
-def _expected(model: TextModel, inputs: Inputs) -> list[Tensor]:
+def _expected(model: MultiTaskModel, inputs: Inputs) -> list[Tensor]:
     batch = Batch(inputs)
     device = next(model.parameters()).device
     with evaluation_mode(model):

@@ -1,8 +1,4 @@
-"""Encoders in the form that is exported: the same weights, and no step that depends on the data.
-
-A tracer follows one branch of each condition and says nothing of the other. Our encoders ask, for
-speed, whether there is padding; what is exported never asks.
-"""
+"""Encoders in the form that is exported: the same weights, and no step that depends on the data."""
 
 from __future__ import annotations
 
@@ -13,17 +9,18 @@ from torch import Tensor
 from torch import nn as torch_nn
 
 from mtl_utils.data.batch import Inputs
+from mtl_utils.deployment.export.layer_forms import AttendingForm, RecurrentForm, places_of
 from mtl_utils.nn import (
     BiLSTMEncoder,
+    CachedEncoder,
+    CharacterCNN,
     Encoder,
     LSTMEncoder,
     PretrainedEncoder,
     ProjectedEncoder,
     TransformerEncoder,
+    WordCharacterEmbedding,
 )
-from mtl_utils.nn.transformer_layer import TransformerLayer
-
-_FAR = -1e9  # finite: a row of padding gives no nan
 
 
 def encoder_form(encoder: Encoder) -> torch_nn.Module:
@@ -39,11 +36,13 @@ def encoder_form(encoder: Encoder) -> torch_nn.Module:
         TypeError: If an encoder of its kind has no such form.
     """
     kind, own = type(encoder), cast(Any, encoder)  # a class of one's own may do something else
+    if kind is CachedEncoder:  # what it remembers it has read by the encoder in it
+        return encoder_form(own.encoder)
     if kind in (LSTMEncoder, BiLSTMEncoder):
-        return _LSTMForm(_table(own, own.embedding), _LSTMLayersForm(own.lstm))
+        return _LSTMForm(_embedding(own, own.embedding), RecurrentForm(own.lstm))
     if kind is ProjectedEncoder and type(own.encoder) in (LSTMEncoder, BiLSTMEncoder):
-        table = _table(own.encoder, own.encoder.embedding)
-        return _ProjectedForm(own, table, _LSTMLayersForm(own.encoder.lstm))
+        read = own.encoder
+        return _ProjectedForm(own, _embedding(read, read.embedding), RecurrentForm(read.lstm))
     if kind is TransformerEncoder:
         return _TransformerForm(own, _table(own, own.embedding))
     if kind is PretrainedEncoder and not own.by_length:
@@ -55,7 +54,23 @@ def encoder_form(encoder: Encoder) -> torch_nn.Module:
     )
 
 
-def _table(encoder: Any, embedding: torch_nn.Module) -> torch_nn.Embedding:
+def reads_characters(model: torch_nn.Module) -> bool:
+    """Tell whether a model reads how words are written.
+
+    Args:
+        model: The model.
+    """
+    return any(isinstance(part, CharacterCNN) for part in model.modules())
+
+
+def _embedding(encoder: Encoder, embedding: torch_nn.Module) -> torch_nn.Module:
+    """Return a module from inputs to embeddings."""
+    if type(embedding) is WordCharacterEmbedding:
+        return _SpeltForm(embedding)
+    return _LookedUpForm(_table(encoder, embedding))
+
+
+def _table(encoder: Encoder, embedding: torch_nn.Module) -> torch_nn.Embedding:
     if type(embedding) is torch_nn.Embedding:
         return embedding
     raise TypeError(
@@ -64,67 +79,57 @@ def _table(encoder: Any, embedding: torch_nn.Module) -> torch_nn.Embedding:
     )
 
 
-def _places(mask: Tensor) -> Tensor:
-    """Return the position of each token ``[B, T]``, without asking how many there are."""
-    return torch.ones_like(mask, dtype=torch.long).cumsum(dim=1) - 1
-
-
-class _LSTMLayersForm(torch_nn.Module):
-    """Each direction as an LSTM of its own, which reads rows from the left with padding last."""
-
-    def __init__(self, lstm: Any) -> None:
+class _LookedUpForm(torch_nn.Module):
+    def __init__(self, table: torch_nn.Embedding) -> None:
         super().__init__()
-        endings = ("", "_reverse") if getattr(lstm, "bidirectional", False) else ("",)
-        self.layers = torch_nn.ModuleList(
-            torch_nn.ModuleList(_one_way(lstm, f"_l{layer}{ending}") for ending in endings)
-            for layer in range(lstm.num_layers)
-        )
+        self.table = table
 
-    def forward(self, hidden: Tensor, mask: Tensor) -> Tensor:
-        padding = ~mask.unsqueeze(-1)
-        lengths, places = mask.long().sum(dim=1, keepdim=True), _places(mask)
-        turned = torch.where(places < lengths, lengths - 1 - places, places).unsqueeze(-1)
-        for directions in self.layers:
-            assert isinstance(directions, torch_nn.ModuleList)
-            states = [directions[0](hidden)[0]]
-            if len(directions) == 2:
-                read = directions[1](hidden.gather(1, turned.expand_as(hidden)))[0]
-                states.append(read.gather(1, turned.expand_as(read)))
-            hidden = torch.cat(states, dim=-1)
-        return hidden.masked_fill(padding, 0.0)
+    def forward(self, inputs: Inputs) -> Tensor:
+        embedded: Tensor = self.table(inputs.input_ids)
+        return embedded
 
 
-def _one_way(lstm: torch_nn.LSTM, ending: str) -> torch_nn.LSTM:
-    """Copy one direction of one layer."""
-    weight = getattr(lstm, f"weight_ih{ending}")
-    with torch.random.fork_rng(devices=[]):  # first weights are drawn, and overwritten below
-        single = torch_nn.LSTM(weight.shape[1], lstm.hidden_size, batch_first=True)
-    with torch.no_grad():
-        for name, parameter in single.named_parameters():
-            parameter.copy_(getattr(lstm, name.removesuffix("_l0") + ending))
-    return single
+class _SpeltForm(torch_nn.Module):
+    """A vector for the word beside one read from its characters ``[B, T, L]``."""
+
+    def __init__(self, embedding: WordCharacterEmbedding) -> None:
+        super().__init__()
+        self.words, read = embedding.words, embedding.characters
+        self.characters, self.convolution = read.embedding, read.convolution
+
+    def forward(self, inputs: Inputs) -> Tensor:
+        ids = inputs.character_ids
+        assert ids is not None
+        words = ids.flatten(0, 1)  # [N, L]
+        filled = (words != 0).unsqueeze(1)
+        answers = self.convolution(self.characters(words).transpose(1, 2))  # [N, width, L]
+        strongest = answers.masked_fill(~filled, torch.finfo(answers.dtype).min).amax(dim=2)
+        known = words.amax(dim=1, keepdim=True) > 0
+        of_words = self.words(inputs.input_ids)
+        spelt = strongest.masked_fill(~known, 0.0).view(*of_words.shape[:2], -1)
+        return torch.cat([of_words, spelt], dim=2)
 
 
 class _LSTMForm(torch_nn.Module):
-    def __init__(self, table: torch_nn.Embedding, layers: _LSTMLayersForm) -> None:
+    def __init__(self, embedding: torch_nn.Module, layers: RecurrentForm) -> None:
         super().__init__()
-        self.table, self.layers = table, layers
+        self.embedding, self.layers = embedding, layers
 
     def forward(self, inputs: Inputs) -> Tensor:
-        states: Tensor = self.layers(self.table(inputs.input_ids), inputs.mask)
+        states: Tensor = self.layers(self.embedding(inputs), inputs.mask)
         return states
 
 
 class _ProjectedForm(torch_nn.Module):
     def __init__(
-        self, encoder: ProjectedEncoder, table: torch_nn.Embedding, layers: _LSTMLayersForm
+        self, encoder: ProjectedEncoder, embedding: torch_nn.Module, layers: RecurrentForm
     ) -> None:
         super().__init__()
-        self.table, self.layers = table, layers
+        self.embedding, self.layers = embedding, layers
         self.projection, self.shortcut = encoder.projection, encoder.shortcut
 
     def forward(self, inputs: Inputs) -> Tensor:
-        embedded: Tensor = self.table(inputs.input_ids)
+        embedded: Tensor = self.embedding(inputs)
         projected: Tensor = self.projection(self.layers(embedded, inputs.mask))
         return projected + embedded if self.shortcut else projected
 
@@ -134,40 +139,15 @@ class _TransformerForm(torch_nn.Module):
         super().__init__()
         self.table, self.positions = table, encoder.positions
         self.segments, self.embedding_norm = encoder.segments, encoder.embedding_norm
-        self.layers, self.norm = encoder.stack.layers, encoder.stack.norm
-        self.scale, self.causal = encoder.width**0.5, encoder.causal
+        self.layers, self.scale = AttendingForm(encoder.stack), encoder.width**0.5
 
     def forward(self, inputs: Inputs) -> Tensor:
-        ids, mask = inputs.input_ids, inputs.mask
         assert inputs.segment_ids is not None
-        places = _places(mask)
-        hidden = self.table(ids) * self.scale + self.positions.table[places[0]]
+        places = places_of(inputs.mask)[0]
+        hidden = self.table(inputs.input_ids) * self.scale + self.positions.table[places]
         hidden = self.embedding_norm(hidden + self.segments(inputs.segment_ids))
-        allowed = mask.unsqueeze(1).expand(-1, ids.shape[1], -1)  # [B, T, T], rows of queries
-        if self.causal:
-            allowed = allowed & (places.unsqueeze(2) >= places.unsqueeze(1))
-        far = (~allowed).to(hidden.dtype).unsqueeze(1) * _FAR  # [B, 1, T, T]
-        for layer in self.layers:
-            assert isinstance(layer, TransformerLayer)
-            hidden = _layer(layer, hidden, far)
-        normed: Tensor = self.norm(hidden)
-        return normed.masked_fill(~mask.unsqueeze(-1), 0.0)
-
-
-def _layer(layer: TransformerLayer, hidden: Tensor, far: Tensor) -> Tensor:
-    """Run a layer, its attention spelled out."""
-    attention = layer.attention
-    read = layer.attention_residual.before(hidden)
-    query, key, value = (
-        linear(read).unflatten(-1, (attention.num_heads, attention.head_width)).transpose(1, 2)
-        for linear in (attention.query, attention.key, attention.value)
-    )
-    scores = (query * attention.head_width**-0.5) @ key.transpose(-1, -2) + far
-    context = (scores.softmax(dim=-1) @ value).transpose(1, 2).flatten(2)
-    hidden = layer.attention_residual(hidden, attention.output(context))
-    changed = layer.feedforward(layer.feedforward_residual.before(hidden))
-    done: Tensor = layer.feedforward_residual(hidden, changed)
-    return done
+        states: Tensor = self.layers(hidden, inputs.mask)
+        return states
 
 
 class _PretrainedForm(torch_nn.Module):

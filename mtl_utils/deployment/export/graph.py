@@ -14,10 +14,10 @@ from torch import Tensor
 from torch import nn as torch_nn
 
 from mtl_utils.data.batch import Batch, Inputs
-from mtl_utils.deployment.export.encoder_forms import encoder_form
+from mtl_utils.deployment.export.encoder_forms import reads_characters
 from mtl_utils.deployment.export.kinds import kind_of
-from mtl_utils.models import TextModel
-from mtl_utils.sharing import HardSharing
+from mtl_utils.deployment.export.sharing_forms import sharing_form
+from mtl_utils.multitask import MultiTaskModel
 from mtl_utils.tasks import Head
 from mtl_utils.tasks.regression import RegressionHead
 
@@ -25,59 +25,64 @@ from mtl_utils.tasks.regression import RegressionHead
 #: in the first text and 1 in the second.
 INPUTS = ("input_ids", "mask", "segment_ids")
 
+#: What it reads beside these where words are spelt: ``[B, T, L]``, 0 after the last character.
+CHARACTERS = "character_ids"
+
 #: Of the operators. From 23 on a padding mask is refused when the model runs.
 OPSET = 17
 
 
 class ExportedForm(torch_nn.Module):
-    """The encoder and the heads of a model, without a step that depends on the data.
+    """The encoders and the heads of a model, without a step that depends on the data.
 
     Args:
         model: The model; left as it is.
 
     Raises:
-        TypeError: If its way of sharing, its encoder or a task is of a kind that has no such form.
+        TypeError: If its way of sharing, an encoder or a task is of a kind that has no such form.
         ValueError: If a task has a name that an output of a graph cannot have.
     """
 
-    def __init__(self, model: TextModel) -> None:
+    def __init__(self, model: MultiTaskModel) -> None:
         super().__init__()
-        if type(model.sharing) is not HardSharing:
-            raise TypeError(
-                f"A model whose parameters are shared by {type(model.sharing).__name__} cannot be "
-                "exported; expected HardSharing, one encoder for all tasks"
-            )
         for name, task in model.tasks.items():
             _check_output(name)
             kind_of(name, task, model.head(name))
-        self.encoder = encoder_form(copy.deepcopy(model.sharing.encoder).cpu().float().eval())
+        self.inputs = (*INPUTS, CHARACTERS) if reads_characters(model) else INPUTS
+        self.sharing = sharing_form(model.sharing)
         heads = {name: copy.deepcopy(model.head(name)) for name in model.tasks}
         self.heads = torch_nn.ModuleDict(heads).cpu().float().eval()
 
-    def forward(self, input_ids: Tensor, mask: Tensor, segment_ids: Tensor) -> tuple[Tensor, ...]:
+    def forward(
+        self,
+        input_ids: Tensor,
+        mask: Tensor,
+        segment_ids: Tensor,
+        character_ids: Tensor | None = None,
+    ) -> tuple[Tensor, ...]:
         """Score.
 
         Args:
             input_ids: ``[B, T]``.
             mask: ``[B, T]``, 1 at tokens.
             segment_ids: ``[B, T]``.
+            character_ids: ``[B, T, L]``, where words are spelt.
 
         Returns:
             For each task logits ``[B, C]``, emissions ``[B, T, C]`` or numbers ``[B]``.
         """
-        inputs = unchecked_inputs(input_ids, mask.bool(), segment_ids)
-        hidden = self.encoder(inputs)
-        batch = Batch(inputs)
-        return tuple(head_output(head, hidden, batch) for head in self.heads.values())
+        inputs = unchecked_inputs(input_ids, mask.bool(), segment_ids, character_ids)
+        hidden, batch = self.sharing(inputs, list(self.heads)), Batch(inputs)
+        return tuple(head_output(head, hidden[name], batch) for name, head in self.heads.items())
 
 
 def _check_output(name: str) -> None:
     """Refuse what the tracer calls other things: inputs, numbered values, results of a module."""
-    if name in INPUTS or name.isdigit() or name.startswith(("/", "onnx::")):
+    if name in (*INPUTS, CHARACTERS) or name.isdigit() or name.startswith(("/", "onnx::")):
         raise ValueError(
             f"A task named {name!r} cannot be exported, since something else in the graph has or "
-            f"could have that name. Expected none of {list(INPUTS)}, no number, and nothing that "
-            "begins with '/' or 'onnx::'; give the task another name."
+            f"could have that name. Expected none of {[*INPUTS, CHARACTERS]}, no number, and "
+            "nothing that begins with '/' or 'onnx::'; give the task another name."
         )
 
 
@@ -100,16 +105,20 @@ def head_output(head: torch_nn.Module, hidden: Tensor, batch: Batch) -> Tensor:
     return values if head.bounds is None else values.clamp(*head.bounds)
 
 
-def unchecked_inputs(input_ids: Tensor, mask: Tensor, segment_ids: Tensor) -> Inputs:
+def unchecked_inputs(
+    input_ids: Tensor, mask: Tensor, segment_ids: Tensor, character_ids: Tensor | None = None
+) -> Inputs:
     """Make inputs without a look at the numbers, which a graph is not to remember.
 
     Args:
         input_ids: ``[B, T]``.
         mask: ``[B, T]``, boolean.
         segment_ids: ``[B, T]``.
+        character_ids: ``[B, T, L]``, where words are spelt.
     """
     inputs = object.__new__(Inputs)
     given = {"input_ids": input_ids, "mask": mask, "segment_ids": segment_ids}
+    given |= {} if character_ids is None else {CHARACTERS: character_ids}
     for field in fields(Inputs):
         object.__setattr__(inputs, field.name, given.get(field.name))
     return inputs
@@ -128,18 +137,22 @@ def write_graph(form: ExportedForm, path: Path, max_length: int | None) -> None:
     ids = torch.zeros(3, length, dtype=torch.long)
     mask = torch.ones_like(ids)
     mask[1, length // 2 + 1 :] = 0
-    axes = {name: {0: "batch", 1: "length"} for name in (*INPUTS, *names)}
+    given = (ids, mask, torch.zeros_like(ids))
+    axes = {name: {0: "batch", 1: "length"} for name in (*form.inputs, *names)}
+    if CHARACTERS in form.inputs:
+        axes[CHARACTERS][2] = "characters"
+        given = (*given, (torch.arange(5) < 4).long().repeat(*ids.shape, 1))
     form.eval()  # the exporter puts every part back into the mode that the whole is in
     with torch.no_grad(), quiet_tracer():
-        outputs = form(ids, mask, torch.zeros_like(ids))
+        outputs = form(*given)
         for name, output in zip(names, outputs, strict=True):
             if output.dim() < 3:
                 axes[name] = {0: "batch"}
         torch.onnx.export(
             form,
-            (ids, mask, torch.zeros_like(ids)),
+            given,
             str(path),
-            input_names=list(INPUTS),
+            input_names=list(form.inputs),
             output_names=names,
             dynamic_axes=axes,
             opset_version=OPSET,

@@ -24,7 +24,8 @@ from mtl_utils.data.splitting import split_words
 from mtl_utils.data.tokenization import Tokenizer
 from mtl_utils.deployment.export.checking import open_session
 from mtl_utils.deployment.export.decoding import labels_of, probabilities_of
-from mtl_utils.deployment.export.graph import INPUTS
+from mtl_utils.deployment.export.graph import CHARACTERS, INPUTS
+from mtl_utils.deployment.export.spelling import Spelling
 from mtl_utils.deployment.export.text_model import CONTENT, FORMAT, GRAPH, INT8_GRAPH, sha256
 from mtl_utils.deployment.export.tokenizer_files import FILE as TOKENIZER
 from mtl_utils.deployment.export.tokenizer_files import tokenizer_of
@@ -33,8 +34,11 @@ from mtl_utils.models.rows import chosen_tasks
 from mtl_utils.models.text_reading import TextReader, listed, numbered, paired
 from mtl_utils.tasks.text_task import Text
 
-Ids = tuple[tuple[int, ...], tuple[int, ...]]
-"""The ids of a text or a pair, and which of the two texts each belongs to."""
+Ids = tuple[tuple[int, ...], tuple[int, ...], tuple[tuple[int, ...], ...]]
+"""The ids of a text or a pair, which of the two texts each belongs to, and characters of each.
+
+The last is empty where words are not spelt.
+"""
 
 
 _CONTENT = {"tasks": dict, "tokenizer": dict, "long": str, "sha256": dict}
@@ -61,6 +65,8 @@ class OnnxModel:
         max_length: The longest text or pair that is read, special tokens included.
         long: What becomes of longer ones; see :class:`mtl_utils.models.TextModel`.
         session: The session of onnxruntime.
+        spelling: How words are read by a model that was a
+            :class:`mtl_utils.models.Tagger`; ``None`` otherwise.
     """
 
     tasks: dict[str, dict[str, Any]]
@@ -68,6 +74,7 @@ class OnnxModel:
     max_length: int | None
     long: str
     session: Any = field(repr=False)
+    spelling: Any = field(default=None, repr=False)
 
     @classmethod
     def load(cls, folder: str | os.PathLike[str], *, int8: bool = False) -> Self:
@@ -100,7 +107,9 @@ class OnnxModel:
                 raise ValueError(f"{place / name} is damaged: its SHA-256 is another")
         tokenizer = tokenizer_of((place / TOKENIZER).read_text("utf-8"), content["tokenizer"])
         session = open_session(place / graph)
-        return cls(content["tasks"], tokenizer, content.get("max_length"), content["long"], session)
+        spelling = Spelling.of(content["spelling"]) if content.get("spelling") else None
+        longest, long = content.get("max_length"), content["long"]
+        return cls(content["tasks"], tokenizer, longest, long, session, spelling)
 
     def predict(
         self,
@@ -191,6 +200,12 @@ class OnnxModel:
         return found
 
     def _of_words(self, reader: TextReader, words: Sequence[str], other: Text | None) -> _Reading:
+        if self.spelling is not None:
+            read, characters = self.spelling.read(self.tokenizer, words)
+            found = (tuple(read), (0,) * len(read), characters)
+            # A graph reads something even where there is no word.
+            nothing = ((self.tokenizer.pad_id,), (0,), ((),))
+            return _Reading((found if words else nothing,), (tuple(range(len(read))),))
         if self.long == "windows" and self.max_length is not None:
             (windows,) = reader.windows([(words, other)])
             if len(windows) > 1:
@@ -226,26 +241,30 @@ def _check_content(content: Mapping[str, Any], path: Path) -> None:
 
 
 def _ids(ids: Sequence[int], segments: Sequence[int] | None) -> Ids:
-    return tuple(ids), (0,) * len(ids) if segments is None else tuple(segments)
+    return tuple(ids), (0,) * len(ids) if segments is None else tuple(segments), ()
 
 
 def _batches(texts: Sequence[Ids], max_tokens: int) -> Iterator[Sequence[Ids]]:
     """Yield texts of rising length, as many at a time as the budget allows."""
     starts = [0]
-    for place, (ids, _) in enumerate(texts):
+    for place, (ids, *_) in enumerate(texts):
         if place > starts[-1] and (place + 1 - starts[-1]) * len(ids) > max_tokens:
             starts.append(place)
     yield from (texts[a:b] for a, b in pairwise([*starts, len(texts)]) if b > a)
 
 
 def _feeds(batch: Sequence[Ids], pad: int) -> dict[str, Any]:
-    shape = len(batch), max(len(ids) for ids, _ in batch)
+    shape = len(batch), max(len(ids) for ids, *_ in batch)
+    longest = max((len(word) for *_, words in batch for word in words), default=0)
     ids, mask, segments = np.full(shape, pad), np.zeros(shape, int), np.zeros(shape, int)
-    for row, (of_row, segments_of_row) in enumerate(batch):
+    characters = np.zeros((*shape, max(1, longest)), int)
+    for row, (of_row, segments_of_row, words) in enumerate(batch):
         ids[row, : len(of_row)], mask[row, : len(of_row)] = of_row, 1
         segments[row, : len(of_row)] = segments_of_row
-    given = (part.astype(np.int64) for part in (ids, mask, segments))
-    return dict(zip(INPUTS, given, strict=True))
+        for place, word in enumerate(words):
+            characters[row, place, : len(word)] = word
+    given = (part.astype(np.int64) for part in (ids, mask, segments, characters))
+    return dict(zip((*INPUTS, CHARACTERS), given, strict=True))
 
 
 def _outputs(reading: _Reading, outputs: Mapping[Ids, Mapping[str, Any]], name: str) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from mtl_utils.arguments import check_flag, check_path, check_strings, check_text
 from mtl_utils.data.splitting import split_words
 from mtl_utils.data.tokenization import Tokenizer
 from mtl_utils.deployment.export.checking import open_session
@@ -55,7 +57,10 @@ class Written:
 
 @dataclass(frozen=True)
 class OnnxWriter:
-    """A model that was exported as two graphs. Make one with :meth:`load`.
+    """A model that :func:`export_translator` wrote, run by onnxruntime.
+
+    Make one with :meth:`load`. :meth:`encode`, :meth:`read` and :meth:`step` are what :meth:`write`
+    is made of, for a search of one's own.
 
     Args:
         content: What ``writer.json`` holds.
@@ -72,7 +77,7 @@ class OnnxWriter:
     writer: Any = field(repr=False)
 
     @classmethod
-    def load(cls, folder: Path, *, int8: bool = False) -> Self:
+    def load(cls, folder: str | os.PathLike[str], *, int8: bool = False) -> Self:
         """Read a model; every file is compared with its digest first.
 
         Args:
@@ -80,16 +85,26 @@ class OnnxWriter:
             int8: Whether to run the graphs whose weights are in eight bits.
 
         Raises:
-            ValueError: If a file is another than was exported.
+            FileNotFoundError: If there is no such model, or none of eight bits.
+            ValueError: If a file is another than was exported, or the path is empty.
+            TypeError: If an argument is not of its kind.
             ImportError: If onnxruntime is not installed.
         """
-        content = read_json(folder / CONTENT)
-        graphs = [folder / graph_file(name, int8) for name in (READER, WRITER)]
-        for path in (folder / SOURCE, folder / TARGET, *graphs):
+        check_path("folder", folder)
+        check_flag("int8", int8)
+        place = Path(folder)
+        if not (place / CONTENT).is_file():
+            raise FileNotFoundError(f"There is no exported translator in folder {str(folder)!r}")
+        content = read_json(place / CONTENT)
+        graphs = [place / graph_file(name, int8) for name in (READER, WRITER)]
+        for path in (place / SOURCE, place / TARGET, *graphs):
+            if not path.is_file():
+                hint = f"export with int8={int8}" if int8 else "perhaps there is one of int8=True"
+                raise FileNotFoundError(f"There is no {path.name} in {place}; {hint}")
             if sha256(path) != content["sha256"].get(path.name):
                 raise ValueError(f"{path} is damaged: its SHA-256 is another; export it again")
         source, target = (
-            tokenizer_of((folder / file).read_text("utf-8"), content[known])
+            tokenizer_of((place / file).read_text("utf-8"), content[known])
             for file, known in ((SOURCE, "tokenizer"), (TARGET, "target"))
         )
         return cls(content, source, target, *map(open_session, graphs))
@@ -98,8 +113,8 @@ class OnnxWriter:
         """Return the ids of a sentence, and at which of them its words begin.
 
         Args:
-            text: The sentence. Where words are labelled it is split into words first; otherwise it
-                is read as it is, runs of white space as one space.
+            text: The sentence. Where the model reads words it is split into words first; otherwise
+                it is read as it is, runs of white space as one space.
         """
         start, end = self.content["start"], self.content["end"]
         if not self.content["reads_words"]:
@@ -114,7 +129,11 @@ class OnnxWriter:
 
         Args:
             text: The sentence.
+
+        Raises:
+            TypeError: If it is no string.
         """
+        check_text("text", text)
         ids, firsts = self.encode(text)
         memory = self.read(ids)
         outputs = {
@@ -139,7 +158,11 @@ class OnnxWriter:
 
         Args:
             texts: The sentences.
+
+        Raises:
+            TypeError: If they are no strings, or a single one was given for many.
         """
+        check_strings("texts", texts)
         return [self.target.decode(self.write(text).ids) for text in texts]
 
     def step(self, token: int, state: dict[str, Array]) -> tuple[Array, dict[str, Array]]:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import hashlib
 import os
 import platform
-import shutil
-import tempfile
 from collections.abc import Mapping
 from importlib import metadata
 from pathlib import Path
@@ -17,13 +15,15 @@ from mtl_utils.deployment.export.cards import write_export_card
 from mtl_utils.deployment.export.checking import check_graph, largest_difference
 from mtl_utils.deployment.export.graph import OPSET, ExportedForm, write_graph
 from mtl_utils.deployment.export.kinds import description
+from mtl_utils.deployment.export.places import made_at
 from mtl_utils.deployment.export.quantising import write_int8
+from mtl_utils.deployment.export.spelling import Spelling
 from mtl_utils.deployment.export.tokenizer_files import FILE as TOKENIZER
 from mtl_utils.deployment.export.tokenizer_files import description as of_tokenizer
 from mtl_utils.deployment.export.tokenizer_files import tokenizer_json, word_marks
 from mtl_utils.deployment.optional import needed
 from mtl_utils.files import read_json, write_json
-from mtl_utils.models import TextModel
+from mtl_utils.models import Tagger, TextModel
 from mtl_utils.saving.cards import CARD, checked_notes
 
 GRAPH, INT8_GRAPH, CONTENT = "model.onnx", "model.int8.onnx", "export.json"
@@ -32,7 +32,7 @@ FORMAT = 1
 
 
 def export_onnx(
-    model: TextModel,
+    model: TextModel | Tagger,
     folder: str | os.PathLike[str],
     *,
     int8: bool = False,
@@ -40,7 +40,7 @@ def export_onnx(
     scores: Mapping[str, float] | None = None,
     licence: str | None = None,
 ) -> dict[str, float]:
-    """Write a text model as an ONNX graph with all that is needed to use it.
+    """Write a text model or a tagger as an ONNX graph with all that is needed to use it.
 
     The folder holds ``model.onnx`` (and ``model.int8.onnx``), which read ids, mask and segments
     ``[B, T]`` of any number of texts of any length and give one output a task; ``tokenizer.json``;
@@ -52,8 +52,10 @@ def export_onnx(
 
     Args:
         model: Tasks of the kinds classification, classification of pairs, multi-label, regression
-            and tagging over one shared encoder: an LSTM in one or both directions, a Transformer or
-            a pretrained encoder.
+            and tagging, over any way of sharing but :class:`mtl_utils.sharing.SharedDecoder`, and
+            encoders that are LSTMs in one or both directions, Transformers or pretrained; or a
+            tagger, whose graph reads characters ``[B, T, L]`` as well. Models that write go through
+            :func:`export_writer`.
         folder: Where to; a folder that an earlier export wrote, and nothing else lies in, is
             replaced.
         int8: Whether to write a second graph with weights in eight bits.
@@ -74,7 +76,7 @@ def export_onnx(
         RuntimeError: If the graph does not give what the model gives.
         ImportError: If onnx or onnxruntime is not installed.
     """
-    check_kind("model", model, TextModel, "a TextModel")
+    check_kind("model", model, (TextModel, Tagger), "a TextModel or a Tagger")
     check_flag("int8", int8)
     check_path("folder", folder)
     if licence is not None:
@@ -83,16 +85,11 @@ def export_onnx(
     if model.tokenizer is None:
         raise ValueError("The model has no tokenizer, without which nobody could use the export")
     _check_precision(model)
-    target = Path(folder).resolve()  # what a link leads to is replaced, and not the link
-    _check_free(target)
     for module in ("onnx", "onnxruntime"):
         needed(module)
     form, written = ExportedForm(model), tokenizer_json(model.tokenizer)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=target.parent, prefix=".export-") as temporary:
-        place = Path(temporary) / "made"
-        place.mkdir()
-        write_graph(form, place / GRAPH, model.max_length)
+    with made_at(folder, _FILES, CONTENT) as place:
+        write_graph(form, place / GRAPH, getattr(model, "max_length", None))
         differences = check_graph(model, place / GRAPH)
         apart: dict[str, Any] = {"differs_by": differences, "int8_differs_by": None}
         if int8:
@@ -101,7 +98,6 @@ def export_onnx(
         (place / TOKENIZER).write_text(written, "utf-8")
         content = _content(model, place) | {"data": dict(data), "licence": licence} | apart
         _write_content(place, content, scores)
-        _put(place, target)
     return differences
 
 
@@ -123,19 +119,18 @@ def _write_content(place: Path, content: dict[str, Any], scores: Mapping[str, fl
     write_export_card(place, content)
 
 
-def _content(model: TextModel, place: Path) -> dict[str, Any]:
+def _content(model: TextModel | Tagger, place: Path) -> dict[str, Any]:
     assert model.tokenizer is not None
-    tasks = {
-        name: description(name, task, model.head(name)) for name, task in model.text_tasks.items()
-    }
+    tasks = {name: description(name, task, model.head(name)) for name, task in model.tasks.items()}
     reads_words = any(task["reads_words"] for task in tasks.values())
     return {
         "format": FORMAT,
         "tasks": tasks,
         "tokenizer": of_tokenizer(model.tokenizer),
         "word_marks": word_marks() if reads_words else [],
-        "max_length": model.max_length,
-        "long": model.long,
+        "spelling": Spelling(model.characters).description() if isinstance(model, Tagger) else None,
+        "max_length": None if isinstance(model, Tagger) else model.max_length,
+        "long": "error" if isinstance(model, Tagger) else model.long,
         "opset": OPSET,
         "versions": versions(),
         "sha256": {path.name: sha256(path) for path in sorted(place.iterdir())},
@@ -159,7 +154,7 @@ def sha256(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def _check_precision(model: TextModel) -> None:
+def _check_precision(model: TextModel | Tagger) -> None:
     for name, parameter in model.named_parameters():
         if parameter.is_floating_point() and parameter.element_size() < 4:
             kind = str(parameter.dtype).removeprefix("torch.")
@@ -168,31 +163,3 @@ def _check_precision(model: TextModel) -> None:
                 "written and checked in float32. Call model.float() first, which changes it in "
                 "place and no number; int8=True makes the smaller graph."
             )
-
-
-def _check_free(target: Path) -> None:
-    """Refuse a folder that holds something else, an earlier export beside it or not."""
-    if not target.exists():
-        return
-    found = {path.name for path in target.iterdir()} if target.is_dir() else {target.name}
-    strange = found - _FILES if CONTENT in found else found
-    if strange:
-        raise FileExistsError(
-            f"There is something else than an exported model in {target}: {min(strange)!r}; "
-            "give another folder"
-        )
-
-
-def _put(place: Path, target: Path) -> None:
-    """Move a finished folder to its place; what was there comes back if that fails."""
-    if not target.exists():
-        os.replace(place, target)
-        return
-    old = place.with_name("old")
-    os.replace(target, old)
-    try:
-        os.replace(place, target)
-    except OSError:
-        os.replace(old, target)
-        raise
-    shutil.rmtree(old)

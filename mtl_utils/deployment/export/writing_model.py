@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from mtl_utils.arguments import check_kind
 from mtl_utils.deployment.export.checking import TOLERANCE
 from mtl_utils.deployment.export.graph import OPSET
 from mtl_utils.deployment.export.kinds import description
@@ -51,6 +52,7 @@ class WritingModel:
         start: Ids before the pieces of a sentence.
         max_length: The longest text that is written, in tokens.
         tasks: Tasks that label words, each with its head, by name.
+        reads_words: Whether a sentence is split into words before it is read.
     """
 
     form: WriterForm
@@ -60,6 +62,7 @@ class WritingModel:
     start: tuple[int, ...]
     max_length: int
     tasks: Mapping[str, tuple[Any, Any]] = field(default_factory=dict)
+    reads_words: bool = False
 
 
 def of_translator(model: Seq2Seq) -> WritingModel:
@@ -71,6 +74,7 @@ def of_translator(model: Seq2Seq) -> WritingModel:
     Raises:
         TypeError: If its encoder or its decoder is of a kind that cannot be exported.
     """
+    check_kind("model", model, Seq2Seq, "a Seq2Seq")
     name = model.translation.name
     head: Any = model.head(name)
     form = AttentionWriterForm(name, head.decoder)
@@ -84,16 +88,27 @@ def of_framework(model: BiLSTMFramework) -> WritingModel:
     """Return what is exported of the model of chapter 04: its tags and its translation.
 
     Args:
-        model: The model; left as it is.
+        model: The model; left as it is. Its language model, if it has one, is left out.
+
+    Raises:
+        ValueError: If it does not write.
     """
-    sharing, name = model.sharing, model.translation.name
-    head: Any = model.head(name)
-    form = SelfAttentiveWriterForm(name, sharing.decoder, head.output)
-    tags, tagging = model.head(model.tagging.name), model.tagging
-    reader = ReaderForm(sharing.encoder, form, {tagging.name: tags})
-    tokenizer, length = model.tokenizer, model.translation.max_length
-    start, tasks = (tokenizer.bos_id,), {tagging.name: (tagging, tags)}
-    return WritingModel(form, reader, tokenizer, tokenizer, start, length, tasks)
+    check_kind("model", model, BiLSTMFramework, "a BiLSTMFramework")
+    if model.translation.name not in model.tasks:
+        raise ValueError(
+            f"A model that writes is exported, and this one has the tasks {list(model.tasks)} "
+            f"alone; expected {model.translation.name!r} among them"
+        )
+    sharing, writes = model.sharing, model.translation.name
+    head: Any = model.head(writes)
+    form = SelfAttentiveWriterForm(writes, sharing.decoder, head.output)
+    tagging, tokenizer = model.tagging, model.tokenizer
+    tasks = (
+        {tagging.name: (tagging, model.head(tagging.name))} if tagging.name in model.tasks else {}
+    )
+    reader = ReaderForm(sharing.encoder, form, {task: head for task, (_, head) in tasks.items()})
+    start, length = (tokenizer.bos_id,), model.translation.max_length
+    return WritingModel(form, reader, tokenizer, tokenizer, start, length, tasks, True)
 
 
 def export_writer(model: WritingModel, folder: Path, texts: Sequence[str]) -> dict[str, Any]:
@@ -105,7 +120,7 @@ def export_writer(model: WritingModel, folder: Path, texts: Sequence[str]) -> di
         texts: Sentences on which the graphs are held against the model.
 
     Returns:
-        What ``writer.json`` holds.
+        What ``writer.json`` holds, with the largest difference from the model that was seen.
 
     Raises:
         RuntimeError: If the graphs do not give what the model gives.
@@ -119,7 +134,8 @@ def export_writer(model: WritingModel, folder: Path, texts: Sequence[str]) -> di
         (folder / file).write_text(tokenizer_json(tokenizer), "utf-8")
     content = _content(model, folder)
     write_json(folder / CONTENT, content, indent=1)
-    _check(model, OnnxWriter.load(folder), texts)
+    content["differs_by"] = _check(model, OnnxWriter.load(folder), texts)
+    write_json(folder / CONTENT, content, indent=1)
     return content
 
 
@@ -137,7 +153,7 @@ def _content(model: WritingModel, folder: Path) -> dict[str, Any]:
         "memory": list(model.form.memory),
         "state": list(model.form.state),
         "writes": model.form.writes[0],
-        "reads_words": bool(model.tasks),
+        "reads_words": model.reads_words,
         "tasks": {name: description(name, *parts) for name, parts in model.tasks.items()},
         "word_marks": word_marks(),
         "opset": OPSET,
@@ -147,8 +163,9 @@ def _content(model: WritingModel, folder: Path) -> dict[str, Any]:
 
 
 @torch.no_grad()
-def _check(model: WritingModel, exported: OnnxWriter, texts: Sequence[str]) -> None:
+def _check(model: WritingModel, exported: OnnxWriter, texts: Sequence[str]) -> float:
     """Run the graphs beside the model over sentences of other lengths than they were traced on."""
+    most = 0.0
     names = (*model.form.memory, *model.form.state)
     for text in texts:
         written = exported.write(text)
@@ -158,6 +175,7 @@ def _check(model: WritingModel, exported: OnnxWriter, texts: Sequence[str]) -> N
         token, of_graph = exported.content["bos"], exported.read(ids)
         apart = max(_apart(of_graph[name], state[name]) for name in known)
         _refuse(apart, f"of what is read of {text!r:.60}")
+        most = max(most, apart)
         for following in written.ids:
             given = [state[name] for name in names]
             outputs = model.form(torch.tensor([[token]]), *given)
@@ -166,7 +184,8 @@ def _check(model: WritingModel, exported: OnnxWriter, texts: Sequence[str]) -> N
             found, of_graph = exported.step(token, of_graph)
             apart = max(_apart(found, logits[0]), _apart(of_graph[LOOKED], weights))
             _refuse(apart, f"after {token} in the translation of {text!r:.60}")
-            token = following
+            most, token = max(most, apart), following
+    return most
 
 
 def _refuse(apart: float, where: str) -> None:

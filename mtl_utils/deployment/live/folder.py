@@ -10,7 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mtl_utils.files import whole_file
+from mtl_utils.deployment.export.cards import write_export_card
+from mtl_utils.deployment.export.text_model import CONTENT
+from mtl_utils.files import read_json, whole_file
+from mtl_utils.saving.cards import CARD
 
 SENTENCES, FRESH = "sentences.txt", "fresh.txt"
 """Written by hand: what a model is measured on, and what had no say in how it is trained."""
@@ -58,6 +61,7 @@ def put_measured(
         Scores and sizes.
     """
     scores: Scores = {}
+    kept = list(kept)
     with tempfile.TemporaryDirectory() as temporary:
         made = Path(temporary) / "export"
         made.mkdir()
@@ -69,6 +73,8 @@ def put_measured(
         folder.mkdir(parents=True, exist_ok=True)
         for name in kept:
             shutil.copyfile(made / name, folder / name)
+        if CARD in kept:  # which is to speak of what is kept, and not of all that was exported
+            write_export_card(folder, read_json(folder / CONTENT))
         sizes = {path.name: path.stat().st_size for path in made.iterdir()}
     return Measured(scores, sizes)
 

@@ -16,9 +16,9 @@ from exported_models import SECOND, TAGS, TEXTS, small_model, whole_words
 
 from mtl_utils import deployment, nn, tasks
 from mtl_utils.commands import main
-from mtl_utils.deployment.export import checking, graph, text_model
+from mtl_utils.deployment.export import checking, graph, places, text_model
 from mtl_utils.models import TextModel
-from mtl_utils.sharing import HardSharing, SoftSharing
+from mtl_utils.sharing import HardSharing, LanguageAdapters
 
 KINDS = ("bilstm", "lstm", "projected", "transformer", "causal", "bert", "gpt2")
 
@@ -190,12 +190,12 @@ def test_a_graph_of_another_model_is_refused(plain, tmp_path):
 @pytest.mark.parametrize(
     ("make", "named"),
     [
-        (lambda: soft(), "SoftSharing"),
-        (lambda: characters(), "WordCharacterEmbedding"),
+        (lambda: of_languages(), "LanguageAdapters"),
+        (lambda: own_embedding(), "OwnEmbedding"),
         (lambda: small_model("bilstm", [tasks.Tagging("n", ("a", "b")), Own("own")]), "OwnHead"),
         (lambda: writes(), "LanguageModeling"),
     ],
-    ids=["sharing", "embedding", "own", "language model"],
+    ids=["languages", "embedding", "own", "language model"],
 )
 def test_what_cannot_be_exported_is_named(make, named, tmp_path):
     with pytest.raises(TypeError, match=rf"{named}.*cannot be exported"):
@@ -203,16 +203,20 @@ def test_what_cannot_be_exported_is_named(make, named, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def soft():
+def of_languages():
     kinds = [tasks.Classification(name, ("a", "b")) for name in ("s", "t")]
-    encoders = {name: nn.BiLSTMEncoder(whole_words().vocab_size, 4) for name in ("s", "t")}
-    return TextModel(SoftSharing(encoders, ["embedding"]), kinds, whole_words())
+    encoder = nn.BiLSTMEncoder(whole_words().vocab_size, 4)
+    shared = HardSharing(LanguageAdapters(encoder, ["en", "fr"], 2))
+    return TextModel(shared, kinds, whole_words(), language="language")
 
 
-def characters():
+class OwnEmbedding(torch.nn.Embedding):
+    """It may do anything."""
+
+
+def own_embedding():
     size = whole_words().vocab_size
-    embedding = nn.WordCharacterEmbedding(size, 8, 20, 3)
-    encoder = nn.BiLSTMEncoder(size, 8, embedding=embedding)
+    encoder = nn.BiLSTMEncoder(size, 8, embedding=OwnEmbedding(size, 8))
     kinds = [tasks.Classification("topic", ("a", "b"))]
     return TextModel(HardSharing(encoder), kinds, whole_words())
 
@@ -322,7 +326,7 @@ def test_files_of_others_and_links_survive_a_second_export(tmp_path):
 def test_a_folder_that_cannot_be_replaced_comes_back(tmp_path, monkeypatch):
     model = small_model("transformer", [tasks.Classification("topic", ("a", "b"))])
     deployment.export_onnx(model, tmp_path / "model")
-    really, moves = text_model.os.replace, []
+    really, moves = places.os.replace, []
 
     def failing(source, target):
         moves.append(target)
@@ -330,7 +334,7 @@ def test_a_folder_that_cannot_be_replaced_comes_back(tmp_path, monkeypatch):
             raise OSError("no room")
         really(source, target)
 
-    monkeypatch.setattr(text_model, "os", SimpleNamespace(replace=failing, PathLike=os.PathLike))
+    monkeypatch.setattr(places, "os", SimpleNamespace(replace=failing, PathLike=os.PathLike))
     with pytest.raises(OSError, match="no room"):
         deployment.export_onnx(model, tmp_path / "model")
     assert deployment.OnnxModel.load(tmp_path / "model").predict(["Rain."])
@@ -359,9 +363,9 @@ def test_the_command_exports_and_refuses_in_one_line(plain, tmp_path, capsys):
     assert "topic: differs from PyTorch by" in said
     assert "model.int8.onnx" in said
     same(deployment.OnnxModel.load(tmp_path / "out").predict(TEXTS), model.predict(TEXTS))
-    soft().save(tmp_path / "soft")
-    assert main(["export", str(tmp_path / "soft"), str(tmp_path / "never")]) == 2
-    assert "SoftSharing cannot be exported" in capsys.readouterr().err
+    of_languages().save(tmp_path / "languages")
+    assert main(["export", str(tmp_path / "languages"), str(tmp_path / "never")]) == 2
+    assert "LanguageAdapters cannot be exported" in capsys.readouterr().err
     assert not (tmp_path / "never").exists()
 
 
