@@ -26,7 +26,7 @@ def bilstm_framework() -> Diagram:
         Box(
             "h", "states $h_t$:\nBiLSTM, linear layer, shortcut", "layer", (2, 0), (2, 1), "shared"
         ),
-        Box("embeddings", "embeddings $E$", "embedding", (4, 0), role="shared"),
+        Box("embeddings", r"embeddings $\mathsf{E}$", "embedding", (4, 0), role="shared"),
         Box("source", "Ada leaves Oslo", "text", (5, 0)),
         Box("nothing", "no source:\n$c_u = 0$", "note", (2, 4)),
         Box("c", "looks at the source: $c_u$", "layer", (2, 1), role="shared"),
@@ -48,7 +48,7 @@ def bilstm_framework() -> Diagram:
             Box(d, "linear layer: $d_u$", "layer", (1, column), wide, "shared"),
             Box(p, "looks at its own past: $p_u$", "layer", (2, column + 2), role="shared"),
             Box(s, "LSTM: states $s_u$", "layer", (3, column), wide, "shared"),
-            Box(embeddings, "embeddings $E$", "embedding", (4, column), wide, "shared"),
+            Box(embeddings, r"embeddings $\mathsf{E}$", "embedding", (4, column), wide, "shared"),
             Box(text, written, "text", (5, column), wide),
         ]
         arrows += [
