@@ -31,7 +31,7 @@ class Evidence:
             for all that.
         beside: How much greater its loss on validation rows is beside the others, at the better of
             half way and the end, than alone with half of the steps, in parts of that before any
-            training.
+            training; each at the temperature that suits it.
         partner: The task whose gradients agree with its own least.
         partner_beside: What ``beside`` is of that task.
         agreement: How much better their gradients agree on the same row than on different ones: a
@@ -94,7 +94,7 @@ class Thresholds:
 
     share: float = 0.3
     equalised: float = 0.02
-    held_out: float = 0.16
+    held_out: float = 0.2
     unlearnt: float = 0.4
     longer: float = 0.02
     late: float = 0.25

@@ -55,7 +55,7 @@ def fresh() -> list[Mixture]:
             place = len(found)
             rows, labelled = (360, 420, 480)[place % 3], (0.7, 1.0)[place // 2 % 2]
             width, steps = (28, 40)[place // 3 % 2], (95, 105)[place // 4 % 2]
-            planted_in, corpus = number // 2 % 2, 2000 + place
+            planted_in, corpus = number // 2 % 2, 8000 + place
             tasks = _tasks(cause, number)
             found.append(Mixture(tasks, cause, planted_in, rows, labelled, width, steps, corpus))
     return found
