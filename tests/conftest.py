@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, settings
 
 ROOT = Path(__file__).resolve().parents[1]
 # Modules that tests of several folders import, whichever folder is collected first.
-SHARED = ("book/tools", "tests/notebooks", "tests/data", "tests/deployment")
+SHARED = ("book/tools", "tests/notebooks", "tests/data", "tests/deployment", "tests/diagrams")
 sys.path[:0] = [str(ROOT / folder) for folder in SHARED]
 
 # Processes that share the cores have a thread each; set before any of them imports PyTorch.

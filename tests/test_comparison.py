@@ -343,19 +343,21 @@ def test_an_ablation_changes_one_thing_of_what_was_tuned(tmp_path: Path) -> None
         ablations=(
             Ablation("wider", "joint", {"encoder.width": 12}),
             Ablation("alone", "joint", {}, ("topic",)),
+            Ablation("slower", "separate", {"training.learning_rate": 0.002}),
         ),
     )
     rates, trials, final, _, ablations = changed.experiments()
     assert ablations.name == "tiny_ablations"
-    assert (len(ablations.cells()), ablations.seeds) == (6, (0, 1, 2))
+    assert (len(ablations.cells()), ablations.seeds) == (9, (0, 1, 2))
     inner = {"topic": {0.003: 90.0}, "entities": {0.01: 90.0}}
     for record in records_of(rates, {"joint": inner, "separate": inner}):
         records.append(tmp_path / "tiny_rates.jsonl", record)
     for experiment in (trials, final, ablations):
         runner.run(experiment, tmp_path, progress=False)
-    chosen = load_results("tiny", tmp_path).set_index("contender").loc["joint", "chosen"].iloc[0]
+    tuned = load_results("tiny", tmp_path).drop_duplicates("contender").set_index("contender")
+    chosen, apart = tuned["chosen"]["joint"], tuned["chosen"]["separate"]
     found = load_results("tiny_ablations", tmp_path).set_index(["ablation", "seed"])
-    assert all(one == chosen for one in found["chosen"])
+    assert all(one == chosen for one in found.loc[["wider", "alone"], "chosen"])
     settings = overlaid(TINY, chosen["topic+entities"])
     both = Unit(("topic", "entities"))
     reference = {"topic": 0.9, "entities": 0.9}
@@ -369,6 +371,13 @@ def test_an_ablation_changes_one_thing_of_what_was_tuned(tmp_path: Path) -> None
     accuracy = round(100 * alone.metrics["topic"]["accuracy"], 2)
     assert found.loc[("alone", 2), "topic_accuracy"] == accuracy
     assert pd.isna(found.loc[("alone", 2), "entities_f1"])
+    assert {unit["training.learning_rate"] for unit in apart.values()} == {0.003, 0.01}
+    rate = {"training.learning_rate": 0.002}  # of each of its models
+    for unit, score in ((TOPIC, "accuracy"), (ENTITIES, "f1")):
+        own = overlaid(overlaid(TINY, apart[unit.name]), rate)
+        slower = train_unit(own, unit, 1, tmp_path / f"slower {unit.name}", reference)
+        expected = round(100 * slower.metrics[unit.name][score], 2)
+        assert found.loc[("slower", 1), f"{unit.name}_{score}"] == expected
 
 
 @pytest.mark.parametrize(

@@ -178,20 +178,23 @@ def test_a_change_is_paired_with_what_was_tuned_on_its_seeds(tmp_path: Path) -> 
     record(tmp_path, ON_SNIPS.name, 3.0, range(5))
     final = f"{ON_SNIPS.name}_ablations"
     effects = {"four times the steps": 2.0, "a BiLSTM": -1.0}
+    effects["separate at the joint step size"] = 5.0  # beside the separate models as tuned
     for config in next(e for e in ON_SNIPS.experiments() if e.name == final).configs:
         for seed in range(3):
-            tuned = 83 + seed + 0.1 * (seed % 2)
+            joint = config["contender"] == "joint"
+            tuned = 83 + seed + 0.1 * (seed % 2) if joint else 80 + seed
             scores = {"slots_f1": tuned + effects[config["ablation"]] + 0.05 * seed}
             made = records.make(final, config, seed, scores, 1.0)
             records.append(tmp_path / f"{final}.jsonl", made)
     table = ablation_table(ON_SNIPS.name, "SNIPS", "slots_f1", tmp_path).set_index("change")
-    assert table["n"].tolist() == [3, 3]  # of the five seeds of what was tuned
-    assert table["difference"].tolist() == pytest.approx([2.05, -0.95])
-    assert table["as_tuned"].tolist() == pytest.approx([84 + 0.1 / 3] * 2)
-    assert table["changed"].tolist() == pytest.approx([86.05 + 0.1 / 3, 83.05 + 0.1 / 3])
+    assert table["of"].tolist() == ["joint", "joint", "separate"]
+    assert table["n"].tolist() == [3, 3, 3]  # of the five seeds of what was tuned
+    assert table["difference"].tolist() == pytest.approx([2.05, -0.95, 5.05])
+    assert table["as_tuned"].tolist() == pytest.approx([84 + 0.1 / 3] * 2 + [81])
+    assert table["changed"].tolist() == pytest.approx([86.05 + 0.1 / 3, 83.05 + 0.1 / 3, 86.05])
     # Differences 2.0, 2.05 and 2.1: t = 2.05 / (0.05 / sqrt 3), two degrees of freedom.
     half_width = 4.302653 * 0.05 / 3**0.5
-    assert table["half_width"].tolist() == pytest.approx([half_width] * 2)
+    assert table["half_width"].tolist() == pytest.approx([half_width] * 3)
     assert table["shown"].all()
     assert table["p"].iloc[0] == pytest.approx(
         2 * table["p"].iloc[1] * (0.95 / 2.05) ** 2, rel=0.02
@@ -200,8 +203,8 @@ def test_a_change_is_paired_with_what_was_tuned_on_its_seeds(tmp_path: Path) -> 
     assert written.index.tolist() == [("slots_f1", change) for change in effects]
     differences = [f"{each:+.1f} ± {half_width:.1f}" for each in table["difference"]]
     assert written["difference"].tolist() == differences
-    assert written["as tuned"].tolist() == ["84.0", "84.0"]
-    assert written["shown"].tolist() == [True, True]
+    assert written["as tuned"].tolist() == ["84.0", "84.0", "81.0"]
+    assert written["shown"].tolist() == [True, True, True]
     with pytest.raises(KeyError, match="No change of"):
         ablation_table(ON_SNIPS.name, "SNIPS", "intent_accuracy", tmp_path)
     with pytest.raises(ValueError, match="with ablations"):

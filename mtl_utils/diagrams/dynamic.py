@@ -135,8 +135,8 @@ def task_adapters(tasks: Sequence[str]) -> Diagram:
     """
     check_pair(tasks)
     boxes = [
-        Box("below", "layer $f_l$", "layer", (0, 0), (4, 1), "shared"),
-        Box("above", "layer $f_{l+1}$", "layer", (0, 4), (4, 1), "shared"),
+        Box("below", "layer $l$", "layer", (0, 0), (4, 1), "shared"),
+        Box("above", "layer $l + 1$", "layer", (0, 4), (4, 1), "shared"),
     ]
     arrows = []
     for number, task in enumerate(tasks):

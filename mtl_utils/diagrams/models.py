@@ -14,6 +14,8 @@ _TARGET = ("<bos>", "Elle", "lit", "<eos>")
 _ATTENTION = r"attention $c_u = \Sigma_t\, \alpha_{ut}\, h_t$"
 _ONE_VECTOR = r"one vector $\bar h$: mean of all $h_t$"
 _PAIR = ("<bos>", "Ada", "left", "Oslo", "<eos>", "Ada", "left", "<eos>")
+_SECOND = 5
+"""Where the second text begins: what stands before it, special tokens too, is the first's."""
 
 
 def encoder_decoder(attention: bool = True, shortcut: bool = False) -> Diagram:
@@ -97,7 +99,7 @@ def pair_with_heads(
     """Draw a pair of texts, read once, with a head for each of three tasks.
 
     The first head reads the first state, the second the state of every token of the premise, and
-    the third compares the two texts, token by token.
+    the third compares the two texts, token by token, special tokens included.
 
     Args:
         topic: Name of the task of the first state.
@@ -111,6 +113,7 @@ def pair_with_heads(
     for argument, name in (("topic", topic), ("tags", tags), ("inference", inference)):
         check_written(argument, name)
     last = len(_PAIR)
+    columns = [t if t < _SECOND else t + 1 for t in range(last)]  # an arrow between the texts
     boxes = [
         Box("topic", f"{written(topic)} head", "head", (0, 0), role=0),
         Box("tags", f"{written(tags)} head:\na tag for every token", "head", (0, 1), (1, 3), 1),
@@ -119,31 +122,37 @@ def pair_with_heads(
             f"{written(inference)} head:\ncompares token by token",
             "head",
             (0, 4),
-            (1, 4),
+            (1, 5),
             2,
         ),
-        Box("encoder", r"shared Transformer $\theta_s$", "layer", (2, 0), (1, last), "shared"),
+        Box("encoder", r"shared Transformer $\theta_s$", "layer", (2, 0), (1, last + 1), "shared"),
     ]
-    states = [t for t, token in enumerate(_PAIR) if t == 0 or not token.startswith("<")]
-    boxes += [Box(f"h {t}", f"$h_{{{t + 1}}}$", "layer", (1, t), role="shared") for t in states]
-    boxes += [Box(f"x {t}", token, "text", (3, t)) for t, token in enumerate(_PAIR)]
+    boxes += [
+        Box(f"h {t}", f"$h_{{{t + 1}}}$", "layer", (1, at), role="shared")
+        for t, at in enumerate(columns)
+    ]
+    boxes += [
+        Box(f"x {t}", token, "text", (3, at))
+        for t, (token, at) in enumerate(zip(_PAIR, columns, strict=True))
+    ]
     arrows = [Arrow(f"x {t}", "encoder") for t in range(last)]
-    arrows += [Arrow("encoder", f"h {t}") for t in states]
+    arrows += [Arrow("encoder", f"h {t}") for t in range(last)]
     arrows += [Arrow("h 0", "topic"), *(Arrow(f"h {t}", "tags") for t in (1, 2, 3))]
     arrows += [
         Arrow("premise states", "inference", bend="corner"),
         Arrow("hypothesis states", "inference"),
     ]
+    states = [f"h {t}" for t in range(last)]
     return Diagram(
         "a pair of texts that three heads read",
         tuple(boxes),
         tuple(arrows),
-        columns=(78, 40, 40, 40, 52, 40, 40, 52),
+        columns=(78, 40, 40, 40, 52, 8, 40, 40, 52),
         frames=(
             Frame("premise", "premise", ("x 1", "x 2", "x 3"), below=True),
             Frame("hypothesis", "hypothesis", ("x 5", "x 6"), below=True),
-            Frame("premise states", "", ("h 1", "h 2", "h 3"), "shared"),
-            Frame("hypothesis states", "", ("h 5", "h 6"), "shared"),
+            Frame("premise states", "", tuple(states[:_SECOND]), "shared"),
+            Frame("hypothesis states", "", tuple(states[_SECOND:]), "shared"),
         ),
         gap=8,
         row_gap=20,

@@ -55,10 +55,10 @@ from mtl_utils.exercises.many_languages import (
     check_unseen_share,
 )
 from mtl_utils.exercises.multitask_transformer import (
-    check_loss_per_text,
+    check_losses_by_hand,
     check_paired_interval,
-    check_size_ratio,
     check_soft_alignment,
+    check_tags_in_company,
 )
 from mtl_utils.exercises.named_entities import (
     check_forward_step,
@@ -67,10 +67,10 @@ from mtl_utils.exercises.named_entities import (
     check_viterbi_by_hand,
 )
 from mtl_utils.exercises.negative_transfer import (
-    check_equal_shares,
+    check_events_beside_topics,
     check_paired_gain,
-    check_relative_gain,
     check_row_excess,
+    check_transfer_by_hand,
 )
 from mtl_utils.exercises.pretrained import (
     check_answer_score,
@@ -167,7 +167,7 @@ __all__ = [
     "check_elastic_gradient",
     "check_elected_mean",
     "check_equal_projections",
-    "check_equal_shares",
+    "check_events_beside_topics",
     "check_expected_risk",
     "check_experts_in_use",
     "check_first_order_changes",
@@ -189,7 +189,7 @@ __all__ = [
     "check_learnt_covariance",
     "check_letters_or_words",
     "check_loss_factors",
-    "check_loss_per_text",
+    "check_losses_by_hand",
     "check_member_chance",
     "check_merge_parts",
     "check_mixing_rates",
@@ -207,7 +207,7 @@ __all__ = [
     "check_ranks",
     "check_read_entities",
     "check_read_mixed_rows",
-    "check_relative_gain",
+    "check_transfer_by_hand",
     "check_rescaled_reward",
     "check_reservoir_place",
     "check_retrieved",
@@ -215,11 +215,11 @@ __all__ = [
     "check_shared_batches",
     "check_searches_by_hand",
     "check_shrink_singular_values",
-    "check_size_ratio",
     "check_smoothed_target",
     "check_soft_alignment",
     "check_spring_gradient",
     "check_states_overlap",
+    "check_tags_in_company",
     "check_tags_of_words",
     "check_teacher_gradient",
     "check_teacher_inputs",

@@ -3,49 +3,60 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from mtl_utils.exercises.checking import Answer, exercise
+from mtl_utils.exercises.checking import Answer, as_number, exercise
+from mtl_utils.exercises.paired import require_paired_report, require_verdict
 
 __all__ = [
-    "check_loss_per_text",
+    "check_losses_by_hand",
     "check_paired_interval",
-    "check_size_ratio",
     "check_soft_alignment",
+    "check_tags_in_company",
 ]
 
 Scores = Sequence[float]
+BY_HAND = {"classification": 0.8, "tags": 0.9, "inference": 1.05, "total": 3.8, "per_label": 0.3}
+HINTS = {
+    "classification": "Add what the labels cost; divide by the texts that have one.",
+    "tags": "Add over all words of all texts; divide by the texts that have any tag.",
+    "inference": "Add what the labels cost; divide by the texts that have one.",
+    "total": "Each loss times its weight, added up; the last weight is 2.",
+    "per_label": "The same sum as for the tags, divided by the tags that there are.",
+}
 
 
-def _per_label(losses: Tensor, labels: Tensor) -> Tensor:
-    return losses[labels != -100].mean()
-
-
-def _per_row(losses: Tensor, labels: Tensor) -> Tensor:
-    return (losses * (labels != -100)).sum() / len(labels)
-
-
-def _not_a_number(losses: Tensor, labels: Tensor) -> Tensor:
-    known = labels != -100
-    return (losses * known).sum() / known.any(1).sum()
-
-
-def _missing_counted(losses: Tensor, labels: Tensor) -> Tensor:
-    return losses.sum() / (labels != -100).any(1).sum().clamp(min=1)
-
-
-@exercise("loss_per_text", wrong=[_per_label, _per_row, _not_a_number, _missing_counted])
-def check_loss_per_text(answer: Answer) -> None:
-    """The loss of a task with missing labels, per text that has any."""
-    hint = "Sum the losses where there is a label; divide by the texts that have one, or by 1."
-    losses = torch.tensor([[1.0, 2.0, 4.0], [8.0, 16.0, 32.0], [64.0, 128.0, 256.0]])
-    labels = torch.tensor([[0, 1, -100], [-100, -100, -100], [2, -100, -100]])
-    answer.gives(losses, labels, expected=(1 + 2 + 64) / 2, hint=hint)
-    answer.gives(losses[:1], labels[:1], expected=3.0, hint=hint)
-    answer.gives(losses[1:2], labels[1:2], expected=0.0, hint=hint)
+@exercise(
+    "losses_by_hand",
+    wrong=[
+        {**BY_HAND, "classification": 1.6 / 3, "tags": 0.6, "inference": 0.7},
+        {**BY_HAND, "classification": 1.6},
+        {**BY_HAND, "tags": 0.3},
+        {**BY_HAND, "inference": 0.7},
+        {**BY_HAND, "total": 2.75},
+        {**BY_HAND, "total": 3.2},
+        {**BY_HAND, "per_label": 0.9},
+        {**BY_HAND, "per_label": 0.2},
+        {**BY_HAND, "per_label": "0.3"},
+        {key: value for key, value in BY_HAND.items() if key != "total"},
+        list(BY_HAND.values()),
+        3.8,
+    ],
+)
+def check_losses_by_hand(answer: Answer) -> None:
+    """The losses of three tasks on three pairs, some labels missing, and their weighted sum."""
+    given = answer.value
+    if not isinstance(given, Mapping) or set(given) != set(BY_HAND):
+        answer.fail(f"Expected a dictionary with the keys {list(BY_HAND)}.")
+    for key, expected in BY_HAND.items():
+        value = as_number(Answer(given[key]).value)
+        if not abs(value - expected) <= 2e-3:
+            answer.fail(f"{key!r} is not {value:g}.", HINTS[key])
 
 
 def _own_text(first: Tensor, second: Tensor) -> Tensor:
@@ -66,7 +77,7 @@ def _hardest(first: Tensor, second: Tensor) -> Tensor:
 
 @exercise("soft_alignment", wrong=[_own_text, _unscaled, _wrong_axis, _hardest])
 def check_soft_alignment(answer: Answer) -> None:
-    """What each token finds in the other text, with M the identity."""
+    """What each token finds in the other text, with A the identity."""
     hint = (
         "Scores are dot products over the root of D; each token's softmax is over the other text."
     )
@@ -79,27 +90,6 @@ def check_soft_alignment(answer: Answer) -> None:
     scores = torch.einsum("id,jd->ij", first, second) / 2
     weights = scores.exp() / scores.exp().sum(1, keepdim=True)
     answer.gives(first, second, expected=weights @ second, hint=hint)
-
-
-def _number_of_tasks(encoder: int, heads: Sequence[int]) -> float:
-    return len(heads)
-
-
-def _inverted(encoder: int, heads: Sequence[int]) -> float:
-    return (encoder + sum(heads)) / (len(heads) * encoder + sum(heads))
-
-
-def _heads_copied(encoder: int, heads: Sequence[int]) -> float:
-    return len(heads) * (encoder + sum(heads)) / (encoder + sum(heads))
-
-
-@exercise("size_ratio", wrong=[_number_of_tasks, _inverted, _heads_copied])
-def check_size_ratio(answer: Answer) -> None:
-    """How many times as large separate models are."""
-    hint = "Each separate model has an encoder and its own head; the joint one has all heads."
-    for encoder, heads in ((100, [10, 20, 30]), (1, [1]), (5, [100, 100])):
-        expected = (len(heads) * encoder + sum(heads)) / (encoder + sum(heads))
-        answer.gives(encoder, heads, expected=expected, hint=hint)
 
 
 def _two_intervals(first: Scores, second: Scores, t: float) -> tuple[float, float]:
@@ -119,7 +109,20 @@ def _population(first: Scores, second: Scores, t: float) -> tuple[float, float]:
     return apart.mean().item(), t * apart.std(correction=0).item() / math.sqrt(len(apart))
 
 
-@exercise("paired_interval", wrong=[_two_intervals, _deviation, _population])
+def _without_sign(first: Scores, second: Scores, t: float) -> tuple[float, float]:
+    apart = torch.tensor(first, dtype=torch.float64) - torch.tensor(second, dtype=torch.float64)
+    return abs(apart.mean().item()), t * apart.std().item() / math.sqrt(len(apart))
+
+
+def _second_first(first: Scores, second: Scores, t: float) -> tuple[float, float]:
+    apart = torch.tensor(second, dtype=torch.float64) - torch.tensor(first, dtype=torch.float64)
+    return apart.mean().item(), t * apart.std().item() / math.sqrt(len(apart))
+
+
+@exercise(
+    "paired_interval",
+    wrong=[_two_intervals, _deviation, _population, _without_sign, _second_first],
+)
 def check_paired_interval(answer: Answer) -> None:
     """Mean of differences seed by seed, and half of its interval."""
     hint = "Subtract seed by seed first; then t times the standard deviation over the root of n."
@@ -127,3 +130,42 @@ def check_paired_interval(answer: Answer) -> None:
     answer.gives([50.0, 60.0, 70.0], [49.0, 59.0, 69.0], 4.303, expected=(1.0, 0.0), hint=hint)
     expected = (2.0, 3.182 * math.sqrt(2 / 3) / 2)
     answer.gives([1.0, 2.0, 3.0, 4.0], [0.0, 0.0, 1.0, 1.0], 3.182, expected=expected, hint=hint)
+    expected = (-4.0, 4.303 * math.sqrt(4 / 3))  # a loss keeps its sign
+    answer.gives([90.0, 89.0, 91.0], [94.0, 95.0, 93.0], 4.303, expected=expected, hint=hint)
+
+
+def _report(sign: float, shown: bool) -> dict[str, Any]:
+    return {
+        "together": [60.0, 62.0, 61.0],
+        "alone": [60.0 - sign, 62.0 - 2 * sign, 61.0 - 3 * sign],
+        "mean": 2 * sign,
+        "half_width": 2.484 * abs(sign),
+        "shown": shown,
+    }
+
+
+@exercise(
+    "tags_in_company",
+    wrong=[
+        _report(1.0, True),
+        _report(-1.0, True),
+        _report(-1.0, False) | {"mean": 2.0},
+        _report(1.0, False) | {"half_width": 1.0},
+        _report(1.0, False) | {"half_width": 0.577},
+        _report(1.0, False) | {"shown": "no"},
+        _report(10.0, False) | {"together": [60.0] * 3, "alone": [50.0] * 3},
+        _report(1.0, False) | {"together": [60.0, 61.0], "alone": [50.0, 52.0]},
+        _report(0.01, False) | {"together": [0.60, 0.62, 0.61], "alone": [0.59, 0.60, 0.58]},
+        {key: value for key, value in _report(1.0, False).items() if key != "shown"},
+        2.0,
+    ],
+)
+def check_tags_in_company(answer: Answer) -> None:
+    """F1 of entities with two other tasks in the sum and without, three seeds each."""
+    differences = require_paired_report(answer, "together", "alone", runs=3)
+    scores = np.asarray([list(answer.value[key]) for key in ("together", "alone")], dtype=float)
+    answer.require(
+        bool((scores >= 0).all() and (scores <= 100).all() and scores.max() > 1),
+        "F1 must be in percent, from 0 to 100.",
+    )
+    require_verdict(answer, differences)

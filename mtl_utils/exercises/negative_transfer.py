@@ -4,75 +4,78 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
-from mtl_utils.exercises.checking import Answer, exercise
+from mtl_utils.exercises.checking import Answer, as_number, exercise
+from mtl_utils.exercises.paired import require_paired_report, require_verdict
 
 __all__ = [
-    "check_equal_shares",
+    "check_events_beside_topics",
     "check_paired_gain",
-    "check_relative_gain",
     "check_row_excess",
+    "check_transfer_by_hand",
 ]
 
 
-def _of_the_sum(
-    scores: Sequence[float], baseline: Sequence[float], smaller: Sequence[bool]
-) -> float:
-    return (sum(scores) - sum(baseline)) / sum(baseline)
+T_OF_THREE = 4.303
+"""The quantile of Student's distribution that the exercise by hand gives."""
+
+BY_HAND = {"mean": -2.0, "half_width": T_OF_THREE, "shown": False, "delta": 3.0}
+WEIGHTS = [2.5, 0.625]
+
+_HINTS = {
+    "mean": "Together less alone, seed by seed, then their mean: a loss is below zero.",
+    "half_width": "s of the differences with n - 1 below the root, over the root of n, times t.",
+    "delta": "In percent: each gain over the score alone, turned round for perplexity, averaged.",
+}
 
 
-def _without_signs(
-    scores: Sequence[float], baseline: Sequence[float], smaller: Sequence[bool]
-) -> float:
-    return sum((s - b) / b for s, b in zip(scores, baseline, strict=True)) / len(scores)
+@exercise(
+    "transfer_by_hand",
+    wrong=[
+        {**BY_HAND, "weights": WEIGHTS, "mean": 2.0},
+        {**BY_HAND, "weights": WEIGHTS, "half_width": T_OF_THREE * math.sqrt(2 / 3)},
+        {**BY_HAND, "weights": WEIGHTS, "half_width": T_OF_THREE * math.sqrt(3)},
+        {**BY_HAND, "weights": WEIGHTS, "shown": True},
+        {**BY_HAND, "weights": WEIGHTS, "shown": "no"},
+        {**BY_HAND, "weights": WEIGHTS, "delta": -7.0},
+        {**BY_HAND, "weights": WEIGHTS, "delta": 0.03},
+        {**BY_HAND, "weights": [0.625, 2.5]},
+        {**BY_HAND, "weights": [5.0, 1.25]},
+        {**BY_HAND, "weights": [1.0]},
+        BY_HAND,
+        [-2.0, T_OF_THREE],
+    ],
+)
+def check_transfer_by_hand(answer: Answer) -> None:
+    """A paired difference, its interval, relative performance and weights, worked by hand."""
+    given = answer.value
+    keys = {*BY_HAND, "weights"}
+    if not isinstance(given, Mapping) or set(given) != keys:
+        answer.fail(f"Expected a dictionary with the keys {sorted(keys)}.")
+    for key, hint in _HINTS.items():
+        found = as_number(Answer(given[key]).value)
+        if not abs(found - BY_HAND[key]) <= 0.01:
+            answer.fail(f"{key!r} is not {found:g}.", hint)
+    shown = Answer(given["shown"]).value
+    if isinstance(shown, torch.Tensor | np.ndarray | np.generic):
+        shown = shown.tolist()
+    if shown is not False:
+        hint = "Something is shown where the whole interval lies on one side of zero."
+        answer.fail("'shown' must be False or True, and is not right yet.", hint)
+    weights = Answer(given["weights"]).value
+    both = [as_number(one) for one in weights] if _are_two(weights) else []
+    if not both or not np.allclose(both, WEIGHTS, atol=0.01):
+        hint = "Shares times weights have to be equal, and to have the sum 1 again."
+        answer.fail("'weights' are not the two, of events and of the language model.", hint)
 
 
-def _of_the_model(
-    scores: Sequence[float], baseline: Sequence[float], smaller: Sequence[bool]
-) -> float:
-    gains = [
-        (-1) ** less * (s - b) / s for s, b, less in zip(scores, baseline, smaller, strict=True)
-    ]
-    return sum(gains) / len(gains)
-
-
-@exercise("relative_gain", wrong=[_of_the_sum, _without_signs, _of_the_model])
-def check_relative_gain(answer: Answer) -> None:
-    """The mean relative gain over tasks, some with metrics that are better when smaller."""
-    hint = "Divide each difference by the baseline, turn it round where smaller is better, average."
-    answer.gives([0.66], [0.60], [False], expected=0.1, hint=hint)
-    answer.gives([90.0], [100.0], [True], expected=0.1, hint=hint)
-    answer.gives(
-        [0.5, 80.0, 2.0],
-        [0.4, 100.0, 4.0],
-        [False, True, False],
-        expected=(0.25 + 0.2 - 0.5) / 3,
-        hint=hint,
-    )
-
-
-def _by_share(shares: Mapping[str, float]) -> dict[str, float]:
-    return dict(shares)
-
-
-def _not_normalised(shares: Mapping[str, float]) -> dict[str, float]:
-    return {task: 1 / share for task, share in shares.items()}
-
-
-def _same_for_all(shares: Mapping[str, float]) -> dict[str, float]:
-    return dict.fromkeys(shares, 1.0)
-
-
-@exercise("equal_shares", wrong=[_by_share, _not_normalised, _same_for_all])
-def check_equal_shares(answer: Answer) -> None:
-    """Weights under which every task has the same share of the gradient."""
-    hint = "A weight multiplies the length of a gradient: divide by K times the share."
-    for shares in ({"a": 0.5, "b": 0.5}, {"a": 0.9, "b": 0.1}, {"a": 0.2, "b": 0.2, "c": 0.6}):
-        expected = {task: 1 / (len(shares) * share) for task, share in shares.items()}
-        answer.gives(shares, expected=expected, hint=hint)
+def _are_two(values: Any) -> bool:
+    return hasattr(values, "__len__") and not isinstance(values, str | Mapping) and len(values) == 2
 
 
 def _chance(known: NDArray[np.float64], aside: NDArray[np.float64]) -> float:
@@ -116,16 +119,66 @@ def _of_all(together: Sequence[float], alone: Sequence[float]) -> tuple[float, f
     return float(differences.mean()), float(differences.std() / math.sqrt(len(differences)))
 
 
-@exercise("paired_gain", wrong=[_unpaired, _spread, _of_all])
+def _without_sign(together: Sequence[float], alone: Sequence[float]) -> tuple[float, float]:
+    differences = np.subtract(together, alone)
+    error = differences.std(ddof=1) / math.sqrt(len(differences))
+    return abs(float(differences.mean())), float(error)
+
+
+def _alone_first(together: Sequence[float], alone: Sequence[float]) -> tuple[float, float]:
+    differences = np.subtract(alone, together)
+    error = differences.std(ddof=1) / math.sqrt(len(differences))
+    return float(differences.mean()), float(error)
+
+
+@exercise("paired_gain", wrong=[_unpaired, _spread, _of_all, _without_sign, _alone_first])
 def check_paired_gain(answer: Answer) -> None:
     """The mean difference seed by seed, and its standard error."""
     hint = "Take differences seed by seed first; then their mean, and their spread (n - 1) over √n."
     for together, alone in (
         ([60.0, 50.0, 55.0], [58.0, 49.0, 52.0]),
         ([1.0, 3.0, 2.0, 6.0], [2.0, 2.0, 5.0, 1.0]),
+        ([50.0, 52.0, 49.0], [53.0, 52.5, 54.0]),  # a loss keeps its sign
     ):
         differences = [a - b for a, b in zip(together, alone, strict=True)]
         n, mean = len(differences), math.fsum(differences) / len(differences)
         squares = math.fsum((d - mean) ** 2 for d in differences)
         error = math.sqrt(squares / (n - 1) / n)
         answer.gives(together, alone, expected=(mean, error), hint=hint)
+
+
+def _report(mean: float, shown: bool) -> dict[str, Any]:
+    """Return a report whose differences are 1, 2 and 3 times half of the mean."""
+    joint = [60.0, 50.0, 55.0]
+    separate = [score - mean * part / 2 for score, part in zip(joint, (1, 2, 3), strict=True)]
+    half_width = 4.303 * abs(mean) / 2 / math.sqrt(3)
+    found = {"joint": joint, "separate": separate, "mean": mean, "half_width": half_width}
+    return {**found, "shown": shown}
+
+
+@exercise(
+    "events_beside_topics",
+    wrong=[
+        _report(-4.0, True),
+        _report(4.0, True),
+        _report(-4.0, False) | {"mean": 4.0},
+        _report(-4.0, False) | {"half_width": 2.0},
+        _report(-4.0, False) | {"half_width": 2.0 / math.sqrt(3)},
+        _report(-4.0, False) | {"shown": "no"},
+        _report(-4.0, False) | {"separate": [62.0, 54.0]},
+        _report(-4.0, False) | {"joint": [50.0] * 3, "separate": [54.0] * 3},
+        _report(-0.04, False) | {"joint": [0.6, 0.5, 0.55], "separate": [0.62, 0.54, 0.61]},
+        {key: value for key, value in _report(-4.0, False).items() if key != "shown"},
+        {"mean": -4.0, "half_width": 4.97, "shown": False},
+        -4.0,
+    ],
+)
+def check_events_beside_topics(answer: Answer) -> None:
+    """Events beside topics and alone at another step size, and what the difference shows."""
+    differences = require_paired_report(answer, "joint", "separate", runs=3)
+    scores = np.asarray([list(answer.value[key]) for key in ("joint", "separate")], dtype=float)
+    answer.require(
+        bool((scores >= 0).all() and (scores <= 100).all() and scores.max() > 1),
+        "Accuracies must be in percent, from 0 to 100.",
+    )
+    require_verdict(answer, differences)

@@ -15,7 +15,7 @@ from mtl_utils.nn.rebuilding import Rebuildable
 class LanguageEmbedding(Rebuildable):
     r"""Add one vector a language to the vector of every token (Conneau & Lample, 2019).
 
-    .. math:: e_t = E_{x_t} + \ell_{g}
+    .. math:: e_t = \mathsf{E}_{x_t} + \ell_{g}
 
     where g is the language of the text. The vectors :math:`\ell` start at 0, so that at first no
     text is read otherwise than without them. Give it to an encoder as its ``embedding``. A language

@@ -55,20 +55,22 @@ class StepTime:
 class StepCost:
     r"""Seconds of a step as a sum of four parts, none below 0.
 
-    With N processes, B rows and P weights it is
+    With R processes, B rows and P weights it is
 
-    .. math:: t = c_0 + c_1 P + c_2 P \lceil B / N \rceil + c_3 P \frac{2 (N - 1)}{N}
+    .. math::
+        t = \gamma_0 + \gamma_1 P + \gamma_2 P \lceil B / R \rceil
+            + \gamma_3 P \frac{2 (R - 1)}{R}
 
     A step has a constant part; the optimiser touches each weight; every row passes the weights; and
-    averaging gradients in a ring sends each of them :math:`2(N-1)/N` times. For embeddings the
+    averaging gradients in a ring sends each of them :math:`2(R-1)/R` times. For embeddings the
     third is not true, since a row looks up a few of them: for models that are mostly embeddings, as
     small ones are, this is one way in which the cost is wrong.
 
     Args:
-        constant: :math:`c_0`, in seconds.
-        per_parameter: :math:`c_1`, in seconds a weight.
-        per_row: :math:`c_2`, in seconds a weight and a row.
-        per_message: :math:`c_3`, in seconds a weight that is sent.
+        constant: :math:`\gamma_0`, in seconds.
+        per_parameter: :math:`\gamma_1`, in seconds a weight.
+        per_row: :math:`\gamma_2`, in seconds a weight and a row.
+        per_message: :math:`\gamma_3`, in seconds a weight that is sent.
     """
 
     constant: float

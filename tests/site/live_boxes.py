@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,6 +22,38 @@ PAGE = """<!DOCTYPE html><html lang="en" data-theme="{theme}"><meta charset="utf
 <style>main {{ max-width: 46rem; margin: 1rem auto; padding: 0 1rem }}</style>
 <body><main class="bd-article">{box}</main>
 <script type="module" src="_static/live/live.mjs"></script>"""
+
+
+SCRIPTS = (
+    *((0x20, 0x7F), (0xA0, 0x24F), (0x370, 0x52F), (0x590, 0x6FF), (0x900, 0x97F), (0xE00, 0xE7F)),
+    *((0x1100, 0x11FF), (0x2000, 0x2BFF), (0x3040, 0x30FF), (0x4E00, 0x9FFF), (0xAC00, 0xD7A3)),
+    *((0xFB00, 0xFFEF), (0x1F300, 0x1FAFF)),
+)
+"""The first and the last character of what texts are drawn from; Thai, Hangul and Arabic's forms
+of presentation among them."""
+ODD = (
+    *(" ", "  ", "\t", "\u3000", "\u0085", "\u00ad", "\u200b", "\ufeff", "\u0301"),
+    *("’s", "n't", "<eos>", "1,000"),
+)
+"""What is put among the characters of any script."""
+
+
+def texts_of_many_scripts(known: Sequence[str], number: int = 10_000) -> list[str]:
+    """Return texts of many scripts, some without spaces, with odd characters among them.
+
+    Args:
+        known: Sentences; every fourth text is one of them with some characters behind it.
+        number: How many.
+    """
+    draw = random.Random(7)
+    found = []
+    for place in range(number):
+        first, last = SCRIPTS[place % len(SCRIPTS)]
+        letters = [chr(draw.randint(first, last)) for _ in range(draw.randint(1, 30))]
+        for _ in range(draw.randint(0, 3)):
+            letters.insert(draw.randint(0, len(letters)), draw.choice(ODD))
+        found.append("".join(letters) if place % 4 else draw.choice(known) + "".join(letters[:5]))
+    return found
 
 
 @contextmanager

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import random
 import shutil
 from types import SimpleNamespace
 
@@ -14,7 +13,7 @@ import pytest
 import torch
 from docutils import nodes
 from docutils.utils import new_document
-from live_boxes import boxes_of, boxes_served, failing_once, lone_tab
+from live_boxes import boxes_of, boxes_served, failing_once, lone_tab, texts_of_many_scripts
 from sphinx.errors import ExtensionError
 from visiting import ROOT
 
@@ -93,24 +92,6 @@ def tokenizer(name):
     return tokenizer_of((LIVE / name / "tokenizer.json").read_text("utf-8"), content["tokenizer"])
 
 
-def sentences(number=10_000):
-    """Texts of many scripts, some without spaces, with odd characters among them."""
-    draw = random.Random(7)
-    ranges = [(0x20, 0x7F), (0xA0, 0x24F), (0x370, 0x52F), (0x590, 0x6FF), (0x900, 0x97F)]
-    ranges += [(0xE00, 0xE7F), (0x1100, 0x11FF), (0x2000, 0x2BFF), (0x3040, 0x30FF)]
-    ranges += [(0x4E00, 0x9FFF), (0xAC00, 0xD7A3), (0xFB00, 0xFFEF), (0x1F300, 0x1FAFF)]
-    odd = ["\u200b", "\u00ad", "\ufeff", "\u0301", "\t", "\u3000", "\u0085", "’s", "n't", "<eos>"]
-    news = [row["text"] for row in read_sentences(LIVE / NAMES[0] / "sentences.txt")]
-    found = []
-    for place in range(number):
-        first, last = ranges[place % len(ranges)]
-        letters = [chr(draw.randint(first, last)) for _ in range(draw.randint(1, 30))]
-        for _ in range(draw.randint(0, 3)):
-            letters.insert(draw.randint(0, len(letters)), draw.choice([" ", *odd]))
-        found.append("".join(letters) if place % 4 else draw.choice(news) + "".join(letters[:5]))
-    return found
-
-
 def test_there_is_a_live_model() -> None:
     assert NAMES, "no folder of book/_static/live holds a live.json"
 
@@ -157,13 +138,16 @@ def test_scores_beside_the_box_are_those_of_its_model(name: str) -> None:
         for metric in facts["measures"]:
             assert abs(found[metric] - measured["scores"][f"{metric} int8"]) < 0.021, metric
             assert metric in measured["without_looking"]
+    if name == "names":
+        assert facts["scores"]["tags_f1 int8"] >= 0.6  # else chapter 03 shows no such model
 
 
 @each
 def test_ids_and_offsets_are_those_of_python(name: str, tab, served) -> None:
     tab.goto(f"{served.address}/theme.css")
     tab.evaluate(MAKE, name)
-    made, texts = tokenizer(name), sentences()
+    news = [row["text"] for row in read_sentences(LIVE / NAMES[0] / "sentences.txt")]
+    made, texts = tokenizer(name), texts_of_many_scripts(news)
     # A raw second text is read where a task asks for one, and there alone: after a space U+0085 is
     # white space to Python's library and none to JavaScript's, which shows where pieces join them.
     tasks = read_json(LIVE / name / "export.json")["tasks"].values()

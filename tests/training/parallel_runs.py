@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from sampled_sets import classified, tagged
 from tiny_training import (
     VOCABULARY,
     DisjointLoader,
@@ -23,6 +24,7 @@ from tiny_training import (
 from torch import Tensor
 
 from mtl_utils.data.batch import Batch
+from mtl_utils.data.loading import Loader
 from mtl_utils.multitask import MultiTaskModel
 from mtl_utils.objectives import (
     FAMO,
@@ -36,7 +38,16 @@ from mtl_utils.objectives import (
 )
 from mtl_utils.sharing import SharedPrivate
 from mtl_utils.tasks.base import Head
-from mtl_utils.training import Callback, StepReport, StopTraining, Trainer, TrainerConfig
+from mtl_utils.training import (
+    Callback,
+    LearningProgressBatches,
+    StepReport,
+    StopTraining,
+    ToldBatches,
+    Trainer,
+    TrainerConfig,
+    UncertaintyBatches,
+)
 from mtl_utils.training.processes import make_accelerator
 
 NEVER = 10**9
@@ -70,7 +81,7 @@ class Penalised(MultiTaskModel):
         return Losses(losses.by_task, 0.01 * penalty, losses.features, losses.counts)
 
 
-def run(config: TrainerConfig, loader: TinyLoader | None = None, **settings: Any) -> dict[str, Any]:
+def run(config: TrainerConfig, loader: Loader | None = None, **settings: Any) -> dict[str, Any]:
     """Train; return what came out."""
     dtype = settings.pop("dtype", torch.float64)
     model = settings.pop("model", None) or tiny_model(dropout=0.0, dtype=dtype)
@@ -207,6 +218,25 @@ def weighing() -> list[Balancer]:
     return [*learnt, DynamicWeightAverage(tasks), RandomWeights(tasks, 3), GeometricMean()]
 
 
+def learning() -> dict[str, ToldBatches]:
+    """Return samplers that draw by what losses told them, of data sets of different sizes."""
+
+    def sets() -> list[Any]:
+        return [tagged(), classified()]  # of some batches the second process has filler alone
+
+    return {
+        "uncertainty": UncertaintyBatches(sets(), num_batches=10),
+        "prediction": LearningProgressBatches(sets(), "prediction", 0.2, num_batches=10),
+        "self-prediction": LearningProgressBatches(sets(), step_size=0.2, num_batches=10),
+    }
+
+
+def drawn_by(sampler: ToldBatches) -> dict[str, Any]:
+    """Train on what a sampler draws; return also how often it drew which, and will draw it."""
+    result = run(TrainerConfig(epochs=3, learning_rate=0.02), sampler)
+    return {**result, "taken": sampler.taken, "probabilities": sampler.probabilities}
+
+
 def runs() -> dict[str, dict[str, Any]]:
     """Do every run that does not depend on files."""
     quick = {"epochs": 2, "learning_rate": 0.02}
@@ -221,6 +251,7 @@ def runs() -> dict[str, dict[str, Any]]:
             )
             for balancer in weighing()
         },
+        **{f"drawn by {name}": drawn_by(sampler) for name, sampler in learning().items()},
         "penalty": penalised(),
         "shared-private": run(TrainerConfig(**quick), model=shared_private()),
         "shared-private, a row a batch": run(

@@ -61,6 +61,7 @@ def test_shards_are_as_unequal_as_they_are_meant_to_be() -> None:
         ("one batch a task", 1e-12),
         ("balancer", 1e-12),
         *((f"weighed by {type(each).__name__}", 1e-6) for each in parallel_runs.weighing()),
+        *((f"drawn by {name}", 1e-12) for name in parallel_runs.learning()),
         ("penalty", 1e-12),
         ("shared-private", 1e-11),
         ("shared-private, a row a batch", 1e-11),
@@ -104,6 +105,19 @@ def test_shares_are_those_of_the_whole_batch(
         assert results[name]["shares"].keys() == expected.keys()
         for column, values in expected.items():
             np.testing.assert_allclose(results[name]["shares"][column], values, rtol=1e-9)
+
+
+@pytest.mark.parametrize("name", parallel_runs.learning())
+def test_samplers_that_learn_draw_the_same_in_both(
+    both: list[Results], alone: Results, name: str
+) -> None:
+    expected = alone[f"drawn by {name}"]
+    assert sum(expected["taken"]) == 30
+    assert expected["probabilities"] != pytest.approx((0.5, 0.5), abs=1e-3)
+    for results in both:
+        found = results[f"drawn by {name}"]
+        assert found["taken"] == expected["taken"]
+        assert found["probabilities"] == pytest.approx(expected["probabilities"], rel=1e-9)
 
 
 def test_what_ends_in_the_first_process_ends_in_both(both: list[Results]) -> None:

@@ -26,10 +26,11 @@ def _trained(num_processes: int, **settings: Any) -> tuple[Any, dict[str, torch.
     return history, weights_of(made.model)
 
 
-def test_shards_learn_what_one_process_learns(tmp_path: Path) -> None:
+@pytest.mark.parametrize("number", [2, 4])
+def test_shards_learn_what_one_process_learns(tmp_path: Path, number: int) -> None:
     """Fifty steps in single precision, with clipping, groups and weights that are learnt."""
     alone, weights = _trained(1, checkpoint=tmp_path / "alone.pt")
-    history, of_shards = _trained(2, checkpoint=tmp_path / "shards.pt")
+    history, of_shards = _trained(number, checkpoint=tmp_path / "shards.pt")
     assert list(history["step"]) == list(alone["step"]) == [17, 34, 50]
     for column in [name for name in alone if name.startswith(("train_", "validation_"))]:
         assert list(history[column]) == pytest.approx(list(alone[column]), rel=1e-5), column
