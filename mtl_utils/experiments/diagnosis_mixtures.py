@@ -34,9 +34,9 @@ RELATED, OTHERS, UNRELATED = ("event", "topic"), ("people", "chunks"), ("topic",
 
 Thresholds were set on events and topics of other corpora and sizes, with entities or places and
 chunks, parts of speech and their classes beside them, and on two earlier lists like this one, of
-corpora 2000 to 2039 and 8000 to 8039, each of which was fresh when it was recorded. As unrelated tasks the topics of events are
-exchanged at random. Too little width is planted in events and topics alone: names are learnt in a
-width of 4.
+corpora 2000 to 2039 and 8000 to 8039, each of which was fresh when it was recorded. As unrelated
+tasks the topics of events are exchanged at random. Too little width is planted in events and topics
+alone: names are learnt in a width of 4.
 """
 
 _RATE = 0.03
