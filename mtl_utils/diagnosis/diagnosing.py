@@ -17,6 +17,7 @@ from mtl_utils.diagnosis.changes import Change, excess, paired_change
 from mtl_utils.diagnosis.evidence import Evidence, Thresholds
 from mtl_utils.diagnosis.report import Diagnosis
 from mtl_utils.diagnosis.rows import Losses, rows_for
+from mtl_utils.diagnosis.tempered import tempered_losses
 from mtl_utils.diagnosis.trainings import Settings, Trained, Trainings
 from mtl_utils.diagnosis.widening import widened
 from mtl_utils.models.text_model import Data
@@ -51,10 +52,11 @@ def diagnose(
     as many steps again; and for half of the steps with equal shares of the gradient (where one is
     faint), with twice the width, and with each task alone. Runs that end half way follow the
     schedule of the whole and are compared with the joint training at the same step; a task alone is
-    compared with the better of half way and the end. A part of the training rows is put aside and
-    never trained on: where its labels are harder to predict than those of the validation rows, they
-    are wrong. Rows that have labels of several tasks show whether gradients agree because of the
-    labels (:func:`row_agreement`).
+    compared with the better of half way and the end, each at the temperature that suits it, since a
+    model that is trained for long grows surer without growing better. A part of the training rows
+    is put aside and never trained on: where its labels are harder to predict than those of the
+    validation rows, they are wrong. Rows that have labels of several tasks show whether gradients
+    agree because of the labels (:func:`row_agreement`).
 
     All of that is at most three joint trainings, counted in rows that an encoder reads in training;
     what does not fit is not tested, and the diagnosis says so. Measurements come on top: some 12
@@ -192,14 +194,16 @@ class _Tests:
         return [wider]
 
     def _alone(self, joint: Trained) -> None:
+        rows = self.trainings.rows.validation
+        untrained = tempered_losses(self.trainings.model, rows, self.trainings.pad_id)
         for task in _least_agreeing(self.found):
             if self.trainings.spent + self.trainings.cost(self.half, task) > BUDGET + 1e-9:
                 self.untested[f"unrelated task: {task}"] = "the budget was spent on other tests"
                 continue
-            alone = self.trainings.alone(task, self.half).losses[self.half][task]
-            both = [joint.losses[step][task] for step in (self.half, self.steps)]
+            alone = self.trainings.alone(task, self.half).tempered[self.half][task]
+            both = [joint.tempered[step][task] for step in (self.half, self.steps)]
             better = min(both, key=lambda losses: float(losses.mean()))
-            self.found[task]["beside"] = paired_change(alone, better, self.untrained[task])
+            self.found[task]["beside"] = paired_change(alone, better, untrained[task])
         for of in self.found.values():
             of["partner_beside"] = self.found.get(of.get("partner", ""), {}).get("beside")
 

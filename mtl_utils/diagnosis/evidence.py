@@ -31,7 +31,7 @@ class Evidence:
             for all that.
         beside: How much greater its loss on validation rows is beside the others, at the better of
             half way and the end, than alone with half of the steps, in parts of that before any
-            training.
+            training; each at the temperature that suits it.
         partner: The task whose gradients agree with its own least.
         partner_beside: What ``beside`` is of that task.
         agreement: How much better their gradients agree on the same row than on different ones: a
@@ -85,7 +85,8 @@ class Thresholds:
             and twice the width in half of the steps lowers the loss of training rows by this.
         agreement: Tasks are unrelated if gradients agree on the same row by less than this more
             than on others,
-        beside: and neither is better beside the others by at least this.
+        beside: neither is better beside the others by at least this,
+        cost: and one is worse beside them by at least this.
 
     Raises:
         TypeError: If one is no number.
@@ -94,13 +95,14 @@ class Thresholds:
 
     share: float = 0.3
     equalised: float = 0.02
-    held_out: float = 0.16
+    held_out: float = 0.25
     unlearnt: float = 0.4
     longer: float = 0.02
     late: float = 0.25
     wider: float = 0.05
     agreement: float = 0.2
     beside: float = 0.01
+    cost: float = 0.015
 
     def __post_init__(self) -> None:
         for name, value in vars(self).items():
@@ -157,8 +159,11 @@ def _gain(change: Change | None) -> float:
 def _unrelated(evidence: Evidence, limits: Thresholds) -> bool:
     if evidence.beside is None or evidence.agreement is None:
         return False
-    gains = [_falls(of, limits.beside) for of in (evidence.beside, evidence.partner_beside)]
-    return evidence.agreement < limits.agreement and not any(gains)
+    both = [of for of in (evidence.beside, evidence.partner_beside) if of is not None]
+    if any(_falls(of, limits.beside) for of in both):
+        return False
+    costs = max(of.mean for of in both) >= limits.cost
+    return costs and evidence.agreement < limits.agreement
 
 
 def _falls(change: Change | None, by: float) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -150,6 +150,20 @@ def _some(rows: Sequence[Example], generator: np.random.Generator) -> tuple[Exam
     return tuple(rows[place] for place in chosen)
 
 
+def blocks_of(sets: Sets, pad_id: int, blocks: int | None = _BLOCKS) -> Iterator[Batch]:
+    """Divide rows into blocks.
+
+    Args:
+        sets: The rows; the same rows make the same blocks.
+        pad_id: Id that fills the inputs.
+        blocks: How many to make of each data set; one a row if ``None``.
+    """
+    for rows in sets:
+        size = 1 if blocks is None else max(1, len(rows) // blocks)
+        for start in range(0, len(rows), size):
+            yield collate(rows[start : start + size], pad_id)
+
+
 @torch.no_grad()
 def block_losses(
     model: MultiTaskModel, sets: Sets, pad_id: int, blocks: int | None = _BLOCKS
@@ -168,11 +182,9 @@ def block_losses(
     device = next(model.parameters()).device
     found: dict[str, list[float]] = {}
     with evaluation_mode(model):
-        for rows in sets:
-            size = 1 if blocks is None else max(1, len(rows) // blocks)
-            for start in range(0, len(rows), size):
-                losses = model(collate(rows[start : start + size], pad_id).to(device))
-                for task, loss in losses.by_task.items():
-                    if float(losses.counts[task]) > 0:
-                        found.setdefault(task, []).append(float(loss))
+        for block in blocks_of(sets, pad_id, blocks):
+            losses = model(block.to(device))
+            for task, loss in losses.by_task.items():
+                if float(losses.counts[task]) > 0:
+                    found.setdefault(task, []).append(float(loss))
     return {task: np.array(values) for task, values in found.items()}

@@ -15,6 +15,7 @@ from mtl_utils.data.batch import Batch
 from mtl_utils.data.loading import Loader
 from mtl_utils.diagnosis.agreement import row_agreement
 from mtl_utils.diagnosis.rows import DiagnosedRows, Losses, Sets, block_losses
+from mtl_utils.diagnosis.tempered import tempered_losses
 from mtl_utils.models import fitting
 from mtl_utils.multitask import MultiTaskModel
 from mtl_utils.objectives.base import Balancer
@@ -60,6 +61,7 @@ class Trained:
     Attributes:
         model: The copy that was trained.
         losses: By step, the losses on the validation rows, by task in blocks.
+        tempered: By step, those at the temperature that suits them (:func:`tempered_losses`).
         fitted: By step, the losses on training rows, likewise.
         trusted: By step, the losses on single validation rows, by task, where they were asked for.
         aside: By step, those on training rows that were put aside.
@@ -70,6 +72,7 @@ class Trained:
 
     model: MultiTaskModel
     losses: Mapping[int, Losses]
+    tempered: Mapping[int, Losses]
     fitted: Mapping[int, Losses]
     trusted: Mapping[int, Losses]
     aside: Mapping[int, Losses]
@@ -94,6 +97,7 @@ class _Watch(Callback):
         self.model, self.rows, self.pad_id, self.marks = model, rows, pad_id, marks
         self.bar, self.looks = bar, looks or {}
         self.losses: dict[int, Losses] = {}
+        self.tempered: dict[int, Losses] = {}
         self.fitted: dict[int, Losses] = {}
         self.trusted: dict[int, Losses] = {}
         self.aside: dict[int, Losses] = {}
@@ -106,6 +110,7 @@ class _Watch(Callback):
         if report.step in self.marks:
             rows = self.rows
             self.losses[report.step] = block_losses(self.model, rows.validation, self.pad_id)
+            self.tempered[report.step] = tempered_losses(self.model, rows.validation, self.pad_id)
             self.fitted[report.step] = block_losses(self.model, rows.fitted, self.pad_id)
             if report.step == self.row_by_row:
                 for found, of in ((self.trusted, rows.validation), (self.aside, rows.aside)):
@@ -253,8 +258,8 @@ class Trainings:
         self.spent += end * len(train) / (len(self.rows.train) * self.settings.steps)
         means = trainer.shares.drop(columns="step").mean().dropna()
         shares = {str(task): float(share) for task, share in means.items()}
-        found = (watch.losses, watch.fitted, watch.trusted, watch.aside, watch.agreements)
-        return Trained(model, *found, shares)
+        found = (watch.losses, watch.tempered, watch.fitted, watch.trusted, watch.aside)
+        return Trained(model, *found, watch.agreements, shares)
 
     def _loader(self, sets: Sets) -> Loader:
         tasks = {n: task for n, task in self.model.tasks.items() if isinstance(task, TextTask)}

@@ -79,6 +79,15 @@ def test_a_gain_beside_others_is_no_harm_whatever_gradients_say():
         assert cause_of(Evidence(**{**FOR["unrelated task"], whose: gain})) is None
 
 
+def test_who_costs_nobody_anything_is_not_unrelated():
+    tie = Change(LIMITS.cost / 2, LIMITS.cost / 4)
+    fields = {**FOR["unrelated task"], "beside": tie, "partner_beside": tie}
+    assert cause_of(Evidence(**fields)) is None
+    assert cause_of(Evidence(**{**fields, "beside": None})) is None
+    cost = Change(2 * LIMITS.cost, LIMITS.cost)
+    assert cause_of(Evidence(**{**fields, "partner_beside": cost})) == "unrelated task"
+
+
 def test_other_thresholds_name_other_causes():
     evidence = Evidence(held_out=Change(0.5, 0.01))
     assert cause_of(evidence, Thresholds(held_out=0.6)) is None
