@@ -137,7 +137,7 @@ def write_graph(form: ExportedForm, path: Path, max_length: int | None) -> None:
     ids = torch.zeros(3, length, dtype=torch.long)
     mask = torch.ones_like(ids)
     mask[1, length // 2 + 1 :] = 0
-    given = (ids, mask, torch.zeros_like(ids))
+    given: tuple[torch.Tensor, ...] = (ids, mask, torch.zeros_like(ids))
     axes = {name: {0: "batch", 1: "length"} for name in (*form.inputs, *names)}
     if CHARACTERS in form.inputs:
         axes[CHARACTERS][2] = "characters"
