@@ -30,6 +30,7 @@ from run_records import (
     Record,
     ResultsDirective,
     mean_and_half_width,
+    page_link,
     read_records,
     rounded,
     table,
@@ -159,7 +160,9 @@ class RecordedRuns(ResultsDirective):
         main = [] if name in DRAWN else main_measures(_measured(records))
         if not main:
             where = DRAWN.get(name)
-            drawn = self._page(where) if where in self.env.found_docs else nodes.Text("A chapter")
+            drawn: nodes.Node = nodes.Text("A chapter")
+            if where in self.env.found_docs:
+                drawn = page_link(self.env, where, where)
             return [nodes.paragraph("", "", drawn, nodes.Text(" shows what came out."))]
         names = [each for each in telling(_configs(records)) if not is_tried(each)]
         groups = grouped(records, names)
@@ -201,18 +204,6 @@ class RecordedRuns(ResultsDirective):
         )
         more = f", with {left_out} measures more: of single classes" if left_out else ""
         return nodes.paragraph("", "", nodes.Text("All records: "), link, nodes.Text(f"{more}."))
-
-    def _page(self, docname: str) -> nodes.Node:
-        return addnodes.pending_xref(
-            "",
-            nodes.inline("", docname),
-            refdomain="std",
-            reftype="doc",
-            reftarget=f"/{docname}",
-            refexplicit=False,
-            refwarn=True,
-            refdoc=self.env.docname,
-        )
 
 
 def _path(name: str) -> str:

@@ -19,6 +19,7 @@ from docutils import nodes
 from scipy import stats
 from sphinx import addnodes
 from sphinx.application import Sphinx
+from sphinx.environment import BuildEnvironment
 from sphinx.util.docutils import SphinxDirective
 
 RESULTS = "book/results"
@@ -142,16 +143,27 @@ class NotebookStatus(ResultsDirective):
         docname = f"chapters/{stem}"
         if docname not in self.env.found_docs:
             return stem
-        return addnodes.pending_xref(
-            "",
-            nodes.inline("", stem),
-            refdomain="std",
-            reftype="doc",
-            reftarget=f"/{docname}",
-            refexplicit=False,
-            refwarn=True,
-            refdoc=self.env.docname,
-        )
+        return page_link(self.env, docname, stem)
+
+
+def page_link(env: BuildEnvironment, docname: str, text: str) -> addnodes.pending_xref:
+    """Return a link to a page of the book that is resolved when all pages have been read.
+
+    Args:
+        env: Of the build.
+        docname: The page, from the root of the book.
+        text: What the link says.
+    """
+    return addnodes.pending_xref(
+        "",
+        nodes.inline("", text),
+        refdomain="std",
+        reftype="doc",
+        reftarget=f"/{docname}",
+        refexplicit=False,
+        refwarn=True,
+        refdoc=env.docname,
+    )
 
 
 def rounded(mean: float, half: float | None) -> str:

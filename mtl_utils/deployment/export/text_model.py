@@ -55,7 +55,7 @@ def export_onnx(
             and tagging, over any way of sharing but :class:`mtl_utils.sharing.SharedDecoder`, and
             encoders that are LSTMs in one or both directions, Transformers or pretrained; or a
             tagger, whose graph reads characters ``[B, T, L]`` as well. Models that write go through
-            :func:`export_writer`.
+            :func:`export_translator`.
         folder: Where to; a folder that an earlier export wrote, and nothing else lies in, is
             replaced.
         int8: Whether to write a second graph with weights in eight bits.
