@@ -1,8 +1,9 @@
-"""Last touches that no directive gives: equations as MathJax likes them, languages marked."""
+"""Last touches that no directive gives: equations for MathJax, languages, code without scripts."""
 
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Any
 
 from docutils import nodes
@@ -55,8 +56,29 @@ def finish(app: Sphinx, page: str, template: str, context: dict[str, Any], doctr
         context["body"] = mark_chinese(context["body"])
 
 
+LIGHT, UNDECIDED = 'html[data-theme="light"]', 'html[data-theme="auto"]'
+
+
+def with_undecided(style: str) -> str:
+    """Give code its colours on a page whose theme no script has chosen.
+
+    The theme colours code on light and on dark pages alone. Which a page is, a script decides.
+    """
+    rules = [line for line in style.splitlines() if line.startswith(LIGHT)]
+    more = [line.replace(LIGHT, UNDECIDED) for line in rules]
+    return style if UNDECIDED in style else "\n".join([style, *more, ""])
+
+
+def colour_code(app: Sphinx, exception: Exception | None) -> None:
+    """Handle ``build-finished``."""
+    path = Path(app.outdir) / "_static" / "pygments.css"
+    if exception is None and path.is_file():
+        path.write_text(with_undecided(path.read_text("utf-8")), "utf-8")
+
+
 def setup(app: Sphinx) -> dict[str, bool]:
     """Register the handlers."""
     app.connect("doctree-read", plain_equations, priority=100)
     app.connect("html-page-context", finish)
+    app.connect("build-finished", colour_code)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

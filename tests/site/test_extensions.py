@@ -10,7 +10,7 @@ from comparisons import compared, comparison_rows, runs_on_record
 from docutils import nodes
 from notebook_names import dotted_names
 from package_reference import WORKED, worked
-from page_finish import ENVIRONMENT, mark_chinese
+from page_finish import ENVIRONMENT, LIGHT, UNDECIDED, mark_chinese, with_undecided
 from public_names import rooms
 from run_records import (
     latest_by_notebook,
@@ -224,3 +224,11 @@ def test_contestants_that_change_stand_in_their_cells_and_one_measure_in_the_hea
         *("setting", "A", "alone", "A − alone, accuracy", "at twice the steps", "verdict")
     ]
     assert first == ["100 rows", "with topic 50.0", "60.0", "−10.0", "−9.0", "alone is better"]
+
+
+def test_rules_for_light_pages_hold_where_no_script_has_chosen() -> None:
+    dark = 'html[data-theme="dark"] .k { color: #fff }'
+    style = f"pre {{ margin: 0 }}\n{LIGHT} .k {{ color: #008 }}\n{dark}\n"
+    found = with_undecided(style)
+    assert found == style + f"\n{UNDECIDED} .k {{ color: #008 }}\n"
+    assert with_undecided(found) == found

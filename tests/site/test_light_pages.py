@@ -40,6 +40,15 @@ def test_a_chapter_can_be_read_without_scripts(bare, site: Path) -> None:
         assert target.resolve().is_file()
 
 
+def test_code_has_its_colours_without_scripts(bare) -> None:
+    """The theme gives them to pages of which a script has said whether they are light or dark."""
+    colours = set()
+    for kind in (".k", ".kn", ".s2", ".mi", ".c1"):
+        found = bare.locator(f".bd-article .cell_input pre {kind}:visible").first
+        colours.add(found.evaluate("part => getComputedStyle(part).color"))
+    assert len(colours) >= 3
+
+
 def test_folded_cells_open_without_scripts(bare) -> None:
     folded = bare.locator(".bd-article details:not([open])")
     assert folded.count() > 0
