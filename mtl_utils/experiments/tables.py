@@ -19,6 +19,7 @@ from mtl_utils.experiments.contrasts import (
     plus_minus,
 )
 from mtl_utils.experiments.controls import ABLATIONS, FRESH, TWICE, runs_of
+from mtl_utils.experiments.parts import ABLATED
 from mtl_utils.experiments.registry import find_comparison
 from mtl_utils.experiments.tuning import RATE
 
@@ -124,7 +125,8 @@ def ablation_table(
     Args:
         name: Name of a comparison with ablations.
         setting: One of its settings.
-        metric: What the change is judged by; changes that leave its task out are left out.
+        metric: What the change is judged by; changes that leave its task out are left out, and so
+            are those of which not all seeds are on record.
         folder: Where its results are; see :func:`load_results`.
 
     Returns:
@@ -149,7 +151,7 @@ def ablation_table(
     rows = []
     for ablation in comparison.ablations:
         runs = changed[changed["ablation"] == ablation.name]
-        if metric not in runs or runs[metric].isna().all():
+        if metric not in runs or runs[metric].isna().all() or len(runs) < ABLATED:
             continue
         both = pd.concat([tuned, runs.assign(contender=ablation.name)])
         found = paired_difference(both, Contrast(ablation.name, ablation.of, metric))
