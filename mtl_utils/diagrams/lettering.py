@@ -134,7 +134,7 @@ def spoken(text: str) -> str:
 def _read(mathematics: str) -> str:
     for written, said in _SPOKEN.items():
         mathematics = mathematics.replace(written, said)
-    return re.sub(r"[_^{}]", "", mathematics)
+    return re.sub(r"\\math\w+|[_^{}]", "", mathematics)
 
 
 def _counted(circles: str) -> str:
