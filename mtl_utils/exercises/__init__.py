@@ -136,9 +136,9 @@ from mtl_utils.exercises.translation import (
 )
 from mtl_utils.exercises.weighing_losses import (
     check_best_log_variance,
-    check_gradnorm_due,
+    check_falling_factor,
     check_hidden_points,
-    check_pareto_front,
+    check_weights_by_hand,
 )
 
 __all__ = [
@@ -170,10 +170,10 @@ __all__ = [
     "check_events_beside_topics",
     "check_expected_risk",
     "check_experts_in_use",
+    "check_falling_factor",
     "check_first_order_changes",
     "check_forward_step",
     "check_gives_up",
-    "check_gradnorm_due",
     "check_held_minimum",
     "check_hidden_points",
     "check_implicit_step",
@@ -197,7 +197,6 @@ __all__ = [
     "check_own_past",
     "check_paired_gain",
     "check_paired_interval",
-    "check_pareto_front",
     "check_pass_ratio",
     "check_passes",
     "check_path_attribution",
@@ -232,6 +231,7 @@ __all__ = [
     "check_unbiased_best",
     "check_unseen_share",
     "check_viterbi_by_hand",
+    "check_weights_by_hand",
     "check_weights_of",
     "check_whole_mean",
     "check_without_direction",
