@@ -43,9 +43,9 @@ from mtl_utils.exercises.language_models import (
     check_kneser_ney_by_hand,
 )
 from mtl_utils.exercises.little_data import (
-    check_class_scales,
     check_confident_rows,
-    check_prototype_layer,
+    check_few_rows_by_hand,
+    check_steps_or_start,
     check_written_accuracy,
 )
 from mtl_utils.exercises.many_languages import (
@@ -155,7 +155,6 @@ __all__ = [
     "check_best_mixture",
     "check_best_with_picture",
     "check_chance_of_first",
-    "check_class_scales",
     "check_code_bits",
     "check_confident_rows",
     "check_continuation_count",
@@ -171,6 +170,7 @@ __all__ = [
     "check_expected_risk",
     "check_experts_in_use",
     "check_falling_factor",
+    "check_few_rows_by_hand",
     "check_first_order_changes",
     "check_forward_step",
     "check_gives_up",
@@ -201,7 +201,6 @@ __all__ = [
     "check_passes",
     "check_path_attribution",
     "check_picture_vector",
-    "check_prototype_layer",
     "check_ranks",
     "check_read_entities",
     "check_read_mixed_rows",
@@ -217,6 +216,7 @@ __all__ = [
     "check_soft_alignment",
     "check_spring_gradient",
     "check_states_overlap",
+    "check_steps_or_start",
     "check_tags_in_company",
     "check_tags_of_words",
     "check_teacher_gradient",
