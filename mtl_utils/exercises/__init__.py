@@ -43,9 +43,9 @@ from mtl_utils.exercises.language_models import (
     check_kneser_ney_by_hand,
 )
 from mtl_utils.exercises.little_data import (
-    check_class_scales,
     check_confident_rows,
-    check_prototype_layer,
+    check_few_rows_by_hand,
+    check_steps_or_start,
     check_written_accuracy,
 )
 from mtl_utils.exercises.many_languages import (
@@ -136,9 +136,9 @@ from mtl_utils.exercises.translation import (
 )
 from mtl_utils.exercises.weighing_losses import (
     check_best_log_variance,
-    check_gradnorm_due,
+    check_falling_factor,
     check_hidden_points,
-    check_pareto_front,
+    check_weights_by_hand,
 )
 
 __all__ = [
@@ -155,7 +155,6 @@ __all__ = [
     "check_best_mixture",
     "check_best_with_picture",
     "check_chance_of_first",
-    "check_class_scales",
     "check_code_bits",
     "check_confident_rows",
     "check_continuation_count",
@@ -170,10 +169,11 @@ __all__ = [
     "check_events_beside_topics",
     "check_expected_risk",
     "check_experts_in_use",
+    "check_falling_factor",
+    "check_few_rows_by_hand",
     "check_first_order_changes",
     "check_forward_step",
     "check_gives_up",
-    "check_gradnorm_due",
     "check_held_minimum",
     "check_hidden_points",
     "check_implicit_step",
@@ -197,12 +197,10 @@ __all__ = [
     "check_own_past",
     "check_paired_gain",
     "check_paired_interval",
-    "check_pareto_front",
     "check_pass_ratio",
     "check_passes",
     "check_path_attribution",
     "check_picture_vector",
-    "check_prototype_layer",
     "check_ranks",
     "check_read_entities",
     "check_read_mixed_rows",
@@ -218,6 +216,7 @@ __all__ = [
     "check_soft_alignment",
     "check_spring_gradient",
     "check_states_overlap",
+    "check_steps_or_start",
     "check_tags_in_company",
     "check_tags_of_words",
     "check_teacher_gradient",
@@ -232,6 +231,7 @@ __all__ = [
     "check_unbiased_best",
     "check_unseen_share",
     "check_viterbi_by_hand",
+    "check_weights_by_hand",
     "check_weights_of",
     "check_whole_mean",
     "check_without_direction",

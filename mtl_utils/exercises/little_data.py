@@ -3,53 +3,79 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
-from mtl_utils.exercises.checking import Answer, exercise
+import numpy as np
+import torch
+
+from mtl_utils.exercises.checking import Answer, as_number, exercise
+from mtl_utils.exercises.paired import require_paired_report, require_verdict
 
 __all__ = [
-    "check_class_scales",
     "check_confident_rows",
-    "check_prototype_layer",
+    "check_few_rows_by_hand",
+    "check_steps_or_start",
     "check_written_accuracy",
 ]
 
+LAYER = [6.0, 2.0, -10.0]
+NUMBERS = {"place": 1.0, "weight": 1 / 3, "queries": 5.0}
+BY_HAND = {"layer": LAYER, "nearest": "B", **NUMBERS}
 
-def _without_two(prototype: Sequence[float]) -> list[float]:
-    return [*prototype, -sum(value**2 for value in prototype)]
-
-
-def _positive_bias(prototype: Sequence[float]) -> list[float]:
-    return [*(2 * value for value in prototype), sum(value**2 for value in prototype)]
-
-
-@exercise("prototype_layer", wrong=[_without_two, _positive_bias])
-def check_prototype_layer(answer: Answer) -> None:
-    """The weights and the bias of a linear layer that scores as the distance to a prototype."""
-    hint = "Expand the square of equation 16.3 and leave out the term that is the same for all."
-    for prototype, expected in (
-        ([1.0, 2.0], [2.0, 4.0, -5.0]),
-        ([0.0, 0.0, 0.0], [0.0, 0.0, 0.0, 0.0]),
-        ([-3.0], [-6.0, -9.0]),
-    ):
-        answer.gives(prototype, expected=expected, hint=hint)
+_HINTS = {
+    "place": "Each step leaves half of the distance to the target's minimum.",
+    "weight": "What is left of the distance, over what is not: equation 16.2.",
+    "queries": "A row that is alone in its kind asks nothing.",
+}
 
 
-def _by_number(classes: Sequence[int]) -> list[float]:
-    return [1 / number for number in classes]
+@exercise(
+    "few_rows_by_hand",
+    wrong=[
+        {**BY_HAND, "layer": [3, 1, -10]},
+        {**BY_HAND, "layer": [6, 2, 10]},
+        {**BY_HAND, "layer": [12, 4, -40]},
+        {**BY_HAND, "layer": [6, 2]},
+        {**BY_HAND, "layer": 6},
+        {**BY_HAND, "nearest": "A"},
+        {**BY_HAND, "nearest": 1},
+        {**BY_HAND, "place": 3},
+        {**BY_HAND, "place": 0.25},
+        {**BY_HAND, "weight": 0.25},
+        {**BY_HAND, "weight": 3},
+        {**BY_HAND, "queries": 6},
+        {**BY_HAND, "queries": 3},
+        {"layer": LAYER, "nearest": "B"},
+        LAYER,
+    ],
+)
+def check_few_rows_by_hand(answer: Answer) -> None:
+    """A prototype as a layer, the nearest class, an episode and (16.2), worked by hand."""
+    given = answer.value
+    if not isinstance(given, Mapping) or set(given) != set(BY_HAND):
+        answer.fail(f"Expected a dictionary with the keys {sorted(BY_HAND)}.")
+    _require_layer(answer, given["layer"])
+    nearest = Answer(given["nearest"]).value
+    if not isinstance(nearest, str) or nearest.strip().upper() != "B":
+        hint = "Squared distances to both class means. The scores of the layers have to agree."
+        answer.fail("'nearest' must be 'A' or 'B', and is not right yet.", hint)
+    for key, hint in _HINTS.items():
+        found = as_number(Answer(given[key]).value)
+        if not abs(found - NUMBERS[key]) <= 0.01:
+            answer.fail(f"{key!r} is not {found:g}.", hint)
 
 
-def _base_two(classes: Sequence[int]) -> list[float]:
-    return [1 / math.log2(number) for number in classes]
-
-
-@exercise("class_scales", wrong=[_by_number, _base_two])
-def check_class_scales(answer: Answer) -> None:
-    """Weights under which a guess costs 1 in every task."""
-    hint = "A guess among C labels costs log C nats."
-    for classes in ([2, 24], [7, 6, 100], [11]):
-        expected = [1 / math.log(number) for number in classes]
-        answer.gives(classes, expected=expected, hint=hint)
+def _require_layer(answer: Answer, given: Any) -> None:
+    values = Answer(given).value
+    values = values.tolist() if isinstance(values, torch.Tensor | np.ndarray) else values
+    if not isinstance(values, list | tuple) or len(values) != len(LAYER):
+        answer.fail("'layer' must be three numbers: two weights and, last, the bias.")
+    for place, (value, expected) in enumerate(zip(values, LAYER, strict=True)):
+        found = as_number(Answer(value).value)
+        if not abs(found - expected) <= 0.01:
+            hint = "The mean of two rows first; then expand the square of equation 16.3."
+            answer.fail(f"'layer': number {place + 1} is not {found:g}.", hint)
 
 
 def _all_rows(rows: Sequence[Sequence[float]], threshold: float) -> list[list[int]]:
@@ -60,7 +86,16 @@ def _first_label(rows: Sequence[Sequence[float]], threshold: float) -> list[list
     return [[n, 0] for n, p in enumerate(rows) if p[0] >= threshold]
 
 
-@exercise("confident_rows", wrong=[_all_rows, _first_label])
+def _above(rows: Sequence[Sequence[float]], threshold: float) -> list[list[int]]:
+    best = [(n, max(range(len(p)), key=p.__getitem__)) for n, p in enumerate(rows)]
+    return [[n, label] for n, label in best if rows[n][label] > threshold]
+
+
+def _every_label(rows: Sequence[Sequence[float]], threshold: float) -> list[list[int]]:
+    return [[n, k] for n, row in enumerate(rows) for k, p in enumerate(row) if p >= threshold]
+
+
+@exercise("confident_rows", wrong=[_all_rows, _first_label, _above, _every_label])
 def check_confident_rows(answer: Answer) -> None:
     """Which rows a teacher labels, and how, if it must be confident."""
     hint = "Keep a row if its largest probability reaches the threshold, and say which label it is."
@@ -68,6 +103,7 @@ def check_confident_rows(answer: Answer) -> None:
         ([[0.9, 0.1], [0.5, 0.5], [0.05, 0.95]], 0.9, [[0, 0], [2, 1]]),
         ([[0.2, 0.3, 0.5], [0.1, 0.8, 0.1]], 0.6, [[1, 1]]),
         ([[0.4, 0.6]], 0.99, []),
+        ([[0.3, 0.4, 0.3], [0.1, 0.1, 0.8]], 0.3, [[0, 1], [1, 2]]),  # one label a row
     ):
         answer.gives(rows, threshold, expected=expected, hint=hint)
 
@@ -81,7 +117,11 @@ def _share_read(written: Sequence[str], right: Sequence[str], labels: Sequence[s
     return sum(w in labels for w in written) / len(written)
 
 
-@exercise("written_accuracy", wrong=[_readable_only, _share_read])
+def _unread_too(written: Sequence[str], right: Sequence[str], labels: Sequence[str]) -> float:
+    return sum(w == r for w, r in zip(written, right, strict=True)) / len(written)
+
+
+@exercise("written_accuracy", wrong=[_readable_only, _share_read, _unread_too])
 def check_written_accuracy(answer: Answer) -> None:
     """Accuracy of labels that were written, where what is no label is wrong."""
     hint = "Divide by all rows, also by those of which nothing could be read."
@@ -99,3 +139,39 @@ def check_written_accuracy(answer: Answer) -> None:
             expected=expected,
             hint=f"{hint} What is written counts only if it is among the labels.",
         )
+
+
+def _report(mean: float, shown: bool) -> dict[str, Any]:
+    """Return a report whose differences are 1, 2 and 3 times half of the mean."""
+    after = [60.0, 50.0, 55.0]
+    alone = [score - mean * part / 2 for score, part in zip(after, (1, 2, 3), strict=True)]
+    half_width = 4.303 * abs(mean) / 2 / math.sqrt(3)
+    return {"after": after, "alone": alone, "mean": mean, "half_width": half_width, "shown": shown}
+
+
+@exercise(
+    "steps_or_start",
+    wrong=[
+        _report(-4.0, True),
+        _report(4.0, True),
+        _report(-4.0, False) | {"mean": 4.0},
+        _report(-4.0, False) | {"half_width": 2.0},
+        _report(-4.0, False) | {"half_width": 2.0 / math.sqrt(3)},
+        _report(-4.0, False) | {"shown": "no"},
+        _report(-4.0, False) | {"alone": [62.0, 54.0]},
+        _report(-4.0, False) | {"after": [50.0] * 3, "alone": [54.0] * 3},
+        _report(-0.04, False) | {"after": [0.6, 0.5, 0.55], "alone": [0.62, 0.54, 0.61]},
+        {key: value for key, value in _report(-4.0, False).items() if key != "shown"},
+        {"mean": -4.0, "half_width": 4.97, "shown": False},
+        -4.0,
+    ],
+)
+def check_steps_or_start(answer: Answer) -> None:
+    """Events after other tasks and alone, with equal steps on events, and what that shows."""
+    differences = require_paired_report(answer, "after", "alone", runs=3)
+    scores = np.asarray([list(answer.value[key]) for key in ("after", "alone")], dtype=float)
+    answer.require(
+        bool((scores >= 0).all() and (scores <= 100).all() and scores.max() > 1),
+        "Accuracies must be in percent, from 0 to 100.",
+    )
+    require_verdict(answer, differences)

@@ -3,89 +3,82 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from statistics import fmean
+from typing import Any
 
-from mtl_utils.exercises.checking import Answer, exercise
+import numpy as np
+import torch
+
+from mtl_utils.exercises.checking import Answer, as_number, exercise
+from mtl_utils.exercises.paired import require_paired_report, require_verdict
 
 __all__ = [
     "check_best_log_variance",
-    "check_gradnorm_due",
+    "check_falling_factor",
     "check_hidden_points",
-    "check_pareto_front",
+    "check_weights_by_hand",
 ]
 
 Points = Sequence[tuple[float, ...]]
 Numbers = Sequence[float]
 
+BY_HAND = {
+    "logarithms": [1 / 6, 1 / 2],
+    "uncertainty": [1 / 12, 1 / 4],
+    "famo": [1 / 2, 3 / 2],
+    "gradnorm": [6.0, 2.0],
+    "floor": [1 / 6, 1 / 6],
+}
 
-def _beaten_in_all(points: Points) -> list[bool]:
-    return [not any(all(a < b for a, b in zip(q, p, strict=True)) for q in points) for p in points]
-
-
-def _more_is_better(points: Points) -> list[bool]:
-    return [
-        not any(q != p and all(a >= b for a, b in zip(q, p, strict=True)) for q in points)
-        for p in points
-    ]
-
-
-def _best_of_one(points: Points) -> list[bool]:
-    best = [min(values) for values in zip(*points, strict=True)]
-    return [any(a == b for a, b in zip(p, best, strict=True)) for p in points]
-
-
-def _twins_beat_each_other(points: Points) -> list[bool]:
-    return [
-        not any(
-            other != place and all(a <= b for a, b in zip(q, p, strict=True))
-            for other, q in enumerate(points)
-        )
-        for place, p in enumerate(points)
-    ]
-
-
-def _two_losses_alone(points: Points) -> list[bool]:
-    return [
-        not any(q[:2] != p[:2] and q[0] <= p[0] and q[1] <= p[1] for q in points) for p in points
-    ]
-
-
-def _by_a_majority(points: Points) -> list[bool]:
-    def ahead(q: tuple[float, ...], p: tuple[float, ...]) -> int:
-        return sum((a < b) - (a > b) for a, b in zip(q, p, strict=True))
-
-    return [not any(ahead(q, p) > 0 for q in points) for p in points]
-
-
-def _beaten_by_earlier_alone(points: Points) -> list[bool]:
-    return [
-        not any(q != p and all(a <= b for a, b in zip(q, p, strict=True)) for q in points[:place])
-        for place, p in enumerate(points)
-    ]
+_HINTS = {
+    "logarithms": "By what does the sum of logarithms divide a gradient?",
+    "uncertainty": "Put the best s into equation 12.6: what becomes of the factor of a regression?",
+    "famo": "Shares are equal at the start; divide them by the losses, and scale to the sum 2.",
+    "gradnorm": "The mean weighted length, times what is left over the mean of what is left.",
+    "floor": "The loss is another, the gradient is not. Which of the two makes the weight?",
+}
 
 
 @exercise(
-    "pareto_front",
+    "weights_by_hand",
     wrong=[
-        *(_beaten_in_all, _more_is_better, _best_of_one, _twins_beat_each_other),
-        *(_two_losses_alone, _by_a_majority, _beaten_by_earlier_alone),
+        {**BY_HAND, "logarithms": [6, 2]},
+        {**BY_HAND, "logarithms": [1 / 2, 1 / 6]},
+        {**BY_HAND, "uncertainty": [1 / 24, 1 / 4]},
+        {**BY_HAND, "uncertainty": [1 / 6, 1 / 2]},
+        {**BY_HAND, "famo": [1 / 6, 1 / 2]},
+        {**BY_HAND, "famo": [3 / 2, 1 / 2]},
+        {**BY_HAND, "gradnorm": [4, 4]},
+        {**BY_HAND, "gradnorm": [3, 1]},
+        {**BY_HAND, "gradnorm": [2, 6]},
+        {**BY_HAND, "floor": [1 / 6, 1 / 2]},
+        {**BY_HAND, "floor": [1 / 6]},
+        {**BY_HAND, "floor": 1 / 6},
+        {**BY_HAND, "floor": "1/6"},
+        {key: BY_HAND[key] for key in ("logarithms", "uncertainty")},
+        [1 / 6, 1 / 2],
     ],
 )
-def check_pareto_front(answer: Answer) -> None:
-    """Which points of losses no other point beats."""
-    hint = "A point is beaten by one that is as low in every loss, and lower in at least one."
-    for points, expected in (
-        ([(1.0, 4.0), (2.0, 2.0), (3.0, 3.0), (4.0, 1.0)], [True, True, False, True]),
-        ([(1.0, 2.0), (1.0, 3.0), (0.5, 2.5)], [True, False, True]),
-        ([(1.0, 1.0), (1.0, 1.0), (2.0, 1.0)], [True, True, False]),
-        ([(3.0, 1.0, 2.0), (2.0, 2.0, 2.0), (3.0, 2.0, 2.0)], [True, True, False]),
-        ([(1.0, 1.0, 3.0), (2.0, 2.0, 1.0)], [True, True]),  # the third loss saves the second
-        ([(1.0, 9.0, 1.0), (2.0, 1.0, 2.0)], [True, True]),  # lower in more losses is not enough
-        ([(3.0, 3.0), (1.0, 4.0), (2.0, 2.0)], [False, True, True]),  # beaten by the last
-    ):
-        answer.gives(points, expected=expected, hint=hint)
+def check_weights_by_hand(answer: Answer) -> None:
+    """What four methods make of two losses, and one of them of a floor, worked by hand."""
+    given = answer.value
+    if not isinstance(given, Mapping) or set(given) != set(BY_HAND):
+        answer.fail(f"Expected a dictionary with the keys {sorted(BY_HAND)}.")
+    for key, hint in _HINTS.items():
+        for place, expected in enumerate(BY_HAND[key]):
+            found = _both(answer, key, given[key])[place]
+            if not abs(found - expected) <= 0.03 * expected:
+                answer.fail(f"{key!r}: the number of loss {place + 1} is not {found:.4g}.", hint)
+
+
+def _both(answer: Answer, key: str, given: Any) -> list[float]:
+    values = Answer(given).value
+    values = values.tolist() if isinstance(values, torch.Tensor | np.ndarray) else values
+    if not isinstance(values, list | tuple) or len(values) != 2:
+        answer.fail(f"{key!r} must be two numbers, one for each loss.")
+    return [as_number(Answer(value).value) for value in values]
 
 
 def _mean_of_logarithms(losses: Numbers, regression: bool) -> float:
@@ -119,35 +112,6 @@ def check_best_log_variance(answer: Answer) -> None:
                 slope = fmean(0.5 - factor * math.exp(-middle) * loss for loss in losses)
                 low, high = (middle, high) if slope < 0 else (low, middle)
             answer.gives(losses, regression, expected=low, hint=hint)
-
-
-def _equal_lengths(norms: Numbers, weights: Numbers, left: Numbers, alpha: float) -> list[float]:
-    return [fmean(w * n for w, n in zip(weights, norms, strict=True))] * len(norms)
-
-
-def _without_weights(norms: Numbers, weights: Numbers, left: Numbers, alpha: float) -> list[float]:
-    return [fmean(norms) * (each / fmean(left)) ** alpha for each in left]
-
-
-def _not_relative(norms: Numbers, weights: Numbers, left: Numbers, alpha: float) -> list[float]:
-    mean = fmean(w * n for w, n in zip(weights, norms, strict=True))
-    return [mean * each**alpha for each in left]
-
-
-def _behind_is_less(norms: Numbers, weights: Numbers, left: Numbers, alpha: float) -> list[float]:
-    mean = fmean(w * n for w, n in zip(weights, norms, strict=True))
-    return [mean * (each / fmean(left)) ** -alpha for each in left]
-
-
-@exercise("gradnorm_due", wrong=[_equal_lengths, _without_weights, _not_relative, _behind_is_less])
-def check_gradnorm_due(answer: Answer) -> None:
-    """The lengths that GradNorm wants weighted gradients to have."""
-    hint = "The mean weighted length, times (what is left over the mean of what is left) to alpha."
-    # Worked by hand: mean lengths 3, 2 and 2.
-    answer.gives([5.0, 1.0], [1.0, 1.0], [1.0, 1.0], 1.5, expected=[3.0, 3.0], hint=hint)
-    answer.gives([4.0, 1.0], [0.5, 2.0], [0.25, 0.75], 1.0, expected=[1.0, 3.0], hint=hint)
-    answer.gives([1.0, 3.0], [2.0, 0.6667], [0.2, 0.6], 2.0, expected=[0.5, 4.5], tolerance=1e-3)
-    answer.gives([5.0, 1.0], [0.2, 3.0], [0.1, 0.9], 0.0, expected=[2.0, 2.0], hint=hint)
 
 
 def _none(points: Points) -> list[bool]:
@@ -207,3 +171,40 @@ def check_hidden_points(answer: Answer) -> None:
         ([(0, 2741), (1000, 1370), (2000, 0)], []),
     ):
         answer.gives(points, expected=[p in hidden for p in points], hint=hint)
+
+
+def _report(mean: float, shown: bool) -> dict[str, Any]:
+    """Return a report whose differences are 1, 2 and 3 times half of the mean."""
+    falling = [20.0, 17.0, 24.0]
+    constant = [score - mean * part / 2 for score, part in zip(falling, (1, 2, 3), strict=True)]
+    half_width = 4.303 * abs(mean) / 2 / math.sqrt(3)
+    found = {"falling": falling, "constant": constant, "mean": mean, "half_width": half_width}
+    return {**found, "shown": shown}
+
+
+@exercise(
+    "falling_factor",
+    wrong=[
+        _report(-6.0, True),
+        _report(6.0, True),
+        _report(-6.0, False) | {"mean": 6.0},
+        _report(-6.0, False) | {"half_width": 3.0},
+        _report(-6.0, False) | {"half_width": 3.0 / math.sqrt(3)},
+        _report(-6.0, False) | {"shown": "no"},
+        _report(-6.0, False) | {"constant": [23.0, 23.0]},
+        _report(-6.0, False) | {"falling": [20.0] * 3, "constant": [26.0] * 3},
+        _report(-0.06, False) | {"falling": [0.2, 0.17, 0.24], "constant": [0.23, 0.23, 0.33]},
+        {key: value for key, value in _report(-6.0, False).items() if key != "shown"},
+        {"mean": -6.0, "half_width": 7.45, "shown": False},
+        -6.0,
+    ],
+)
+def check_falling_factor(answer: Answer) -> None:
+    """Entities under a factor of both weights that falls and under none, and what that shows."""
+    differences = require_paired_report(answer, "falling", "constant", runs=3)
+    scores = np.asarray([list(answer.value[key]) for key in ("falling", "constant")], dtype=float)
+    answer.require(
+        bool((scores >= 0).all() and (scores <= 100).all() and scores.max() > 1),
+        "F1 must be in percent, from 0 to 100.",
+    )
+    require_verdict(answer, differences)
