@@ -52,5 +52,5 @@ def _near(answer: Answer, name: str, value: Any, right: float, tolerance: float,
 
 def _row(value: Any) -> list[Any] | None:
     if isinstance(value, torch.Tensor | np.ndarray):
-        return value.tolist() if value.ndim == 1 else None
+        return list(value.tolist()) if value.ndim == 1 else None
     return list(value) if isinstance(value, list | tuple) else None
