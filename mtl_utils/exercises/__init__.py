@@ -3,9 +3,9 @@
 from mtl_utils.exercises.checking import CHECKS, Answer, Exercise, Verdict, exercise
 from mtl_utils.exercises.conflicting_gradients import (
     check_equal_projections,
-    check_first_order_changes,
     check_keeps_positive,
-    check_nash_residual,
+    check_louder_topics,
+    check_two_arrows,
 )
 from mtl_utils.exercises.deployment import (
     check_adjusted_chances,
@@ -93,9 +93,9 @@ from mtl_utils.exercises.scaling_out import (
 )
 from mtl_utils.exercises.sharing_families import (
     check_implicit_step,
-    check_shrink_singular_values,
-    check_spring_gradient,
+    check_lag_with_own_adam,
     check_states_overlap,
+    check_two_towers,
 )
 from mtl_utils.exercises.task_relations import (
     check_affinity_of_quadratics,
@@ -171,7 +171,6 @@ __all__ = [
     "check_experts_in_use",
     "check_falling_factor",
     "check_few_rows_by_hand",
-    "check_first_order_changes",
     "check_forward_step",
     "check_gives_up",
     "check_held_minimum",
@@ -181,6 +180,7 @@ __all__ = [
     "check_keeps_positive",
     "check_kept_bytes",
     "check_kneser_ney_by_hand",
+    "check_lag_with_own_adam",
     "check_label_states",
     "check_language_shares",
     "check_last_states",
@@ -189,11 +189,11 @@ __all__ = [
     "check_letters_or_words",
     "check_loss_factors",
     "check_losses_by_hand",
+    "check_louder_topics",
     "check_member_chance",
     "check_merge_parts",
     "check_mixing_rates",
     "check_moved_layers",
-    "check_nash_residual",
     "check_own_past",
     "check_paired_gain",
     "check_paired_interval",
@@ -212,9 +212,7 @@ __all__ = [
     "check_scales_by_hand",
     "check_shared_batches",
     "check_searches_by_hand",
-    "check_shrink_singular_values",
     "check_soft_alignment",
-    "check_spring_gradient",
     "check_states_overlap",
     "check_steps_or_start",
     "check_tags_in_company",
@@ -226,8 +224,10 @@ __all__ = [
     "check_training_bytes",
     "check_transfer_back",
     "check_trials_needed",
+    "check_two_arrows",
     "check_two_disagreements",
     "check_two_groups",
+    "check_two_towers",
     "check_unbiased_best",
     "check_unseen_share",
     "check_viterbi_by_hand",

@@ -3,44 +3,65 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import torch
 from torch import Tensor
 
+from mtl_utils.exercises.by_hand import require_by_hand
 from mtl_utils.exercises.checking import Answer, exercise
+from mtl_utils.exercises.paired import require_paired_report, require_verdict
 
 __all__ = [
     "check_equal_projections",
-    "check_first_order_changes",
     "check_keeps_positive",
-    "check_nash_residual",
+    "check_louder_topics",
+    "check_two_arrows",
 ]
+
+BY_HAND: dict[str, Any] = {
+    "plain": [-1.5, 0.5],
+    "pcgrad": [1.0, 3.0],
+    "surgery": [-0.5, -0.1],
+    "mgda": [0.3, 0.7],
+}
+_HINTS = {
+    "plain": "Equation 13.1: minus the step size times each gradient's product with the sum.",
+    "pcgrad": "Each gradient loses its part along the other as that was given, then add the two.",
+    "surgery": "As for the sum, with the direction of PCGrad in its place.",
+    "mgda": "Equation 13.8; the difference of the two gradients is (7, -1).",
+}
+
+
+@exercise(
+    "two_arrows",
+    wrong=[
+        BY_HAND | {"plain": [1.5, -0.5]},
+        BY_HAND | {"plain": [-15.0, 5.0]},
+        BY_HAND | {"plain": [-0.75, 0.25]},
+        BY_HAND | {"plain": [-0.3, -0.1]},
+        BY_HAND | {"pcgrad": [1.0, 2.0]},
+        BY_HAND | {"pcgrad": [0.5, 1.5]},
+        BY_HAND | {"pcgrad": [-1.0, 3.0]},
+        BY_HAND | {"pcgrad": [[1.0, 2.0], [0.0, 1.0]]},
+        BY_HAND | {"surgery": [-0.5, 0.1]},
+        BY_HAND | {"surgery": [0.5, 0.1]},
+        BY_HAND | {"mgda": [0.7, 0.3]},
+        BY_HAND | {"mgda": [0.5, 0.5]},
+        BY_HAND | {"mgda": [0.1, 0.7]},
+        BY_HAND | {"mgda": 0.3},
+        BY_HAND | {"mgda": ["0.3", "0.7"]},
+        {key: value for key, value in BY_HAND.items() if key != "surgery"},
+        [-1.5, 0.5],
+    ],
+)
+def check_two_arrows(answer: Answer) -> None:
+    """What a step does to two losses, PCGrad's direction and MGDA's weights, by hand."""
+    require_by_hand(answer, BY_HAND, _HINTS)
 
 
 def _jacobian(tasks: int, parameters: int, seed: int = 0) -> Tensor:
     return torch.randn(tasks, parameters, generator=torch.Generator().manual_seed(seed))
-
-
-def _without_sign(jacobian: Tensor, direction: Tensor, step: float) -> Tensor:
-    return step * jacobian @ direction
-
-
-def _cosines_instead(jacobian: Tensor, direction: Tensor, step: float) -> Tensor:
-    return -step * torch.cosine_similarity(jacobian, direction[None], dim=1)
-
-
-def _without_step(jacobian: Tensor, direction: Tensor, step: float) -> Tensor:
-    return -jacobian @ direction
-
-
-@exercise("first_order_changes", wrong=[_without_sign, _cosines_instead, _without_step])
-def check_first_order_changes(answer: Answer) -> None:
-    """By how much a step against a direction changes each loss, to first order."""
-    hint = "A step is θ - step · d, and a loss changes by its gradient times the change of θ."
-    for tasks, parameters, step in ((2, 3, 0.1), (3, 5, 0.5), (1, 2, 0.01)):
-        jacobian, direction = _jacobian(tasks, parameters), _jacobian(1, parameters, 1)[0]
-        expected = [-step * float((row * direction).sum()) for row in jacobian]
-        answer.gives(jacobian, direction, step, expected=expected, hint=hint)
 
 
 def _by_votes(jacobian: Tensor) -> Tensor:
@@ -97,29 +118,40 @@ def check_equal_projections(answer: Answer) -> None:
         answer.gives(first, second, expected=[weight, 1 - weight], tolerance=1e-4, hint=hint)
 
 
-def _signed(gram: Tensor, weights: Tensor) -> Tensor:
-    return (weights * (gram @ weights) - 1).max()
+def _report(mean: float, shown: bool) -> dict[str, Any]:
+    """Return a report whose differences are 1, 2 and 3 times half of the mean."""
+    plain = [20.0, 24.0, 22.5]
+    nash = [score + mean * part / 2 for score, part in zip(plain, (1, 2, 3), strict=True)]
+    half_width = 4.303 * abs(mean) / 2 / math.sqrt(3)
+    found = {"nash": nash, "sum": plain, "mean": mean, "half_width": half_width}
+    return {**found, "shown": shown}
 
 
-def _of_the_mean(gram: Tensor, weights: Tensor) -> Tensor:
-    return (weights * (gram @ weights) - 1).abs().mean()
-
-
-def _of_inverses(gram: Tensor, weights: Tensor) -> Tensor:
-    return (gram @ weights - 1).abs().max()
-
-
-@exercise("nash_residual", wrong=[_signed, _of_the_mean, _of_inverses])
-def check_nash_residual(answer: Answer) -> None:
-    """How far weights are from the bargain, at worst."""
-    hint = "For every task w_k (G w)_k should be 1. Take the greatest distance from it."
-    gram = torch.tensor([[9.0, -1.5], [-1.5, 1.0]])
-    root = math.sqrt(2)
-    answer.gives(gram, torch.tensor([root / 3, root]), expected=0.0, hint=hint)
-    answer.gives(gram, torch.tensor([0.1, 0.2]), expected=0.99, hint=hint)
-    for tasks in (2, 4):
-        jacobian, weights = _jacobian(tasks, 6), _jacobian(1, tasks, 2)[0].abs() / 3
-        made = jacobian @ jacobian.T
-        rows = [sum(float(g) * float(w) for g, w in zip(row, weights, strict=True)) for row in made]
-        off = [abs(float(w) * row - 1) for w, row in zip(weights, rows, strict=True)]
-        answer.gives(made, weights, expected=max(off), hint=hint)
+@exercise(
+    "louder_topics",
+    wrong=[
+        _report(8.0, True),
+        _report(-4.0, True),
+        _report(-4.0, False) | {"mean": 4.0},
+        _report(4.0, False) | {"mean": -4.0},
+        _report(4.0, False) | {"half_width": 2.0},
+        _report(4.0, False) | {"half_width": 2.0 / math.sqrt(3)},
+        _report(4.0, False) | {"half_width": 4.303 * math.sqrt(8 / 9)},
+        _report(4.0, False) | {"shown": "no"},
+        _report(4.0, False) | {"sum": [20.0, 24.0]},
+        _report(4.0, False) | {"nash": [26.0] * 3, "sum": [22.0] * 3},
+        _report(0.04, False) | {"nash": [0.22, 0.28, 0.285], "sum": [0.2, 0.24, 0.225]},
+        {key: value for key, value in _report(4.0, False).items() if key != "shown"},
+        {"mean": 4.0, "half_width": 4.97, "shown": False},
+        4.0,
+    ],
+)
+def check_louder_topics(answer: Answer) -> None:
+    """Events by a bargain and by the sum, beside a topic whose loss is ten times as loud."""
+    differences = require_paired_report(answer, "nash", "sum", runs=3)
+    scores = [float(score) for key in ("nash", "sum") for score in answer.value[key]]
+    answer.require(
+        min(scores) >= 0 and max(scores) <= 100 and max(scores) > 1,
+        "Accuracy must be in percent, from 0 to 100.",
+    )
+    require_verdict(answer, differences)

@@ -2,44 +2,67 @@
 
 from __future__ import annotations
 
+import math
+from typing import Any
+
 import torch
 from torch import Tensor
 
+from mtl_utils.exercises.by_hand import require_by_hand
 from mtl_utils.exercises.checking import Answer, exercise
-from mtl_utils.sharing import orthogonality_penalty, squared_distance
+from mtl_utils.exercises.paired import require_paired_report, require_verdict
+from mtl_utils.sharing import orthogonality_penalty
 
 __all__ = [
     "check_implicit_step",
-    "check_shrink_singular_values",
-    "check_spring_gradient",
+    "check_lag_with_own_adam",
     "check_states_overlap",
+    "check_two_towers",
 ]
+
+BY_HAND: dict[str, Any] = {
+    "penalty": 6.25,
+    "gradient": [1.5, -2.0],
+    "trace_norm": 7.0,
+    "share": 0.8,
+}
+_HINTS = {
+    "penalty": "Both squared distances from the mean, added, times the strength.",
+    "gradient": "Twice the strength times what leads from the mean to the first tower.",
+    "trace_norm": "Equation 8.9 gives its square; the two towers are at a right angle.",
+    "share": "One over the root of 1 + c², as below equation 8.14, with c three quarters.",
+}
+
+
+@exercise(
+    "two_towers",
+    wrong=[
+        BY_HAND | {"penalty": 12.5},
+        BY_HAND | {"penalty": 3.125},
+        BY_HAND | {"penalty": 25.0},
+        BY_HAND | {"gradient": [0.75, -1.0]},
+        BY_HAND | {"gradient": [-1.5, 2.0]},
+        BY_HAND | {"gradient": [3.0, -4.0]},
+        BY_HAND | {"gradient": [1.5]},
+        BY_HAND | {"gradient": [[1.5, -2.0], [-1.5, 2.0]]},
+        BY_HAND | {"gradient": 2.5},
+        BY_HAND | {"trace_norm": 5.0},
+        BY_HAND | {"trace_norm": 49.0},
+        BY_HAND | {"share": 0.64},
+        BY_HAND | {"share": 0.6},
+        BY_HAND | {"share": 1 / 1.75},
+        BY_HAND | {"share": "0.8"},
+        {key: value for key, value in BY_HAND.items() if key != "share"},
+        [6.25, 1.5, -2.0, 7.0, 0.8],
+    ],
+)
+def check_two_towers(answer: Answer) -> None:
+    """Both penalties on two towers, the pull of a spring, and a share of Adam's step, by hand."""
+    require_by_hand(answer, BY_HAND, _HINTS)
 
 
 def _copies(num_tasks: int, seed: int = 0) -> Tensor:
     return torch.randn(num_tasks, 4, generator=torch.Generator().manual_seed(seed))
-
-
-def _without_the_two(copies: Tensor, strength: float) -> Tensor:
-    return strength * (copies - copies.mean(dim=0))
-
-
-def _from_the_others(copies: Tensor, strength: float) -> Tensor:
-    return 2 * strength * (len(copies) * copies - copies.sum(dim=0))
-
-
-def _towards_zero(copies: Tensor, strength: float) -> Tensor:
-    return 2 * strength * copies
-
-
-@exercise("spring_gradient", wrong=[_without_the_two, _from_the_others, _towards_zero])
-def check_spring_gradient(answer: Answer) -> None:
-    """The gradient of the penalty on the distance from the mean."""
-    hint = "A spring from each tower to the mean of all: twice the strength times the difference."
-    for num_tasks, strength in ((2, 1.0), (3, 0.5), (4, 0.0)):
-        copies = _copies(num_tasks).requires_grad_()
-        (expected,) = torch.autograd.grad(strength * squared_distance(copies), copies)
-        answer.gives(copies.detach(), strength, expected=expected, hint=hint)
 
 
 def _with_padding(shared: Tensor, private: Tensor, mask: Tensor) -> Tensor:
@@ -93,27 +116,39 @@ def check_implicit_step(answer: Answer) -> None:
         answer.gives(copies, rate, strength, expected=expected, hint=hint)
 
 
-def _below_zero(W: Tensor, threshold: float) -> Tensor:
-    U, values, V = torch.linalg.svd(W, full_matrices=False)
-    return U @ torch.diag(values - threshold) @ V
+def _report(mean: float, shown: bool) -> dict[str, Any]:
+    """Return a report whose differences are 1, 2 and 3 times half of the mean."""
+    separate = [70.0, 66.0, 68.5]
+    hard = [score + mean * part / 2 for score, part in zip(separate, (1, 2, 3), strict=True)]
+    half_width = 4.303 * abs(mean) / 2 / math.sqrt(3)
+    found = {"hard": hard, "separate": separate, "mean": mean, "half_width": half_width}
+    return {**found, "shown": shown}
 
 
-def _entries(W: Tensor, threshold: float) -> Tensor:
-    return W.sign() * (W.abs() - threshold).clamp(min=0)
-
-
-def _cut_off(W: Tensor, threshold: float) -> Tensor:
-    U, values, V = torch.linalg.svd(W, full_matrices=False)
-    return U @ torch.diag(values * (values > threshold)) @ V
-
-
-@exercise("shrink_singular_values", wrong=[_below_zero, _entries, _cut_off])
-def check_shrink_singular_values(answer: Answer) -> None:
-    """The matrix that trades closeness for a small trace norm."""
-    hint = "Lower each singular value by the threshold, no further than 0, and multiply again."
-    left = torch.linalg.qr(_copies(2)[:, :2])[0]
-    right = torch.linalg.qr(_copies(4, seed=2)[:, :2])[0].T
-    for threshold, kept in ((0.5, (2.5, 0.5)), (2.0, (1.0, 0.0)), (0.0, (3.0, 1.0))):
-        W = left @ torch.diag(torch.tensor([3.0, 1.0])) @ right
-        expected = left @ torch.diag(torch.tensor(kept)) @ right
-        answer.gives(W, threshold, expected=expected, hint=hint)
+@exercise(
+    "lag_with_own_adam",
+    wrong=[
+        _report(-4.0, True),
+        _report(-4.0, False) | {"mean": 4.0},
+        _report(4.0, False) | {"mean": -4.0},
+        _report(-4.0, False) | {"half_width": 2.0},
+        _report(-4.0, False) | {"half_width": 2.0 / math.sqrt(3)},
+        _report(-4.0, False) | {"half_width": 4.303 * math.sqrt(8 / 9)},
+        _report(-4.0, False) | {"shown": "no"},
+        _report(-4.0, False) | {"separate": [70.0, 66.0]},
+        _report(-4.0, False) | {"hard": [66.0] * 3, "separate": [70.0] * 3},
+        _report(-0.04, False) | {"hard": [0.68, 0.62, 0.625], "separate": [0.7, 0.66, 0.685]},
+        {key: value for key, value in _report(-4.0, False).items() if key != "shown"},
+        {"mean": -4.0, "half_width": 4.97, "shown": False},
+        -4.0,
+    ],
+)
+def check_lag_with_own_adam(answer: Answer) -> None:
+    """Topics on a shared encoder with an Adam a task and on their own, at more steps."""
+    differences = require_paired_report(answer, "hard", "separate", runs=3)
+    scores = [float(score) for key in ("hard", "separate") for score in answer.value[key]]
+    answer.require(
+        min(scores) >= 0 and max(scores) <= 100 and max(scores) > 1,
+        "Accuracy must be in percent, from 0 to 100.",
+    )
+    require_verdict(answer, differences)
