@@ -80,5 +80,5 @@ def setup(app: Sphinx) -> dict[str, bool]:
     """Register the handlers."""
     app.connect("doctree-read", plain_equations, priority=100)
     app.connect("html-page-context", finish)
-    app.connect("build-finished", colour_code)
+    app.connect("build-finished", colour_code, priority=900)  # after the theme has written it
     return {"parallel_read_safe": True, "parallel_write_safe": True}
