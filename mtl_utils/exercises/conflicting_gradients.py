@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 from typing import Any
 
 import torch
@@ -10,7 +11,12 @@ from torch import Tensor
 
 from mtl_utils.exercises.by_hand import require_by_hand
 from mtl_utils.exercises.checking import Answer, exercise
-from mtl_utils.exercises.paired import require_paired_report, require_verdict
+from mtl_utils.exercises.paired import (
+    example_report,
+    require_paired_report,
+    require_percent,
+    require_verdict,
+)
 
 __all__ = [
     "check_equal_projections",
@@ -118,13 +124,7 @@ def check_equal_projections(answer: Answer) -> None:
         answer.gives(first, second, expected=[weight, 1 - weight], tolerance=1e-4, hint=hint)
 
 
-def _report(mean: float, shown: bool) -> dict[str, Any]:
-    """Return a report whose differences are 1, 2 and 3 times half of the mean."""
-    plain = [20.0, 24.0, 22.5]
-    nash = [score + mean * part / 2 for score, part in zip(plain, (1, 2, 3), strict=True)]
-    half_width = 4.303 * abs(mean) / 2 / math.sqrt(3)
-    found = {"nash": nash, "sum": plain, "mean": mean, "half_width": half_width}
-    return {**found, "shown": shown}
+_report = partial(example_report, "nash", "sum", [22.0, 28.0, 28.5])
 
 
 @exercise(
@@ -149,9 +149,5 @@ def _report(mean: float, shown: bool) -> dict[str, Any]:
 def check_louder_topics(answer: Answer) -> None:
     """Events by a bargain and by the sum, beside a topic whose loss is ten times as loud."""
     differences = require_paired_report(answer, "nash", "sum", runs=3)
-    scores = [float(score) for key in ("nash", "sum") for score in answer.value[key]]
-    answer.require(
-        min(scores) >= 0 and max(scores) <= 100 and max(scores) > 1,
-        "Accuracy must be in percent, from 0 to 100.",
-    )
+    require_percent(answer, ("nash", "sum"), "Accuracy")
     require_verdict(answer, differences)

@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
 import torch
 
 from mtl_utils.exercises.checking import Answer, as_number, exercise
-from mtl_utils.exercises.paired import require_paired_report, require_verdict
+from mtl_utils.exercises.paired import (
+    example_report,
+    require_paired_report,
+    require_percent,
+    require_verdict,
+)
 
 __all__ = [
     "check_confident_rows",
@@ -141,12 +147,7 @@ def check_written_accuracy(answer: Answer) -> None:
         )
 
 
-def _report(mean: float, shown: bool) -> dict[str, Any]:
-    """Return a report whose differences are 1, 2 and 3 times half of the mean."""
-    after = [60.0, 50.0, 55.0]
-    alone = [score - mean * part / 2 for score, part in zip(after, (1, 2, 3), strict=True)]
-    half_width = 4.303 * abs(mean) / 2 / math.sqrt(3)
-    return {"after": after, "alone": alone, "mean": mean, "half_width": half_width, "shown": shown}
+_report = partial(example_report, "after", "alone", [60.0, 50.0, 55.0])
 
 
 @exercise(
@@ -169,9 +170,5 @@ def _report(mean: float, shown: bool) -> dict[str, Any]:
 def check_steps_or_start(answer: Answer) -> None:
     """Events after other tasks and alone, with equal steps on events, and what that shows."""
     differences = require_paired_report(answer, "after", "alone", runs=3)
-    scores = np.asarray([list(answer.value[key]) for key in ("after", "alone")], dtype=float)
-    answer.require(
-        bool((scores >= 0).all() and (scores <= 100).all() and scores.max() > 1),
-        "Accuracies must be in percent, from 0 to 100.",
-    )
+    require_percent(answer, ("after", "alone"), "Accuracies")
     require_verdict(answer, differences)

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
+from functools import partial
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from mtl_utils.exercises.checking import Answer, as_number, exercise
-from mtl_utils.exercises.paired import require_paired_report, require_verdict
+from mtl_utils.exercises.paired import (
+    example_report,
+    require_paired_report,
+    require_percent,
+    require_verdict,
+)
 
 __all__ = [
     "check_losses_by_hand",
@@ -134,38 +138,27 @@ def check_paired_interval(answer: Answer) -> None:
     answer.gives([90.0, 89.0, 91.0], [94.0, 95.0, 93.0], 4.303, expected=expected, hint=hint)
 
 
-def _report(sign: float, shown: bool) -> dict[str, Any]:
-    return {
-        "together": [60.0, 62.0, 61.0],
-        "alone": [60.0 - sign, 62.0 - 2 * sign, 61.0 - 3 * sign],
-        "mean": 2 * sign,
-        "half_width": 2.484 * abs(sign),
-        "shown": shown,
-    }
+_report = partial(example_report, "together", "alone", [60.0, 62.0, 61.0])
 
 
 @exercise(
     "tags_in_company",
     wrong=[
-        _report(1.0, True),
-        _report(-1.0, True),
-        _report(-1.0, False) | {"mean": 2.0},
-        _report(1.0, False) | {"half_width": 1.0},
-        _report(1.0, False) | {"half_width": 0.577},
-        _report(1.0, False) | {"shown": "no"},
-        _report(10.0, False) | {"together": [60.0] * 3, "alone": [50.0] * 3},
-        _report(1.0, False) | {"together": [60.0, 61.0], "alone": [50.0, 52.0]},
-        _report(0.01, False) | {"together": [0.60, 0.62, 0.61], "alone": [0.59, 0.60, 0.58]},
-        {key: value for key, value in _report(1.0, False).items() if key != "shown"},
+        _report(2.0, True),
+        _report(-2.0, True),
+        _report(-2.0, False) | {"mean": 2.0},
+        _report(2.0, False) | {"half_width": 1.0},
+        _report(2.0, False) | {"half_width": 0.577},
+        _report(2.0, False) | {"shown": "no"},
+        _report(20.0, False) | {"together": [60.0] * 3, "alone": [50.0] * 3},
+        _report(2.0, False) | {"together": [60.0, 61.0], "alone": [50.0, 52.0]},
+        _report(0.02, False) | {"together": [0.60, 0.62, 0.61], "alone": [0.59, 0.60, 0.58]},
+        {key: value for key, value in _report(2.0, False).items() if key != "shown"},
         2.0,
     ],
 )
 def check_tags_in_company(answer: Answer) -> None:
     """F1 of entities with two other tasks in the sum and without, three seeds each."""
     differences = require_paired_report(answer, "together", "alone", runs=3)
-    scores = np.asarray([list(answer.value[key]) for key in ("together", "alone")], dtype=float)
-    answer.require(
-        bool((scores >= 0).all() and (scores <= 100).all() and scores.max() > 1),
-        "F1 must be in percent, from 0 to 100.",
-    )
+    require_percent(answer, ("together", "alone"), "F1")
     require_verdict(answer, differences)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from itertools import pairwise, product
 from typing import Any
 
@@ -11,7 +12,12 @@ import torch
 from torch import Tensor
 
 from mtl_utils.exercises.checking import Answer, exercise
-from mtl_utils.exercises.paired import require_paired_report, require_verdict
+from mtl_utils.exercises.paired import (
+    example_report,
+    require_paired_report,
+    require_percent,
+    require_verdict,
+)
 
 __all__ = [
     "check_forward_step",
@@ -155,31 +161,24 @@ def _steps(
     answer.require(same, "The step changed a tensor that it was given.", "Avoid += and the like.")
 
 
-def _report(sign: float, shown: bool) -> dict[str, Any]:
-    return {
-        "letters": [50.0, 52.0, 51.0],
-        "words": [50.0 - sign, 52.0 - 2 * sign, 51.0 - 3 * sign],
-        "mean": 2 * sign,
-        "half_width": 2.484 * abs(sign),
-        "shown": shown,
-    }
+_report = partial(example_report, "letters", "words", [50.0, 52.0, 51.0])
 
 
 @exercise(
     "letters_or_words",
     wrong=[
-        _report(1.0, True),
-        _report(-1.0, True),
-        {**_report(10.0, False), "words": [40.0, 41.0, 40.5], "mean": 10.5, "half_width": 1.242},
-        _report(10.0, False) | {"mean": -20.0},
-        _report(1.0, False) | {"half_width": 1.0},
-        _report(1.0, False) | {"half_width": 0.577},
-        _report(1.0, False) | {"shown": "no"},
-        {k: v for k, v in _report(1.0, False).items() if k != "shown"},
-        _report(10.0, False) | {"letters": [50.0] * 3, "words": [40.0] * 3},
-        _report(1.0, False) | {"letters": [50.0, 51.0], "words": [40.0, 42.0]},
-        _report(1.0, False) | {"words": [40.0, 42.0]},
-        _report(0.01, False) | {"letters": [0.50, 0.52, 0.51], "words": [0.49, 0.50, 0.48]},
+        _report(2.0, True),
+        _report(-2.0, True),
+        {**_report(20.0, False), "words": [40.0, 41.0, 40.5], "mean": 10.5, "half_width": 1.242},
+        _report(20.0, False) | {"mean": -20.0},
+        _report(2.0, False) | {"half_width": 1.0},
+        _report(2.0, False) | {"half_width": 0.577},
+        _report(2.0, False) | {"shown": "no"},
+        {k: v for k, v in _report(2.0, False).items() if k != "shown"},
+        _report(20.0, False) | {"letters": [50.0] * 3, "words": [40.0] * 3},
+        _report(2.0, False) | {"letters": [50.0, 51.0], "words": [40.0, 42.0]},
+        _report(2.0, False) | {"words": [40.0, 42.0]},
+        _report(0.02, False) | {"letters": [0.50, 0.52, 0.51], "words": [0.49, 0.50, 0.48]},
         {"mean": 10.0, "half_width": 1.0, "shown": True},
         10.0,
     ],
@@ -187,11 +186,7 @@ def _report(sign: float, shown: bool) -> dict[str, Any]:
 def check_letters_or_words(answer: Answer) -> None:
     """F1 with letters and without, three seeds each, the interval, and what it shows."""
     differences = require_paired_report(answer, "letters", "words", runs=3)
-    scores = np.asarray([list(answer.value[key]) for key in ("letters", "words")], dtype=float)
-    answer.require(
-        bool((scores >= 0).all() and (scores <= 100).all() and scores.max() > 1),
-        "F1 must be in percent, from 0 to 100.",
-    )
+    require_percent(answer, ("letters", "words"), "F1")
     require_verdict(answer, differences)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,12 @@ import torch
 from numpy.typing import NDArray
 
 from mtl_utils.exercises.checking import Answer, as_number, exercise
-from mtl_utils.exercises.paired import require_paired_report, require_verdict
+from mtl_utils.exercises.paired import (
+    example_report,
+    require_paired_report,
+    require_percent,
+    require_verdict,
+)
 
 __all__ = [
     "check_events_beside_topics",
@@ -147,13 +153,7 @@ def check_paired_gain(answer: Answer) -> None:
         answer.gives(together, alone, expected=(mean, error), hint=hint)
 
 
-def _report(mean: float, shown: bool) -> dict[str, Any]:
-    """Return a report whose differences are 1, 2 and 3 times half of the mean."""
-    joint = [60.0, 50.0, 55.0]
-    separate = [score - mean * part / 2 for score, part in zip(joint, (1, 2, 3), strict=True)]
-    half_width = 4.303 * abs(mean) / 2 / math.sqrt(3)
-    found = {"joint": joint, "separate": separate, "mean": mean, "half_width": half_width}
-    return {**found, "shown": shown}
+_report = partial(example_report, "joint", "separate", [60.0, 50.0, 55.0])
 
 
 @exercise(
@@ -176,9 +176,5 @@ def _report(mean: float, shown: bool) -> dict[str, Any]:
 def check_events_beside_topics(answer: Answer) -> None:
     """Events beside topics and alone at another step size, and what the difference shows."""
     differences = require_paired_report(answer, "joint", "separate", runs=3)
-    scores = np.asarray([list(answer.value[key]) for key in ("joint", "separate")], dtype=float)
-    answer.require(
-        bool((scores >= 0).all() and (scores <= 100).all() and scores.max() > 1),
-        "Accuracies must be in percent, from 0 to 100.",
-    )
+    require_percent(answer, ("joint", "separate"), "Accuracies")
     require_verdict(answer, differences)

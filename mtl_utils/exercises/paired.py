@@ -77,6 +77,37 @@ def require_verdict(answer: Answer, differences: Sequence[float]) -> None:
     )
 
 
+def require_percent(answer: Answer, keys: Sequence[str], what: str) -> None:
+    """Require that the scores of a report are in percent.
+
+    Args:
+        answer: As :func:`require_paired_report` takes it, which has passed it.
+        keys: Of the scores.
+        what: What the scores are, as ``"Accuracies"``.
+    """
+    scores = [float(score) for key in keys for score in answer.value[key]]
+    inside = min(scores) >= 0 and 1 < max(scores) <= 100
+    answer.require(inside, f"{what} must be in percent, from 0 to 100.")
+
+
+def example_report(
+    first: str, second: str, scores: Sequence[float], mean: float, shown: bool
+) -> dict[str, Any]:
+    """Make a report of three seeds whose differences are 1, 2 and 3 times half of their mean.
+
+    Args:
+        first: Key of the scores of the changed setting.
+        second: Key of those of the setting it is compared with.
+        scores: Those of ``first``.
+        mean: Of the differences; it is not told from zero by three seeds.
+        shown: What the report says of that.
+    """
+    others = [score - mean * part / 2 for score, part in zip(scores, (1, 2, 3), strict=True)]
+    half_width = float(student_t_quantile(0.975, 2)) * abs(mean) / 2 / math.sqrt(3)
+    found = {first: list(scores), second: others, "mean": mean, "half_width": half_width}
+    return {**found, "shown": shown}
+
+
 def _half_width(differences: NDArray[np.float64]) -> float:
     n = len(differences)
     spread = float(differences.std(ddof=1))

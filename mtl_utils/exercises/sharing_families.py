@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 from typing import Any
 
 import torch
@@ -10,7 +11,12 @@ from torch import Tensor
 
 from mtl_utils.exercises.by_hand import require_by_hand
 from mtl_utils.exercises.checking import Answer, exercise
-from mtl_utils.exercises.paired import require_paired_report, require_verdict
+from mtl_utils.exercises.paired import (
+    example_report,
+    require_paired_report,
+    require_percent,
+    require_verdict,
+)
 from mtl_utils.sharing import orthogonality_penalty
 
 __all__ = [
@@ -116,13 +122,7 @@ def check_implicit_step(answer: Answer) -> None:
         answer.gives(copies, rate, strength, expected=expected, hint=hint)
 
 
-def _report(mean: float, shown: bool) -> dict[str, Any]:
-    """Return a report whose differences are 1, 2 and 3 times half of the mean."""
-    separate = [70.0, 66.0, 68.5]
-    hard = [score + mean * part / 2 for score, part in zip(separate, (1, 2, 3), strict=True)]
-    half_width = 4.303 * abs(mean) / 2 / math.sqrt(3)
-    found = {"hard": hard, "separate": separate, "mean": mean, "half_width": half_width}
-    return {**found, "shown": shown}
+_report = partial(example_report, "hard", "separate", [68.0, 62.0, 62.5])
 
 
 @exercise(
@@ -146,9 +146,5 @@ def _report(mean: float, shown: bool) -> dict[str, Any]:
 def check_lag_with_own_adam(answer: Answer) -> None:
     """Topics on a shared encoder with an Adam a task and on their own, at more steps."""
     differences = require_paired_report(answer, "hard", "separate", runs=3)
-    scores = [float(score) for key in ("hard", "separate") for score in answer.value[key]]
-    answer.require(
-        min(scores) >= 0 and max(scores) <= 100 and max(scores) > 1,
-        "Accuracy must be in percent, from 0 to 100.",
-    )
+    require_percent(answer, ("hard", "separate"), "Accuracy")
     require_verdict(answer, differences)

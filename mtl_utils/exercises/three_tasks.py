@@ -11,7 +11,11 @@ import torch
 from torch import Tensor
 
 from mtl_utils.exercises.checking import Answer, as_number, exercise
-from mtl_utils.exercises.paired import require_paired_report, require_verdict
+from mtl_utils.exercises.paired import (
+    require_paired_report,
+    require_percent,
+    require_verdict,
+)
 
 __all__ = [
     "check_expected_risk",
@@ -169,9 +173,5 @@ _CLEAR = {"mean": 8.333, "half_width": 8.724, "shown": False}
 def check_topic_or_batch(answer: Answer) -> None:
     """Events beside a topic and beside more events, three seeds each, and what it shows."""
     differences = require_paired_report(answer, "topic", "events", runs=3)
-    scores = [float(score) for key in ("topic", "events") for score in answer.value[key]]
-    answer.require(
-        min(scores) >= 0 and max(scores) <= 100 and max(scores) > 1,
-        "Accuracy must be in percent, from 0 to 100.",
-    )
+    require_percent(answer, ("topic", "events"), "Accuracy")
     require_verdict(answer, differences)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from functools import partial
 from itertools import pairwise
 from statistics import fmean
 from typing import Any
@@ -12,7 +13,12 @@ import numpy as np
 import torch
 
 from mtl_utils.exercises.checking import Answer, as_number, exercise
-from mtl_utils.exercises.paired import require_paired_report, require_verdict
+from mtl_utils.exercises.paired import (
+    example_report,
+    require_paired_report,
+    require_percent,
+    require_verdict,
+)
 
 __all__ = [
     "check_best_log_variance",
@@ -173,13 +179,7 @@ def check_hidden_points(answer: Answer) -> None:
         answer.gives(points, expected=[p in hidden for p in points], hint=hint)
 
 
-def _report(mean: float, shown: bool) -> dict[str, Any]:
-    """Return a report whose differences are 1, 2 and 3 times half of the mean."""
-    falling = [20.0, 17.0, 24.0]
-    constant = [score - mean * part / 2 for score, part in zip(falling, (1, 2, 3), strict=True)]
-    half_width = 4.303 * abs(mean) / 2 / math.sqrt(3)
-    found = {"falling": falling, "constant": constant, "mean": mean, "half_width": half_width}
-    return {**found, "shown": shown}
+_report = partial(example_report, "falling", "constant", [20.0, 17.0, 24.0])
 
 
 @exercise(
@@ -202,9 +202,5 @@ def _report(mean: float, shown: bool) -> dict[str, Any]:
 def check_falling_factor(answer: Answer) -> None:
     """Entities under a factor of both weights that falls and under none, and what that shows."""
     differences = require_paired_report(answer, "falling", "constant", runs=3)
-    scores = np.asarray([list(answer.value[key]) for key in ("falling", "constant")], dtype=float)
-    answer.require(
-        bool((scores >= 0).all() and (scores <= 100).all() and scores.max() > 1),
-        "F1 must be in percent, from 0 to 100.",
-    )
+    require_percent(answer, ("falling", "constant"), "F1")
     require_verdict(answer, differences)
