@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-
 import numpy as np
 import torch
 from torch import Tensor
 
-from mtl_utils.data.batch import Batch
 from mtl_utils.diagnosis.rows import Losses, Sets, block_losses, blocks_of
 from mtl_utils.multitask import MultiTaskModel
-from mtl_utils.nn.evaluation_mode import evaluation_mode
 from mtl_utils.tasks.labelled_head import LabelledHead
-from mtl_utils.tasks.temperature import fit_temperature
-
-_Part = tuple[Tensor, Batch]
+from mtl_utils.training.calibration import Scored, best_temperature, scored_batches
 
 
 def tempered_losses(model: MultiTaskModel, sets: Sets, pad_id: int) -> Losses:
@@ -37,38 +31,16 @@ def tempered_losses(model: MultiTaskModel, sets: Sets, pad_id: int) -> Losses:
         :func:`block_losses` has them.
     """
     found = dict(block_losses(model, sets, pad_id))
-    for task in model.tasks:
-        head = model.head(task)
-        if isinstance(head, LabelledHead):
-            sharpness = _best_sharpness(head, _scored(model, task, blocks_of(sets, pad_id, 1)))
-            parts = _scored(model, task, blocks_of(sets, pad_id))
-            found[task] = np.array([_loss(head, part, sharpness) for part in parts])
+    every = {task: model.head(task) for task in model.tasks}
+    heads = {task: head for task, head in every.items() if isinstance(head, LabelledHead)}
+    whole = scored_batches(model, blocks_of(sets, pad_id, 1), heads)
+    for task, parts in scored_batches(model, blocks_of(sets, pad_id), heads).items():
+        best = 1 / best_temperature(heads[task], whole[task])
+        sharpness = torch.tensor(best, dtype=torch.float64)
+        found[task] = np.array([_loss(heads[task], part, sharpness) for part in parts])
     return found
 
 
-def _best_sharpness(head: LabelledHead, parts: Sequence[_Part]) -> Tensor:
-    def likelihood(sharpness: Tensor) -> Tensor:
-        losses = [head.negative_log_likelihood(*part, sharpness).cpu() for part in parts]
-        return torch.stack(losses).sum()
-
-    return torch.tensor(1 / fit_temperature(likelihood), dtype=torch.float64)
-
-
 @torch.no_grad()
-def _loss(head: LabelledHead, part: _Part, sharpness: Tensor) -> float:
+def _loss(head: LabelledHead, part: Scored, sharpness: Tensor) -> float:
     return float(head.negative_log_likelihood(*part, sharpness)) / float(head.count(part[1]))
-
-
-@torch.no_grad()
-def _scored(model: MultiTaskModel, task: str, blocks: Iterable[Batch]) -> list[_Part]:
-    """Return the scores of each block that has labels of the task, in double precision."""
-    head, device = model.head(task), next(model.parameters()).device
-    precise = torch.float32 if device.type == "mps" else torch.float64
-    found = []
-    with evaluation_mode(model):
-        for block in blocks:
-            batch = block.to(device)
-            if task in batch.labels and bool(head.count(batch) > 0):
-                hidden = model.sharing(batch, [task]).hidden[task]
-                found.append((head(hidden, batch).to(precise), batch))
-    return found

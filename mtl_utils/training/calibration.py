@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 import torch
 from torch import Tensor
@@ -15,6 +15,9 @@ from mtl_utils.nn.evaluation_mode import evaluation_mode
 from mtl_utils.tasks.labelled_head import LabelledHead
 from mtl_utils.tasks.temperature import fit_temperature
 from mtl_utils.training.loader import check_named_loader, to_device
+
+Scored = tuple[Tensor, Batch]
+"""The scores that a head gave a batch, and the batch."""
 
 
 def calibrate(
@@ -45,7 +48,7 @@ def calibrate(
     check_kind("model", model, MultiTaskModel, "a MultiTaskModel")
     check_named_loader("loader", loader)
     heads = _heads(model, tasks)
-    seen = _outputs(model, loader, heads)
+    seen = scored_batches(model, read_once(loader), heads)
     missing = sorted(set(heads) - set(seen))
     if not seen or (tasks is not None and missing):
         raise ValueError(
@@ -55,16 +58,7 @@ def calibrate(
     found = {}
     for task, parts in seen.items():
         head = heads[task]
-
-        def likelihood(
-            sharpness: Tensor,
-            head: LabelledHead = head,
-            parts: list[tuple[Tensor, Batch]] = parts,
-        ) -> Tensor:
-            losses = [head.negative_log_likelihood(*part, sharpness).cpu() for part in parts]
-            return torch.stack(losses).sum()
-
-        found[task] = fit_temperature(likelihood)
+        found[task] = best_temperature(head, parts)
         parameter = next(head.parameters())
         head.temperature = torch.tensor(found[task], device=parameter.device)
     return found
@@ -87,20 +81,41 @@ def _heads(model: MultiTaskModel, tasks: Iterable[str] | None) -> dict[str, Labe
     return heads
 
 
+def best_temperature(head: LabelledHead, parts: Sequence[Scored]) -> float:
+    """Return the temperature under which the labels of some batches are most likely.
+
+    Args:
+        head: The head that gave the scores.
+        parts: The scores, each with its batch.
+    """
+
+    def likelihood(sharpness: Tensor) -> Tensor:
+        losses = [head.negative_log_likelihood(*part, sharpness).cpu() for part in parts]
+        return torch.stack(losses).sum()
+
+    return fit_temperature(likelihood)
+
+
 @torch.no_grad()
-def _outputs(
-    model: MultiTaskModel, loader: Loader, heads: Mapping[str, LabelledHead]
-) -> dict[str, list[tuple[Tensor, Batch]]]:
-    """Return by task the scores of each batch, in double precision, with the batch."""
+def scored_batches(
+    model: MultiTaskModel,
+    batches: Iterable[Batch | Mapping[str, Batch]],
+    heads: Mapping[str, LabelledHead],
+) -> dict[str, list[Scored]]:
+    """Return by task the scores of each batch that has labels of it, in double precision.
+
+    Args:
+        model: The model; its mode is put back.
+        batches: One batch for all tasks, or one a task.
+        heads: Those of the tasks that are asked for.
+    """
     device = next(model.parameters()).device
     precise = torch.float32 if device.type == "mps" else torch.float64
-    seen: dict[str, list[tuple[Tensor, Batch]]] = {}
+    seen: dict[str, list[Scored]] = {}
     with evaluation_mode(model):
-        for given in read_once(loader):
-            batches = to_device(given, device)
-            by_task = (
-                dict.fromkeys(batches.labels, batches) if isinstance(batches, Batch) else batches
-            )
+        for each in batches:
+            given = to_device(each, device)
+            by_task = dict.fromkeys(given.labels, given) if isinstance(given, Batch) else given
             for task, batch in by_task.items():
                 if task not in heads or not bool(heads[task].count(batch) > 0):
                     continue
