@@ -1,4 +1,4 @@
-"""What a step cannot do without: its products of matrices, recorded and done again by themselves."""
+"""What a step cannot do without: its products of matrices, recorded and done once more alone."""
 
 from __future__ import annotations
 
