@@ -64,7 +64,7 @@ ON_WORDS = Comparison(
         Contender("joint, by depth", settings={"layerwise.decay": 0.8}, trials=(_LOUD, _QUIET)),
         Contender("joint, frozen", settings=_FROZEN, trials=_DROPS),
     ),
-    rates=(0.00003, 0.0001, 0.0003, 0.001, 0.003),
+    rates=(0.00001, 0.00003, 0.0001, 0.0003, 0.001, 0.003),
     seeds=(0, 1, 2),
     contrasts={
         "SNIPS, UNER": tuple(
