@@ -34,6 +34,7 @@ def registry() -> dict[str, Experiment]:
         pretrained,
         sampling_sizes,
         scaling_steps,
+        serving_load,
         shared_features,
         sharing_map,
         task_relations,
@@ -71,6 +72,7 @@ def registry() -> dict[str, Experiment]:
         tasks_in_sequence,
         shared_features,
         scaling_steps,
+        serving_load,
         text_and_pictures,
     )
     return {experiment.name: experiment for module in modules for experiment in module.EXPERIMENTS}
