@@ -221,20 +221,6 @@ def test_results_that_differ(got: Any, expected: Any, message: str) -> None:
     assert message in verdict.message
 
 
-@pytest.mark.parametrize("kind", [torch.tensor, np.array])
-def test_rates_of_chapter_07_may_be_tensors_in_single_precision(kind: Any) -> None:
-    def as_list(*given: Any) -> Any:
-        rate, decay, layers = given
-        return kind([rate * decay ** (layers - place) for place in range(layers + 1)])
-
-    def mixed(sizes: Any, limit: float, temperature: float) -> torch.Tensor:
-        weights = torch.tensor(sizes).clamp(max=limit).float() ** (1 / temperature)
-        return weights / weights.sum()
-
-    assert exercises.check_layer_rates(as_list).passed
-    assert exercises.check_mixing_rates(mixed).passed
-
-
 @pytest.mark.parametrize("kind", [list, tuple, torch.tensor, np.array])
 def test_probabilities_found_by_hand_may_be_of_any_kind(kind: Any) -> None:
     assert exercises.check_searches_by_hand(kind([0.18, 0.21, 0.225])).passed

@@ -2,166 +2,79 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from functools import partial
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from mtl_utils.data import MISSING_LABEL
+from mtl_utils.exercises.by_hand import require_by_hand
 from mtl_utils.exercises.checking import Answer, exercise
+from mtl_utils.exercises.paired import (
+    example_report,
+    require_paired_report,
+    require_percent,
+    require_verdict,
+)
 
 __all__ = [
     "check_answer_score",
-    "check_corrupt",
-    "check_layer_rates",
-    "check_mixing_rates",
-    "check_read_entities",
+    "check_cut_spans",
+    "check_pretraining_by_hand",
+    "check_slow_or_poor",
 ]
 
+BY_HAND: dict[str, Any] = {
+    "positions": [48.0, 6.0, 6.0],
+    "loss": 0.8,
+    "sum": [0.2, 0.18],
+    "mean": [math.sqrt(0.2), 0.18 ** (1 / 3)],
+    "rates": [2.0, 4.0, 8.0],
+    "drawn": [1 / 6, 1 / 3, 1 / 2],
+}
 
-def _corrupted(
-    ids: Tensor, chosen: Tensor, draws: Tensor, random_ids: Tensor, mask_id: int
-) -> tuple[Tensor, Tensor]:
-    given = ids.masked_fill(chosen & (draws < 0.8), mask_id)
-    given = torch.where(chosen & (draws >= 0.9), random_ids, given)
-    return given, ids.masked_fill(~chosen, MISSING_LABEL)
-
-
-def _always_masked(
-    ids: Tensor, chosen: Tensor, draws: Tensor, random_ids: Tensor, mask_id: int
-) -> tuple[Tensor, Tensor]:
-    return ids.masked_fill(chosen, mask_id), ids.masked_fill(~chosen, MISSING_LABEL)
-
-
-def _unchanged_uncounted(
-    ids: Tensor, chosen: Tensor, draws: Tensor, random_ids: Tensor, mask_id: int
-) -> tuple[Tensor, Tensor]:
-    given, _ = _corrupted(ids, chosen, draws, random_ids, mask_id)
-    return given, ids.masked_fill(given == ids, MISSING_LABEL)
-
-
-def _all_counted(
-    ids: Tensor, chosen: Tensor, draws: Tensor, random_ids: Tensor, mask_id: int
-) -> tuple[Tensor, Tensor]:
-    return _corrupted(ids, chosen, draws, random_ids, mask_id)[0], ids
-
-
-def _corrupted_labels(
-    ids: Tensor, chosen: Tensor, draws: Tensor, random_ids: Tensor, mask_id: int
-) -> tuple[Tensor, Tensor]:
-    given, _ = _corrupted(ids, chosen, draws, random_ids, mask_id)
-    return given, given.masked_fill(~chosen, MISSING_LABEL)
-
-
-def _masked_at_the_bound(
-    ids: Tensor, chosen: Tensor, draws: Tensor, random_ids: Tensor, mask_id: int
-) -> tuple[Tensor, Tensor]:
-    given, labels = _corrupted(ids, chosen, draws, random_ids, mask_id)
-    return given.masked_fill(chosen & (draws == 0.8), mask_id), labels
-
-
-def _kept_at_the_bound(
-    ids: Tensor, chosen: Tensor, draws: Tensor, random_ids: Tensor, mask_id: int
-) -> tuple[Tensor, Tensor]:
-    given, labels = _corrupted(ids, chosen, draws, random_ids, mask_id)
-    return torch.where(draws == 0.9, ids, given), labels
+_HINTS = {
+    "positions": "First how many are chosen at all; then which part of these.",
+    "loss": "By what does equation 7.4 divide: by answers or by tokens?",
+    "sum": "A sum of logarithms is the logarithm of a product.",
+    "mean": "The mean of the logarithms, and then what it is the logarithm of.",
+    "rates": "The last layer has the whole step size, each layer below a part of the one above it.",
+    "drawn": "Cut at the limit, take the power of one over the temperature, divide by the sum.",
+}
 
 
 @exercise(
-    "corrupt",
+    "pretraining_by_hand",
     wrong=[
-        *(_always_masked, _unchanged_uncounted, _all_counted, _corrupted_labels),
-        *(_masked_at_the_bound, _kept_at_the_bound),
+        {**BY_HAND, "positions": [320, 40, 40]},
+        {**BY_HAND, "positions": [60, 6, 6]},
+        {**BY_HAND, "positions": [48, 6, 340]},
+        {**BY_HAND, "positions": [48, 6]},
+        {**BY_HAND, "loss": 1.25},
+        {**BY_HAND, "loss": 2},
+        {**BY_HAND, "loss": -0.8},
+        {**BY_HAND, "sum": [-1.61, -1.71]},
+        {**BY_HAND, "sum": [0.18, 0.2]},
+        {**BY_HAND, "mean": [0.525, 0.6]},
+        {**BY_HAND, "mean": [0.447, 0.424]},
+        {**BY_HAND, "mean": [0.1, 0.06]},
+        {**BY_HAND, "rates": [8, 4, 2]},
+        {**BY_HAND, "rates": [4, 8]},
+        {**BY_HAND, "rates": [1, 2, 4]},
+        {**BY_HAND, "drawn": [0.125, 0.25, 0.625]},
+        {**BY_HAND, "drawn": [1 / 14, 4 / 14, 9 / 14]},
+        {**BY_HAND, "drawn": [1 / 98, 16 / 98, 81 / 98]},
+        {**BY_HAND, "drawn": [10, 20, 30]},
+        {**BY_HAND, "drawn": "1/6"},
+        {key: BY_HAND[key] for key in ("positions", "loss")},
+        [48, 6, 6],
     ],
 )
-def check_corrupt(answer: Answer) -> None:
-    """The input of a masked language model, and its labels."""
-    generator = torch.Generator().manual_seed(0)
-    hint = (
-        "Below 0.8 the mask, from 0.9 on the random id, between them the token itself; all three "
-        "have the original token as label, and the others -100."
-    )
-    for length in (6, 40):
-        ids, random_ids = torch.randint(5, 100, (2, length), generator=generator)
-        # In double precision 0.8 and 0.9 are what Python takes them for: both bounds are drawn.
-        draws = torch.linspace(0, 0.99, length, dtype=torch.float64)
-        draws[-3:-1] = torch.tensor([0.8, 0.9], dtype=torch.float64)
-        draws = draws[torch.randperm(length, generator=generator)]
-        chosen = torch.rand(length, generator=generator) < 0.7
-        chosen |= (draws == 0.8) | (draws == 0.9)
-        inputs = (ids, chosen, draws, random_ids, 4)
-        answer.gives(*inputs, expected=list(_corrupted(*inputs)), hint=hint)
-
-
-def _rates(learning_rate: float, decay: float, num_layers: int) -> list[float]:
-    return [learning_rate * decay ** (num_layers - layer) for layer in range(num_layers + 1)]
-
-
-def _upside_down(learning_rate: float, decay: float, num_layers: int) -> list[float]:
-    return _rates(learning_rate, decay, num_layers)[::-1]
-
-
-def _without_embeddings(learning_rate: float, decay: float, num_layers: int) -> list[float]:
-    return _rates(learning_rate, decay, num_layers)[1:]
-
-
-def _one_too_low(learning_rate: float, decay: float, num_layers: int) -> list[float]:
-    return _rates(learning_rate * decay, decay, num_layers)
-
-
-@exercise("layer_rates", wrong=[_upside_down, _without_embeddings, _one_too_low])
-def check_layer_rates(answer: Answer) -> None:
-    """The step size of each layer, embeddings first."""
-    hint = "The last layer has the rate itself; each layer below has that above times the decay."
-    for inputs in ((1e-3, 0.5, 2), (2e-5, 1.0, 3), (0.1, 1 / 2.6, 6)):
-        answer.gives(*inputs, expected=_rates(*inputs), tolerance=1e-9, hint=hint)
-
-
-Entities = list[tuple[str, str]]
-
-
-def _read(text: str) -> Entities:
-    found = []
-    for part in text.split(";"):
-        kind, colon, name = part.partition(":")
-        if colon and kind.strip() and name.strip():
-            found.append((kind.strip(), name.strip()))
-    return found
-
-
-def _unstripped(text: str) -> Entities:
-    parts = [part.split(":", 1) for part in text.split(";") if ":" in part]
-    return [(kind, name) for kind, name in parts]
-
-
-def _first_alone(text: str) -> Entities:
-    return _read(text)[:1]
-
-
-def _cut_at_every_colon(text: str) -> Entities:
-    return [(kind, name.split(":")[0].strip()) for kind, name in _read(text)]
-
-
-def _with_empty_names(text: str) -> Entities:
-    parts = [part.partition(":") for part in text.split(";")]
-    return [(kind.strip(), name.strip()) for kind, colon, name in parts if colon]
-
-
-@exercise(
-    "read_entities", wrong=[_unstripped, _first_alone, _cut_at_every_colon, _with_empty_names]
-)
-def check_read_entities(answer: Answer) -> None:
-    """Entities from what a model has written, however badly."""
-    hint = "Cut at the semicolons, each part at its first colon; skip what has no type or no name."
-    cases = (
-        "PER : Ada Lind ; GPE : London",
-        "none",
-        "",
-        "MISC : Dark: a novel ; PER : ; : Rome ; GPE",
-        "ORG:Orlando Bank;LOC :  the Rhine",
-    )
-    for text in cases:
-        answer.gives(text, expected=_read(text), hint=hint)
+def check_pretraining_by_hand(answer: Answer) -> None:
+    """The rule of BERT, equations 7.4 to 7.6 and the mixture of T5, worked by hand."""
+    require_by_hand(answer, BY_HAND, _HINTS)
 
 
 def _score(logits: Tensor, ids: Tensor, start: int) -> Tensor:
@@ -181,7 +94,15 @@ def _not_normalised(logits: Tensor, ids: Tensor, start: int) -> Tensor:
     return logits[start - 1 : -1].gather(-1, ids[start:, None]).sum()
 
 
-@exercise("answer_score", wrong=[_one_late, _whole_text, _not_normalised])
+def _averaged(logits: Tensor, ids: Tensor, start: int) -> Tensor:
+    return _score(logits, ids, start) / (len(ids) - start)
+
+
+def _probability(logits: Tensor, ids: Tensor, start: int) -> Tensor:
+    return _score(logits, ids, start).exp()
+
+
+@exercise("answer_score", wrong=[_one_late, _whole_text, _not_normalised, _averaged, _probability])
 def check_answer_score(answer: Answer) -> None:
     """The log-probability of an answer after its prompt."""
     generator = torch.Generator().manual_seed(0)
@@ -193,26 +114,103 @@ def check_answer_score(answer: Answer) -> None:
         answer.gives(logits, ids, start, expected=expected, hint=hint)
 
 
-def _mixed(sizes: Sequence[int], limit: int, temperature: float) -> list[float]:
-    weights = [min(size, limit) ** (1 / temperature) for size in sizes]
-    return [weight / sum(weights) for weight in weights]
+Ids = Sequence[int]
+Cut = tuple[list[int], list[int]]
 
 
-def _without_limit(sizes: Sequence[int], limit: int, temperature: float) -> list[float]:
-    return _mixed(sizes, max(sizes), temperature)
+def _cut(ids: Ids, chosen: Sequence[bool], sentinels: Ids) -> Cut:
+    source, target, used = [], [], 0
+    for place, (number, out) in enumerate(zip(ids, chosen, strict=True)):
+        if not out:
+            source.append(number)
+            continue
+        if place == 0 or not chosen[place - 1]:
+            source.append(sentinels[used])
+            target.append(sentinels[used])
+            used += 1
+        target.append(number)
+    return source, [*target, sentinels[used]]
 
 
-def _temperature_as_power(sizes: Sequence[int], limit: int, temperature: float) -> list[float]:
-    return _mixed(sizes, limit, 1 / temperature)
+def _without_end(ids: Ids, chosen: Sequence[bool], sentinels: Ids) -> Cut:
+    source, target = _cut(ids, chosen, sentinels)
+    return source, target[:-1]
 
 
-def _not_renormalised(sizes: Sequence[int], limit: int, temperature: float) -> list[float]:
-    return [rate ** (1 / temperature) for rate in _mixed(sizes, limit, 1.0)]
+def _always_the_first(ids: Ids, chosen: Sequence[bool], sentinels: Ids) -> Cut:
+    return _cut(ids, chosen, [sentinels[0]] * len(sentinels))
 
 
-@exercise("mixing_rates", wrong=[_without_limit, _temperature_as_power, _not_renormalised])
-def check_mixing_rates(answer: Answer) -> None:
-    """How often each data set is drawn from."""
-    hint = "Cut sizes at the limit, take them to the power of 1 / temperature, divide by the sum."
-    for inputs in (([100, 300], 1000, 1.0), ([10, 5000, 90], 100, 1.0), ([1, 16, 400], 64, 2.0)):
-        answer.gives(*inputs, expected=_mixed(*inputs), hint=hint)
+def _a_sentinel_a_token(ids: Ids, chosen: Sequence[bool], sentinels: Ids) -> Cut:
+    source, target, used = [], [], 0
+    for number, out in zip(ids, chosen, strict=True):
+        source.append(sentinels[used % len(sentinels)] if out else number)
+        if out:
+            target += [sentinels[used % len(sentinels)], number]
+            used += 1
+    return source, [*target, sentinels[used % len(sentinels)]]
+
+
+def _tokens_alone(ids: Ids, chosen: Sequence[bool], sentinels: Ids) -> Cut:
+    source, target = _cut(ids, chosen, sentinels)
+    return source, [number for number in target if number not in sentinels]
+
+
+def _cut_without_a_mark(ids: Ids, chosen: Sequence[bool], sentinels: Ids) -> Cut:
+    source, target = _cut(ids, chosen, sentinels)
+    return [number for number in source if number not in sentinels], target
+
+
+def _target_first(ids: Ids, chosen: Sequence[bool], sentinels: Ids) -> Cut:
+    return _cut(ids, chosen, sentinels)[::-1]
+
+
+@exercise(
+    "cut_spans",
+    wrong=[
+        *(_without_end, _always_the_first, _a_sentinel_a_token, _tokens_alone),
+        *(_cut_without_a_mark, _target_first),
+    ],
+)
+def check_cut_spans(answer: Answer) -> None:
+    """What T5 reads and what it has to write where spans are cut out of a text."""
+    hint = (
+        "Neighbours that are chosen are one span. Each span has the next sentinel, on both sides."
+    )
+    sentinels = [90, 91, 92, 93]
+    for ids, chosen in (
+        ([11, 12, 13, 14, 15, 16], [0, 1, 1, 0, 0, 1]),
+        ([21, 22, 23, 24, 25], [1, 0, 1, 0, 0]),
+        ([31, 32, 33], [1, 1, 1]),
+        ([41, 42], [0, 0]),
+    ):
+        places = [bool(place) for place in chosen]
+        expected = [list(part) for part in _cut(ids, places, sentinels)]
+        answer.gives(ids, places, sentinels, expected=expected, hint=hint)
+
+
+_report = partial(example_report, "averaged", "cls", [70.0, 74.0, 71.0])
+
+
+@exercise(
+    "slow_or_poor",
+    wrong=[
+        _report(8.0, True),
+        _report(-8.0, True),
+        _report(8.0, False) | {"mean": -8.0},
+        _report(8.0, False) | {"half_width": 4.0},
+        _report(8.0, False) | {"half_width": 4.0 / math.sqrt(3)},
+        _report(8.0, False) | {"shown": "no"},
+        _report(8.0, False) | {"cls": [66.0, 66.0]},
+        _report(8.0, False) | {"averaged": [70.0] * 3, "cls": [62.0] * 3},
+        _report(0.08, False) | {"averaged": [0.7, 0.74, 0.71], "cls": [0.66, 0.66, 0.59]},
+        {key: value for key, value in _report(8.0, False).items() if key != "shown"},
+        {"mean": 8.0, "half_width": 9.94, "shown": False},
+        8.0,
+    ],
+)
+def check_slow_or_poor(answer: Answer) -> None:
+    """Events by the mean over states and by one state, trained for longer, and what that shows."""
+    differences = require_paired_report(answer, "averaged", "cls", runs=3)
+    require_percent(answer, ("averaged", "cls"), "Accuracies")
+    require_verdict(answer, differences)
