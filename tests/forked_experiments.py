@@ -33,7 +33,7 @@ TRAINS = {
 def trains(config, seed, place):
     """Train what recorded runs train, on few data."""
     text_sets.ATLAS_PAIRS = 100
-    return text_training.run(config, seed, place)
+    return text_training.train_and_measure(config, seed)[1]
 
 
 def tells(config, seed, place):

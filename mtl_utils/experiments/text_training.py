@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from mtl_utils.data import BatchLoader, BytePairTokenizer, PretrainedTokenizer, Tokenizer
-from mtl_utils.experiments.experiment import Config, Place
+from mtl_utils.experiments.experiment import Config
 from mtl_utils.experiments.sharings import sharing_of
 from mtl_utils.experiments.text_set import Row, TextSet
 from mtl_utils.experiments.text_sets import examples, load
@@ -321,14 +321,3 @@ def _measured(
             exact = [all(a == b for a, b in row) for row in zip(*together, strict=True)]
             found[f"{set_name}_exact"] = fmean(exact)
     return {name: round(100 * value, 2) for name, value in found.items()}
-
-
-def run(config: Config, seed: int, place: Place) -> dict[str, Any]:
-    """Train one model and measure it; see :func:`train_and_measure`.
-
-    Args:
-        config: Its configuration.
-        seed: Of the run.
-        place: Not needed: a run takes minutes.
-    """
-    return train_and_measure(config, seed)[1]
