@@ -27,9 +27,9 @@ from mtl_utils.exercises.features_know import (
 )
 from mtl_utils.exercises.hierarchies import (
     check_count_trees,
+    check_event_from_words,
     check_held_minimum,
-    check_label_states,
-    check_moved_layers,
+    check_ladder_by_hand,
 )
 from mtl_utils.exercises.hyperparameters import (
     check_gives_up,
@@ -166,6 +166,7 @@ __all__ = [
     "check_elastic_gradient",
     "check_elected_mean",
     "check_equal_projections",
+    "check_event_from_words",
     "check_events_beside_topics",
     "check_expected_risk",
     "check_experts_in_use",
@@ -181,7 +182,7 @@ __all__ = [
     "check_kept_bytes",
     "check_kneser_ney_by_hand",
     "check_lag_with_own_adam",
-    "check_label_states",
+    "check_ladder_by_hand",
     "check_language_shares",
     "check_last_states",
     "check_layer_rates",
@@ -193,7 +194,6 @@ __all__ = [
     "check_member_chance",
     "check_merge_parts",
     "check_mixing_rates",
-    "check_moved_layers",
     "check_own_past",
     "check_paired_gain",
     "check_paired_interval",
