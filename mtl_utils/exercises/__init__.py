@@ -15,9 +15,9 @@ from mtl_utils.exercises.deployment import (
 )
 from mtl_utils.exercises.dynamic_sharing import (
     check_chance_of_first,
-    check_experts_in_use,
+    check_collapse_costs,
+    check_gates_by_hand,
     check_join_additions,
-    check_read_mixed_rows,
 )
 from mtl_utils.exercises.features_know import (
     check_alike,
@@ -156,6 +156,7 @@ __all__ = [
     "check_best_with_picture",
     "check_chance_of_first",
     "check_code_bits",
+    "check_collapse_costs",
     "check_confident_rows",
     "check_continuation_count",
     "check_contrast",
@@ -169,10 +170,10 @@ __all__ = [
     "check_event_from_words",
     "check_events_beside_topics",
     "check_expected_risk",
-    "check_experts_in_use",
     "check_falling_factor",
     "check_few_rows_by_hand",
     "check_forward_step",
+    "check_gates_by_hand",
     "check_gives_up",
     "check_held_minimum",
     "check_hidden_points",
@@ -203,7 +204,6 @@ __all__ = [
     "check_picture_vector",
     "check_ranks",
     "check_read_entities",
-    "check_read_mixed_rows",
     "check_transfer_by_hand",
     "check_rescaled_reward",
     "check_reservoir_place",
