@@ -4,58 +4,77 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import partial
 from statistics import NormalDist
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from mtl_utils.exercises.by_hand import require_by_hand
 from mtl_utils.exercises.checking import Answer, exercise
+from mtl_utils.exercises.paired import (
+    example_report,
+    require_paired_report,
+    require_percent,
+    require_verdict,
+)
 
 __all__ = [
     "check_chance_of_first",
-    "check_experts_in_use",
+    "check_collapse_costs",
+    "check_gates_by_hand",
     "check_join_additions",
-    "check_read_mixed_rows",
 ]
 
 Pair = tuple[Tensor, Tensor]
 
+BY_HAND: dict[str, float | list[float]] = {
+    "sparse": [2 / 3, 1 / 3, 0.0, 0.0],
+    "mixture": 4.0,
+    "penalty": 0.25,
+    "in_use": 2 * math.sqrt(2),
+    "added": [6.0, 14.0, 4.0],
+}
 
-def _drawn(*shape: int, seed: int = 0) -> Tensor:
-    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
-
-
-def _shares(choices: Sequence[int]) -> list[float]:
-    return [list(choices).count(expert) / len(choices) for expert in set(choices)]
-
-
-def _entropy(choices: Sequence[int]) -> float:
-    return -sum(share * math.log(share) for share in _shares(choices))
-
-
-def _two_to_the_nats(choices: Sequence[int]) -> float:
-    return float(2 ** _entropy(choices))
-
-
-def _ever_chosen(choices: Sequence[int]) -> int:
-    return len(set(choices))
-
-
-def _of_squares(choices: Sequence[int]) -> float:
-    return 1 / sum(share**2 for share in _shares(choices))
+_HINTS = {
+    "sparse": "Equation 10.4: what is left out never enters the softmax.",
+    "mixture": "The weighted mean of what the experts make, with the weights of the sparse gate.",
+    "penalty": (
+        "Equation 10.5: shares of the choices add up to 1, the mean weights are those that none "
+        "was left out of, and each of the two tasks adds the penalty."
+    ),
+    "in_use": "The shares of the choices again, their entropy in nats, and its exponential.",
+    "added": "From right to left: A first, then B, then the factor of equation 10.9.",
+}
 
 
-@exercise("experts_in_use", wrong=[_entropy, _two_to_the_nats, _ever_chosen, _of_squares])
-def check_experts_in_use(answer: Answer) -> None:
-    """The exponential of the entropy of the shares of the choices."""
-    hint = "An expert that is never chosen adds nothing: p log p goes to 0. Logarithms are natural."
-    answer.gives([0, 1, 2, 3], expected=4.0, hint=hint)
-    answer.gives([5, 5, 5], expected=1.0, hint=hint)
-    # 1/2, 1/4, 1/4: by Shannon's rule 1.5 bits
-    answer.gives([7, 7, 2, 4], expected=2.0**1.5, hint=hint)
-    # 3/4 and 1/4: the weighted geometric mean of one over the shares
-    answer.gives([1, 1, 1, 0], expected=(4 / 3) ** 0.75 * 4**0.25, hint=hint)
+@exercise(
+    "gates_by_hand",
+    wrong=[
+        {**BY_HAND, "sparse": [1 / 2, 1 / 4, 0, 0]},
+        {**BY_HAND, "sparse": [1 / 2, 1 / 4, 1 / 8, 1 / 8]},
+        {**BY_HAND, "sparse": [2 / 3, 1 / 3]},
+        {**BY_HAND, "mixture": 7},
+        {**BY_HAND, "mixture": 3},
+        {**BY_HAND, "mixture": "4"},
+        {**BY_HAND, "penalty": 0.125},
+        {**BY_HAND, "penalty": 0.0625},
+        {**BY_HAND, "penalty": 0.5},
+        {**BY_HAND, "penalty": 0.3},
+        {**BY_HAND, "in_use": 3},
+        {**BY_HAND, "in_use": 1.5 * math.log(2)},
+        {**BY_HAND, "in_use": 8 / 3},
+        {**BY_HAND, "added": [12, 28, 8]},
+        {**BY_HAND, "added": [3, 7, 2]},
+        {**BY_HAND, "added": [6, 14]},
+        {key: BY_HAND[key] for key in ("sparse", "mixture")},
+        [2 / 3, 1 / 3, 0, 0],
+    ],
+)
+def check_gates_by_hand(answer: Answer) -> None:
+    """A sparse gate, its penalty, the experts in use and a low-rank addition, worked by hand."""
+    require_by_hand(answer, BY_HAND, _HINTS)
 
 
 def _one_noise(first: float, second: float, spread: float) -> float:
@@ -70,7 +89,18 @@ def _softmax(first: float, second: float, spread: float) -> float:
     return 1 / (1 + math.exp((second - first) / spread))
 
 
-@exercise("chance_of_first", wrong=[_one_noise, _twice_the_spread, _softmax])
+def _other_way(first: float, second: float, spread: float) -> float:
+    return NormalDist().cdf((second - first) / (spread * math.sqrt(2)))
+
+
+def _without_noise(first: float, second: float, spread: float) -> float:
+    return 0.5 if first == second else float(first > second)
+
+
+@exercise(
+    "chance_of_first",
+    wrong=[_one_noise, _twice_the_spread, _softmax, _other_way, _without_noise],
+)
 def check_chance_of_first(answer: Answer) -> None:
     """How likely the first of two logits is the greater once noise was added to both."""
     hint = "The difference of two independent normal numbers is normal. What is its variance?"
@@ -79,6 +109,37 @@ def check_chance_of_first(answer: Answer) -> None:
         # erf, whose argument has a root of two of its own
         expected = 0.5 * (1 + math.erf((first - second) / (2 * spread)))
         answer.gives(first, second, spread, expected=expected, hint=hint)
+
+
+_report = partial(example_report, "balanced", "alone", [45.0, 38.0, 42.0])
+
+
+@exercise(
+    "collapse_costs",
+    wrong=[
+        _report(4.0, True),
+        _report(-4.0, True),
+        _report(4.0, False) | {"mean": -4.0},
+        _report(4.0, False) | {"half_width": 2.0},
+        _report(4.0, False) | {"half_width": 2.0 / math.sqrt(3)},
+        _report(4.0, False) | {"shown": "no"},
+        _report(4.0, False) | {"alone": [43.0, 34.0]},
+        _report(4.0, False) | {"balanced": [45.0] * 3, "alone": [41.0] * 3},
+        _report(0.04, False) | {"balanced": [0.45, 0.38, 0.42], "alone": [0.43, 0.34, 0.36]},
+        {key: value for key, value in _report(4.0, False).items() if key != "shown"},
+        {"mean": 4.0, "half_width": 4.97, "shown": False},
+        4.0,
+    ],
+)
+def check_collapse_costs(answer: Answer) -> None:
+    """Events of gates that are balanced and of gates that are left alone, and what that shows."""
+    differences = require_paired_report(answer, "balanced", "alone", runs=3)
+    require_percent(answer, ("balanced", "alone"), "Accuracies")
+    require_verdict(answer, differences)
+
+
+def _drawn(*shape: int, seed: int = 0) -> Tensor:
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
 
 
 def _means(weights: Sequence[float], additions: Sequence[Pair]) -> Pair:
@@ -96,7 +157,19 @@ def _unweighted(weights: Sequence[float], additions: Sequence[Pair]) -> Pair:
     return torch.cat([a for a, _ in additions]), torch.cat([b for _, b in additions], 1)
 
 
-@exercise("join_additions", wrong=[_means, _both_weighted, _unweighted])
+def _in_another_order(weights: Sequence[float], additions: Sequence[Pair]) -> Pair:
+    inner = torch.cat([a for a, _ in reversed(additions)])
+    return inner, torch.cat([w * b for w, (_, b) in zip(weights, additions, strict=True)], 1)
+
+
+def _no_matrices(weights: Sequence[float], additions: Sequence[Pair]) -> tuple[str, str]:
+    return "A", "B"
+
+
+@exercise(
+    "join_additions",
+    wrong=[_means, _both_weighted, _unweighted, _in_another_order, _no_matrices],
+)
 def check_join_additions(answer: Answer) -> None:
     """One pair of factors whose product is the weighted sum of several products."""
     hint = "Stack the A above each other and the B side by side; ranks add up."
@@ -114,43 +187,12 @@ def check_join_additions(answer: Answer) -> None:
 def _check_product(answer: Answer, found: Any, expected: Tensor, rank: int, hint: str) -> None:
     pair = isinstance(found, list | tuple) and len(found) == 2
     answer.require(pair, f"expected a pair (A, B), got {type(found).__name__}.", hint)
-    inner, outer = (torch.as_tensor(part) for part in found)
+    try:
+        inner, outer = (torch.as_tensor(part) for part in found)
+    except (TypeError, ValueError):
+        answer.fail("A and B must be matrices of numbers.", hint)
     shapes = f"A {list(inner.shape)} and B {list(outer.shape)}"
     fits = inner.shape == (rank, 5) and outer.shape == (4, rank)
     answer.require(fits, f"expected A [{rank}, 5] and B [4, {rank}], got {shapes}.", hint)
     close = torch.allclose(outer.float() @ inner.float(), expected, rtol=1e-4, atol=1e-4)
     answer.require(close, "B A is not the weighted sum of the products.", hint)
-
-
-def _first_for_all(
-    hidden: Tensor, inner: Tensor, outer: Tensor, which: Sequence[int], scale: float
-) -> Tensor:
-    return scale * hidden @ inner[which[0]].T @ outer[which[0]].T
-
-
-def _by_place(
-    hidden: Tensor, inner: Tensor, outer: Tensor, which: Sequence[int], scale: float
-) -> Tensor:
-    places = [row % len(inner) for row in range(len(which))]
-    rows = [h @ inner[k].T @ outer[k].T for h, k in zip(hidden, places, strict=True)]
-    return scale * torch.stack(rows)
-
-
-def _without_scale(
-    hidden: Tensor, inner: Tensor, outer: Tensor, which: Sequence[int], scale: float
-) -> Tensor:
-    return torch.stack([h @ inner[k].T @ outer[k].T for h, k in zip(hidden, which, strict=True)])
-
-
-@exercise("read_mixed_rows", wrong=[_first_for_all, _by_place, _without_scale])
-def check_read_mixed_rows(answer: Answer) -> None:
-    """What low-rank additions add to rows of a batch that belong to different tasks."""
-    hint = "Pick the factors of each row's task first; then one product over all rows."
-    inner, outer = _drawn(3, 2, 6), _drawn(3, 5, 2, seed=1)  # [K, R, n] and [K, m, R]
-    for which, scale in (([2, 0, 0, 1], 2.0), ([1, 1], 0.5)):
-        hidden = _drawn(len(which), 4, 6, seed=len(which))
-        expected = torch.zeros(len(which), 4, 5)
-        for row, task in enumerate(which):
-            for token in range(4):
-                expected[row, token] = scale * outer[task] @ (inner[task] @ hidden[row, token])
-        answer.gives(hidden, inner, outer, which, scale, expected=expected, hint=hint)

@@ -3,62 +3,173 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from itertools import permutations
+from collections.abc import Sequence
+from functools import partial
+from statistics import fmean
 
+import numpy as np
 import torch
 from torch import Tensor
 
+from mtl_utils.exercises.by_hand import require_by_hand
 from mtl_utils.exercises.checking import Answer, exercise
+from mtl_utils.exercises.paired import (
+    example_report,
+    require_paired_report,
+    require_percent,
+    require_verdict,
+)
 
 __all__ = [
-    "check_affinity_of_quadratics",
-    "check_count_divisions",
     "check_learnt_covariance",
-    "check_two_groups",
+    "check_pair_agreement",
+    "check_relations_by_hand",
+    "check_same_sentences",
 ]
 
+BY_HAND: dict[str, float | list[float]] = {
+    "cosine": 0.8,
+    "affinity": [0.28, 0.4375],
+    "first_order": [0.32, 2.0],
+    "embedding": [1.0, 4.0],
+    "transfer": [-3.0, 4.0],
+    "value": [4.0, 5.0],
+}
 
-def _halved(theta: Tensor, giver: Tensor, receiver: Tensor, rate: float) -> Tensor:
-    after = theta - rate / 2 * (theta - giver)
-    return 1 - (after - receiver).square().sum() / (theta - receiver).square().sum()
-
-
-def _to_first_order(theta: Tensor, giver: Tensor, receiver: Tensor, rate: float) -> Tensor:
-    loss = (theta - receiver).square().sum() / 2
-    return rate * (theta - giver) @ (theta - receiver) / loss
-
-
-def _what_is_left(theta: Tensor, giver: Tensor, receiver: Tensor, rate: float) -> Tensor:
-    after = theta - rate * (theta - giver)
-    return (after - receiver).square().sum() / (theta - receiver).square().sum()
-
-
-@exercise("affinity_of_quadratics", wrong=[_halved, _to_first_order, _what_is_left])
-def check_affinity_of_quadratics(answer: Answer) -> None:
-    """The share of the receiver's loss that a step for the giver takes away."""
-    hint = "The gradient of the giver's loss is theta - giver; compare losses after and before."
-    here, there = torch.tensor([2.0, 0.0]), torch.tensor([0.0, 0.0])
-    answer.gives(here, there, there, 1.0, expected=1.0, hint=hint)
-    answer.gives(here, there, there, 0.5, expected=0.75, hint=hint)
-    answer.gives(here, torch.tensor([4.0, 0.0]), there, 0.5, expected=-1.25, hint=hint)
-    answer.gives(here, torch.tensor([2.0, 1.0]), there, 0.5, expected=-0.0625, hint=hint)
+_HINTS = {
+    "cosine": "Equation 11.2. The gradient of a loss is theta minus its optimum.",
+    "affinity": "Take the step for the giver, then the loss of the receiver, after over before.",
+    "first_order": "The right side of 11.3: one dot product, and the loss of the receiver.",
+    "embedding": "Equation 11.4 squares text by text, and then takes the mean.",
+    "transfer": "Equation 11.1: the score of the receiver together, minus its score alone.",
+    "value": "Each task counts the mean of what it gets in its group; alone it counts zero.",
+}
 
 
-def _subsets(num_tasks: int) -> int:
-    return 2**num_tasks
+@exercise(
+    "relations_by_hand",
+    wrong=[
+        {**BY_HAND, "cosine": 8},
+        {**BY_HAND, "cosine": -0.8},
+        {**BY_HAND, "affinity": [0.4375, 0.28]},
+        {**BY_HAND, "affinity": [0.72, 0.5625]},
+        {**BY_HAND, "affinity": [0.48, -2.25]},
+        {**BY_HAND, "affinity": [-0.36, -3.5625]},
+        {**BY_HAND, "affinity": 0.28},
+        {**BY_HAND, "first_order": [0.64, 4]},
+        {**BY_HAND, "first_order": [2, 0.32]},
+        {**BY_HAND, "first_order": [0.28, 0.4375]},
+        {**BY_HAND, "embedding": [0, 0]},
+        {**BY_HAND, "embedding": [2, 8]},
+        {**BY_HAND, "embedding": [1, -2]},
+        {**BY_HAND, "transfer": [4, -3]},
+        {**BY_HAND, "transfer": [3, -4]},
+        {**BY_HAND, "value": [8, 5]},
+        {**BY_HAND, "value": [4, 2.5]},
+        {**BY_HAND, "value": "4 and 5"},
+        {key: BY_HAND[key] for key in ("cosine", "affinity")},
+        [0.28, 0.4375],
+    ],
+)
+def check_relations_by_hand(answer: Answer) -> None:
+    """Signs of two quadratics, a transfer and the value of two divisions, worked by hand."""
+    require_by_hand(answer, BY_HAND, _HINTS)
 
 
-def _two_at_most(num_tasks: int) -> int:
-    return int(2 ** (num_tasks - 1)) if num_tasks else 1
+Table = Sequence[Sequence[float]]
 
 
-@exercise("count_divisions", wrong=[_subsets, _two_at_most, math.factorial])
-def check_count_divisions(answer: Answer) -> None:
-    """The number of divisions of a set, after Bell."""
-    hint = "Choose who shares the group of the first task, then divide the rest."
-    for tasks, count in {1: 1, 2: 2, 3: 5, 4: 15, 5: 52, 10: 115_975}.items():
-        answer.gives(tasks, expected=count, hint=hint)
+def _off(table: Table) -> list[float]:
+    return [x for i, row in enumerate(table) for j, x in enumerate(row) if i != j]
+
+
+def _ranks(values: Sequence[float]) -> list[int]:
+    return [sum(other < value for other in values) for value in values]
+
+
+def _correlation(first: Sequence[float], second: Sequence[float]) -> float:
+    return float(np.corrcoef(first, second)[0, 1])
+
+
+def _with_diagonal(first: Table, second: Table) -> float:
+    whole = [_ranks([x for row in table for x in row]) for table in (first, second)]
+    return _correlation(*whole)
+
+
+def _of_values(first: Table, second: Table) -> float:
+    return _correlation(_off(first), _off(second))
+
+
+def _sorted_once(first: Table, second: Table) -> float:
+    return _correlation(*(np.argsort(_off(table)).tolist() for table in (first, second)))
+
+
+def _by_giver(first: Table, second: Table) -> float:
+    rows = range(len(first))
+    cut = [[[t[i][j] for j in rows if i != j] for t in (first, second)] for i in rows]
+    return fmean(_correlation(*map(_ranks, pair)) for pair in cut)
+
+
+def _one_way(first: Table, second: Table) -> float:
+    cut = [[t[i][j] for i in range(len(t)) for j in range(i)] for t in (first, second)]
+    return _correlation(*map(_ranks, cut))
+
+
+def _turned(first: Table, second: Table) -> float:
+    return _correlation(_ranks(_off(first)), _ranks(_off([*zip(*second, strict=True)])))
+
+
+@exercise(
+    "pair_agreement",
+    wrong=[_with_diagonal, _of_values, _sorted_once, _by_giver, _one_way, _turned],
+)
+def check_pair_agreement(answer: Answer) -> None:
+    """The rank correlation of two tables, over pairs of different tasks."""
+    hint = (
+        "Leave the diagonal out, put all other pairs of a table in one order, and correlate "
+        "their places in it."
+    )
+    cases: list[tuple[Table, Table]] = [
+        ([[9, 1, 2], [3, 9, 4], [5, 6, 9]], [[0, 10, 20], [30, 0, 40], [50, 600, 0]]),
+        ([[9, 1, 2], [3, 9, 4], [5, 6, 9]], [[9, -1, -2], [-3, 9, -4], [-5, -6, 9]]),
+        ([[1, 0.5, 0.1], [0.4, 1, -0.2], [0.3, 0.9, 1]], [[0, 4, 7], [5, 0, -3], [1, 2, 0]]),
+        (
+            [[1, 0.7, 0.2, -0.1], [0.6, 1, 0.3, 0], [0.1, 0.4, 1, 0.5], [-0.3, -0.2, 0.8, 1]],
+            [[0, 3, 0.5, -2], [4, 0, -1, 1], [-4, 2, 0, 6], [0.1, -3, 5, 0]],
+        ),
+    ]
+    for first, second in cases:
+        ranks = [_ranks(_off(table)) for table in (first, second)]
+        n = len(ranks[0])
+        apart = sum((a - b) ** 2 for a, b in zip(*ranks, strict=True))
+        answer.gives(first, second, expected=1 - 6 * apart / (n * (n**2 - 1)), hint=hint)
+
+
+_report = partial(example_report, "beside", "alone", [70.0, 66.0, 68.0])
+
+
+@exercise(
+    "same_sentences",
+    wrong=[
+        _report(-4.0, True),
+        _report(4.0, True),
+        _report(-4.0, False) | {"mean": 4.0},
+        _report(-4.0, False) | {"half_width": 2.0},
+        _report(-4.0, False) | {"half_width": 2.0 / math.sqrt(3)},
+        _report(-4.0, False) | {"shown": "no"},
+        _report(-4.0, False) | {"alone": [72.0, 70.0]},
+        _report(-4.0, False) | {"beside": [70.0] * 3, "alone": [74.0] * 3},
+        _report(-0.04, False) | {"beside": [0.7, 0.66, 0.68], "alone": [0.72, 0.7, 0.74]},
+        {key: value for key, value in _report(-4.0, False).items() if key != "shown"},
+        {"mean": -4.0, "half_width": 4.97, "shown": False},
+        -4.0,
+    ],
+)
+def check_same_sentences(answer: Answer) -> None:
+    """A task beside a partner that has its sentences and alone, and what that shows."""
+    differences = require_paired_report(answer, "beside", "alone", runs=3)
+    require_percent(answer, ("beside", "alone"), "Accuracies")
+    require_verdict(answer, differences)
 
 
 def _without_root(weights: Tensor) -> Tensor:
@@ -76,7 +187,21 @@ def _trace_before(weights: Tensor) -> Tensor:
     return vectors @ torch.diag((values.clamp(min=0) / values.sum()).sqrt()) @ vectors.T
 
 
-@exercise("learnt_covariance", wrong=[_without_root, _root_of_entries, _trace_before])
+def _of_columns(weights: Tensor) -> Tensor:
+    values, vectors = torch.linalg.eigh(weights.T @ weights)
+    root = vectors @ torch.diag(values.clamp(min=0).sqrt()) @ vectors.T
+    return root / root.trace()
+
+
+def _without_trace(weights: Tensor) -> Tensor:
+    values, vectors = torch.linalg.eigh(weights @ weights.T)
+    return vectors @ torch.diag(values.clamp(min=0).sqrt()) @ vectors.T
+
+
+@exercise(
+    "learnt_covariance",
+    wrong=[_without_root, _root_of_entries, _trace_before, _of_columns, _without_trace],
+)
 def check_learnt_covariance(answer: Answer) -> None:
     """The root of the Gram matrix of the tasks, with trace 1."""
     hint = "The root of the matrix, not of its entries, divided by its own trace."
@@ -86,59 +211,3 @@ def check_learnt_covariance(answer: Answer) -> None:
         ([[3.0, 0.0], [0.0, 1.0]], [[0.75, 0.0], [0.0, 0.25]]),
     ):
         answer.gives(torch.tensor(weights), expected=expected, tolerance=1e-3, hint=hint)
-
-
-Table = Mapping[str, Mapping[str, float]]
-
-
-def _value(table: Table, group: frozenset[str], mean: bool = True) -> float:
-    total = math.fsum(table[i][j] for i, j in permutations(sorted(group), 2))
-    return total / (len(group) - 1) if mean and len(group) > 1 else total
-
-
-def _divided(table: Table, mean: bool = True, whole: bool = True) -> list[set[str]]:
-    names = sorted(table)
-    tried = []
-    for pick in range(2 ** len(names)):
-        one = frozenset(name for place, name in enumerate(names) if pick >> place & 1)
-        parts = [one, frozenset(names) - one]
-        if whole or all(parts):
-            tried.append((sum(_value(table, part, mean) for part in parts), parts))
-    return [set(part) for part in max(tried, key=lambda each: each[0])[1]]
-
-
-def _of_sums(table: Table) -> list[set[str]]:
-    return _divided(table, mean=False)
-
-
-def _never_empty(table: Table) -> list[set[str]]:
-    return _divided(table, whole=False)
-
-
-def _one_way(table: Table) -> list[set[str]]:
-    return _divided({i: {j: table[i][j] if i < j else 0.0 for j in table[i]} for i in table})
-
-
-_HINT = "Each task counts the mean, not the sum, of what its partners give it."
-
-
-@exercise("two_groups", wrong=[_of_sums, _never_empty, _one_way])
-def check_two_groups(answer: Answer) -> None:
-    """The division into two groups of the greatest value."""
-    near = {"a": {"b": 2.0, "c": 1.0}, "b": {"a": 2.0, "c": 1.0}, "c": {"a": -0.5, "b": -0.5}}
-    _divides(answer, near, [["a", "b"], ["c"]])
-    friends = {i: {j: 1.0 for j in "abc" if j != i} for i in "abc"}
-    _divides(answer, friends, [[], ["a", "b", "c"]])
-    _divides(answer, {"a": {"b": 3.0}, "b": {"a": -4.0}}, [["a"], ["b"]])
-
-
-def _divides(answer: Answer, table: Table, expected: list[list[str]]) -> None:
-    """Require two groups, of which either may come first."""
-    found = answer(table)
-    try:
-        groups = sorted(sorted(group) for group in found)
-    except TypeError:
-        answer.fail(f"two_groups: expected two sets of names, got {found!r:.80}", _HINT)
-    answer.require(
-        groups == expected, f"two_groups({table}): expected {expected}, got {groups}", _HINT
-    )
