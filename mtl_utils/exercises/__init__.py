@@ -49,9 +49,9 @@ from mtl_utils.exercises.little_data import (
     check_written_accuracy,
 )
 from mtl_utils.exercises.many_languages import (
-    check_language_shares,
+    check_languages_by_hand,
+    check_pieces_or_layers,
     check_retrieved,
-    check_tags_of_words,
     check_unseen_share,
 )
 from mtl_utils.exercises.multitask_transformer import (
@@ -182,7 +182,7 @@ __all__ = [
     "check_kneser_ney_by_hand",
     "check_lag_with_own_adam",
     "check_label_states",
-    "check_language_shares",
+    "check_languages_by_hand",
     "check_last_states",
     "check_layer_rates",
     "check_learnt_covariance",
@@ -201,6 +201,7 @@ __all__ = [
     "check_pass_ratio",
     "check_path_attribution",
     "check_picture_vector",
+    "check_pieces_or_layers",
     "check_ranks",
     "check_read_entities",
     "check_read_mixed_rows",
@@ -217,7 +218,6 @@ __all__ = [
     "check_states_overlap",
     "check_steps_or_start",
     "check_tags_in_company",
-    "check_tags_of_words",
     "check_teacher_gradient",
     "check_teacher_inputs",
     "check_topic_or_batch",
