@@ -111,10 +111,10 @@ from mtl_utils.exercises.tasks_that_come_and_go import (
     check_transfer_back,
 )
 from mtl_utils.exercises.text_and_pictures import (
-    check_best_with_picture,
     check_contrast,
+    check_little_dropout,
     check_picture_vector,
-    check_ranks,
+    check_pictures_by_hand,
 )
 from mtl_utils.exercises.three_tasks import (
     check_expected_risk,
@@ -153,7 +153,6 @@ __all__ = [
     "check_attention_weights",
     "check_best_log_variance",
     "check_best_mixture",
-    "check_best_with_picture",
     "check_chance_of_first",
     "check_code_bits",
     "check_confident_rows",
@@ -187,6 +186,7 @@ __all__ = [
     "check_layer_rates",
     "check_learnt_covariance",
     "check_letters_or_words",
+    "check_little_dropout",
     "check_loss_factors",
     "check_losses_by_hand",
     "check_louder_topics",
@@ -201,8 +201,8 @@ __all__ = [
     "check_pass_ratio",
     "check_path_attribution",
     "check_picture_vector",
+    "check_pictures_by_hand",
     "check_pieces_or_layers",
-    "check_ranks",
     "check_read_entities",
     "check_read_mixed_rows",
     "check_sampling_by_hand",
