@@ -49,9 +49,9 @@ from mtl_utils.exercises.little_data import (
     check_written_accuracy,
 )
 from mtl_utils.exercises.many_languages import (
-    check_language_shares,
+    check_languages_by_hand,
+    check_pieces_or_layers,
     check_retrieved,
-    check_tags_of_words,
     check_unseen_share,
 )
 from mtl_utils.exercises.multitask_transformer import (
@@ -80,9 +80,9 @@ from mtl_utils.exercises.pretrained import (
 )
 from mtl_utils.exercises.sampling import (
     check_curriculum_rows,
-    check_passes,
-    check_rescaled_reward,
-    check_temperature_for,
+    check_neighbours,
+    check_sampling_by_hand,
+    check_temperature_within,
 )
 from mtl_utils.exercises.scaling_out import (
     check_half_volume,
@@ -110,10 +110,10 @@ from mtl_utils.exercises.tasks_that_come_and_go import (
     check_transfer_back,
 )
 from mtl_utils.exercises.text_and_pictures import (
-    check_best_with_picture,
     check_contrast,
+    check_little_dropout,
     check_picture_vector,
-    check_ranks,
+    check_pictures_by_hand,
 )
 from mtl_utils.exercises.three_tasks import (
     check_expected_risk,
@@ -151,7 +151,6 @@ __all__ = [
     "check_attention_weights",
     "check_best_log_variance",
     "check_best_mixture",
-    "check_best_with_picture",
     "check_chance_of_first",
     "check_code_bits",
     "check_collapse_costs",
@@ -181,27 +180,30 @@ __all__ = [
     "check_kneser_ney_by_hand",
     "check_lag_with_own_adam",
     "check_ladder_by_hand",
-    "check_language_shares",
+    "check_languages_by_hand",
     "check_last_states",
     "check_learnt_covariance",
     "check_letters_or_words",
+    "check_little_dropout",
     "check_losses_by_hand",
     "check_louder_topics",
     "check_member_chance",
     "check_merge_parts",
+    "check_neighbours",
     "check_own_past",
     "check_pair_agreement",
     "check_paired_gain",
     "check_paired_interval",
     "check_pass_ratio",
-    "check_passes",
     "check_path_attribution",
     "check_picture_vector",
     "check_pretraining_by_hand",
-    "check_ranks",
     "check_transfer_by_hand",
     "check_relations_by_hand",
-    "check_rescaled_reward",
+    "check_pictures_by_hand",
+    "check_pieces_or_layers",
+    "check_sampling_by_hand",
+    "check_temperature_within",
     "check_reservoir_place",
     "check_retrieved",
     "check_ring_table",
@@ -217,10 +219,8 @@ __all__ = [
     "check_step_factors",
     "check_steps_or_start",
     "check_tags_in_company",
-    "check_tags_of_words",
     "check_teacher_gradient",
     "check_teacher_inputs",
-    "check_temperature_for",
     "check_topic_or_batch",
     "check_transfer_back",
     "check_trials_needed",

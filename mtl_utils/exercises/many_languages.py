@@ -2,66 +2,71 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
+from functools import partial
 
+from mtl_utils.exercises.by_hand import require_by_hand
 from mtl_utils.exercises.checking import Answer, exercise
+from mtl_utils.exercises.paired import (
+    example_report,
+    require_paired_report,
+    require_percent,
+    require_verdict,
+)
 
 __all__ = [
-    "check_language_shares",
+    "check_languages_by_hand",
+    "check_pieces_or_layers",
     "check_retrieved",
-    "check_tags_of_words",
     "check_unseen_share",
 ]
 
+Table = Sequence[Sequence[float]]
 
-def _power(sizes: Sequence[float], temperature: float) -> list[float]:
-    whole = sum(size**temperature for size in sizes)
-    return [size**temperature / whole for size in sizes]
+BY_HAND = {
+    "shares": [1 / 2, 1 / 3, 1 / 6],
+    "french": [1 / 4, 2 / 5],
+    "fertility": [7.0, 3.5],
+    "found": [1 / 4, 1.0],
+}
 
-
-def _proportional(sizes: Sequence[float], temperature: float) -> list[float]:
-    return [size / sum(sizes) for size in sizes]
-
-
-@exercise("language_shares", wrong=[_power, _proportional])
-def check_language_shares(answer: Answer) -> None:
-    """How often languages of some sizes are drawn at a temperature."""
-    hint = "Equation 17.2: the exponent is one over the temperature, and shares add up to 1."
-    for sizes, temperature, expected in (
-        ([100, 100], 3.0, [0.5, 0.5]),
-        ([900, 100], 1.0, [0.9, 0.1]),
-        ([900, 100], 2.0, [0.75, 0.25]),
-        ([8, 1, 1], 3.0, [0.5, 0.25, 0.25]),
-    ):
-        answer.gives(sizes, temperature, expected=expected, hint=hint)
+_HINTS = {
+    "shares": "The exponent is one over the temperature, and shares add up to 1.",
+    "french": "First count texts. Where the loss is a mean over tokens, count labelled tokens.",
+    "fertility": "Pieces per word, then per character. How many bytes has each of the characters?",
+    "found": "As they are, then centred. Of each row, the nearest translation by cosine alone.",
+}
 
 
-def _last_character(words: Sequence[str], tags: Sequence[str]) -> list[str]:
-    found, place = [], 0
-    for word in words:
-        place += len(word)
-        found.append(tags[place - 1])
-    return found
-
-
-def _one_each(words: Sequence[str], tags: Sequence[str]) -> list[str]:
-    return list(tags[: len(words)])
-
-
-@exercise("tags_of_words", wrong=[_last_character, _one_each])
-def check_tags_of_words(answer: Answer) -> None:
-    """Tags of characters, read at the first character of each word."""
-    hint = "A word has the tag of its first character, and words differ in length."
-    for words, tags, expected in (
-        (
-            ["北京", "在", "中国"],
-            ["B-LOC", "I-LOC", "O", "B-LOC", "I-LOC"],
-            ["B-LOC", "O", "B-LOC"],
-        ),
-        (["他", "来"], ["O", "O"], ["O", "O"]),
-        (["王小明", "来"], ["B-PER", "I-PER", "I-PER", "O"], ["B-PER", "O"]),
-    ):
-        answer.gives(words, tags, expected=expected, hint=hint)
+@exercise(
+    "languages_by_hand",
+    wrong=[
+        {**BY_HAND, "shares": [3 / 4, 2 / 9, 1 / 36]},
+        {**BY_HAND, "shares": [1 / 3, 1 / 3, 1 / 3]},
+        {**BY_HAND, "shares": [30, 20, 10]},
+        {**BY_HAND, "shares": [1 / 6, 1 / 3, 1 / 2]},
+        {**BY_HAND, "shares": [1 / 2, 1 / 3]},
+        {**BY_HAND, "french": [2 / 5, 1 / 4]},
+        {**BY_HAND, "french": [1 / 3, 2 / 3]},
+        {**BY_HAND, "french": [1 / 4, 1 / 4]},
+        {**BY_HAND, "french": [25, 40]},
+        {**BY_HAND, "french": 1 / 4},
+        {**BY_HAND, "fertility": [3.5, 7]},
+        {**BY_HAND, "fertility": [6, 3]},
+        {**BY_HAND, "fertility": [3, 1.5]},
+        {**BY_HAND, "fertility": [1 / 7, 2 / 7]},
+        {**BY_HAND, "found": [1, 1 / 4]},
+        {**BY_HAND, "found": [1 / 2, 1]},
+        {**BY_HAND, "found": [1 / 4, 1 / 4]},
+        {**BY_HAND, "found": "1/4"},
+        {key: BY_HAND[key] for key in ("shares", "french")},
+        [1 / 2, 1 / 3, 1 / 6],
+    ],
+)
+def check_languages_by_hand(answer: Answer) -> None:
+    """Shares, how loud a language is, pieces of bytes and centred retrieval, worked by hand."""
+    require_by_hand(answer, BY_HAND, _HINTS)
 
 
 def _distinct(known: Sequence[str], read: Sequence[str]) -> float:
@@ -73,7 +78,22 @@ def _words(known: Sequence[str], read: Sequence[str]) -> float:
     return sum(word not in known for word in read) / len(read)
 
 
-@exercise("unseen_share", wrong=[_distinct, _words])
+def _whole_texts(known: Sequence[str], read: Sequence[str]) -> float:
+    seen = set("".join(known))
+    return sum(not seen.issuperset(text) for text in read) / len(read)
+
+
+def _mean_over_texts(known: Sequence[str], read: Sequence[str]) -> float:
+    seen = set("".join(known))
+    return sum(sum(c not in seen for c in text) / len(text) for text in read) / len(read)
+
+
+def _seen(known: Sequence[str], read: Sequence[str]) -> float:
+    seen, characters = set("".join(known)), "".join(read)
+    return sum(c in seen for c in characters) / len(characters)
+
+
+@exercise("unseen_share", wrong=[_distinct, _words, _whole_texts, _mean_over_texts, _seen])
 def check_unseen_share(answer: Answer) -> None:
     """Share of the characters of a text that no training text has."""
     hint = "Count every character of what is read, as often as it stands there."
@@ -86,25 +106,72 @@ def check_unseen_share(answer: Answer) -> None:
         answer.gives(known, read, expected=expected, hint=hint)
 
 
-def _one_way(similarities: Sequence[Sequence[float]]) -> float:
+def _one_way(similarities: Table) -> float:
     rows = range(len(similarities))
     return sum(max(rows, key=similarities[n].__getitem__) == n for n in rows) / len(rows)
 
 
-def _largest(similarities: Sequence[Sequence[float]]) -> float:
+def _other_way(similarities: Table) -> float:
+    return _one_way(list(zip(*similarities, strict=True)))
+
+
+def _mean_of_both(similarities: Table) -> float:
+    return (_one_way(similarities) + _other_way(similarities)) / 2
+
+
+def _either_way(similarities: Table) -> float:
+    columns = list(zip(*similarities, strict=True))
+    ways = zip(similarities, columns, range(len(columns)), strict=True)
+    return sum(max(row) == row[n] or max(column) == column[n] for row, column, n in ways) / len(
+        columns
+    )
+
+
+def _largest(similarities: Table) -> float:
     rows = range(len(similarities))
     hits = sum(similarities[n][n] == max(map(max, similarities)) for n in rows)
     return hits / len(rows)
 
 
-@exercise("retrieved", wrong=[_one_way, _largest])
+_WAYS: list[Callable[[Table], float]] = [_one_way, _other_way, _mean_of_both, _either_way, _largest]
+
+
+@exercise("retrieved", wrong=_WAYS)
 def check_retrieved(answer: Answer) -> None:
     """Share of pairs that are each other's nearest, in both directions."""
     hint = "A pair counts if its similarity is the greatest of its row and of its column."
     for similarities, expected in (
         ([[0.9, 0.1], [0.2, 0.8]], 1.0),
         ([[0.5, 0.1], [0.6, 0.7]], 0.5),
+        ([[0.5, 0.6], [0.1, 0.7]], 0.5),
         ([[0.1, 0.9], [0.9, 0.1]], 0.0),
         ([[0.9, 0.2, 0.1], [0.1, 0.4, 0.6], [0.2, 0.3, 0.7]], 2 / 3),
     ):
         answer.gives(similarities, expected=expected, hint=hint)
+
+
+_report = partial(example_report, "shared", "apart", [51.0, 47.0, 50.0])
+
+
+@exercise(
+    "pieces_or_layers",
+    wrong=[
+        _report(4.0, True),
+        _report(-4.0, True),
+        _report(4.0, False) | {"mean": -4.0},
+        _report(4.0, False) | {"half_width": 2.0},
+        _report(4.0, False) | {"half_width": 2.0 / math.sqrt(3)},
+        _report(4.0, False) | {"shown": "no"},
+        _report(4.0, False) | {"apart": [49.0, 43.0]},
+        _report(4.0, False) | {"shared": [51.0] * 3, "apart": [47.0] * 3},
+        _report(0.04, False) | {"shared": [0.51, 0.47, 0.5], "apart": [0.49, 0.43, 0.44]},
+        {key: value for key, value in _report(4.0, False).items() if key != "shown"},
+        {"mean": 4.0, "half_width": 4.97, "shown": False},
+        4.0,
+    ],
+)
+def check_pieces_or_layers(answer: Answer) -> None:
+    """French beside English with pieces shared and apart, from equal weights, and what it shows."""
+    differences = require_paired_report(answer, "shared", "apart", runs=3)
+    require_percent(answer, ("shared", "apart"), "Accuracies")
+    require_verdict(answer, differences)

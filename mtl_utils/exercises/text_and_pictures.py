@@ -2,22 +2,77 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Sequence
+from functools import partial
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
+from mtl_utils.exercises.by_hand import require_by_hand
 from mtl_utils.exercises.checking import Answer, exercise
+from mtl_utils.exercises.paired import (
+    example_report,
+    require_paired_report,
+    require_percent,
+    require_verdict,
+)
 
 __all__ = [
-    "check_best_with_picture",
     "check_contrast",
+    "check_little_dropout",
     "check_picture_vector",
-    "check_ranks",
+    "check_pictures_by_hand",
 ]
 
-Prior = Mapping[str, float]
+BY_HAND: dict[str, float | Sequence[float]] = {
+    "best": [0.5, 0.85],
+    "useless": 0.8,
+    "looks": [3 / 4, 1 / 4],
+    "losses": [math.log(3), (2 * math.log(2) + math.log(3)) / 3],
+    "ranks": [2.0, 2.0, 1.0],
+}
+
+_HINTS = {
+    "best": "Words alone, then both. Also pictures that show none of the three are seen at times.",
+    "useless": "When does a picture of a thing say no more for this thing than for another?",
+    "looks": "The softmax of equation 18.4 is taken of products over the root of D.",
+    "losses": "All differ, then two alike. Over how many pictures does each text's sum go?",
+    "ranks": "Row by row: its own, on the diagonal, and all that are at least as alike.",
+}
+
+
+@exercise(
+    "pictures_by_hand",
+    wrong=[
+        {**BY_HAND, "best": [0.85, 0.5]},
+        {**BY_HAND, "best": [0.5, 0.8]},
+        {**BY_HAND, "best": [1 / 3, 0.85]},
+        {**BY_HAND, "best": [50, 85]},
+        {**BY_HAND, "best": 0.85},
+        {**BY_HAND, "useless": 0.5},
+        {**BY_HAND, "useless": 0.2},
+        {**BY_HAND, "useless": 1},
+        {**BY_HAND, "looks": [9 / 10, 1 / 10]},
+        {**BY_HAND, "looks": [1 / 4, 3 / 4]},
+        {**BY_HAND, "looks": [math.log(3), 0]},
+        {**BY_HAND, "losses": [math.log(3), math.log(3)]},
+        {**BY_HAND, "losses": [math.log(3), math.log(2)]},
+        {**BY_HAND, "losses": [2 * math.log(3), 2 / 3 * (2 * math.log(2) + math.log(3))]},
+        {**BY_HAND, "losses": [-math.log(3), -(2 * math.log(2) + math.log(3)) / 3]},
+        {**BY_HAND, "ranks": [1, 2, 1]},
+        {**BY_HAND, "ranks": [1, 1, 0]},
+        {**BY_HAND, "ranks": [1, 2, 2]},
+        {**BY_HAND, "ranks": [2, 2]},
+        {**BY_HAND, "ranks": "2, 2, 1"},
+        {key: BY_HAND[key] for key in ("best", "useless")},
+        [0.5, 0.85],
+    ],
+)
+def check_pictures_by_hand(answer: Answer) -> None:
+    """The known best, where words look, the contrastive loss and ranks with ties, by hand."""
+    require_by_hand(answer, BY_HAND, _HINTS)
 
 
 def _draw(*shape: int, seed: int = 0) -> Tensor:
@@ -25,42 +80,37 @@ def _draw(*shape: int, seed: int = 0) -> Tensor:
     return torch.randn(*shape, generator=generator, dtype=torch.float64)
 
 
-def _likelihood(meaning: str, shown: str, error: float, meanings: tuple[str, ...]) -> float:
-    return 1 - error if meaning == shown else error / (len(meanings) - 1)
+def _multiplied(vectors: Tensor, present: Tensor, absent: Tensor) -> Tensor:
+    shares = present[:, None].to(vectors.dtype)
+    return vectors.mean(1) * shares + absent * (1 - shares)
 
 
-def _trusting(prior: Prior, error: float, meanings: tuple[str, ...]) -> float:
-    return 1 - error
+def _zeroed(vectors: Tensor, present: Tensor, absent: Tensor) -> Tensor:
+    return torch.where(present[:, None], vectors.mean(1), 0.0)
 
 
-def _without_prior(prior: Prior, error: float, meanings: tuple[str, ...]) -> float:
-    return sum(
-        max(_likelihood(m, shown, error, meanings) for m in prior) / len(prior)
-        for shown in meanings
-    )
+def _turned(vectors: Tensor, present: Tensor, absent: Tensor) -> Tensor:
+    return torch.where(present[:, None], absent, vectors.mean(1))
 
 
-def _of_possible_pictures(prior: Prior, error: float, meanings: tuple[str, ...]) -> float:
-    return sum(
-        max(p * _likelihood(m, shown, error, meanings) for m, p in prior.items()) for shown in prior
-    )
+def _first_part(vectors: Tensor, present: Tensor, absent: Tensor) -> Tensor:
+    return torch.where(present[:, None], vectors[:, 0], absent)
 
 
-@exercise("best_with_picture", wrong=[_trusting, _without_prior, _of_possible_pictures])
-def check_best_with_picture(answer: Answer) -> None:
-    """The best accuracy on a name whose meanings have given probabilities, by 18.1."""
-    hint = "For every picture there can be, take the largest p(m) p(picture | m)."
-    kinds = ("person", "company", "city", "country", "river")
-    for prior, error in (
-        ({"person": 0.5, "country": 0.5}, 0.1),
-        ({"person": 0.7, "company": 0.2, "city": 0.1}, 0.3),
-        ({"river": 1.0}, 0.9),
-    ):
-        total = 0.0
-        for shown in kinds:
-            options = [p * _likelihood(m, shown, error, kinds) for m, p in prior.items()]
-            total += sorted(options)[-1]
-        answer.gives(prior, error, kinds, expected=total, hint=hint)
+def _added_up(vectors: Tensor, present: Tensor, absent: Tensor) -> Tensor:
+    return torch.where(present[:, None], vectors.sum(1), absent)
+
+
+@exercise("picture_vector", wrong=[_multiplied, _zeroed, _turned, _first_part, _added_up])
+def check_picture_vector(answer: Answer) -> None:
+    """One vector a row: the mean over parts, or the learnt vector where there is no picture."""
+    hint = "Use torch.where: a product looks at what is left out, and 0 times nan is nan."
+    for seed, present in enumerate(([True, False, True], [False, False, True, True])):
+        vectors, absent = _draw(len(present), 4, 3, seed=seed), _draw(3, seed=seed + 9)
+        there = torch.tensor(present)
+        vectors[~there] = torch.nan
+        rows = [vectors[i].sum(0) / 4 if is_there else absent for i, is_there in enumerate(present)]
+        answer.gives(vectors, there, absent, expected=torch.stack(rows), hint=hint)
 
 
 def _one_way(similarity: Tensor, groups: Tensor) -> Tensor:
@@ -79,7 +129,17 @@ def _summed(similarity: Tensor, groups: Tensor) -> Tensor:
     return _one_way(similarity, groups) + _one_way(similarity.T, groups)
 
 
-@exercise("contrast", wrong=[_one_way, _equal_as_negatives, _summed])
+def _set_to_zero(similarity: Tensor, groups: Tensor) -> Tensor:
+    same = (groups[:, None] == groups) & ~torch.eye(len(groups), dtype=torch.bool)
+    return _equal_as_negatives(similarity.masked_fill(same, 0.0), groups)
+
+
+def _own_masked_too(similarity: Tensor, groups: Tensor) -> Tensor:
+    same = groups[:, None] == groups
+    return _equal_as_negatives(similarity.masked_fill(same, -torch.inf), groups)
+
+
+@exercise("contrast", wrong=[_one_way, _equal_as_negatives, _summed, _set_to_zero, _own_masked_too])
 def check_contrast(answer: Answer) -> None:
     """The contrastive loss of a batch in which some captions are equal."""
     hint = "Put -inf where two rows have one group, but not on the diagonal; average both ways."
@@ -94,54 +154,28 @@ def check_contrast(answer: Answer) -> None:
         answer.gives(similarity, torch.tensor(groups), expected=expected, hint=hint)
 
 
-def _multiplied(vectors: Tensor, present: Tensor, absent: Tensor) -> Tensor:
-    shares = present[:, None].to(vectors.dtype)
-    return vectors.mean(1) * shares + absent * (1 - shares)
+_report = partial(example_report, "little", "much", [84.0, 81.0, 85.0])
 
 
-def _zeroed(vectors: Tensor, present: Tensor, absent: Tensor) -> Tensor:
-    return torch.where(present[:, None], vectors.mean(1), 0.0)
-
-
-def _turned(vectors: Tensor, present: Tensor, absent: Tensor) -> Tensor:
-    return torch.where(present[:, None], absent, vectors.mean(1))
-
-
-@exercise("picture_vector", wrong=[_multiplied, _zeroed, _turned])
-def check_picture_vector(answer: Answer) -> None:
-    """One vector a row: the mean over parts, or the learnt vector where there is no picture."""
-    hint = "Use torch.where: a product looks at what is left out, and 0 times nan is nan."
-    for seed, present in enumerate(([True, False, True], [False, False, True, True])):
-        vectors, absent = _draw(len(present), 4, 3, seed=seed), _draw(3, seed=seed + 9)
-        there = torch.tensor(present)
-        vectors[~there] = torch.nan
-        rows = [vectors[i].sum(0) / 4 if is_there else absent for i, is_there in enumerate(present)]
-        answer.gives(vectors, there, absent, expected=torch.stack(rows), hint=hint)
-
-
-def _optimistic(similarity: Tensor) -> Tensor:
-    return (similarity > similarity.diagonal()[:, None]).sum(1) + 1
-
-
-def _from_zero(similarity: Tensor) -> Tensor:
-    return (similarity >= similarity.diagonal()[:, None]).sum(1) - 1
-
-
-def _columns(similarity: Tensor) -> Tensor:
-    return (similarity.diagonal()[:, None] <= similarity.T).sum(1)
-
-
-@exercise("ranks", wrong=[_optimistic, _from_zero, _columns])
-def check_ranks(answer: Answer) -> None:
-    """The rank of each text's own picture among all, equal ones standing before it."""
-    hint = "Count the pictures of a row that are at least as alike as the one on the diagonal."
-    for similarity in (
-        _draw(4, 4),
-        torch.ones(3, 3, dtype=torch.float64),
-        torch.tensor([[0.2, 0.2, 0.1], [0.9, 0.5, 0.1], [0.0, 0.1, 0.3]], dtype=torch.float64),
-    ):
-        ranks = [
-            sum(float(other) >= float(row[place]) for other in row)
-            for place, row in enumerate(similarity)
-        ]
-        answer.gives(similarity, expected=torch.tensor(ranks), hint=hint)
+@exercise(
+    "little_dropout",
+    wrong=[
+        _report(4.0, True),
+        _report(-4.0, True),
+        _report(4.0, False) | {"mean": -4.0},
+        _report(4.0, False) | {"half_width": 2.0},
+        _report(4.0, False) | {"half_width": 2.0 / math.sqrt(3)},
+        _report(4.0, False) | {"shown": "no"},
+        _report(4.0, False) | {"much": [82.0, 77.0]},
+        _report(4.0, False) | {"little": [84.0] * 3, "much": [80.0] * 3},
+        _report(0.04, False) | {"little": [0.84, 0.81, 0.85], "much": [0.82, 0.77, 0.79]},
+        {key: value for key, value in _report(4.0, False).items() if key != "shown"},
+        {"mean": 4.0, "half_width": 4.97, "shown": False},
+        4.0,
+    ],
+)
+def check_little_dropout(answer: Answer) -> None:
+    """Entities where half of the pictures are missing, after little modality dropout and much."""
+    differences = require_paired_report(answer, "little", "much", runs=3)
+    require_percent(answer, ("little", "much"), "F1")
+    require_verdict(answer, differences)
