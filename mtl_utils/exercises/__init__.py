@@ -32,10 +32,10 @@ from mtl_utils.exercises.hierarchies import (
     check_moved_layers,
 )
 from mtl_utils.exercises.hyperparameters import (
-    check_gives_up,
+    check_search_by_hand,
+    check_slow_starters,
     check_trials_needed,
     check_unbiased_best,
-    check_weights_of,
 )
 from mtl_utils.exercises.language_models import (
     check_best_mixture,
@@ -172,7 +172,6 @@ __all__ = [
     "check_falling_factor",
     "check_few_rows_by_hand",
     "check_forward_step",
-    "check_gives_up",
     "check_held_minimum",
     "check_hidden_points",
     "check_implicit_step",
@@ -210,8 +209,10 @@ __all__ = [
     "check_retrieved",
     "check_row_excess",
     "check_scales_by_hand",
-    "check_shared_batches",
+    "check_search_by_hand",
     "check_searches_by_hand",
+    "check_shared_batches",
+    "check_slow_starters",
     "check_soft_alignment",
     "check_states_overlap",
     "check_steps_or_start",
@@ -232,7 +233,6 @@ __all__ = [
     "check_unseen_share",
     "check_viterbi_by_hand",
     "check_weights_by_hand",
-    "check_weights_of",
     "check_whole_mean",
     "check_without_direction",
     "check_written_accuracy",
