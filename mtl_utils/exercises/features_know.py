@@ -3,121 +3,210 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from functools import partial
 
 import torch
 from torch import Tensor
 
+from mtl_utils.exercises.by_hand import require_by_hand
 from mtl_utils.exercises.checking import Answer, exercise
+from mtl_utils.exercises.paired import (
+    example_report,
+    require_paired_report,
+    require_percent,
+    require_verdict,
+)
 
 __all__ = [
-    "check_alike",
-    "check_code_bits",
-    "check_path_attribution",
-    "check_without_direction",
+    "check_features_by_hand",
+    "check_online_bits",
+    "check_uniform_attention",
+    "check_without_directions",
 ]
 
-Gradient = Callable[[Tensor], Tensor]
+BY_HAND: dict[str, float | list[float]] = {
+    "selectivity": 14.0,
+    "bits": 7.0,
+    "compression": 8 / 7,
+    "alike": 0.75,
+    "contributions": [4.0, 8.0],
+    "fall": 1.5 * math.log(2),
+    "erased": [1.0, -1.0],
+}
+
+_HINTS = {
+    "selectivity": "Two accuracies of the same words, in percent; then points.",
+    "bits": "Two labels uniformly; for the others smooth first, then take minus log2.",
+    "compression": "All labels sent uniformly, over the length that you have found.",
+    "alike": "Take the mean of each column out. With one unit each, 19.4 is a squared correlation.",
+    "contributions": "The gradient of a product is the other factor. Where is it half way?",
+    "fall": "How many nats less after one word, how many after two? Then the mean.",
+    "erased": "Divide the direction by its length first; what is left has no product with it.",
+}
 
 
-def _draw(*shape: int, seed: int = 0) -> Tensor:
-    generator = torch.Generator().manual_seed(seed)
-    return torch.randn(*shape, generator=generator, dtype=torch.float64)
+@exercise(
+    "features_by_hand",
+    wrong=[
+        {**BY_HAND, "selectivity": -14},
+        {**BY_HAND, "selectivity": 0.14},
+        {**BY_HAND, "selectivity": 7},
+        {**BY_HAND, "bits": 3},
+        {**BY_HAND, "bits": 6},
+        {**BY_HAND, "bits": 7 * math.log(2)},
+        {**BY_HAND, "compression": 7 / 8},
+        {**BY_HAND, "alike": 0.9},
+        {**BY_HAND, "alike": math.sqrt(0.75)},
+        {**BY_HAND, "contributions": [8, 12]},
+        {**BY_HAND, "contributions": [2, 4]},
+        {**BY_HAND, "contributions": [8, 4]},
+        {**BY_HAND, "contributions": 12},
+        {**BY_HAND, "fall": -1.5 * math.log(2)},
+        {**BY_HAND, "fall": 2 * math.log(2)},
+        {**BY_HAND, "fall": 1.5},
+        {**BY_HAND, "fall": 0.5},
+        {**BY_HAND, "erased": [-13, -15]},
+        {**BY_HAND, "erased": [2, 2]},
+        {**BY_HAND, "erased": [1, 1]},
+        {**BY_HAND, "erased": "1, -1"},
+        {key: BY_HAND[key] for key in ("bits", "compression")},
+        7,
+    ],
+)
+def check_features_by_hand(answer: Answer) -> None:
+    """Selectivity, a code, alignment, contributions, a deletion and an erasure, by hand."""
+    require_by_hand(answer, BY_HAND, _HINTS)
 
 
-def _gradient_at_the_end(gradient: Gradient, start: Tensor, end: Tensor, steps: int) -> Tensor:
-    return (end - start) * gradient(end)
+Portions = Sequence[Sequence[float]]
 
 
-def _without_difference(gradient: Gradient, start: Tensor, end: Tensor, steps: int) -> Tensor:
-    points = [start + (step + 0.5) / steps * (end - start) for step in range(steps)]
-    return torch.stack([gradient(point) for point in points]).mean(0)
+def _bits(first: int, labels: int, portions: Portions) -> float:
+    bits, sent = first * math.log2(labels), first
+    for portion in portions:
+        bits -= sum(math.log2((sent * p + 1) / (sent + labels)) for p in portion)
+        sent += len(portion)
+    return bits
 
 
-def _left_ends(gradient: Gradient, start: Tensor, end: Tensor, steps: int) -> Tensor:
-    points = [start + step / steps * (end - start) for step in range(steps)]
-    return (end - start) * torch.stack([gradient(point) for point in points]).mean(0)
+def _in_nats(first: int, labels: int, portions: Portions) -> float:
+    return _bits(first, labels, portions) * math.log(2)
 
 
-@exercise("path_attribution", wrong=[_gradient_at_the_end, _without_difference, _left_ends])
-def check_path_attribution(answer: Answer) -> None:
-    """Integrated gradients of a function whose gradient is given, by midpoints."""
-    hint = "Average the gradient at the middles of the steps, and multiply by the way that is gone."
-    for steps in (1, 2, 5):
-        start, end = _draw(4, seed=steps), _draw(4, seed=steps + 1)
-        middles = [start + (2 * n + 1) / (2 * steps) * (end - start) for n in range(steps)]
-        expected = sum(((end - start) * 3 * x**2 / steps for x in middles), torch.zeros(4))
-        answer.gives(lambda x: 3 * x**2, start, end, steps, expected=expected, hint=hint)
+def _without_first(first: int, labels: int, portions: Portions) -> float:
+    return _bits(first, labels, portions) - first * math.log2(labels)
 
 
-def _not_centred(x: Tensor, y: Tensor) -> Tensor:
-    return (y.T @ x).norm() ** 2 / ((x.T @ x).norm() * (y.T @ y).norm())
+def _not_smoothed(first: int, labels: int, portions: Portions) -> float:
+    likely = [max(p, 1e-12) for portion in portions for p in portion]
+    return first * math.log2(labels) - sum(math.log2(p) for p in likely)
 
 
-def _without_square(x: Tensor, y: Tensor) -> Tensor:
-    x, y = x - x.mean(0), y - y.mean(0)
-    return (y.T @ x).norm() / ((x.T @ x).norm() * (y.T @ y).norm()) ** 0.5
+def _as_if_first_were_all(first: int, labels: int, portions: Portions) -> float:
+    smoothed = ((first * p + 1) / (first + labels) for portion in portions for p in portion)
+    return first * math.log2(labels) - sum(math.log2(p) for p in smoothed)
 
 
-def _centred_by_rows(x: Tensor, y: Tensor) -> Tensor:
-    return _not_centred(x - x.mean(1, keepdim=True), y - y.mean(1, keepdim=True))
+def _label_by_label(first: int, labels: int, portions: Portions) -> float:
+    return _bits(first, labels, [[p] for portion in portions for p in portion])
 
 
-@exercise("alike", wrong=[_not_centred, _without_square, _centred_by_rows])
-def check_alike(answer: Answer) -> None:
-    """Linear CKA of two representations of the same words."""
-    hint = "Take the mean of each column out, then 19.4 with Frobenius norms."
-    for rows, seed in ((6, 0), (9, 1)):
-        x, y = _draw(rows, 3, seed=seed) + 2, _draw(rows, 4, seed=seed + 5)
-        h = torch.eye(rows, dtype=torch.float64) - 1 / rows
-        k, m = h @ x @ x.T @ h, h @ y @ y.T @ h
-        expected = (k * m).sum() / ((k * k).sum() * (m * m).sum()).sqrt()
-        answer.gives(x, y, expected=float(expected), hint=hint)
+def _counted_ahead(first: int, labels: int, portions: Portions) -> float:
+    bits, sent = first * math.log2(labels), first
+    for portion in portions:
+        sent += len(portion)
+        bits -= sum(math.log2((sent * p + 1) / (sent + labels)) for p in portion)
+    return bits
 
 
-def _in_nats(first: int, labels: int, likely: Sequence[float]) -> float:
-    return first * math.log(labels) - sum(math.log(p) for p in likely)
+def _mean_instead(first: int, labels: int, portions: Portions) -> float:
+    return _bits(first, labels, portions) / (first + sum(map(len, portions)))
 
 
-def _without_first(first: int, labels: int, likely: Sequence[float]) -> float:
-    return -sum(math.log2(p) for p in likely)
+@exercise(
+    "online_bits",
+    wrong=[
+        *(_in_nats, _without_first, _not_smoothed, _as_if_first_were_all),
+        *(_label_by_label, _counted_ahead, _mean_instead),
+    ],
+)
+def check_online_bits(answer: Answer) -> None:
+    """How many bits an online code of several portions takes."""
+    hint = "The probe of a portion was fitted to all labels of the portions before it, no others."
+    cases: list[tuple[int, int, list[list[float]], float]] = [
+        (2, 4, [[1.0, 0.25]], 4 + 1 + 2),
+        (1, 3, [], math.log2(3)),
+        (2, 2, [[1.0, 0.0], [0.5, 1.0]], 2 + math.log2(4 / 3) + 2 + 1 + math.log2(6 / 5)),
+        (4, 4, [[0.75], [0.2, 0.8, 0.5]], 8 + 1 + math.log2(9**3 / (2 * 5 * 3.5))),
+    ]
+    for first, labels, portions, expected in cases:
+        answer.gives(first, labels, portions, expected=expected, hint=hint)
 
 
-def _mean_instead(first: int, labels: int, likely: Sequence[float]) -> float:
-    bits = [math.log2(labels)] * first + [-math.log2(p) for p in likely]
-    return sum(bits) / len(bits)
+def _one_after_the_other(states: Tensor, directions: Tensor) -> Tensor:
+    for direction in directions:
+        unit = direction / direction.norm()
+        states = states - torch.outer(states @ unit, unit)
+    return states
 
 
-@exercise("code_bits", wrong=[_in_nats, _without_first, _mean_instead])
-def check_code_bits(answer: Answer) -> None:
-    """How many bits an online code takes."""
-    hint = "The first labels cost log2 of the number of labels each, the others minus log2 of p."
-    for first, labels, likely in ((2, 4, (0.5, 0.25)), (1, 3, (0.9,)), (3, 2, (1.0, 0.125, 0.5))):
-        expected = first * math.log2(labels) - math.log2(math.prod(likely))
-        answer.gives(first, labels, likely, expected=expected, hint=hint)
+def _all_at_once(states: Tensor, directions: Tensor) -> Tensor:
+    units = directions / directions.norm(dim=1, keepdim=True)
+    return states - states @ units.T @ units
 
 
-def _only_length(states: Tensor, direction: Tensor) -> Tensor:
-    return states - states @ direction[:, None] * direction
+def _not_of_length_one(states: Tensor, directions: Tensor) -> Tensor:
+    return states - states @ directions.T @ directions
 
 
-def _direction_alone(states: Tensor, direction: Tensor) -> Tensor:
-    return states - direction / direction.norm()
+def _first_alone(states: Tensor, directions: Tensor) -> Tensor:
+    return _one_after_the_other(states, directions[:1])
 
 
-def _kept_instead(states: Tensor, direction: Tensor) -> Tensor:
-    unit = direction / direction.norm()
-    return torch.outer(states @ unit, unit)
+def _kept_instead(states: Tensor, directions: Tensor) -> Tensor:
+    basis, _ = torch.linalg.qr(directions.T)
+    return states @ basis @ basis.T
 
 
-@exercise("without_direction", wrong=[_only_length, _direction_alone, _kept_instead])
-def check_without_direction(answer: Answer) -> None:
-    """States without their part along one direction."""
-    hint = "Divide the direction by its length; what remains has no product with it."
-    for rows, width in ((1, 2), (4, 3), (5, 6)):
-        states, direction = _draw(rows, width), 2 * _draw(width, seed=9)
-        expected = states @ (
-            torch.eye(width, dtype=torch.float64)
-            - torch.outer(direction, direction) / direction.square().sum()
-        )
-        answer.gives(states, direction, expected=expected, hint=hint)
+@exercise(
+    "without_directions",
+    wrong=[_one_after_the_other, _all_at_once, _not_of_length_one, _first_alone, _kept_instead],
+)
+def check_without_directions(answer: Answer) -> None:
+    """States without their part in what several directions span."""
+    hint = "What remains has no product with any of the directions, also where they lean together."
+    for rows, rank, width in ((1, 1, 2), (4, 2, 3), (6, 3, 8)):
+        generator = torch.Generator().manual_seed(rows)
+        states = torch.randn(rows, width, generator=generator, dtype=torch.float64)
+        directions = 2 * torch.randn(rank, width, generator=generator, dtype=torch.float64)
+        parts = torch.linalg.lstsq(directions.T, states.T).solution
+        expected = states - parts.T @ directions
+        answer.gives(states, directions, expected=expected, hint=hint)
+
+
+_report = partial(example_report, "free", "uniform", [88.0, 91.0, 85.0])
+
+
+@exercise(
+    "uniform_attention",
+    wrong=[
+        _report(4.0, True),
+        _report(-4.0, True),
+        _report(4.0, False) | {"mean": -4.0},
+        _report(4.0, False) | {"half_width": 2.0},
+        _report(4.0, False) | {"half_width": 2.0 / math.sqrt(3)},
+        _report(4.0, False) | {"shown": "no"},
+        _report(4.0, False) | {"uniform": [86.0, 87.0]},
+        _report(4.0, False) | {"free": [88.0] * 3, "uniform": [84.0] * 3},
+        _report(0.04, False) | {"free": [0.88, 0.91, 0.85], "uniform": [0.86, 0.87, 0.79]},
+        {key: value for key, value in _report(4.0, False).items() if key != "shown"},
+        {"mean": 4.0, "half_width": 4.97, "shown": False},
+        4.0,
+    ],
+)
+def check_uniform_attention(answer: Answer) -> None:
+    """Topics of models that choose what to attend to and of models that cannot."""
+    differences = require_paired_report(answer, "free", "uniform", runs=3)
+    require_percent(answer, ("free", "uniform"), "Accuracies")
+    require_verdict(answer, differences)

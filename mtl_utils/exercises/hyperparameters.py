@@ -4,19 +4,72 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import partial
 from itertools import combinations
-from statistics import fmean, median
+from statistics import fmean
 
+from mtl_utils.exercises.by_hand import require_by_hand
 from mtl_utils.exercises.checking import Answer, exercise
+from mtl_utils.exercises.paired import example_report, require_paired_report, require_verdict
 
 __all__ = [
-    "check_gives_up",
+    "check_search_by_hand",
+    "check_slow_starters",
     "check_trials_needed",
     "check_unbiased_best",
-    "check_weights_of",
 ]
 
 Numbers = Sequence[float]
+
+BY_HAND: dict[str, float | list[float]] = {
+    "runs": 4096.0,
+    "gain": -0.075,
+    "best": 680 / 9,
+    "chosen": 71.0,
+    "different": 80.0,
+    "weights": [1.5, 0.75, 0.75],
+    "luck": 1.792,
+}
+
+_HINTS = {
+    "runs": "Only the ratios of weights count; temperature and sharing are settings as well.",
+    "gain": "Each task by what its own model reaches; then the mean, with its sign.",
+    "best": "Each score times the chance that the better of two draws is this one: equation 21.3.",
+    "chosen": "The same chances as for the best on validation, with the other scores.",
+    "different": "There are three ways to choose two of three.",
+    "weights": "Two tasks come after the first, one after the second. The sum is not 1.",
+    "luck": "Equation 21.4, all in points. What is the noise of 0.8 on 100 sentences?",
+}
+
+
+@exercise(
+    "search_by_hand",
+    wrong=[
+        {**BY_HAND, "runs": 4**7},
+        {**BY_HAND, "runs": 4 * 6},
+        {**BY_HAND, "runs": [4096]},
+        {**BY_HAND, "gain": 0.075},
+        {**BY_HAND, "gain": -0.15},
+        {**BY_HAND, "gain": -7.5},
+        {**BY_HAND, "best": 80},
+        {**BY_HAND, "best": 200 / 3},
+        {**BY_HAND, "chosen": 81},
+        {**BY_HAND, "chosen": 75},
+        {**BY_HAND, "different": 680 / 9},
+        {**BY_HAND, "weights": [0.5, 0.25, 0.25]},
+        {**BY_HAND, "weights": [2.25, 0.375, 0.375]},
+        {**BY_HAND, "weights": [0.75, 0.75, 1.5]},
+        {**BY_HAND, "weights": [1.5, 0.75]},
+        {**BY_HAND, "luck": 3.2},
+        {**BY_HAND, "luck": 0.01792},
+        {**BY_HAND, "luck": "1.79"},
+        {key: BY_HAND[key] for key in ("runs", "gain")},
+        4096,
+    ],
+)
+def check_search_by_hand(answer: Answer) -> None:
+    """A grid, a gain, what the best of two trials is worth, a stick and luck, worked by hand."""
+    require_by_hand(answer, BY_HAND, _HINTS, tolerance=0.014)  # 0.56 is rounded
 
 
 def _one_over_the_share(share: float, chance: float) -> int:
@@ -31,7 +84,18 @@ def _chance_for_share(share: float, chance: float) -> int:
     return math.ceil(math.log(1 - share) / math.log(1 - chance))
 
 
-@exercise("trials_needed", wrong=[_one_over_the_share, _rounded_down, _chance_for_share])
+def _not_whole(share: float, chance: float) -> float:
+    return math.log(1 - chance) / math.log(1 - share)
+
+
+def _hits_added_up(share: float, chance: float) -> int:
+    return math.ceil(chance / share)
+
+
+@exercise(
+    "trials_needed",
+    wrong=[_one_over_the_share, _rounded_down, _chance_for_share, _not_whole, _hits_added_up],
+)
 def check_trials_needed(answer: Answer) -> None:
     """How many random trials hit the best share of a space."""
     hint = "All n trials miss with the probability (1 - share) ** n."
@@ -60,7 +124,12 @@ def _worst(scores: Numbers, n: int) -> float:
     return fmean(min(drawn) for drawn in combinations(scores, n))
 
 
-@exercise("unbiased_best", wrong=[_with_replacement, _the_best, _of_the_first, _worst])
+def _not_sorted(scores: Numbers, n: int) -> float:
+    chances = math.comb(len(scores), n)
+    return sum(v * math.comb(i, n - 1) / chances for i, v in enumerate(scores))
+
+
+@exercise("unbiased_best", wrong=[_with_replacement, _the_best, _of_the_first, _worst, _not_sorted])
 def check_unbiased_best(answer: Answer) -> None:
     """The mean best score over all choices of n recorded trials."""
     hint = "Average the maximum over all sets of n different trials."
@@ -75,72 +144,29 @@ def check_unbiased_best(answer: Answer) -> None:
         answer.gives(scores, n, expected=best, hint=hint)
 
 
-def _normalised(uniforms: Numbers) -> list[float]:
-    every = [*uniforms, 1.0]
-    return [len(every) * u / sum(every) for u in every]
+_report = partial(example_report, "first", "last", [8.0, 11.0, 5.0])
 
 
-def _linear(uniforms: Numbers) -> list[float]:
-    left, found = 1.0, []
-    for u in uniforms:
-        found.append(left * u)
-        left -= found[-1]
-    return [(len(uniforms) + 1) * share for share in [*found, left]]
-
-
-def _unscaled(uniforms: Numbers) -> list[float]:
-    return [weight / (len(uniforms) + 1) for weight in _broken(uniforms)]
-
-
-def _broken(uniforms: Numbers) -> list[float]:
-    left, found, others = 1.0, [], len(uniforms)
-    for place, u in enumerate(uniforms):
-        found.append(left * (1 - (1 - u) ** (1 / (others - place))))
-        left -= found[-1]
-    return [(others + 1) * share for share in [*found, left]]
-
-
-@exercise("weights_of", wrong=[_normalised, _linear, _unscaled])
-def check_weights_of(answer: Answer) -> None:
-    """Weights that are even on the simplex, from even numbers."""
-    hint = "Of what is left the next of K tasks takes 1 - (1 - u) ** (1 / how many come after it)."
-    answer.gives([0.25], expected=[0.5, 1.5], hint=hint)
-    answer.gives([0.75, 0.5], expected=[1.5, 0.75, 0.75], hint=hint)
-    for uniforms in ([0.0, 1.0], [0.9, 0.2, 0.4], [0.3, 0.6, 0.1, 0.8]):
-        answer.gives(uniforms, expected=_broken(uniforms), hint=hint)
-
-
-Curves = Sequence[Numbers]
-
-
-def _last_value(others: Curves, seen: Numbers) -> bool:
-    return seen[-1] < median(curve[len(seen) - 1] for curve in others)
-
-
-def _mean(others: Curves, seen: Numbers) -> bool:
-    return max(seen) < fmean(curve[len(seen) - 1] for curve in others)
-
-
-def _at_the_others_end(others: Curves, seen: Numbers) -> bool:
-    return max(seen) < median(curve[-1] for curve in others)
-
-
-def _not_better(others: Curves, seen: Numbers) -> bool:
-    return max(seen) <= median(curve[len(seen) - 1] for curve in others)
-
-
-@exercise("gives_up", wrong=[_last_value, _mean, _at_the_others_end, _not_better])
-def check_gives_up(answer: Answer) -> None:
-    """The median rule: whether a trial is given up after what was seen of it."""
-    hint = "Its best so far, against the median of what the others had at the same validation."
-    others = [[1.0, 2.0, 6.0], [2.0, 3.0, 4.0], [3.0, 9.0, 9.0]]
-    for seen, expected in (
-        ([1.5], True),
-        ([2.0], False),
-        ([2.5], False),
-        ([2.5, 2.9], True),
-        ([3.5, 1.0], False),
-        ([0.0, 3.5], False),
-        ([0.0, 5.0, 5.5], True),
-    ):
-        answer.gives(others, seen, expected=expected, hint=hint)
+@exercise(
+    "slow_starters",
+    wrong=[
+        _report(6.0, True),
+        _report(-6.0, True),
+        _report(6.0, False) | {"mean": -6.0},
+        _report(6.0, False) | {"half_width": 3.0},
+        _report(6.0, False) | {"half_width": 3.0 / math.sqrt(3)},
+        _report(6.0, False) | {"shown": "no"},
+        _report(6.0, False) | {"last": [5.0, 5.0]},
+        _report(6.0, False) | {"first": [8.0] * 3, "last": [2.0] * 3},
+        _report(0.06, False) | {"first": [0.08, 0.11, 0.05], "last": [0.05, 0.05, -0.04]},
+        {key: value for key, value in _report(6.0, False).items() if key != "shown"},
+        {"mean": 6.0, "half_width": 7.45, "shown": False},
+        6.0,
+    ],
+)
+def check_slow_starters(answer: Answer) -> None:
+    """By how much a great step size leads at the first validation and at the last."""
+    differences = require_paired_report(answer, "first", "last", runs=3)
+    leads = [abs(float(lead)) for key in ("first", "last") for lead in answer.value[key]]
+    answer.require(max(leads) > 1, "Leads must be in points.", "100 times what the judge says.")
+    require_verdict(answer, differences)

@@ -2,130 +2,81 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mtl_utils.exercises.by_hand import require_by_hand
 from mtl_utils.exercises.checking import Answer, exercise
+from mtl_utils.exercises.paired import (
+    example_report,
+    require_paired_report,
+    require_percent,
+    require_verdict,
+)
 
 __all__ = [
-    "check_elastic_gradient",
-    "check_elected_mean",
+    "check_elastic_minimum",
+    "check_few_rows_replayed",
+    "check_forgetting_by_hand",
     "check_member_chance",
-    "check_reservoir_place",
-    "check_transfer_back",
 ]
 
 Numbers = NDArray[np.float64]
 
+BY_HAND: dict[str, float | list[float]] = {
+    "backward": -25.0,
+    "forgetting": 30.0,
+    "fisher": 5.0,
+    "elastic": [1.0, 4.0],
+    "kept": 0.1,
+    "merged": [3.0, -3.0],
+    "told": 0.875,
+}
 
-def _of_all(scores: Numbers) -> float:
-    return float(np.mean(scores[-1] - np.diag(scores)))
-
-
-def _turned(scores: Numbers) -> float:
-    return float(np.mean((np.diag(scores) - scores[-1])[:-1]))
-
-
-def _from_first_row(scores: Numbers) -> float:
-    return float(np.mean((scores[-1] - scores[0])[:-1]))
-
-
-@exercise("transfer_back", wrong=[_of_all, _turned, _from_first_row])
-def check_transfer_back(answer: Answer) -> None:
-    """Backward transfer of a matrix of scores."""
-    hint = "Last row less diagonal, for all tasks but the last; then the mean."
-    for scores in (
-        [[0.8, 0.1], [0.5, 0.9]],
-        [[0.9, 0.2, 0.3], [0.7, 0.8, 0.1], [0.8, 0.6, 0.7]],
-    ):
-        table = np.array(scores)
-        lost = [table[-1, j] - table[j, j] for j in range(len(table) - 1)]
-        answer.gives(table, expected=sum(lost) / len(lost), hint=hint)
+_HINTS = {
+    "backward": "The last row less the diagonal, over the two tasks that are old by then.",
+    "forgetting": "From the best that a task ever had before the last row, not from its first.",
+    "fisher": "The square is of the gradient of each row; then the mean over rows.",
+    "elastic": "Set the derivative along each weight to zero: one pulls to 4, the other to 0.",
+    "kept": "It has to get in, and then not to be replaced; or use what holds for every row.",
+    "merged": "The sign of the sum is elected; the mean is over the changes that have it.",
+    "told": "Four pairs: 1 where the member's loss is smaller, a half where both are equal.",
+}
 
 
-def _without_halving(w: Numbers, anchor: Numbers, fisher: Numbers, strength: float) -> Numbers:
-    return 2 * strength * fisher * (w - anchor)
-
-
-def _even(w: Numbers, anchor: Numbers, fisher: Numbers, strength: float) -> Numbers:
-    return strength * (w - anchor)
-
-
-def _away(w: Numbers, anchor: Numbers, fisher: Numbers, strength: float) -> Numbers:
-    return strength * fisher * (anchor - w)
-
-
-@exercise("elastic_gradient", wrong=[_without_halving, _even, _away])
-def check_elastic_gradient(answer: Answer) -> None:
-    """The gradient of the penalty of elastic weight consolidation."""
-    hint = "Half of a square: the half goes, and the difference stays, times importance and λ."
-    for seed, strength in ((0, 1.0), (1, 2.5)):
-        w, anchor, fisher = np.random.default_rng(seed).random((3, 4))
-        step = 1e-6
-        expected = []
-        for place in range(4):
-            sides = []
-            for sign in (1, -1):
-                moved = w.copy()
-                moved[place] += sign * step
-                sides.append(0.5 * strength * float((fisher * (moved - anchor) ** 2).sum()))
-            expected.append((sides[0] - sides[1]) / (2 * step))
-        answer.gives(w, anchor, fisher, strength, expected=np.array(expected), hint=hint)
-
-
-def _always(capacity: int, seen: int, draw: float) -> int | None:
-    return int(draw * capacity)
-
-
-def _as_if_last_were_out(capacity: int, seen: int, draw: float) -> int | None:
-    place = int(draw * (seen - 1))
-    return place if place < capacity else None
-
-
-def _never_fills(capacity: int, seen: int, draw: float) -> int | None:
-    place = int(draw * seen)
-    return place if place < capacity else None
-
-
-@exercise("reservoir_place", wrong=[_always, _as_if_last_were_out, _never_fills])
-def check_reservoir_place(answer: Answer) -> None:
-    """Where the next row goes in a reservoir, if it is kept."""
-    hint = "The first rows fill it in order; later the draw picks one of `seen` places."
-    cases = [(3, 1, 0.9), (3, 3, 0.1), (3, 4, 0.74), (3, 4, 0.76), (2, 100, 0.015), (2, 100, 0.5)]
-    expected: list[int | None] = [0, 2, 2, None, 1, None]
-    for case, place in zip(cases, expected, strict=True):
-        answer.gives(*case, expected=place, hint=hint)
-
-
-def _plain_mean(vectors: Numbers) -> Numbers:
-    return np.asarray(vectors.mean(axis=0))
-
-
-def _by_count(vectors: Numbers) -> Numbers:
-    signs = np.sign(np.sign(vectors).sum(axis=0))
-    agrees = (np.sign(vectors) == signs) & (signs != 0)
-    return np.asarray((vectors * agrees).sum(axis=0) / np.maximum(agrees.sum(axis=0), 1))
-
-
-def _over_all(vectors: Numbers) -> Numbers:
-    signs = np.sign(vectors.sum(axis=0))
-    agrees = (np.sign(vectors) == signs) & (signs != 0)
-    return np.asarray((vectors * agrees).sum(axis=0) / len(vectors))
-
-
-@exercise("elected_mean", wrong=[_plain_mean, _by_count, _over_all])
-def check_elected_mean(answer: Answer) -> None:
-    """Elect a sign for each weight, and take the mean of the changes that have it."""
-    hint = "The sign of the sum is elected; divide by how many entries have it, not by all."
-    tables: Sequence[list[list[float]]] = (
-        [[3.0, -1.0, 0.0], [1.0, 4.0, -2.0]],
-        [[1.0, 2.0], [1.0, -1.0], [-3.0, 0.5]],
-    )
-    expected = ([2.0, 4.0, -2.0], [-3.0, 1.25])
-    for table, merged in zip(tables, expected, strict=True):
-        answer.gives(np.array(table), expected=np.array(merged), hint=hint)
+@exercise(
+    "forgetting_by_hand",
+    wrong=[
+        {**BY_HAND, "backward": 25},
+        {**BY_HAND, "backward": -50 / 3},
+        {**BY_HAND, "forgetting": 25},
+        {**BY_HAND, "forgetting": -30},
+        {**BY_HAND, "forgetting": 20},
+        {**BY_HAND, "fisher": 1},
+        {**BY_HAND, "fisher": 10},
+        {**BY_HAND, "fisher": [9, 1]},
+        {**BY_HAND, "elastic": [2, 2]},
+        {**BY_HAND, "elastic": [4 / 7, 4]},
+        {**BY_HAND, "elastic": [4, 1]},
+        {**BY_HAND, "elastic": 1},
+        {**BY_HAND, "kept": 0.4},
+        {**BY_HAND, "kept": 0.25},
+        {**BY_HAND, "merged": [3, -1]},
+        {**BY_HAND, "merged": [3, -1.5]},
+        {**BY_HAND, "merged": [6, -2]},
+        {**BY_HAND, "told": 0.75},
+        {**BY_HAND, "told": 0.125},
+        {**BY_HAND, "told": "7/8"},
+        {key: BY_HAND[key] for key in ("backward", "forgetting")},
+        -25,
+    ],
+)
+def check_forgetting_by_hand(answer: Answer) -> None:
+    """Measures of forgetting, importances, a reservoir, TIES and an AUC, worked by hand."""
+    require_by_hand(answer, BY_HAND, _HINTS)
 
 
 def _of_larger(members: Numbers, others: Numbers) -> float:
@@ -136,16 +87,133 @@ def _without_ties(members: Numbers, others: Numbers) -> float:
     return float((members[:, None] < others[None, :]).mean())
 
 
+def _whole_ties(members: Numbers, others: Numbers) -> float:
+    return float((members[:, None] <= others[None, :]).mean())
+
+
 def _below_mean(members: Numbers, others: Numbers) -> float:
     return float((members < others.mean()).mean())
 
 
-@exercise("member_chance", wrong=[_of_larger, _without_ties, _below_mean])
+def _best_accuracy(members: Numbers, others: Numbers) -> float:
+    limits = np.concatenate([members, others])
+    return max(
+        (float((members <= limit).mean()) + float((others > limit).mean())) / 2 for limit in limits
+    )
+
+
+@exercise(
+    "member_chance", wrong=[_of_larger, _without_ties, _whole_ties, _below_mean, _best_accuracy]
+)
 def check_member_chance(answer: Answer) -> None:
     """The chance that a row that was trained on has the smaller loss."""
     hint = "Over all pairs: 1 where the member's loss is smaller, a half where both are equal."
-    answer.gives(np.array([0.1]), np.array([0.5, 0.9]), expected=1.0, hint=hint)
-    answer.gives(
-        np.array([0.5, 0.2]), np.array([0.5, 0.1]), expected=(0.5 + 0 + 1 + 0) / 4, hint=hint
-    )
-    answer.gives(np.array([1.0, 2.0, 3.0]), np.array([2.5]), expected=2 / 3, hint=hint)
+    for members, others, expected in (
+        ([0.1], [0.5, 0.9], 1.0),
+        ([0.5, 0.2], [0.5, 0.1], (0.5 + 0 + 1 + 0) / 4),
+        ([1.0, 2.0, 3.0], [2.5], 2 / 3),
+        ([0.3, 0.3], [0.3], 0.5),
+    ):
+        answer.gives(np.array(members), np.array(others), expected=expected, hint=hint)
+
+
+def _held_alike(
+    new: Numbers, curvature: Numbers, anchors: Numbers, fishers: Numbers, strength: float
+) -> Numbers:
+    return _least(new, curvature, anchors, np.ones_like(fishers), strength)
+
+
+def _old_tasks_averaged(
+    new: Numbers, curvature: Numbers, anchors: Numbers, fishers: Numbers, strength: float
+) -> Numbers:
+    return _least(new, curvature, anchors, fishers / len(fishers), strength)
+
+
+def _last_task_alone(
+    new: Numbers, curvature: Numbers, anchors: Numbers, fishers: Numbers, strength: float
+) -> Numbers:
+    return _least(new, curvature, anchors[-1:], fishers[-1:], strength)
+
+
+def _without_curvature(
+    new: Numbers, curvature: Numbers, anchors: Numbers, fishers: Numbers, strength: float
+) -> Numbers:
+    return _least(new, np.ones_like(curvature), anchors, fishers, strength)
+
+
+def _without_strength(
+    new: Numbers, curvature: Numbers, anchors: Numbers, fishers: Numbers, strength: float
+) -> Numbers:
+    return _least(new, curvature, anchors, fishers, 1.0)
+
+
+def _half_left_over(
+    new: Numbers, curvature: Numbers, anchors: Numbers, fishers: Numbers, strength: float
+) -> Numbers:
+    return _least(new, curvature, anchors, fishers, strength / 2)
+
+
+def _least(
+    new: Numbers, curvature: Numbers, anchors: Numbers, fishers: Numbers, strength: float
+) -> Numbers:
+    held = strength * fishers
+    found = (curvature * new + (held * anchors).sum(0)) / (curvature + held.sum(0))
+    return np.asarray(found)
+
+
+@exercise(
+    "elastic_minimum",
+    wrong=[
+        *(_held_alike, _old_tasks_averaged, _last_task_alone),
+        *(_without_curvature, _without_strength, _half_left_over),
+    ],
+)
+def check_elastic_minimum(answer: Answer) -> None:
+    """Where a quadratic loss beside the penalties of several old tasks is least."""
+    hint = "The slopes of all terms add up to zero at the minimum, along each weight by itself."
+    cases: list[tuple[list[float], list[float], list[list[float]], list[list[float]], float]] = [
+        ([4.0, 4.0], [1.0, 1.0], [[0.0, 0.0]], [[3.0, 0.0]], 1.0),
+        ([6.0], [2.0], [[0.0]], [[2.0]], 2.0),
+        ([1.0, -1.0, 2.0], [2.0, 1.0, 0.5], [[0.0] * 3, [3.0, 1.0, 2.0]], [[2.0, 0.0, 1.0]] * 2, 1),
+        ([0.0, 8.0], [0.5, 4.0], [[4.0, 0.0], [-4.0, 2.0]], [[1.0, 2.0], [0.5, 1.0]], 0.5),
+    ]
+    for new, curvature, anchors, fishers, strength in cases:
+        expected = []
+        for place, (target, bend) in enumerate(zip(new, curvature, strict=True)):
+            low, high = -100.0, 100.0  # the sum is convex: halve where its slope turns
+            for _ in range(80):
+                at = (low + high) / 2
+                slope = bend * (at - target)
+                for anchor, fisher in zip(anchors, fishers, strict=True):
+                    slope += strength * fisher[place] * (at - anchor[place])
+                low, high = (at, high) if slope < 0 else (low, at)
+            expected.append(low)
+        given = [np.array(each) for each in (new, curvature, anchors, fishers)]
+        answer.gives(*given, strength, expected=np.array(expected), hint=hint)
+
+
+_report = partial(example_report, "few", "many", [28.0, 33.0, 25.0])
+
+
+@exercise(
+    "few_rows_replayed",
+    wrong=[
+        _report(-8.0, True),
+        _report(8.0, True),
+        _report(-8.0, False) | {"mean": 8.0},
+        _report(-8.0, False) | {"half_width": 4.0},
+        _report(-8.0, False) | {"half_width": 4.0 / math.sqrt(3)},
+        _report(-8.0, False) | {"shown": "no"},
+        _report(-8.0, False) | {"many": [32.0, 41.0]},
+        _report(-8.0, False) | {"few": [28.0] * 3, "many": [36.0] * 3},
+        _report(-0.08, False) | {"few": [0.28, 0.33, 0.25], "many": [0.32, 0.41, 0.37]},
+        {key: value for key, value in _report(-8.0, False).items() if key != "shown"},
+        {"mean": -8.0, "half_width": 9.94, "shown": False},
+        -8.0,
+    ],
+)
+def check_few_rows_replayed(answer: Answer) -> None:
+    """Events after few old rows were replayed often and many seldom, and what that shows."""
+    differences = require_paired_report(answer, "few", "many", runs=3)
+    require_percent(answer, ("few", "many"), "Accuracies")
+    require_verdict(answer, differences)
