@@ -24,7 +24,8 @@ from mtl_utils.nn import (
     packaged_encoder,
 )
 from mtl_utils.sharing import HardSharing
-from mtl_utils.tasks import Classification, Tagging, Task
+from mtl_utils.tasks import Classification, Tagging
+from mtl_utils.tasks.text_task import TextTask
 
 ONE, SEVERAL = "one model", "a model per task"
 WARM = 16
@@ -55,7 +56,7 @@ def run(config: Config, seed: int, place: Place) -> dict[str, Any]:
     texts = [sentences[number % len(sentences)] for number in range(WARM + config["requests"])]
     before, processor = _resident_mb(), time.process_time
     torch.manual_seed(seed)
-    tasks = [
+    tasks: list[TextTask] = [
         Classification("topic", atlas.TOPICS, "mean", text="tokens"),
         Classification("event", corpus.features["event"].names, "mean", text="tokens"),
         Tagging("entities", atlas.NER_TAGS),
@@ -103,7 +104,8 @@ async def _answer_all(
     models: Sequence[TextModel], texts: Sequence[Text], clients: int
 ) -> tuple[list[float], list[int]]:
     sizes: list[int] = []
-    taken, latencies = iter(texts), []
+    latencies: list[float] = []
+    taken = iter(texts)
     batches = [_batches(model, sizes) for model in models]
 
     async def client(asked: Iterator[Text]) -> None:
@@ -131,7 +133,7 @@ def _batches(model: TextModel, sizes: list[int]) -> RequestBatches:
     )
 
 
-def _model(encoder: str, tasks: Sequence[Task], sentences: Sequence[Text]) -> TextModel:
+def _model(encoder: str, tasks: Sequence[TextTask], sentences: Sequence[Text]) -> TextModel:
     if encoder == "packaged":
         folder = packaged_encoder()
         pieces = PretrainedTokenizer.from_pretrained(folder)
