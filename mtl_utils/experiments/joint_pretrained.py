@@ -74,7 +74,7 @@ ON_WORDS = Comparison(
     },
     doubles=("joint", "separate"),  # the others are shown, and nothing is claimed of them
     priority=12,
-    minutes=5.8,
+    minutes=4.9,
 )
 
 ON_TEXTS = Comparison(
