@@ -9,9 +9,9 @@ from mtl_utils.exercises.conflicting_gradients import (
 )
 from mtl_utils.exercises.deployment import (
     check_adjusted_chances,
-    check_pass_ratio,
+    check_deployment_by_hand,
     check_shared_batches,
-    check_teacher_gradient,
+    check_teachers_or_labels,
 )
 from mtl_utils.exercises.dynamic_sharing import (
     check_chance_of_first,
@@ -157,6 +157,7 @@ __all__ = [
     "check_count_trees",
     "check_curriculum_rows",
     "check_cut_spans",
+    "check_deployment_by_hand",
     "check_elastic_minimum",
     "check_equal_projections",
     "check_event_from_words",
@@ -193,7 +194,6 @@ __all__ = [
     "check_pair_agreement",
     "check_paired_gain",
     "check_paired_interval",
-    "check_pass_ratio",
     "check_picture_vector",
     "check_pretraining_by_hand",
     "check_transfer_by_hand",
@@ -218,8 +218,8 @@ __all__ = [
     "check_step_factors",
     "check_steps_or_start",
     "check_tags_in_company",
-    "check_teacher_gradient",
     "check_teacher_inputs",
+    "check_teachers_or_labels",
     "check_topic_or_batch",
     "check_trials_needed",
     "check_two_arrows",

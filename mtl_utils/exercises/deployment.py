@@ -4,73 +4,73 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import partial
+from typing import Any
 
+from mtl_utils.exercises.by_hand import require_by_hand
 from mtl_utils.exercises.checking import Answer, exercise
+from mtl_utils.exercises.paired import (
+    example_report,
+    require_paired_report,
+    require_percent,
+    require_verdict,
+)
 
 __all__ = [
     "check_adjusted_chances",
-    "check_pass_ratio",
+    "check_deployment_by_hand",
     "check_shared_batches",
-    "check_teacher_gradient",
+    "check_teachers_or_labels",
 ]
 
 Numbers = list[float]
 
+BY_HAND: dict[str, Any] = {
+    "ratio": 28 / 12,
+    "gradient": [-0.5, 0.5],
+    "loss": 0.8,
+    "quantised": [0.1, 50.0, 62.0, 1.2],
+    "sure": [2 / 3, 16 / 17],
+}
 
-def _number_of_tasks(encoder: float, heads: Sequence[float]) -> float:
-    return len(heads)
-
-
-def _without_heads(encoder: float, heads: Sequence[float]) -> float:
-    return len(heads) * encoder / (encoder + sum(heads))
-
-
-def _heads_of_all(encoder: float, heads: Sequence[float]) -> float:
-    return len(heads) * (encoder + sum(heads)) / (encoder + sum(heads))
-
-
-@exercise("pass_ratio", wrong=[_number_of_tasks, _without_heads, _heads_of_all])
-def check_pass_ratio(answer: Answer) -> None:
-    """How many times as much separate models cost as one of all tasks."""
-    hint = "Heads cost the same either way; only the encoder is saved."
-    answer.gives(9.0, [1.0], expected=1.0, hint="With one task there is nothing to share.")
-    answer.gives(8.0, [1.0, 1.0], expected=1.8, hint=hint)
-    answer.gives(8.0, [0.5, 1.5, 2.0], expected=28 / 12, hint=hint)
-    answer.gives(0.0, [1.0, 2.0], expected=1.0, hint=hint)
+_HINTS = {
+    "ratio": "Heads cost the same either way; only passes of the encoder are saved.",
+    "gradient": "A cross-entropy has p - q. Logits are divided by T, and the loss has T squared.",
+    "loss": "The share of the labels grows from 0 in the first step to 1 in the last.",
+    "quantised": "The least weight becomes 0 and the greatest 255; then round, and go back.",
+    "sure": "Take the logarithms of the two for logits, and divide these.",
+}
 
 
-def _softmax(logits: Sequence[float], temperature: float) -> Numbers:
-    powers = [math.exp(z / temperature) for z in logits]
-    return [power / sum(powers) for power in powers]
-
-
-def _without_temperature(student: Numbers, teacher: Numbers, temperature: float) -> Numbers:
-    pairs = zip(_softmax(student, 1.0), _softmax(teacher, 1.0), strict=True)
-    return [p - q for p, q in pairs]
-
-
-def _without_the_factor(student: Numbers, teacher: Numbers, temperature: float) -> Numbers:
-    pairs = zip(_softmax(student, temperature), _softmax(teacher, temperature), strict=True)
-    return [(p - q) / temperature for p, q in pairs]
-
-
-def _turned(student: Numbers, teacher: Numbers, temperature: float) -> Numbers:
-    pairs = zip(_softmax(student, temperature), _softmax(teacher, temperature), strict=True)
-    return [temperature * (q - p) for p, q in pairs]
-
-
-@exercise("teacher_gradient", wrong=[_without_temperature, _without_the_factor, _turned])
-def check_teacher_gradient(answer: Answer) -> None:
-    """The gradient of the loss of a teacher with respect to the logits of one text."""
-    hint = "The gradient of a cross-entropy is p - q; the logits are divided by T, the loss has T²."
-    for student, teacher, temperature in (
-        ([0.0, 0.0], [2.0, 0.0], 1.0),
-        ([1.0, -1.0, 0.5], [0.0, 2.0, 0.5], 2.0),
-        ([3.0, 1.0], [3.0, 1.0], 5.0),
-    ):
-        pairs = zip(_softmax(student, temperature), _softmax(teacher, temperature), strict=True)
-        expected = [temperature * (p - q) for p, q in pairs]
-        answer.gives(student, teacher, temperature, expected=expected, hint=hint)
+@exercise(
+    "deployment_by_hand",
+    wrong=[
+        {**BY_HAND, "ratio": 3},
+        {**BY_HAND, "ratio": 2},
+        {**BY_HAND, "ratio": 12 / 28},
+        {**BY_HAND, "gradient": [0.5, -0.5]},
+        {**BY_HAND, "gradient": [-0.25, 0.25]},
+        {**BY_HAND, "gradient": [-1, 1]},
+        {**BY_HAND, "gradient": [-0.4, 0.4]},
+        {**BY_HAND, "gradient": -0.5},
+        {**BY_HAND, "loss": 1.6},
+        {**BY_HAND, "loss": 0.72},
+        {**BY_HAND, "loss": 2.4},
+        {**BY_HAND, "quantised": [0.1, -50, 62, 1.2]},
+        {**BY_HAND, "quantised": [0.1, 50, 12, 1.2]},
+        {**BY_HAND, "quantised": [0.1, 50, 62, 1.234]},
+        {**BY_HAND, "quantised": [0.1, 50, 62.34, 1.234]},
+        {**BY_HAND, "quantised": [10, 50, 62, 1.2]},
+        {**BY_HAND, "sure": [16 / 17, 2 / 3]},
+        {**BY_HAND, "sure": [0.4, 1.6]},
+        {**BY_HAND, "sure": "2/3, 16/17"},
+        {key: BY_HAND[key] for key in ("ratio", "loss")},
+        28 / 12,
+    ],
+)
+def check_deployment_by_hand(answer: Answer) -> None:
+    """Cost, a teacher's gradient, annealing, eight bits and a temperature, worked by hand."""
+    require_by_hand(answer, BY_HAND, _HINTS)
 
 
 def _one_each(sizes: Sequence[int], most: int) -> list[list[int]]:
@@ -92,7 +92,35 @@ def _cut_up(sizes: Sequence[int], most: int) -> list[list[int]]:
     return [[min(most, total - start)] for start in range(0, total, most)]
 
 
-@exercise("shared_batches", wrong=[_one_each, _in_a_row, _cut_up])
+def _server(sizes: Sequence[int], most: int) -> list[list[int]]:
+    waiting, batches = list(sizes), []
+    while waiting:
+        batch, rest = waiting[:1], waiting[:0]
+        for size in waiting[1:]:
+            (batch if sum(batch) + size <= most else rest).append(size)
+        batches.append(batch)
+        waiting = rest
+    return batches
+
+
+def _largest_first(sizes: Sequence[int], most: int) -> list[list[int]]:
+    return _server(sorted(sizes, reverse=True), most)
+
+
+def _one_less(sizes: Sequence[int], most: int) -> list[list[int]]:
+    return _server(sizes, most - 1)
+
+
+def _too_large_left_out(sizes: Sequence[int], most: int) -> list[list[int]]:
+    return _server([size for size in sizes if size <= most], most)
+
+
+@exercise(
+    "shared_batches",
+    wrong=[
+        *(_one_each, _in_a_row, _cut_up, _largest_first, _one_less, _too_large_left_out),
+    ],
+)
 def check_shared_batches(answer: Answer) -> None:
     """Which waiting requests share a batch, given their numbers of texts."""
     hint = "The first that waits is always in; then whatever fits, in the order of coming."
@@ -123,7 +151,18 @@ def _neighbours_alone(chances: Numbers) -> Numbers:
     return [least[order.index(p)] for p in chances]
 
 
-@exercise("adjusted_chances", wrong=[_bonferroni, _by_rank, _as_they_are, _neighbours_alone])
+def _in_rising_order(chances: Numbers) -> Numbers:
+    order, least, found = sorted(chances), 1.0, []
+    for rank in range(len(order), 0, -1):
+        least = min(least, len(order) * order[rank - 1] / rank)
+        found.append(least)
+    return found[::-1]
+
+
+@exercise(
+    "adjusted_chances",
+    wrong=[_bonferroni, _by_rank, _as_they_are, _neighbours_alone, _in_rising_order],
+)
 def check_adjusted_chances(answer: Answer) -> None:
     """Probabilities of several tests, adjusted for the rate of false discoveries."""
     hint = "From the largest down, none may come out larger than the one after it."
@@ -132,3 +171,30 @@ def check_adjusted_chances(answer: Answer) -> None:
     answer.gives([0.04, 0.03], expected=[0.04, 0.04], hint=hint)
     answer.gives([0.02, 0.03, 0.031], expected=[0.031, 0.031, 0.031], hint=hint)
     answer.gives([0.5, 0.001, 0.04, 0.05], expected=[0.5, 0.004, 0.2 / 3, 0.2 / 3], hint=hint)
+
+
+_report = partial(example_report, "taught", "labels", [80.0, 84.0, 82.0])
+
+
+@exercise(
+    "teachers_or_labels",
+    wrong=[
+        _report(2.0, True),
+        _report(-2.0, True),
+        _report(2.0, False) | {"mean": -2.0},
+        _report(2.0, False) | {"half_width": 1.0},
+        _report(2.0, False) | {"half_width": 1.0 / math.sqrt(3)},
+        _report(2.0, False) | {"shown": "no"},
+        _report(2.0, False) | {"labels": [79.0, 82.0]},
+        _report(2.0, False) | {"taught": [80.0] * 3, "labels": [78.0] * 3},
+        _report(0.02, False) | {"taught": [0.8, 0.84, 0.82], "labels": [0.79, 0.82, 0.79]},
+        {key: value for key, value in _report(2.0, False).items() if key != "shown"},
+        {"mean": 2.0, "half_width": 2.48, "shown": False},
+        2.0,
+    ],
+)
+def check_teachers_or_labels(answer: Answer) -> None:
+    """A student of teachers and one of labels on one task, seed by seed, and what that shows."""
+    differences = require_paired_report(answer, "taught", "labels", runs=3)
+    require_percent(answer, ("taught", "labels"), "Scores")
+    require_verdict(answer, differences)
