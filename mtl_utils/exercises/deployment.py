@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
-from functools import partial
 from typing import Any
 
 from mtl_utils.exercises.by_hand import require_by_hand
 from mtl_utils.exercises.checking import Answer, exercise
 from mtl_utils.exercises.paired import (
-    example_report,
     require_paired_report,
     require_percent,
     require_verdict,
+    wrong_reports,
 )
 
 __all__ = [
@@ -173,25 +171,9 @@ def check_adjusted_chances(answer: Answer) -> None:
     answer.gives([0.5, 0.001, 0.04, 0.05], expected=[0.5, 0.004, 0.2 / 3, 0.2 / 3], hint=hint)
 
 
-_report = partial(example_report, "taught", "labels", [80.0, 84.0, 82.0])
-
-
 @exercise(
     "teachers_or_labels",
-    wrong=[
-        _report(2.0, True),
-        _report(-2.0, True),
-        _report(2.0, False) | {"mean": -2.0},
-        _report(2.0, False) | {"half_width": 1.0},
-        _report(2.0, False) | {"half_width": 1.0 / math.sqrt(3)},
-        _report(2.0, False) | {"shown": "no"},
-        _report(2.0, False) | {"labels": [79.0, 82.0]},
-        _report(2.0, False) | {"taught": [80.0] * 3, "labels": [78.0] * 3},
-        _report(0.02, False) | {"taught": [0.8, 0.84, 0.82], "labels": [0.79, 0.82, 0.79]},
-        {key: value for key, value in _report(2.0, False).items() if key != "shown"},
-        {"mean": 2.0, "half_width": 2.48, "shown": False},
-        2.0,
-    ],
+    wrong=wrong_reports("taught", "labels", [80.0, 84.0, 82.0], 2.0),
 )
 def check_teachers_or_labels(answer: Answer) -> None:
     """A student of teachers and one of labels on one task, seed by seed, and what that shows."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from functools import partial
 from statistics import NormalDist
 from typing import Any
 
@@ -14,10 +13,10 @@ from torch import Tensor
 from mtl_utils.exercises.by_hand import require_by_hand
 from mtl_utils.exercises.checking import Answer, exercise
 from mtl_utils.exercises.paired import (
-    example_report,
     require_paired_report,
     require_percent,
     require_verdict,
+    wrong_reports,
 )
 
 __all__ = [
@@ -111,25 +110,9 @@ def check_chance_of_first(answer: Answer) -> None:
         answer.gives(first, second, spread, expected=expected, hint=hint)
 
 
-_report = partial(example_report, "balanced", "alone", [45.0, 38.0, 42.0])
-
-
 @exercise(
     "collapse_costs",
-    wrong=[
-        _report(4.0, True),
-        _report(-4.0, True),
-        _report(4.0, False) | {"mean": -4.0},
-        _report(4.0, False) | {"half_width": 2.0},
-        _report(4.0, False) | {"half_width": 2.0 / math.sqrt(3)},
-        _report(4.0, False) | {"shown": "no"},
-        _report(4.0, False) | {"alone": [43.0, 34.0]},
-        _report(4.0, False) | {"balanced": [45.0] * 3, "alone": [41.0] * 3},
-        _report(0.04, False) | {"balanced": [0.45, 0.38, 0.42], "alone": [0.43, 0.34, 0.36]},
-        {key: value for key, value in _report(4.0, False).items() if key != "shown"},
-        {"mean": 4.0, "half_width": 4.97, "shown": False},
-        4.0,
-    ],
+    wrong=wrong_reports("balanced", "alone", [45.0, 38.0, 42.0], 4.0),
 )
 def check_collapse_costs(answer: Answer) -> None:
     """Events of gates that are balanced and of gates that are left alone, and what that shows."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from functools import partial
 
 import torch
 from torch import Tensor
@@ -12,10 +11,10 @@ from torch import Tensor
 from mtl_utils.exercises.by_hand import require_by_hand
 from mtl_utils.exercises.checking import Answer, exercise
 from mtl_utils.exercises.paired import (
-    example_report,
     require_paired_report,
     require_percent,
     require_verdict,
+    wrong_reports,
 )
 
 __all__ = [
@@ -185,25 +184,9 @@ def check_without_directions(answer: Answer) -> None:
         answer.gives(states, directions, expected=expected, hint=hint)
 
 
-_report = partial(example_report, "free", "uniform", [88.0, 91.0, 85.0])
-
-
 @exercise(
     "uniform_attention",
-    wrong=[
-        _report(4.0, True),
-        _report(-4.0, True),
-        _report(4.0, False) | {"mean": -4.0},
-        _report(4.0, False) | {"half_width": 2.0},
-        _report(4.0, False) | {"half_width": 2.0 / math.sqrt(3)},
-        _report(4.0, False) | {"shown": "no"},
-        _report(4.0, False) | {"uniform": [86.0, 87.0]},
-        _report(4.0, False) | {"free": [88.0] * 3, "uniform": [84.0] * 3},
-        _report(0.04, False) | {"free": [0.88, 0.91, 0.85], "uniform": [0.86, 0.87, 0.79]},
-        {key: value for key, value in _report(4.0, False).items() if key != "shown"},
-        {"mean": 4.0, "half_width": 4.97, "shown": False},
-        4.0,
-    ],
+    wrong=wrong_reports("free", "uniform", [88.0, 91.0, 85.0], 4.0),
 )
 def check_uniform_attention(answer: Answer) -> None:
     """Topics of models that choose what to attend to and of models that cannot."""

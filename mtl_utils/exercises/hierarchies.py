@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from functools import partial
 
 import torch
 from torch import Tensor
@@ -11,10 +10,10 @@ from torch import Tensor
 from mtl_utils.exercises.by_hand import require_by_hand
 from mtl_utils.exercises.checking import Answer, exercise
 from mtl_utils.exercises.paired import (
-    example_report,
     require_paired_report,
     require_percent,
     require_verdict,
+    wrong_reports,
 )
 
 __all__ = [
@@ -104,25 +103,9 @@ def check_held_minimum(answer: Answer) -> None:
         answer.gives(optimum, curvature, before, strength, expected=expected, hint=hint)
 
 
-_report = partial(example_report, "words", "layer", [80.0, 70.0, 75.0])
-
-
 @exercise(
     "event_from_words",
-    wrong=[
-        _report(6.0, True),
-        _report(-6.0, True),
-        _report(6.0, False) | {"mean": -6.0},
-        _report(6.0, False) | {"half_width": 3.0},
-        _report(6.0, False) | {"half_width": 3.0 / math.sqrt(3)},
-        _report(6.0, False) | {"shown": "no"},
-        _report(6.0, False) | {"layer": [77.0, 64.0]},
-        _report(6.0, False) | {"words": [80.0] * 3, "layer": [74.0] * 3},
-        _report(0.06, False) | {"words": [0.8, 0.7, 0.75], "layer": [0.77, 0.64, 0.66]},
-        {key: value for key, value in _report(6.0, False).items() if key != "shown"},
-        {"mean": 6.0, "half_width": 7.45, "shown": False},
-        6.0,
-    ],
+    wrong=wrong_reports("words", "layer", [80.0, 70.0, 75.0], 6.0),
 )
 def check_event_from_words(answer: Answer) -> None:
     """Events read from embeddings alone and from the first layer, and what that shows."""

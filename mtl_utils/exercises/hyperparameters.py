@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from functools import partial
 from itertools import combinations
 from statistics import fmean
 
 from mtl_utils.exercises.by_hand import require_by_hand
 from mtl_utils.exercises.checking import Answer, exercise
-from mtl_utils.exercises.paired import example_report, require_paired_report, require_verdict
+from mtl_utils.exercises.paired import (
+    require_paired_report,
+    require_verdict,
+    wrong_reports,
+)
 
 __all__ = [
     "check_search_by_hand",
@@ -144,25 +147,9 @@ def check_unbiased_best(answer: Answer) -> None:
         answer.gives(scores, n, expected=best, hint=hint)
 
 
-_report = partial(example_report, "first", "last", [8.0, 11.0, 5.0])
-
-
 @exercise(
     "slow_starters",
-    wrong=[
-        _report(6.0, True),
-        _report(-6.0, True),
-        _report(6.0, False) | {"mean": -6.0},
-        _report(6.0, False) | {"half_width": 3.0},
-        _report(6.0, False) | {"half_width": 3.0 / math.sqrt(3)},
-        _report(6.0, False) | {"shown": "no"},
-        _report(6.0, False) | {"last": [5.0, 5.0]},
-        _report(6.0, False) | {"first": [8.0] * 3, "last": [2.0] * 3},
-        _report(0.06, False) | {"first": [0.08, 0.11, 0.05], "last": [0.05, 0.05, -0.04]},
-        {key: value for key, value in _report(6.0, False).items() if key != "shown"},
-        {"mean": 6.0, "half_width": 7.45, "shown": False},
-        6.0,
-    ],
+    wrong=wrong_reports("first", "last", [8.0, 11.0, 5.0], 6.0),
 )
 def check_slow_starters(answer: Answer) -> None:
     """By how much a great step size leads at the first validation and at the last."""

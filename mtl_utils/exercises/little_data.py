@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -12,10 +10,10 @@ import torch
 
 from mtl_utils.exercises.checking import Answer, as_number, exercise
 from mtl_utils.exercises.paired import (
-    example_report,
     require_paired_report,
     require_percent,
     require_verdict,
+    wrong_reports,
 )
 
 __all__ = [
@@ -147,25 +145,9 @@ def check_written_accuracy(answer: Answer) -> None:
         )
 
 
-_report = partial(example_report, "after", "alone", [60.0, 50.0, 55.0])
-
-
 @exercise(
     "steps_or_start",
-    wrong=[
-        _report(-4.0, True),
-        _report(4.0, True),
-        _report(-4.0, False) | {"mean": 4.0},
-        _report(-4.0, False) | {"half_width": 2.0},
-        _report(-4.0, False) | {"half_width": 2.0 / math.sqrt(3)},
-        _report(-4.0, False) | {"shown": "no"},
-        _report(-4.0, False) | {"alone": [62.0, 54.0]},
-        _report(-4.0, False) | {"after": [50.0] * 3, "alone": [54.0] * 3},
-        _report(-0.04, False) | {"after": [0.6, 0.5, 0.55], "alone": [0.62, 0.54, 0.61]},
-        {key: value for key, value in _report(-4.0, False).items() if key != "shown"},
-        {"mean": -4.0, "half_width": 4.97, "shown": False},
-        -4.0,
-    ],
+    wrong=wrong_reports("after", "alone", [60.0, 50.0, 55.0], -4.0),
 )
 def check_steps_or_start(answer: Answer) -> None:
     """Events after other tasks and alone, with equal steps on events, and what that shows."""

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
-from functools import partial
 
 from mtl_utils.exercises.by_hand import require_by_hand
 from mtl_utils.exercises.checking import Answer, exercise
 from mtl_utils.exercises.paired import (
-    example_report,
     require_paired_report,
     require_percent,
     require_verdict,
+    wrong_reports,
 )
 
 __all__ = [
@@ -150,25 +148,9 @@ def check_retrieved(answer: Answer) -> None:
         answer.gives(similarities, expected=expected, hint=hint)
 
 
-_report = partial(example_report, "shared", "apart", [51.0, 47.0, 50.0])
-
-
 @exercise(
     "pieces_or_layers",
-    wrong=[
-        _report(4.0, True),
-        _report(-4.0, True),
-        _report(4.0, False) | {"mean": -4.0},
-        _report(4.0, False) | {"half_width": 2.0},
-        _report(4.0, False) | {"half_width": 2.0 / math.sqrt(3)},
-        _report(4.0, False) | {"shown": "no"},
-        _report(4.0, False) | {"apart": [49.0, 43.0]},
-        _report(4.0, False) | {"shared": [51.0] * 3, "apart": [47.0] * 3},
-        _report(0.04, False) | {"shared": [0.51, 0.47, 0.5], "apart": [0.49, 0.43, 0.44]},
-        {key: value for key, value in _report(4.0, False).items() if key != "shown"},
-        {"mean": 4.0, "half_width": 4.97, "shown": False},
-        4.0,
-    ],
+    wrong=wrong_reports("shared", "apart", [51.0, 47.0, 50.0], 4.0),
 )
 def check_pieces_or_layers(answer: Answer) -> None:
     """French beside English with pieces shared and apart, from equal weights, and what it shows."""

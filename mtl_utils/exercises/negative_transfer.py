@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -13,10 +12,10 @@ from numpy.typing import NDArray
 
 from mtl_utils.exercises.checking import Answer, as_number, exercise
 from mtl_utils.exercises.paired import (
-    example_report,
     require_paired_report,
     require_percent,
     require_verdict,
+    wrong_reports,
 )
 
 __all__ = [
@@ -153,25 +152,9 @@ def check_paired_gain(answer: Answer) -> None:
         answer.gives(together, alone, expected=(mean, error), hint=hint)
 
 
-_report = partial(example_report, "joint", "separate", [60.0, 50.0, 55.0])
-
-
 @exercise(
     "events_beside_topics",
-    wrong=[
-        _report(-4.0, True),
-        _report(4.0, True),
-        _report(-4.0, False) | {"mean": 4.0},
-        _report(-4.0, False) | {"half_width": 2.0},
-        _report(-4.0, False) | {"half_width": 2.0 / math.sqrt(3)},
-        _report(-4.0, False) | {"shown": "no"},
-        _report(-4.0, False) | {"separate": [62.0, 54.0]},
-        _report(-4.0, False) | {"joint": [50.0] * 3, "separate": [54.0] * 3},
-        _report(-0.04, False) | {"joint": [0.6, 0.5, 0.55], "separate": [0.62, 0.54, 0.61]},
-        {key: value for key, value in _report(-4.0, False).items() if key != "shown"},
-        {"mean": -4.0, "half_width": 4.97, "shown": False},
-        -4.0,
-    ],
+    wrong=wrong_reports("joint", "separate", [60.0, 50.0, 55.0], -4.0),
 )
 def check_events_beside_topics(answer: Answer) -> None:
     """Events beside topics and alone at another step size, and what the difference shows."""

@@ -108,6 +108,40 @@ def example_report(
     return {**found, "shown": shown}
 
 
+def wrong_reports(first: str, second: str, scores: Sequence[float], mean: float) -> list[Any]:
+    """Make the wrong answers that every report of three seeds must refuse.
+
+    Args:
+        first: As :func:`example_report` takes it.
+        second: As there.
+        scores: As there, in percent.
+        mean: As there: no difference is shown.
+
+    Returns:
+        A verdict that does not follow, for either sign; a mean with the wrong sign; half-widths
+        that are a deviation or a standard error; a verdict in words; a seed too few; the same
+        scores for all seeds; shares in place of percent; a report without its verdict and one
+        without its scores; and a number.
+    """
+    right = example_report(first, second, scores, mean, False)
+    deviation = abs(mean) / 2
+    shares = [score / 100 for score in scores]
+    return [
+        right | {"shown": True},
+        example_report(first, second, scores, -mean, True),
+        right | {"mean": -mean},
+        right | {"half_width": deviation},
+        right | {"half_width": deviation / math.sqrt(3)},
+        right | {"shown": "no"},
+        right | {second: right[second][:2]},
+        right | {first: [scores[0]] * 3, second: [scores[0] - mean] * 3},
+        example_report(first, second, shares, mean / 100, False),
+        {key: value for key, value in right.items() if key != "shown"},
+        {key: right[key] for key in ("mean", "half_width", "shown")},
+        mean,
+    ]
+
+
 def _half_width(differences: NDArray[np.float64]) -> float:
     n = len(differences)
     spread = float(differences.std(ddof=1))

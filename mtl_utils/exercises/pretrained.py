@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from functools import partial
 from typing import Any
 
 import torch
@@ -13,10 +12,10 @@ from torch import Tensor
 from mtl_utils.exercises.by_hand import require_by_hand
 from mtl_utils.exercises.checking import Answer, exercise
 from mtl_utils.exercises.paired import (
-    example_report,
     require_paired_report,
     require_percent,
     require_verdict,
+    wrong_reports,
 )
 
 __all__ = [
@@ -189,25 +188,9 @@ def check_cut_spans(answer: Answer) -> None:
         answer.gives(ids, places, sentinels, expected=expected, hint=hint)
 
 
-_report = partial(example_report, "averaged", "cls", [70.0, 74.0, 71.0])
-
-
 @exercise(
     "slow_or_poor",
-    wrong=[
-        _report(8.0, True),
-        _report(-8.0, True),
-        _report(8.0, False) | {"mean": -8.0},
-        _report(8.0, False) | {"half_width": 4.0},
-        _report(8.0, False) | {"half_width": 4.0 / math.sqrt(3)},
-        _report(8.0, False) | {"shown": "no"},
-        _report(8.0, False) | {"cls": [66.0, 66.0]},
-        _report(8.0, False) | {"averaged": [70.0] * 3, "cls": [62.0] * 3},
-        _report(0.08, False) | {"averaged": [0.7, 0.74, 0.71], "cls": [0.66, 0.66, 0.59]},
-        {key: value for key, value in _report(8.0, False).items() if key != "shown"},
-        {"mean": 8.0, "half_width": 9.94, "shown": False},
-        8.0,
-    ],
+    wrong=wrong_reports("averaged", "cls", [70.0, 74.0, 71.0], 8.0),
 )
 def check_slow_or_poor(answer: Answer) -> None:
     """Events by the mean over states and by one state, trained for longer, and what that shows."""

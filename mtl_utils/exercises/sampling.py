@@ -13,6 +13,7 @@ from mtl_utils.exercises.paired import (
     require_paired_report,
     require_percent,
     require_verdict,
+    wrong_reports,
 )
 
 __all__ = [
@@ -187,18 +188,9 @@ _report = partial(example_report, "events", "entities", [80.0, 76.0, 82.0])
 @exercise(
     "neighbours",
     wrong=[
-        _report(30.0, True),
+        *wrong_reports("events", "entities", [80.0, 76.0, 82.0], 30.0),
         example_report("events", "entities", [40.0, 36.0, 42.0], -30.0, True),
-        _report(30.0, False) | {"mean": -30.0},
-        _report(30.0, False) | {"half_width": 15.0},
-        _report(30.0, False) | {"half_width": 15.0 / math.sqrt(3)},
         _report(30.0, False) | {"shown": "yes"},
-        _report(30.0, False) | {"entities": [65.0, 46.0]},
-        _report(30.0, False) | {"events": [80.0] * 3, "entities": [50.0] * 3},
-        _report(0.3, False) | {"events": [0.8, 0.76, 0.82], "entities": [0.65, 0.46, 0.37]},
-        {key: value for key, value in _report(30.0, False).items() if key != "shown"},
-        {"mean": 30.0, "half_width": 37.3, "shown": False},
-        30.0,
     ],
 )
 def check_neighbours(answer: Answer) -> None:

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
-from functools import partial
 from typing import Any
 
 from mtl_utils.exercises.by_hand import require_by_hand
 from mtl_utils.exercises.checking import Answer, exercise
 from mtl_utils.exercises.paired import (
-    example_report,
     require_paired_report,
     require_percent,
     require_verdict,
+    wrong_reports,
 )
 
 __all__ = [
@@ -214,25 +212,9 @@ def check_ring_table(answer: Answer) -> None:
         answer.gives([list(row) for row in rows], steps, expected=_ring(rows, steps), hint=hint)
 
 
-_report = partial(example_report, "halved", "weighed", [40.0, 44.0, 42.0])
-
-
 @exercise(
     "half_volume",
-    wrong=[
-        _report(-4.0, True),
-        _report(4.0, True),
-        _report(-4.0, False) | {"mean": 4.0},
-        _report(-4.0, False) | {"half_width": 2.0},
-        _report(-4.0, False) | {"half_width": 2.0 / math.sqrt(3)},
-        _report(-4.0, False) | {"shown": "no"},
-        _report(-4.0, False) | {"weighed": [42.0, 48.0]},
-        _report(-4.0, False) | {"halved": [40.0] * 3, "weighed": [44.0] * 3},
-        _report(-0.04, False) | {"halved": [0.4, 0.44, 0.42], "weighed": [0.42, 0.48, 0.48]},
-        {key: value for key, value in _report(-4.0, False).items() if key != "shown"},
-        {"mean": -4.0, "half_width": 4.97, "shown": False},
-        -4.0,
-    ],
+    wrong=wrong_reports("halved", "weighed", [40.0, 44.0, 42.0], -4.0),
 )
 def check_half_volume(answer: Answer) -> None:
     """Entities with half of their gradient and with the whole, and what that shows."""

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
-from functools import partial
 from statistics import fmean
 
 import numpy as np
@@ -14,10 +12,10 @@ from torch import Tensor
 from mtl_utils.exercises.by_hand import require_by_hand
 from mtl_utils.exercises.checking import Answer, exercise
 from mtl_utils.exercises.paired import (
-    example_report,
     require_paired_report,
     require_percent,
     require_verdict,
+    wrong_reports,
 )
 
 __all__ = [
@@ -145,25 +143,9 @@ def check_pair_agreement(answer: Answer) -> None:
         answer.gives(first, second, expected=1 - 6 * apart / (n * (n**2 - 1)), hint=hint)
 
 
-_report = partial(example_report, "beside", "alone", [70.0, 66.0, 68.0])
-
-
 @exercise(
     "same_sentences",
-    wrong=[
-        _report(-4.0, True),
-        _report(4.0, True),
-        _report(-4.0, False) | {"mean": 4.0},
-        _report(-4.0, False) | {"half_width": 2.0},
-        _report(-4.0, False) | {"half_width": 2.0 / math.sqrt(3)},
-        _report(-4.0, False) | {"shown": "no"},
-        _report(-4.0, False) | {"alone": [72.0, 70.0]},
-        _report(-4.0, False) | {"beside": [70.0] * 3, "alone": [74.0] * 3},
-        _report(-0.04, False) | {"beside": [0.7, 0.66, 0.68], "alone": [0.72, 0.7, 0.74]},
-        {key: value for key, value in _report(-4.0, False).items() if key != "shown"},
-        {"mean": -4.0, "half_width": 4.97, "shown": False},
-        -4.0,
-    ],
+    wrong=wrong_reports("beside", "alone", [70.0, 66.0, 68.0], -4.0),
 )
 def check_same_sentences(answer: Answer) -> None:
     """A task beside a partner that has its sentences and alone, and what that shows."""

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import math
-from functools import partial
-
 import numpy as np
 from numpy.typing import NDArray
 
 from mtl_utils.exercises.by_hand import require_by_hand
 from mtl_utils.exercises.checking import Answer, exercise
 from mtl_utils.exercises.paired import (
-    example_report,
     require_paired_report,
     require_percent,
     require_verdict,
+    wrong_reports,
 )
 
 __all__ = [
@@ -192,25 +189,9 @@ def check_elastic_minimum(answer: Answer) -> None:
         answer.gives(*given, strength, expected=np.array(expected), hint=hint)
 
 
-_report = partial(example_report, "few", "many", [28.0, 33.0, 25.0])
-
-
 @exercise(
     "few_rows_replayed",
-    wrong=[
-        _report(-8.0, True),
-        _report(8.0, True),
-        _report(-8.0, False) | {"mean": 8.0},
-        _report(-8.0, False) | {"half_width": 4.0},
-        _report(-8.0, False) | {"half_width": 4.0 / math.sqrt(3)},
-        _report(-8.0, False) | {"shown": "no"},
-        _report(-8.0, False) | {"many": [32.0, 41.0]},
-        _report(-8.0, False) | {"few": [28.0] * 3, "many": [36.0] * 3},
-        _report(-0.08, False) | {"few": [0.28, 0.33, 0.25], "many": [0.32, 0.41, 0.37]},
-        {key: value for key, value in _report(-8.0, False).items() if key != "shown"},
-        {"mean": -8.0, "half_width": 9.94, "shown": False},
-        -8.0,
-    ],
+    wrong=wrong_reports("few", "many", [28.0, 33.0, 25.0], -8.0),
 )
 def check_few_rows_replayed(answer: Answer) -> None:
     """Events after few old rows were replayed often and many seldom, and what that shows."""

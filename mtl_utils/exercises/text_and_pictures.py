@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from functools import partial
 
 import torch
 from torch import Tensor
@@ -13,10 +12,10 @@ from torch.nn import functional
 from mtl_utils.exercises.by_hand import require_by_hand
 from mtl_utils.exercises.checking import Answer, exercise
 from mtl_utils.exercises.paired import (
-    example_report,
     require_paired_report,
     require_percent,
     require_verdict,
+    wrong_reports,
 )
 
 __all__ = [
@@ -154,25 +153,9 @@ def check_contrast(answer: Answer) -> None:
         answer.gives(similarity, torch.tensor(groups), expected=expected, hint=hint)
 
 
-_report = partial(example_report, "little", "much", [84.0, 81.0, 85.0])
-
-
 @exercise(
     "little_dropout",
-    wrong=[
-        _report(4.0, True),
-        _report(-4.0, True),
-        _report(4.0, False) | {"mean": -4.0},
-        _report(4.0, False) | {"half_width": 2.0},
-        _report(4.0, False) | {"half_width": 2.0 / math.sqrt(3)},
-        _report(4.0, False) | {"shown": "no"},
-        _report(4.0, False) | {"much": [82.0, 77.0]},
-        _report(4.0, False) | {"little": [84.0] * 3, "much": [80.0] * 3},
-        _report(0.04, False) | {"little": [0.84, 0.81, 0.85], "much": [0.82, 0.77, 0.79]},
-        {key: value for key, value in _report(4.0, False).items() if key != "shown"},
-        {"mean": 4.0, "half_width": 4.97, "shown": False},
-        4.0,
-    ],
+    wrong=wrong_reports("little", "much", [84.0, 81.0, 85.0], 4.0),
 )
 def check_little_dropout(answer: Answer) -> None:
     """Entities where half of the pictures are missing, after little modality dropout and much."""

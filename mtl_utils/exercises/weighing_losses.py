@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from functools import partial
 from itertools import pairwise
 from statistics import fmean
 from typing import Any
@@ -14,10 +13,10 @@ import torch
 
 from mtl_utils.exercises.checking import Answer, as_number, exercise
 from mtl_utils.exercises.paired import (
-    example_report,
     require_paired_report,
     require_percent,
     require_verdict,
+    wrong_reports,
 )
 
 __all__ = [
@@ -179,25 +178,9 @@ def check_hidden_points(answer: Answer) -> None:
         answer.gives(points, expected=[p in hidden for p in points], hint=hint)
 
 
-_report = partial(example_report, "falling", "constant", [20.0, 17.0, 24.0])
-
-
 @exercise(
     "falling_factor",
-    wrong=[
-        _report(-6.0, True),
-        _report(6.0, True),
-        _report(-6.0, False) | {"mean": 6.0},
-        _report(-6.0, False) | {"half_width": 3.0},
-        _report(-6.0, False) | {"half_width": 3.0 / math.sqrt(3)},
-        _report(-6.0, False) | {"shown": "no"},
-        _report(-6.0, False) | {"constant": [23.0, 23.0]},
-        _report(-6.0, False) | {"falling": [20.0] * 3, "constant": [26.0] * 3},
-        _report(-0.06, False) | {"falling": [0.2, 0.17, 0.24], "constant": [0.23, 0.23, 0.33]},
-        {key: value for key, value in _report(-6.0, False).items() if key != "shown"},
-        {"mean": -6.0, "half_width": 7.45, "shown": False},
-        -6.0,
-    ],
+    wrong=wrong_reports("falling", "constant", [20.0, 17.0, 24.0], -6.0),
 )
 def check_falling_factor(answer: Answer) -> None:
     """Entities under a factor of both weights that falls and under none, and what that shows."""
