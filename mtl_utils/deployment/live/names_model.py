@@ -83,7 +83,7 @@ class NamesSizes:
 def train_names_model(
     sizes: NamesSizes | None = None, *, seed: int = 0, progress: bool = True
 ) -> TextModel:
-    """Train the model of the page, some twelve minutes of one core, in two stages.
+    """Train the model of the page, three to twelve minutes of one core, in two stages.
 
     First it learns names and parts of speech from sentences with other names and spellings in them,
     then names alone from the sentences as they are. Each stage ends with the weights that were best
