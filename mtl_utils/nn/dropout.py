@@ -23,8 +23,8 @@ class Dropout(torch_nn.Dropout):
     unit. Here each gets 16 bits: a unit is dropped where they are among the lowest
     :math:`k = \operatorname{round}(2^{16} p)` of their values. So the probability is
     :math:`k / 2^{16}`, which differs from p by less than :math:`10^{-5}`, and what is kept is
-    divided by the probability that it really has of being kept: the mean is exact. On other devices
-    this is ``torch.nn.Dropout``.
+    divided by the probability that it really has of being kept: the mean is exact. On other devices,
+    and in code that ``torch.compile`` compiles, this is ``torch.nn.Dropout``.
 
     Args:
         p: Probability of dropping a unit.
@@ -50,7 +50,8 @@ class Dropout(torch_nn.Dropout):
         """
         if not self.training or self.p == 0:
             return inputs
-        if inputs.device.type != "cpu":
+        # The compiler loses track of 64 bits that are read as four times 16: it would raise.
+        if inputs.device.type != "cpu" or torch.compiler.is_compiling():
             return super().forward(inputs)
         num_dropped = min(round(self.p * LEVELS), LEVELS - 1)
         kept = random_levels(inputs.shape) >= num_dropped - LEVELS // 2
