@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
+from itertools import chain
 from typing import Any
 
 from datasets import Dataset
@@ -14,6 +15,7 @@ from sklearn.linear_model import LogisticRegression, SGDClassifier
 
 from mtl_utils import atlas
 from mtl_utils.experiments.experiment import Config, Experiment, Place
+from mtl_utils.experiments.word_windows import window_features
 
 EVALUATION_SIZE = 20_000
 """Every model is measured on the test split of a corpus of this size."""
@@ -73,8 +75,9 @@ def tagger_f1(train: Dataset, test: Dataset, seed: int) -> float:
     hasher = FeatureHasher(2**18, input_type="string", alternate_sign=False)
     tagger = SGDClassifier(loss="log_loss", alpha=1e-6, max_iter=20, tol=None, random_state=seed)
     tags = [tag for row in train["ner_tags"] for tag in row]
-    tagger.fit(hasher.transform(_all_features(train["tokens"])), tags)
-    predicted = iter(tagger.predict(hasher.transform(_all_features(test["tokens"]))))
+    tagger.fit(hasher.transform(chain.from_iterable(map(window_features, train["tokens"]))), tags)
+    seen = hasher.transform(chain.from_iterable(map(window_features, test["tokens"])))
+    predicted = iter(tagger.predict(seen))
     gold = [[atlas.NER_TAGS[tag] for tag in row] for row in test["ner_tags"]]
     guessed = [[atlas.NER_TAGS[next(predicted)] for _ in row] for row in gold]
     return float(f1_score(gold, guessed, mode="strict", scheme=IOB2))
@@ -86,27 +89,6 @@ def classifier_accuracy(train: Dataset, test: Dataset, text: str, label: str) ->
     classifier = LogisticRegression(C=1.0, max_iter=300)
     classifier.fit(vectorizer.fit_transform(train[text]), train[label])
     return float(classifier.score(vectorizer.transform(test[text]), test[label]))
-
-
-def _all_features(sentences: Iterable[Sequence[str]]) -> Iterator[list[str]]:
-    for tokens in sentences:
-        padded = ["<s>", "<s>", *tokens, "</s>", "</s>"]
-        for position in range(2, len(tokens) + 2):
-            yield _features(padded, position)
-
-
-def _features(tokens: Sequence[str], position: int) -> list[str]:
-    word, before, after = tokens[position], tokens[position - 1], tokens[position + 1]
-    features = [f"word={word}", f"ends={word[-3:]}", f"begins={word[:3]}", f"shape={_shape(word)}"]
-    for offset in (-2, -1, 1, 2):
-        near = tokens[position + offset]
-        features += [f"{offset}={near.lower()}", f"{offset} shape={_shape(near)}"]
-    return [*features, f"between={before.lower()}|{after.lower()}", f"pair={before.lower()}|{word}"]
-
-
-def _shape(word: str) -> str:
-    classes = ("X" if c.isupper() else "x" if c.islower() else "9" for c in word)
-    return "".join(classes)[:4]
 
 
 def _largest_share(labels: Sequence[int]) -> float:

@@ -55,7 +55,7 @@ _FROZEN = {"encoder.frozen": 6, "layerwise.head_times": _HEADS_ALONE}
 _LOUD, _QUIET = {"weights": {"entities": 3.0}}, {"weights": {"slots": 0.3}}
 _DROPS = ({"head_dropout": 0.0}, {"head_dropout": 0.3})
 
-# Twice the steps still added more than a point of F1, so both sides are tried at twice as many again.
+# Twice the steps still added more than a point of F1: both sides are tried at twice as many again.
 _LONGEST = {"steps": 4 * 860, "training.warmup_steps": 4 * 86}
 
 ON_WORDS = Comparison(

@@ -23,8 +23,8 @@ class Dropout(torch_nn.Dropout):
     unit. Here each gets 16 bits: a unit is dropped where they are among the lowest
     :math:`k = \operatorname{round}(2^{16} p)` of their values. So the probability is
     :math:`k / 2^{16}`, which differs from p by less than :math:`10^{-5}`, and what is kept is
-    divided by the probability that it really has of being kept: the mean is exact. On other devices,
-    and in code that ``torch.compile`` compiles, this is ``torch.nn.Dropout``.
+    divided by the probability that it really has of being kept: the mean is exact. On other
+    devices, and in code that ``torch.compile`` compiles, this is ``torch.nn.Dropout``.
 
     Args:
         p: Probability of dropping a unit.
