@@ -31,6 +31,9 @@ PENALTIES = (1e-7, 1e-6, 1e-5, 1e-4, 1e-3)
 # As the map has them: its amounts, and as many rows to choose by and to be measured on.
 _OF_THE_MAP = {"max_validation": 500, "max_test": 2000}
 _MAPS = ("atlas_sentences:20000@1/event/even", "uner_ud/entities/even", "snips/slots/even")
+# As the ways of sharing have them: rows of one task, and as many to choose by and to be measured on.
+_OF_THE_WAYS = {"max_validation": 600, "max_test": 1000}
+_WAYS = (("atlas_sentences:6000@1/entities", 2000), ("uner_ud/entities", 1000))
 _DISJOINT = ("trec/question", "universal_ner/entities", "sick/inference")
 _WHOLE = (*_DISJOINT, "snips/intent", "snips/slots")
 
@@ -132,6 +135,7 @@ EXPERIMENTS = (
         configs=(
             *({"data": data, "rows": rows, **_OF_THE_MAP} for data in _MAPS for rows in AMOUNTS),
             *({"data": data, "rows": None} for data in _WHOLE),
+            *({"data": data, "rows": rows, **_OF_THE_WAYS} for data, rows in _WAYS),
         ),
         seeds=(0, 1, 2),
         run=run,
