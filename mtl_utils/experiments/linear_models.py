@@ -31,7 +31,7 @@ PENALTIES = (1e-7, 1e-6, 1e-5, 1e-4, 1e-3)
 # As the map has them: its amounts, and as many rows to choose by and to be measured on.
 _OF_THE_MAP = {"max_validation": 500, "max_test": 2000}
 _MAPS = ("atlas_sentences:20000@1/event/even", "uner_ud/entities/even", "snips/slots/even")
-# As the ways of sharing have them: rows of one task, and as many to choose by and to be measured on.
+# As the ways of sharing have them: rows of one task, to choose by, and to be measured on.
 _OF_THE_WAYS = {"max_validation": 600, "max_test": 1000}
 _WAYS = (("atlas_sentences:6000@1/entities", 2000), ("uner_ud/entities", 1000))
 _DISJOINT = ("trec/question", "universal_ner/entities", "sick/inference")
