@@ -133,7 +133,8 @@ def test_a_report_that_shows_nothing_is_as_good() -> None:
 def test_a_lead_that_grows_is_named() -> None:
     report = _report(list, [-4.0, -7.5, -6.0], [12.0, 10.0, 9.5], True)
     told = exercises.check_slow_starters(report).message
-    assert "'first' is below 'last'" in told and "swapped" in told
+    assert "'first' is below 'last'" in told
+    assert "swapped" in told
 
 
 def test_leads_in_fractions_are_refused() -> None:
