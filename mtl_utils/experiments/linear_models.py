@@ -25,14 +25,15 @@ from mtl_utils.tasks import Tagging
 STRENGTHS = (0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0, 300.0)
 """How weakly a classifier of texts may be regularised (C of scikit-learn), chosen on validation."""
 
-PENALTIES = (1e-7, 1e-6, 1e-5, 1e-4, 1e-3)
+PENALTIES = (1e-8, 1e-7, 1e-6, 1e-5, 1e-4)
 """The penalties that a tagger may have (alpha of scikit-learn), chosen on validation."""
 
-# As the map has them: its amounts, and as many rows to choose by and to be measured on.
-_OF_THE_MAP = {"max_validation": 500, "max_test": 2000}
-_MAPS = ("atlas_sentences:20000@1/event/even", "uner_ud/entities/even", "snips/slots/even")
+# As the comparisons have them: rows of training, and as many to choose by and to be measured on.
+_OF_THE_MAPS = {"max_validation": 500, "max_test": 2000}
+_MAPS = ("atlas_sentences:20000@1/event/even", "uner_ud/entities/even")
+_OF_THE_WAYS = {"max_validation": 600, "max_test": 1000}
+_WAYS = (("atlas_sentences:6000@1/entities", 2000), ("uner_ud/entities", 1000))
 _DISJOINT = ("trec/question", "universal_ner/entities", "sick/inference")
-_WHOLE = (*_DISJOINT, "snips/intent", "snips/slots")
 
 
 def run(config: Config, seed: int, place: Place) -> dict[str, Any]:
@@ -130,8 +131,9 @@ EXPERIMENTS = (
         name="linear_models",
         description="Linear models of words on the data of chapters 06 and 08: the least to reach.",
         configs=(
-            *({"data": data, "rows": rows, **_OF_THE_MAP} for data in _MAPS for rows in AMOUNTS),
-            *({"data": data, "rows": None} for data in _WHOLE),
+            *({"data": data, "rows": rows, **_OF_THE_MAPS} for data in _MAPS for rows in AMOUNTS),
+            *({"data": data, "rows": rows, **_OF_THE_WAYS} for data, rows in _WAYS),
+            *({"data": data, "rows": None} for data in _DISJOINT),
         ),
         seeds=(0, 1, 2),
         run=run,
