@@ -26,7 +26,10 @@ STRENGTHS = (0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0, 300.0)
 """How weakly a classifier of texts may be regularised (C of scikit-learn), chosen on validation."""
 
 PENALTIES = (1e-8, 1e-7, 1e-6, 1e-5, 1e-4)
-"""The penalties that a tagger may have (alpha of scikit-learn), chosen on validation."""
+"""The penalties that a tagger may have (alpha of scikit-learn), chosen on validation.
+
+The least is next to none: nothing below it is left to try.
+"""
 
 # As the comparisons have them: rows of training, and as many to choose by and to be measured on.
 _OF_THE_MAPS = {"max_validation": 500, "max_test": 2000}
