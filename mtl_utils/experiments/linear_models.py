@@ -23,7 +23,10 @@ from mtl_utils.experiments.word_windows import window_features
 from mtl_utils.tasks import Tagging
 
 STRENGTHS = (0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0, 300.0)
-"""How weakly a classifier of texts may be regularised (C of scikit-learn), chosen on validation."""
+"""How weakly a classifier of texts may be regularised (C of scikit-learn), chosen on validation.
+
+The greatest is next to not at all: nothing above it is left to try.
+"""
 
 PENALTIES = (1e-8, 1e-7, 1e-6, 1e-5, 1e-4)
 """The penalties that a tagger may have (alpha of scikit-learn), chosen on validation.
