@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
@@ -67,7 +68,7 @@ def gain_map(name: str, folder: str | Path | None = None) -> pd.DataFrame:
                     "doubled": found["doubled"],
                     "verdict": found["verdict"].replace(_CLAIMED),
                     "linear": [
-                        _linear_score(*config["data"][0][:2], metric, folder)
+                        _linear_score(config["data"][0], metric, folder)
                         - here.loc[here["contender"] == alone, metric].mean()
                         for alone, metric in zip(found["second"], found["metric"], strict=True)
                     ],
@@ -77,7 +78,8 @@ def gain_map(name: str, folder: str | Path | None = None) -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True)
 
 
-def _linear_score(data: str, rows: int, metric: str, folder: str | Path | None) -> float:
+def _linear_score(judged: Sequence[Any], metric: str, folder: str | Path | None) -> float:
+    data, rows, *_ = judged
     try:
         runs = load_results("linear_models", folder)
     except FileNotFoundError:
