@@ -150,6 +150,9 @@ def plot_gains(gains: pandas.DataFrame) -> matplotlib.figure.Figure:
         panel.set_xticks(range(len(amounts)), [f"{rows:,}" for rows in amounts])
         panel.set(title=f"width {width}", xlabel="rows of the judged task")
     panels[0][0].set(ylabel="gain over training alone, points")
-    handles, labels = panels[0][0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=min(4, len(labels)))
+    named = dict(zip(*reversed(panels[0][0].get_legend_handles_labels()), strict=True))
+    labels = sorted(named, key=lambda label: label == _LINEAR)  # last
+    columns = len(labels) if len(labels) < 5 else 3
+    handles = [named[label] for label in labels]
+    figure.legend(handles, labels, loc="outside lower center", ncols=columns)
     return figure
