@@ -115,9 +115,9 @@ def _report(kind: Any, first: list[float], last: list[float], shown: Any) -> dic
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("shown", [True, np.True_, torch.tensor(True)])
-def test_a_report_in_which_a_lead_grows_keeps_its_sign(kind: Any, shown: Any) -> None:
-    report = _report(kind, [-12.0, -10.0, -9.5], [4.0, 7.5, 6.0], shown)
-    assert report["mean"] < 0
+def test_a_report_in_which_a_lead_falls_keeps_its_sign(kind: Any, shown: Any) -> None:
+    report = _report(kind, [4.0, 7.5, 6.0], [-12.0, -10.0, -9.5], shown)
+    assert report["mean"] > 0
     assert exercises.check_slow_starters(report).passed
     turned = exercises.check_slow_starters(report | {"mean": -report["mean"]}).message
     assert "'mean' does not follow" in turned
@@ -128,6 +128,13 @@ def test_a_report_that_shows_nothing_is_as_good() -> None:
     report = _report(list, [5.0, -3.0, 2.0], [1.0, 2.0, -1.0], False)
     assert exercises.check_slow_starters(report).passed
     assert "holds zero" in exercises.check_slow_starters(report | {"shown": True}).message
+
+
+def test_a_lead_that_grows_is_named() -> None:
+    report = _report(list, [-4.0, -7.5, -6.0], [12.0, 10.0, 9.5], True)
+    told = exercises.check_slow_starters(report).message
+    assert "'first' is below 'last'" in told
+    assert "swapped" in told
 
 
 def test_leads_in_fractions_are_refused() -> None:

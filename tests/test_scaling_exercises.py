@@ -17,7 +17,7 @@ BY_HAND: dict[str, Any] = {
     "losses": [1.5, 2],
     "factors": [9 / 4, 3 / 4, 0],
     "megabytes": [160, 72],
-    "kept": [88, 528],
+    "alive": [88, 528],
     "sent": 7 / 4,
 }
 ROWS = [key for key, value in BY_HAND.items() if isinstance(value, list)]
@@ -57,7 +57,7 @@ def test_the_megabytes_worked_by_hand_are_those_of_the_package() -> None:
     assert [memory.total, whole] == BY_HAND["megabytes"]
 
 
-def test_what_is_kept_by_hand_is_what_autograd_keeps() -> None:
+def test_what_is_alive_by_hand_is_what_autograd_keeps() -> None:
     def layer(given: Tensor) -> Tensor:
         for _ in range(11):  # each keeps what it reads: the boundary, and ten tensors inside
             given = given.sin()
@@ -74,7 +74,7 @@ def test_what_is_kept_by_hand_is_what_autograd_keeps() -> None:
 
     inside = kept(False, layers=1) - 4
     assert inside == 40
-    assert [kept(True) + inside, kept(False)] == BY_HAND["kept"]
+    assert [kept(True) + inside, kept(False)] == BY_HAND["alive"]
 
 
 def test_what_a_ring_sends_by_hand_is_what_the_package_charges() -> None:
@@ -177,9 +177,19 @@ def test_a_report_in_which_half_volume_costs_keeps_its_sign(kind: Any, shown: An
 
 
 def test_a_report_that_shows_nothing_is_as_good() -> None:
-    report = _report(list, [40.0, 38.5, 42.0], [40.5, 37.0, 43.0], False)
+    report = _report(list, [40.0, 38.5, 41.0], [40.5, 37.5, 43.0], False)
+    assert report["mean"] < 0
     assert exercises.check_half_volume(report).passed
     assert "holds zero" in exercises.check_half_volume(report | {"shown": True}).message
+
+
+@pytest.mark.parametrize("scores", [[40.0, 38.0, 42.5], [30.0, 28.0, 33.0]])
+def test_half_volume_that_does_not_cost_is_named(scores: list[float]) -> None:
+    report = _report(list, scores, [30.0, 29.0, 32.0], scores[0] == 40)
+    assert report["mean"] >= 0
+    told = exercises.check_half_volume(report).message
+    assert "'halved' is above" in told or "'halved' is level" in told
+    assert "swapped" in told
 
 
 def test_an_empty_report_is_unanswered() -> None:

@@ -44,7 +44,8 @@ def shared_languages(tasks: Sequence[str]) -> Diagram:
     arrows += [Arrow("layers", "head"), Arrow("head", "loss")]
     return Diagram(
         f"one encoder for {count} languages, {joined([written(task) for task in tasks])}, in which "
-        "each may have a part of its own, a vector or adapters",
+        "each may have a part of its own: a vector, which is added before the layers as drawn, or "
+        "adapters, which stand after each layer",
         tuple(boxes),
         tuple(arrows),
         columns=(84, 70, 96, 84, 58, 44),

@@ -27,9 +27,9 @@ def text_and_picture(tasks: Sequence[str]) -> Diagram:
     count = len(tasks)
     boxes = [
         Box("words", "words", "text", (0, 0), (count, 1)),
-        Box("picture", "picture", "text", (count, 0)),
-        Box("convolutions", "convolutions", "layer", (count, 1)),
-        Box("parts", "parts of the picture", "embedding", (count, 2), tight=True),
+        Box("picture", "picture", "text", (count + 1, 0)),
+        Box("convolutions", "convolutions", "layer", (count + 1, 1)),
+        Box("parts", "parts of the picture", "embedding", (count, 1), tight=True),
         Box("encoder", "layers of the text", "layer", (0, 2), (count, 1), "shared"),
         Box("states", "states", "embedding", (0, 3), (count, 1), "shared"),
         Box("early", "early: among the words", "layer", (0, 1), (count, 1)),
@@ -53,6 +53,6 @@ def text_and_picture(tasks: Sequence[str]) -> Diagram:
         f"text and picture that {listed(tasks)} read",
         tuple(boxes),
         tuple(arrows),
-        columns=(60, 96, 96, 90, 84),
-        gap=26,
+        columns=(64, 102, 76, 98, 88),
+        gap=20,
     )

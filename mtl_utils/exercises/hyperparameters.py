@@ -10,6 +10,8 @@ from statistics import fmean
 from mtl_utils.exercises.by_hand import require_by_hand
 from mtl_utils.exercises.checking import Answer, exercise
 from mtl_utils.exercises.paired import (
+    example_report,
+    require_direction,
     require_paired_report,
     require_verdict,
     wrong_reports,
@@ -149,11 +151,15 @@ def check_unbiased_best(answer: Answer) -> None:
 
 @exercise(
     "slow_starters",
-    wrong=wrong_reports("first", "last", [8.0, 11.0, 5.0], 6.0),
+    wrong=[
+        *wrong_reports("first", "last", [8.0, 11.0, 5.0], 6.0),
+        example_report("first", "last", [-8.0, -11.0, -5.0], -6.0, False),  # rates swapped
+    ],
 )
 def check_slow_starters(answer: Answer) -> None:
     """By how much a great step size leads at the first validation and at the last."""
     differences = require_paired_report(answer, "first", "last", runs=3)
     leads = [abs(float(lead)) for key in ("first", "last") for lead in answer.value[key]]
     answer.require(max(leads) > 1, "Leads must be in points.", "100 times what the judge says.")
+    require_direction(answer, differences, "first", "last", greater=True)
     require_verdict(answer, differences)

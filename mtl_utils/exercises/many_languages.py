@@ -131,19 +131,40 @@ def _largest(similarities: Table) -> float:
     return hits / len(rows)
 
 
-_WAYS: list[Callable[[Table], float]] = [_one_way, _other_way, _mean_of_both, _either_way, _largest]
+def _ties_count(similarities: Table) -> float:
+    columns = list(zip(*similarities, strict=True))
+    ways = zip(similarities, columns, range(len(columns)), strict=True)
+    return sum(row[n] == max(row) == max(column) for row, column, n in ways) / len(columns)
+
+
+def _first_of_ties(similarities: Table) -> float:
+    size = range(len(similarities))
+    columns = list(zip(*similarities, strict=True))
+    return sum(
+        row.index(max(row)) == n == columns[n].index(max(columns[n]))
+        for n, row in zip(size, map(list, similarities), strict=True)
+    ) / len(size)
+
+
+_WAYS: list[Callable[[Table], float]] = [
+    *(_one_way, _other_way, _mean_of_both, _either_way, _largest),
+    *(_ties_count, _first_of_ties),
+]
 
 
 @exercise("retrieved", wrong=_WAYS)
 def check_retrieved(answer: Answer) -> None:
-    """Share of pairs that are each other's nearest, in both directions."""
-    hint = "A pair counts if its similarity is the greatest of its row and of its column."
+    """Share of pairs that are each other's nearest, in both directions and without a tie."""
+    hint = "A pair counts if its similarity is alone the greatest of its row and of its column."
     for similarities, expected in (
         ([[0.9, 0.1], [0.2, 0.8]], 1.0),
         ([[0.5, 0.1], [0.6, 0.7]], 0.5),
         ([[0.5, 0.6], [0.1, 0.7]], 0.5),
         ([[0.1, 0.9], [0.9, 0.1]], 0.0),
         ([[0.9, 0.2, 0.1], [0.1, 0.4, 0.6], [0.2, 0.3, 0.7]], 2 / 3),
+        ([[0.5, 0.5], [0.5, 0.5]], 0.0),
+        ([[0.7, 0.7], [0.2, 0.9]], 0.5),
+        ([[0.7, 0.2], [0.7, 0.9]], 0.5),
     ):
         answer.gives(similarities, expected=expected, hint=hint)
 

@@ -77,6 +77,32 @@ def require_verdict(answer: Answer, differences: Sequence[float]) -> None:
     )
 
 
+def require_direction(
+    answer: Answer, differences: Sequence[float], first: str, second: str, *, greater: bool
+) -> None:
+    """Require that the mean difference has the sign that the experiment gives on any machine.
+
+    For effects that are several times their interval, where the other sign means that two settings
+    were swapped or that the numbers are of something else.
+
+    Args:
+        answer: As :func:`require_paired_report` takes it, which has passed it.
+        differences: As it returns them.
+        first: Key of the scores of the changed setting.
+        second: Key of those of the setting it is compared with.
+        greater: Whether the first are greater in the mean.
+    """
+    mean = float(np.mean(differences))
+    if (mean > 0) if greater else (mean < 0):
+        return
+    found = "level with" if mean == 0 else ("above" if mean > 0 else "below")
+    answer.fail(
+        f"{first!r} is {found} {second!r} in the mean of the seeds ({mean:+.1f}), which the "
+        "experiment as it is set does not give.",
+        "Are two settings or two keys swapped, or did a setting not reach the training?",
+    )
+
+
 def require_percent(answer: Answer, keys: Sequence[str], what: str) -> None:
     """Require that the scores of a report are in percent.
 

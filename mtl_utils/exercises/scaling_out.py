@@ -8,6 +8,8 @@ from typing import Any
 from mtl_utils.exercises.by_hand import require_by_hand
 from mtl_utils.exercises.checking import Answer, exercise
 from mtl_utils.exercises.paired import (
+    example_report,
+    require_direction,
     require_paired_report,
     require_percent,
     require_verdict,
@@ -25,7 +27,7 @@ BY_HAND: dict[str, Any] = {
     "losses": [1.5, 2.0],
     "factors": [2.25, 0.75, 0.0],
     "megabytes": [160.0, 72.0],
-    "kept": [88.0, 528.0],
+    "alive": [88.0, 528.0],
     "sent": 1.75,
 }
 
@@ -33,7 +35,7 @@ _HINTS = {
     "losses": "A mean times its count is a sum. Sums add up over processes, means do not.",
     "factors": "An average over all processes divides by their number. What makes that good?",
     "megabytes": "Four numbers of four bytes a weight; then what is dealt out, and what is whole.",
-    "kept": "All boundaries stay, and on the way back the inside of one layer at a time.",
+    "alive": "All boundaries stay, and on the way back the inside of one layer at a time.",
     "sent": "How often does a process of a ring send every weight?",
 }
 
@@ -53,9 +55,9 @@ _HINTS = {
         {**BY_HAND, "megabytes": [40, 72]},
         {**BY_HAND, "megabytes": [160, 48]},
         {**BY_HAND, "megabytes": [160, 104]},
-        {**BY_HAND, "kept": [528, 88]},
-        {**BY_HAND, "kept": [48, 528]},
-        {**BY_HAND, "kept": [44, 528]},
+        {**BY_HAND, "alive": [528, 88]},
+        {**BY_HAND, "alive": [48, 528]},
+        {**BY_HAND, "alive": [44, 528]},
         {**BY_HAND, "sent": 0.875},
         {**BY_HAND, "sent": 14},
         {**BY_HAND, "sent": 2},
@@ -214,10 +216,14 @@ def check_ring_table(answer: Answer) -> None:
 
 @exercise(
     "half_volume",
-    wrong=wrong_reports("halved", "weighed", [40.0, 44.0, 42.0], -4.0),
+    wrong=[
+        *wrong_reports("halved", "weighed", [40.0, 44.0, 42.0], -4.0),
+        example_report("halved", "weighed", [44.0, 48.0, 46.0], 4.0, False),  # volumes swapped
+    ],
 )
 def check_half_volume(answer: Answer) -> None:
     """Entities with half of their gradient and with the whole, and what that shows."""
     differences = require_paired_report(answer, "halved", "weighed", runs=3)
     require_percent(answer, ("halved", "weighed"), "F1")
+    require_direction(answer, differences, "halved", "weighed", greater=False)
     require_verdict(answer, differences)
