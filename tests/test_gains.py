@@ -50,6 +50,7 @@ def test_a_map_is_drawn_as_it_stands(tmp_path: Path) -> None:
         "1,600",
         "6,000",
     ]
+    assert gains["linear"].isna().all()  # no linear model is on record there, so none is drawn
     zero, line, *_ = panel.lines
     assert set(zero.get_ydata()) == {0}
     assert line.get_ydata().tolist() == gains["gain"].tolist()
@@ -67,6 +68,26 @@ def test_a_point_that_is_claimed_nowhere_stays_hollow(tmp_path: Path) -> None:
     assert set(gains["verdict"]) == {"not doubled", "no difference shown"}
     figure = plot_gains(gains)
     assert len(figure.axes[0].lines[-1].get_ydata()) == 0
+    plt.close(figure)
+
+
+def test_a_linear_model_is_held_against_the_task_alone(tmp_path: Path) -> None:
+    record(tmp_path, SNIPS.name, range(3))  # alone 50, 51 and 52 at every amount
+    for rows, score in {100: 61.0, 400: 57.0}.items():
+        config = {"data": "snips/slots/even", "rows": rows}
+        for seed in range(2):
+            line = records.make("linear_models", config, seed, {"slots_f1": score + seed}, 1.0)
+            records.append(tmp_path / "linear_models.jsonl", line)
+    gains = gain_map(SNIPS.name, tmp_path)
+    missing = float("nan")
+    wanted = pytest.approx([10.5, 6.5, missing, missing], nan_ok=True)
+    assert gains["linear"].tolist() == wanted
+    figure = plot_gains(gains)
+    lines = {line.get_label(): line for line in figure.axes[0].lines}
+    drawn = lines["linear model of words, alone"]
+    assert drawn.get_xdata().tolist() == [0, 1, 2, 3]
+    assert drawn.get_ydata().tolist() == wanted
+    assert len(figure.legends[0].get_texts()) == 2
     plt.close(figure)
 
 

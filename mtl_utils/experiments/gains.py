@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
 from mtl_utils.arguments import check_kind
+from mtl_utils.experiments.analysis import load_results
+from mtl_utils.experiments.controls import runs_of
 from mtl_utils.experiments.registry import find_comparison
 from mtl_utils.experiments.tables import verdicts
 
@@ -18,6 +22,7 @@ if TYPE_CHECKING:  # whole names, so that the API page finds them without import
 #: What is said of a gain whose sign may be claimed.
 _CLAIMED = {"first": "helps", "second": "hurts"}
 _COLUMNS = ["width", "rows", "beside", "gain", "half_width", "doubled", "verdict"]
+_LINEAR = "linear model of words, alone"
 
 
 def gain_map(name: str, folder: str | Path | None = None) -> pd.DataFrame:
@@ -32,8 +37,10 @@ def gain_map(name: str, folder: str | Path | None = None) -> pd.DataFrame:
         One row a contrast: ``width``, ``rows`` of the judged task, the contender ``beside``
         it, the ``gain`` in points, the mean over seeds of the difference seed by seed, its
         ``half_width``, ``p``, adjusted for the contrasts of the point alone, the gain at
-        ``doubled`` steps, and the ``verdict``: ``"helps"`` or
-        ``"hurts"`` where that may be claimed, otherwise as in :func:`contrast_table`.
+        ``doubled`` steps, the ``verdict``: ``"helps"`` or
+        ``"hurts"`` where that may be claimed, otherwise as in :func:`contrast_table`, and
+        ``linear``: what a linear model of words, trained on the judged task's rows, has over the
+        network trained on them alone, in points; nan where it is not on record.
 
     Raises:
         KeyError: If there is no such comparison.
@@ -45,9 +52,10 @@ def gain_map(name: str, folder: str | Path | None = None) -> pd.DataFrame:
     whole = [setting for setting, config in settings.items() if config["data"][0][1] is None]
     if whole:
         raise ValueError(f"name must be that of a map, but {name!r} takes all rows in {whole}")
-    parts = []
+    runs, parts = runs_of(find_comparison(name), "", folder), []
     for setting, config in settings.items():
         found = verdicts(name, setting, folder)
+        here = runs[runs["setting"] == setting]
         parts.append(
             pd.DataFrame(
                 {
@@ -59,10 +67,25 @@ def gain_map(name: str, folder: str | Path | None = None) -> pd.DataFrame:
                     "p": found["p"],
                     "doubled": found["doubled"],
                     "verdict": found["verdict"].replace(_CLAIMED),
+                    "linear": [
+                        _linear_score(config["data"][0], metric, folder)
+                        - here.loc[here["contender"] == alone, metric].mean()
+                        for alone, metric in zip(found["second"], found["metric"], strict=True)
+                    ],
                 }
             )
         )
     return pd.concat(parts, ignore_index=True)
+
+
+def _linear_score(judged: Sequence[Any], metric: str, folder: str | Path | None) -> float:
+    data, rows, *_ = judged
+    try:
+        runs = load_results("linear_models", folder)
+    except FileNotFoundError:
+        return math.nan
+    found = runs[(runs["data"] == data) & (runs["rows"] == rows)]
+    return float(found[metric].mean()) if metric in found else math.nan
 
 
 def plot_gains(gains: pandas.DataFrame) -> matplotlib.figure.Figure:
@@ -74,7 +97,7 @@ def plot_gains(gains: pandas.DataFrame) -> matplotlib.figure.Figure:
     Returns:
         The figure: one panel a width, one colour a task beside the judged one, bars over 95%
         intervals. A filled mark is claimed, a hollow one is not; above the line at 0 company
-        helps, below it hurts.
+        helps, below it hurts. A dashed line is drawn where a column ``linear`` has values.
 
     Raises:
         KeyError: If a column is missing.
@@ -120,9 +143,16 @@ def plot_gains(gains: pandas.DataFrame) -> matplotlib.figure.Figure:
                 zorder=3,
                 color=drawn.lines[0].get_color(),
             )
+        if "linear" in here and here["linear"].notna().any():
+            linear = here.groupby("rows")["linear"].mean()
+            at = [amounts.index(rows) for rows in linear.index]
+            panel.plot(at, linear, "x--", color="0.4", linewidth=1, label=_LINEAR)
         panel.set_xticks(range(len(amounts)), [f"{rows:,}" for rows in amounts])
         panel.set(title=f"width {width}", xlabel="rows of the judged task")
     panels[0][0].set(ylabel="gain over training alone, points")
-    handles, labels = panels[0][0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=min(4, len(labels)))
+    named = dict(zip(*reversed(panels[0][0].get_legend_handles_labels()), strict=True))
+    labels = sorted(named, key=lambda label: label == _LINEAR)  # last
+    columns = len(labels) if len(labels) < 5 else 3
+    handles = [named[label] for label in labels]
+    figure.legend(handles, labels, loc="outside lower center", ncols=columns)
     return figure
