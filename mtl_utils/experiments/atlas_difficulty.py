@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import chain
 from typing import Any
 
 from datasets import Dataset
-from seqeval.metrics import f1_score
-from seqeval.scheme import IOB2
-from sklearn.feature_extraction import FeatureHasher
 from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.linear_model import LogisticRegression, SGDClassifier
 
 from mtl_utils import atlas
 from mtl_utils.experiments.experiment import Config, Experiment, Place
-from mtl_utils.experiments.word_windows import window_features
+from mtl_utils.experiments.word_windows import hashed_windows, strict_f1
 
 EVALUATION_SIZE = 20_000
 """Every model is measured on the test split of a corpus of this size."""
@@ -72,15 +68,11 @@ def run_on_pairs(config: Config, seed: int, place: Place) -> dict[str, Any]:
 
 def tagger_f1(train: Dataset, test: Dataset, seed: int) -> float:
     """Return the strict entity F1 of a linear tagger that sees a window of five words."""
-    hasher = FeatureHasher(2**18, input_type="string", alternate_sign=False)
     tagger = SGDClassifier(loss="log_loss", alpha=1e-6, max_iter=20, tol=None, random_state=seed)
     tags = [tag for row in train["ner_tags"] for tag in row]
-    tagger.fit(hasher.transform(chain.from_iterable(map(window_features, train["tokens"]))), tags)
-    seen = hasher.transform(chain.from_iterable(map(window_features, test["tokens"])))
-    predicted = iter(tagger.predict(seen))
-    gold = [[atlas.NER_TAGS[tag] for tag in row] for row in test["ner_tags"]]
-    guessed = [[atlas.NER_TAGS[next(predicted)] for _ in row] for row in gold]
-    return float(f1_score(gold, guessed, mode="strict", scheme=IOB2))
+    tagger.fit(hashed_windows(train["tokens"]), tags)
+    predicted = tagger.predict(hashed_windows(test["tokens"]))
+    return strict_f1(predicted, test["ner_tags"], atlas.NER_TAGS)
 
 
 def classifier_accuracy(train: Dataset, test: Dataset, text: str, label: str) -> float:

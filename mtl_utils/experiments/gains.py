@@ -52,7 +52,7 @@ def gain_map(name: str, folder: str | Path | None = None) -> pd.DataFrame:
     whole = [setting for setting, config in settings.items() if config["data"][0][1] is None]
     if whole:
         raise ValueError(f"name must be that of a map, but {name!r} takes all rows in {whole}")
-    runs, parts = runs_of(find_comparison(name), "", folder), []
+    runs, linear, parts = runs_of(find_comparison(name), "", folder), _linear_runs(folder), []
     for setting, config in settings.items():
         found = verdicts(name, setting, folder)
         here = runs[runs["setting"] == setting]
@@ -68,7 +68,7 @@ def gain_map(name: str, folder: str | Path | None = None) -> pd.DataFrame:
                     "doubled": found["doubled"],
                     "verdict": found["verdict"].replace(_CLAIMED),
                     "linear": [
-                        _linear_score(config["data"][0], metric, folder)
+                        _linear_score(config["data"][0], metric, linear)
                         - here.loc[here["contender"] == alone, metric].mean()
                         for alone, metric in zip(found["second"], found["metric"], strict=True)
                     ],
@@ -78,12 +78,15 @@ def gain_map(name: str, folder: str | Path | None = None) -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True)
 
 
-def _linear_score(judged: Sequence[Any], metric: str, folder: str | Path | None) -> float:
-    data, rows, *_ = judged
+def _linear_runs(folder: str | Path | None) -> pd.DataFrame:
     try:
-        runs = load_results("linear_models", folder)
+        return load_results("linear_models", folder)
     except FileNotFoundError:
-        return math.nan
+        return pd.DataFrame(columns=["data", "rows"])
+
+
+def _linear_score(judged: Sequence[Any], metric: str, runs: pd.DataFrame) -> float:
+    data, rows, *_ = judged
     found = runs[(runs["data"] == data) & (runs["rows"] == rows)]
     return float(found[metric].mean()) if metric in found else math.nan
 

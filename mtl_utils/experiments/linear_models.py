@@ -5,21 +5,18 @@ A network whose score is no better has not learnt the task, and nothing is to be
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from itertools import pairwise
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import chain, pairwise
 from typing import Any
 
-from seqeval.metrics import f1_score
-from seqeval.scheme import IOB2
-from sklearn.feature_extraction import FeatureHasher
 from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.linear_model import LogisticRegression, SGDClassifier
 
 from mtl_utils.experiments.experiment import Config, Experiment, Place
 from mtl_utils.experiments.sharing_map import AMOUNTS
-from mtl_utils.experiments.text_set import Row, TextSet
+from mtl_utils.experiments.text_set import Row
 from mtl_utils.experiments.text_sets import load
-from mtl_utils.experiments.word_windows import window_features
+from mtl_utils.experiments.word_windows import hashed_windows, strict_f1
 from mtl_utils.tasks import Tagging
 
 STRENGTHS = (0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0, 300.0)
@@ -42,6 +39,8 @@ _WAYS = (("atlas_sentences:6000@1/entities", 2000), ("uner_ud/entities", 1000))
 _DISJOINT = ("trec/question", "universal_ner/entities", "sick/inference")
 _REQUESTS = ("snips/intent", "snips/slots")
 
+_Tried = tuple[float, Callable[[str], float]]  # a setting, and the score of a split
+
 
 def run(config: Config, seed: int, place: Place) -> dict[str, Any]:
     """Train a linear model on the rows that networks have, and measure it on test.
@@ -63,60 +62,46 @@ def run(config: Config, seed: int, place: Place) -> dict[str, Any]:
         for split in ("train", "validation", "test")
     }
     if issubclass(given.kinds[task], Tagging):
-        metric, tried = "f1", [_tagger(given, task, parts, penalty) for penalty in PENALTIES]
+        metric, tried = "f1", _taggers(given.labels[task], task, parts)
     else:
-        metric, tried = "accuracy", [_classifier(task, parts, strength) for strength in STRENGTHS]
+        metric, tried = "accuracy", _classifiers(task, parts)
     chosen, score = max(tried, key=lambda one: one[1]("validation"))
     return {f"{task}_{metric}": round(100 * score("test"), 2), "chosen": chosen}
 
 
-def _classifier(
-    task: str, parts: dict[str, Sequence[Row]], strength: float
-) -> tuple[float, Callable[[str], float]]:
-    vectorizer = CountVectorizer(analyzer=_words_of, binary=True)
-    model = LogisticRegression(C=strength, max_iter=1000)
-    model.fit(vectorizer.fit_transform(parts["train"]), _labels(parts["train"], task))
+def _classifiers(task: str, parts: Mapping[str, Sequence[Row]]) -> Iterator[_Tried]:
+    vectorizer = CountVectorizer(analyzer=_words_of, binary=True).fit(parts["train"])
+    seen = {split: vectorizer.transform(rows) for split, rows in parts.items()}
+    labels = {split: [row.labels[task] for row in rows] for split, rows in parts.items()}
 
-    def score(split: str) -> float:
-        rows = parts[split]
-        return float(model.score(vectorizer.transform(rows), _labels(rows, task)))
+    def score_of(model: LogisticRegression) -> Callable[[str], float]:
+        return lambda split: float(model.score(seen[split], labels[split]))
 
-    return strength, score
-
-
-def _tagger(
-    given: TextSet, task: str, parts: dict[str, Sequence[Row]], penalty: float
-) -> tuple[float, Callable[[str], float]]:
-    hasher = FeatureHasher(2**18, input_type="string", alternate_sign=False)
-    model = SGDClassifier(
-        loss="log_loss", alpha=penalty, max_iter=20, tol=None, random_state=0, average=True
-    )
-    names = given.labels[task]
-    seen = hasher.transform(_windows(parts["train"]))
-    model.fit(seen, [label for row in parts["train"] for label in _tags(row, task)])
-
-    def score(split: str) -> float:
-        guesses = iter(model.predict(hasher.transform(_windows(parts[split]))))
-        gold = [[names[label] for label in _tags(row, task)] for row in parts[split]]
-        guessed = [[names[next(guesses)] for _ in tags] for tags in gold]
-        return float(f1_score(gold, guessed, mode="strict", scheme=IOB2))
-
-    return penalty, score
+    for strength in STRENGTHS:
+        model = LogisticRegression(C=strength, max_iter=1000)
+        yield strength, score_of(model.fit(seen["train"], labels["train"]))
 
 
-def _labels(rows: Sequence[Row], task: str) -> list[Any]:
-    return [row.labels[task] for row in rows]
+def _taggers(
+    names: Sequence[str], task: str, parts: Mapping[str, Sequence[Row]]
+) -> Iterator[_Tried]:
+    seen = {split: hashed_windows(list(row.text) for row in rows) for split, rows in parts.items()}
+    tags = {split: [_tags(row, task) for row in rows] for split, rows in parts.items()}
+
+    def score_of(model: SGDClassifier) -> Callable[[str], float]:
+        return lambda split: strict_f1(model.predict(seen[split]), tags[split], names)
+
+    for penalty in PENALTIES:
+        model = SGDClassifier(
+            loss="log_loss", alpha=penalty, max_iter=20, tol=None, random_state=0, average=True
+        )
+        yield penalty, score_of(model.fit(seen["train"], list(chain.from_iterable(tags["train"]))))
 
 
 def _tags(row: Row, task: str) -> Sequence[int]:
     tags = row.labels[task]
     assert not isinstance(tags, int)
     return tags
-
-
-def _windows(rows: Sequence[Row]) -> Iterator[list[str]]:
-    for row in rows:
-        yield from window_features(list(row.text))
 
 
 def _words_of(row: Row) -> list[str]:
