@@ -15,6 +15,7 @@ from mtl_utils.nn import (
     CachedEncoder,
     Encoder,
     LanguageEmbedding,
+    PretrainedEncoder,
     TransformerEncoder,
 )
 from mtl_utils.sharing import HardSharing, LanguageAdapters, SoftPrompts, TaskAdapters
@@ -146,6 +147,19 @@ def test_prompts_and_adapters_of_tasks_hand_the_language_on() -> None:
     for sharing in (SoftPrompts(encoder, ["a"], 2), TaskAdapters(encoder, ["a"], 2)):
         first, second = (sharing.eval()(batch, ["a"]).hidden["a"] for batch in batches)
         assert not torch.allclose(first, second)
+
+
+def test_adapters_of_languages_stand_over_an_encoder_of_the_hub() -> None:
+    from transformers import XLMRobertaConfig
+
+    sizes = {"hidden_size": 8, "num_hidden_layers": 1, "num_attention_heads": 2}
+    config = XLMRobertaConfig(vocab_size=20, intermediate_size=8, **sizes)
+    encoder = PretrainedEncoder(config.to_dict(), pretrained=False)
+    adapted = moved(LanguageAdapters(encoder, LANGUAGES, 3)).eval()
+    ids = torch.tensor([[5, 6, 7], [5, 6, 7]])
+    found = adapted(Inputs(ids, ids > 1, language_ids=torch.tensor([2, 0])))
+    assert found.shape == (2, 3, 8)
+    assert not torch.allclose(found[0], found[1])
 
 
 @pytest.mark.parametrize("make", [lambda: LanguageAdapters(bilstm().float(), LANGUAGES, 3), None])
