@@ -119,6 +119,31 @@ def test_a_held_minimum_may_be_of_any_kind(kind: Any) -> None:
     assert exercises.check_held_minimum(held).passed
 
 
+@pytest.mark.parametrize("kind", [int, float, np.int64, torch.tensor])
+def test_a_number_of_trees_may_be_of_any_type(kind: Any) -> None:
+    def divisions(items: list[int]) -> list[list[list[int]]]:
+        if not items:
+            return [[]]
+        first, found = items[0], []
+        for parts in divisions(items[1:]):
+            found.append([[first], *parts])
+            for place, part in enumerate(parts):
+                found.append([*parts[:place], [first, *part], *parts[place + 1 :]])
+        return found
+
+    def trees(group: list[int], layers: int) -> int:
+        if layers == 0:
+            return 1
+        below = [[trees(part, layers - 1) for part in parts] for parts in divisions(group)]
+        return int(sum(np.prod(counts) for counts in below))
+
+    def count(num_tasks: int, num_layers: int) -> Any:
+        return kind(trees(list(range(num_tasks)), num_layers))
+
+    assert exercises.check_count_trees(count).passed
+    assert count(5, 3) == 1304  # as the exercise says
+
+
 def _report(kind: Any, words: list[float], layer: list[float], shown: Any) -> dict[str, Any]:
     apart = np.subtract(words, layer)
     half_width = 4.303 * float(apart.std(ddof=1)) / 3**0.5

@@ -26,6 +26,7 @@ from mtl_utils.exercises.features_know import (
     check_without_directions,
 )
 from mtl_utils.exercises.hierarchies import (
+    check_count_trees,
     check_event_from_words,
     check_held_minimum,
     check_ladder_by_hand,
@@ -153,6 +154,7 @@ __all__ = [
     "check_confident_rows",
     "check_continuation_count",
     "check_contrast",
+    "check_count_trees",
     "check_curriculum_rows",
     "check_cut_spans",
     "check_deployment_by_hand",

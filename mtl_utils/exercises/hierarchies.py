@@ -17,6 +17,7 @@ from mtl_utils.exercises.paired import (
 )
 
 __all__ = [
+    "check_count_trees",
     "check_event_from_words",
     "check_held_minimum",
     "check_ladder_by_hand",
@@ -111,3 +112,52 @@ def check_event_from_words(answer: Answer) -> None:
     differences = require_paired_report(answer, "words", "layer", runs=3)
     require_percent(answer, ("words", "layer"), "Accuracies")
     require_verdict(answer, differences)
+
+
+_BELL = (1, 1, 2, 5, 15)
+
+
+def _cuts(num_tasks: int, num_layers: int) -> int:
+    return num_layers + 1
+
+
+def _freely(num_tasks: int, num_layers: int) -> int:
+    return int(_BELL[num_tasks] ** num_layers)
+
+
+def _one_layer(num_tasks: int, num_layers: int) -> int:
+    return _BELL[num_tasks]
+
+
+def _grouped(num_tasks: int, num_layers: int, others: int, rest: int) -> int:
+    """Choose the first group among all tasks but ``others``; ``rest`` layers go with the rest."""
+    if num_layers == 0 or num_tasks == 0:
+        return 1
+    return sum(
+        math.comb(num_tasks - others, size - others)
+        * _grouped(size, num_layers - 1, others, rest)
+        * _grouped(num_tasks - size, num_layers - rest, others, rest)
+        for size in range(1, num_tasks + 1)
+    )
+
+
+def _in_order(num_tasks: int, num_layers: int) -> int:
+    return _grouped(num_tasks, num_layers, others=0, rest=0)
+
+
+def _rest_higher(num_tasks: int, num_layers: int) -> int:
+    return _grouped(num_tasks, num_layers, others=1, rest=1)
+
+
+@exercise("count_trees", wrong=[_cuts, _freely, _one_layer, _in_order, _rest_higher])
+def check_count_trees(answer: Answer) -> None:
+    """How many ways there are to branch."""
+    hint = (
+        "At the first layer the tasks fall into groups, and each group goes on with one layer "
+        "less. Choose the group of the first task, then group the rest."
+    )
+    # Chains of ever finer partitions, which are the L-fold iterated Bell numbers.
+    known = {0: (1, 1, 1, 1), 1: (1, 2, 5, 15), 2: (1, 3, 12, 60), 3: (1, 4, 22, 154)}
+    for num_layers, counts in known.items():
+        for num_tasks, expected in enumerate(counts, start=1):
+            answer.gives(num_tasks, num_layers, expected=expected, hint=hint)
