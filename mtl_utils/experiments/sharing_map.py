@@ -168,7 +168,7 @@ UNER = _map(
     judged="uner_ud/entities/even",
     beside={"pos": "uner_ud/pos/odd"},
     widths=(64,),
-    priority=27,  # chapter 04 reads it too
+    priority=27,  # chapter 15 reads it too
     found={setting_name(6000, 64): ("pos",)},  # the only difference that it may claim
     tuned_at=_corners((64,)),
 )

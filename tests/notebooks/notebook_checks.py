@@ -285,6 +285,8 @@ def figures_have_alt_text(notebook: NotebookNode, name: str) -> list[str]:
                 f"code cell {number} shows a figure without alternative text; its metadata need "
                 '{"mystnb": {"image": {"alt": "what the figure shows"}}}'
             )
+        if alt and not _has_figure(cell):
+            problems.append(f"code cell {number} describes a figure, and its outputs have none")
     return problems
 
 
