@@ -109,6 +109,7 @@ BROKEN: list[tuple[str, Break, str]] = [
     ("ignored_output_is_asserted", _source(6, "x = 1"), "code cell 5 has its output"),
     ("figures_are_asserted", _source(4, "x = 1"), "code cell 3 shows a figure"),
     ("figures_have_alt_text", lambda n: _code(n, 3).metadata.pop("mystnb"), "without alternative"),
+    ("figures_have_alt_text", _outputs(3), "describes a figure, and its outputs have none"),
     ("widget_cells", _tags(5, "widget"), "lacks 'nbval-ignore-output'"),
     ("widget_cells", _source(5, "widget = 3\nwidget"), "does not end in its .show()"),
     ("exercise_cells", lambda n: n.cells.extend(tiny.exercise_pair(12, 3)), "has 7 exercises"),
