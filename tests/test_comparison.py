@@ -239,6 +239,17 @@ def test_a_step_size_at_the_edge_and_a_missing_trial_are_refused(tmp_path: Path)
         replace(tuning, frame=fewer).best("joint", "topic+entities")
 
 
+def test_where_step_sizes_are_level_one_inside_of_the_grid_is_taken(tmp_path: Path) -> None:
+    level = {0.001: 90.0, 0.003: 90.0, 0.01: 90.0, 0.03: 90.0}
+    low = {0.001: 90.0, 0.01: 90.0, 0.03: 91.0}
+    best = {"joint": {"topic": level, "entities": level}}
+    tuning = tuning_of(best | {"separate": {"topic": level, "entities": low}}, tmp_path)
+    assert tuning.best("joint", "topic+entities") == {"training.learning_rate": 0.003}
+    assert tuning.best("separate", "topic") == {"training.learning_rate": 0.003}
+    with pytest.raises(ValueError, match=r"step size 0\.03, at the edge of"):
+        tuning.best("separate", "entities")
+
+
 def searched(**changes: Any) -> Comparison:
     """The tiny comparison with a random search: each trial has a step size of its own."""
     drawn = {"training.learning_rate": 0.01}, {"training.learning_rate": 0.03}

@@ -215,7 +215,7 @@ ON_PAIRS = Comparison(
         _joint([{"entities": 3.0}, {"inference": 3.0}], _LESS),
         Contender("separate", "apart", trials=(_LESS, _MORE, {"head_dropout": 0.2})),
     ),
-    rates=(0.0005, 0.001, 0.002, 0.004),
+    rates=(0.0005, 0.001, 0.002, 0.004, 0.008),
     seeds=(0, 1, 2, 3, 4),
     contrasts={"Atlas": _contrasts("topic_accuracy", "entities_f1", "inference_accuracy")},
     ablations=_HIDING,

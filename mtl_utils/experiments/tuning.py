@@ -82,15 +82,20 @@ class Tuning:
             unit: Name of the unit.
 
         Raises:
-            ValueError: If the best step size is the least or greatest of a grid: the comparison
-                needs further ones.
+            ValueError: If the best step size is the least or greatest of a grid, and none between
+                them does as well: the comparison needs further ones.
         """
         found = next(u for u in self._units(contender) if u.name == unit)
         reference = self.reference()
         trials = self._trials(contender, found)
-        tried, _ = max(trials, key=lambda trial: _relative(trial[1], found.judged, reference))
+        scored = [(_relative(curves, found.judged, reference), tried) for tried, curves in trials]
+        most = max(score for score, _ in scored)
+        tied = [tried for score, tried in scored if score == most]
         rates = self.comparison.rates
-        if rates and tried[RATE] in (rates[0], rates[-1]):
+        edges = (rates[0], rates[-1]) if rates else ()
+        inner = [tried for tried in tied if tried.get(RATE) not in edges]
+        tried = (inner or tied)[0]
+        if not inner:
             raise ValueError(
                 f"{contender!r} does best on {unit} of {self.setting!r} with the step size "
                 f"{tried[RATE]}, at the edge of {list(rates)}: give {self.comparison.name} further "
