@@ -19,7 +19,7 @@ from notebook_exercises import check_call, exercises
 
 from mtl_utils.notebook import SETUP_CELL
 
-MOST_CELLS = 45
+MOST_CELLS = 43
 MOST_LINES = 30
 LEARNING_GOALS = range(3, 6)
 EXERCISES = range(4, 7)
