@@ -44,8 +44,9 @@ def test_code_has_its_colours_without_scripts(bare) -> None:
     """The theme gives them to pages of which a script has said whether they are light or dark."""
     colours = set()
     for kind in (".k", ".kn", ".s2", ".mi", ".c1"):
-        found = bare.locator(f".bd-article .cell_input pre {kind}:visible").first
-        colours.add(found.evaluate("part => getComputedStyle(part).color"))
+        found = bare.locator(f".bd-article .cell_input pre {kind}:visible")
+        if found.count():  # a kind may stand in folded cells alone
+            colours.add(found.first.evaluate("part => getComputedStyle(part).color"))
     assert len(colours) >= 3
 
 
