@@ -47,7 +47,7 @@ class Comparison:
         seeds: Shared by all contenders.
         contrasts: By setting the differences that are to be claimed or not; at most five each.
         reference: Name of the contender whose validation scores count as 1; its units have one
-            task each.
+            task each. ``None`` where nothing is compared: scores count as they are.
         doubles: Names of the contenders that are run again; all if ``None``.
         train: What trains a unit, as :func:`unit_training.train_unit` does.
         tuned_at: By setting another one, near it, whose tuning serves it too; a setting that is
@@ -74,7 +74,7 @@ class Comparison:
     rates: tuple[float, ...]
     seeds: tuple[int, ...]
     contrasts: Mapping[str, tuple[Contrast, ...]]
-    reference: str = "separate"
+    reference: str | None = "separate"
     doubles: tuple[str, ...] | None = None
     train: Callable[..., Trained] = train_unit
     tuned_at: Mapping[str, str] = field(default_factory=dict)
@@ -107,11 +107,12 @@ class Comparison:
             for several in given.values()
             for c in several
         ]
-        strangers = {c.first for c in named} | {c.second for c in named} | {self.reference}
+        strangers = {c.first for c in named} | {c.second for c in named}
         strangers |= set(self.doubles or ()) | {ablation.of for ablation in self.ablations}
+        strangers |= set() if self.reference is None else {self.reference}
         if strangers - set(names):
             raise ValueError(f"There is no contender {sorted(strangers - set(names))} in {names}")
-        if self.contender(self.reference).grouping != "apart":
+        if self.reference is not None and self.contender(self.reference).grouping != "apart":
             raise ValueError(f"reference must be trained apart, got {self.reference!r}")
         untuned = set(self.tuned_at) | set(self.tuned_at.values())
         if untuned - set(self.settings) or set(self.tuned_at) & set(self.tuned_at.values()):

@@ -37,21 +37,21 @@ ATLAS: Config = {
     "training": {"learning_rate": 0.002, "warmup_steps": 200, "schedule": "linear"},
 }
 
-# More pairs, a wider encoder, and tokens that are hidden in training: above, 16,000 pairs and no
+# More pairs, twice the width, and tokens that are hidden in training: above, 16,000 pairs and no
 # dropout leave entities below a linear tagger. Hiding tokens mends that, and costs inference much,
-# but little where a word is hidden in both texts of a pair. A third layer brought nothing in as
-# many steps, and with dropout inside of the encoder inference was not learnt.
+# but little where a word is hidden in both texts of a pair. A third layer and learnt positions
+# brought nothing in as many steps, and with dropout inside of the encoder inference was not learnt.
+# At width 128, the trials on validation had either 98 on entities or 88 on inference.
 PAIRS = overlaid(
     ATLAS,
     {
         "data": [["atlas:64000", None, 32]],
-        "encoder.width": 128,
-        "encoder.feedforward_width": 256,
-        "encoder.token_dropout": 0.3,
+        "encoder.width": 192,
+        "encoder.feedforward_width": 384,
+        "encoder.token_dropout": 0.2,
         "encoder.tied_token_dropout": True,
         "steps": 3600,
         "validations": 6,
-        "training.learning_rate": 0.001,
     },
 )
 
@@ -194,23 +194,20 @@ ON_ATLAS = Comparison(
     minutes=6,
 )
 
-# How much is hidden is tried on either side, since entities ask for it and inference does not.
-_LESS, _MORE = {"encoder.token_dropout": 0.15}, {"encoder.token_dropout": 0.45}
-
 ON_PAIRS = Comparison(
     name="joint_transformer_pairs",
-    description="One Transformer for three tasks on 51,200 pairs of Atlas, or one for each.",
+    description="One Transformer for three tasks on 51,200 pairs of Atlas.",
     settings={"Atlas": PAIRS},
     contenders=(
-        _joint([{"entities": 3.0}, {"inference": 3.0}], _LESS),
-        Contender("separate", "apart", trials=(_LESS, _MORE, {"head_dropout": 0.2})),
+        _joint([{"entities": 3.0}], *({"encoder.token_dropout": p} for p in (0.1, 0.3))),
     ),
-    rates=(0.0005, 0.001, 0.002, 0.004, 0.008),
+    rates=(0.0005, 0.001, 0.0015, 0.003),
     seeds=(0, 1, 2, 3, 4),
-    contrasts={"Atlas": _contrasts("topic_accuracy", "entities_f1", "inference_accuracy")},
+    contrasts={},
+    reference=None,
     ablations=_HIDING,
     priority=13,
-    minutes=5,
+    minutes=6,
 )
 
 ON_SNIPS = Comparison(

@@ -65,13 +65,14 @@ class Tuning:
     frame: pd.DataFrame
 
     def reference(self) -> dict[str, float]:
-        """Return by task the best validation score of the reference, from 0 to 1."""
+        """Return by task the best validation score of the reference, from 0 to 1; 1 without one."""
+        name = self.comparison.reference
+        if name is None:
+            return dict.fromkeys(self.comparison.settings[self.setting]["tasks"], 1.0)
         found = {}
-        for unit in self._units(self.comparison.reference):
+        for unit in self._units(name):
             (task,) = unit.judged
-            found[task] = max(
-                max(c[task]) for _, c in self._trials(self.comparison.reference, unit)
-            )
+            found[task] = max(max(c[task]) for _, c in self._trials(name, unit))
         return {task: score / 100 for task, score in found.items()}
 
     def best(self, contender: str, unit: str) -> dict[str, Any]:
