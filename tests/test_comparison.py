@@ -293,6 +293,22 @@ def test_a_random_search_draws_step_sizes(trials: tuple[Any, ...]) -> None:
         searched(contenders=contenders)
 
 
+def test_one_contender_alone_is_tuned_by_its_scores_as_they_are(tmp_path: Path) -> None:
+    alone = replace(COMPARISON, contenders=COMPARISON.contenders[:1], contrasts={}, reference=None)
+    rates, trials, final, doubled = alone.experiments()
+    assert [len(e.cells()) for e in (rates, trials, final, doubled)] == [4, 1, 2, 2]
+    # By shares of each task's best the second would win, 0.92 against 0.80; by the mean the first.
+    scores = {"topic": {0.003: 60.0, 0.01: 50.0}, "entities": {0.003: 6.0, 0.01: 10.0}}
+    for record in records_of(rates, {"joint": scores}):
+        records.append(tmp_path / "tiny_rates.jsonl", record)
+    for experiment in (trials, final):
+        runner.run(experiment, tmp_path, progress=False)
+    tuning = alone.tuning("Atlas", Place(tmp_path, tmp_path))
+    assert tuning.reference() == {"topic": 1.0, "entities": 1.0}
+    assert tuning.best("joint", "topic+entities") == {"training.learning_rate": 0.003}
+    assert load_results("tiny", tmp_path)["topic_accuracy"].between(0, 100).all()
+
+
 def test_a_whole_comparison_on_tiny_data(tmp_path: Path) -> None:
     rates, trials, final, doubled = COMPARISON.experiments()
     assert [len(e.cells()) for e in (rates, trials, final, doubled)] == [8, 2, 4, 4]

@@ -198,9 +198,7 @@ ON_PAIRS = Comparison(
     name="joint_transformer_pairs",
     description="One Transformer for three tasks on 51,200 pairs of Atlas.",
     settings={"Atlas": PAIRS},
-    contenders=(
-        _joint([{"entities": 3.0}], *({"encoder.token_dropout": p} for p in (0.1, 0.3))),
-    ),
+    contenders=(_joint([{"entities": 3.0}], *({"encoder.token_dropout": p} for p in (0.1, 0.3))),),
     rates=(0.0005, 0.001, 0.0015, 0.003),
     seeds=(0, 1, 2, 3, 4),
     contrasts={},
