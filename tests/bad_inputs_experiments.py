@@ -40,7 +40,7 @@ _NOT_CONTRASTS = (None, 3, "joint", ("joint", "separate", "f1"))
 @cache
 def _results() -> Path:
     folder = temporary_folder()
-    metrics = dict.fromkeys(("intent_accuracy", "slots_f1", "snips_exact"), 90.0)
+    metrics = dict.fromkeys(("intent_accuracy", "slots_f1", "snips_exact", "parameters"), 90.0)
     for experiment in joint_transformer.ON_SNIPS.experiments():
         if experiment.name not in ("joint_transformer_snips", "joint_transformer_snips_ablations"):
             continue
@@ -150,6 +150,13 @@ ENTRY_POINTS = [
         lambda: {"name": "joint_transformer_snips", "setting": "SNIPS", "folder": _results()},
         {"name": (None, 3, b"snips", "", "snips"), "setting": (None, 3, b"SNIPS", "", "Atlas")},
         called={"name": "name|named"},
+    ),
+    EntryPoint(
+        "contender_table",
+        experiments.contender_table,
+        lambda: {"name": "joint_transformer_snips", "metrics": ["slots_f1"], "folder": _results()},
+        {"name": (None, 3, b"snips", "", "snips"), "metrics": (None, 3, "slots_f1", [], ["slots"])},
+        called={"name": "name|named", "metrics": "metrics|slots"},
     ),
     EntryPoint(
         "fresh_table",

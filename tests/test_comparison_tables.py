@@ -15,6 +15,7 @@ from mtl_utils.experiments import (
     ablation_table,
     change_table,
     comparison_table,
+    contender_table,
     fresh_table,
     load_results,
     plot_curves,
@@ -68,6 +69,7 @@ def record(folder: Path, name: str, joint: float, seeds: range) -> None:
         lead = joint if config["contender"] == "joint" else 0.0
         for seed in seeds:
             scores = {m: 80 + seed + lead + 0.1 * (seed % 2) * bool(lead) for m in METRICS}
+            scores["parameters"] = 7
             records.append(folder / f"{name}.jsonl", records.make(name, config, seed, scores, 1.0))
 
 
@@ -92,6 +94,26 @@ def test_verdicts_need_runs_at_twice_the_steps(tmp_path: Path) -> None:
         "at twice the steps": "+3.0",  # 3.0 and 3.1 on the two seeds
         "verdict": "joint is better",
     }
+
+
+def test_contenders_stand_in_their_order_with_the_longer_runs_beside(tmp_path: Path) -> None:
+    record(tmp_path, ON_SNIPS.name, 3.0, range(5))
+    table = contender_table(ON_SNIPS.name, ["slots_f1", "snips_exact"], tmp_path)
+    assert table["slots_f1, twice"].isna().all()
+    record(tmp_path, f"{ON_SNIPS.name}_doubled", 5.0, range(2))
+    table = contender_table(ON_SNIPS.name, ["slots_f1", "snips_exact"], tmp_path)
+    assert table.index.tolist() == [("SNIPS", "joint"), ("SNIPS", "separate")]
+    assert table.loc[("SNIPS", "joint")].to_dict() == {
+        "n": 5,
+        "slots_f1": "85.0 ± 2.0",
+        "snips_exact": "85.0 ± 2.0",
+        "slots_f1, twice": 85.6,  # 85.0 and 86.1, in the mean
+        "snips_exact, twice": 85.6,
+        "parameters": 7,
+    }
+    assert table.loc[("SNIPS", "separate"), "slots_f1, twice"] == 80.5
+    with pytest.raises(KeyError, match="slots_recall"):
+        contender_table(ON_SNIPS.name, ["slots_recall"], tmp_path)
 
 
 def test_what_is_not_there_is_named(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from mtl_utils.experiments.contrasts import (
     paired_difference,
     paired_table,
     plus_minus,
+    score_table,
 )
 from mtl_utils.experiments.controls import ABLATIONS, FRESH, TWICE, runs_of
 from mtl_utils.experiments.parts import ABLATED
@@ -63,6 +64,42 @@ def comparison_table(name: str, setting: str, folder: str | Path | None = None) 
     """
     comparison, frame, doubled = _recorded(name, setting, folder)
     return paired_table(frame, comparison.contrasts[setting], doubled)
+
+
+def contender_table(
+    name: str, metrics: Sequence[str], folder: str | Path | None = None
+) -> pd.DataFrame:
+    """Write how well each contender of a recorded comparison did, those borrowed among them.
+
+    Args:
+        name: Name of the comparison.
+        metrics: Columns of its records, such as ``entities_f1``.
+        folder: Where its results are; see :func:`load_results`.
+
+    Returns:
+        One row a setting and a contender, in the order of the comparison: ``n`` runs and, for each
+        metric, mean and half of a 95% interval, see :func:`score_table`; then
+        ``"<metric>, twice"``, the mean at twice the steps (nan where there is none); then
+        ``parameters``, of all models of the contender together.
+
+    Raises:
+        KeyError: If there is no such comparison, or a run has no such metric.
+        ValueError: If there is no metric.
+        FileNotFoundError: If it is not on record.
+        TypeError: If a name is no string.
+    """
+    comparison = find_comparison(name)
+    check_strings("metrics", metrics, distinct=True)
+    runs, doubled = _runs_and_doubled(comparison, folder)
+    by = ["setting", "contender"]
+    table = score_table(runs, metrics, by)
+    for metric in metrics:
+        table[f"{metric}, twice"] = doubled.groupby(by)[metric].mean().round(1)
+    table["parameters"] = runs.groupby(by)["parameters"].first()
+    order = pd.MultiIndex.from_product(
+        [comparison.settings, [contender.name for contender in comparison.contenders]], names=by
+    )
+    return table.loc[order[order.isin(table.index)]]
 
 
 def fresh_table(name: str, folder: str | Path | None = None) -> pd.DataFrame:
@@ -255,10 +292,17 @@ def _recorded(
     check_text("setting", setting)
     if setting not in comparison.contrasts:
         raise KeyError(f"{name} has no setting {setting!r}; it has {list(comparison.contrasts)}")
-    frame = runs_of(comparison, "", folder)
-    try:
-        doubled = runs_of(comparison, TWICE, folder)
-    except FileNotFoundError:
-        doubled = frame.iloc[:0]
+    frame, doubled = _runs_and_doubled(comparison, folder)
     ours, again = (runs[runs["setting"] == setting] for runs in (frame, doubled))
     return comparison, ours, again
+
+
+def _runs_and_doubled(
+    comparison: Comparison, folder: str | Path | None
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Read the records of a comparison, and those at twice the steps; none if there are none."""
+    frame = runs_of(comparison, "", folder)
+    try:
+        return frame, runs_of(comparison, TWICE, folder)
+    except FileNotFoundError:
+        return frame, frame.iloc[:0]
