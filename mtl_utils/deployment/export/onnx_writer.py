@@ -21,6 +21,7 @@ from mtl_utils.deployment.export.tokenizer_files import FILE as SOURCE
 from mtl_utils.deployment.export.tokenizer_files import tokenizer_of
 from mtl_utils.deployment.export.writer_graphs import LOOKED, NEXT, READ, TOKEN
 from mtl_utils.files import read_json
+from mtl_utils.nn.positions import check_length
 
 Array = NDArray[Any]
 
@@ -132,6 +133,7 @@ class OnnxWriter:
 
         Raises:
             TypeError: If it is no string.
+            ValueError: If it is longer than the model reads.
         """
         check_text("text", text)
         ids, firsts = self.encode(text)
@@ -161,6 +163,7 @@ class OnnxWriter:
 
         Raises:
             TypeError: If they are no strings, or a single one was given for many.
+            ValueError: If one is longer than the model reads.
         """
         check_strings("texts", texts)
         return [self.target.decode(self.write(text).ids) for text in texts]
@@ -191,6 +194,12 @@ class OnnxWriter:
 
         Returns:
             Memory and state before the first token, and the scores of each head.
+
+        Raises:
+            ValueError: If there are more than the model reads.
         """
+        longest = self.content.get("longest")
+        if longest is not None:
+            check_length(len(ids), longest)
         names = [output.name for output in self.reader.get_outputs()]
         return dict(zip(names, self.reader.run(names, {READ: np.array([ids])}), strict=True))

@@ -10,6 +10,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from mtl_utils.arguments import check_flag, check_kind, check_path, check_text
 from mtl_utils.deployment.export.cards import write_export_card
 from mtl_utils.deployment.export.checking import check_graph, largest_difference
@@ -84,7 +86,7 @@ def export_onnx(
     data, scores = checked_notes(data, scores)
     if model.tokenizer is None:
         raise ValueError("The model has no tokenizer, without which nobody could use the export")
-    _check_precision(model)
+    check_precision(model)
     for module in ("onnx", "onnxruntime"):
         needed(module)
     form, written = ExportedForm(model), tokenizer_json(model.tokenizer)
@@ -154,7 +156,15 @@ def sha256(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def _check_precision(model: TextModel | Tagger) -> None:
+def check_precision(model: torch.nn.Module) -> None:
+    """Refuse weights in half precision.
+
+    Args:
+        model: The model.
+
+    Raises:
+        ValueError: If it has some.
+    """
     for name, parameter in model.named_parameters():
         if parameter.is_floating_point() and parameter.element_size() < 4:
             kind = str(parameter.dtype).removeprefix("torch.")
