@@ -77,6 +77,35 @@ def write_translator_card(place: Path, content: Mapping[str, Any]) -> None:
     write_card(place, "\n".join(lines) + "\n")
 
 
+def write_language_model_card(place: Path, content: Mapping[str, Any]) -> None:
+    """Write the card of a language model.
+
+    Args:
+        place: The folder; its files are there already.
+        content: What ``language_model.json`` holds.
+    """
+    small, known = content["int8_differs_by"], content["vocabulary"] is not None
+    tokens = "with its vocabulary" if known else "without its vocabulary: it reads ids alone"
+    trained = ", ".join(f"{cell(name)}: {cell(data)}" for name, data in content["data"].items())
+    eights = "" if small is None else f", that of eight bits by {small:.1e}"
+    lines = [
+        "# An exported language model",
+        "",
+        f"{content['num_layers']} layers of width {content['width']} over "
+        f"{content['vocab_size']} tokens, {tokens}. Trained on: {trained or 'not said'}.",
+        "",
+        f"Its graph differs from PyTorch by {content['differs_by']:.1e} at most{eights}, on random "
+        "ids of other lengths, relative to the greatest output where that is above 1.",
+        "",
+    ]
+    hint = "" if small is None else "  # int8=True: eight bits"
+    code = [f'model = deployment.OnnxLanguageModel.load("this folder"){hint}']
+    code += ['model.perplexity([["A", "sentence", "."]])'] if known else []
+    code += ["model.sample(input_ids, 40)"]
+    lines += [*_use(content, code), *_scores(content), *_files(place, content)]
+    write_card(place, "\n".join(lines) + "\n")
+
+
 def _listed(task: Mapping[str, Any]) -> str:
     labels = [cell(label) for label in task.get("labels", ())]
     more = f", … ({len(labels)})" if len(labels) > _MOST_LABELS else ""

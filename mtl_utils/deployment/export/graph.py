@@ -142,17 +142,40 @@ def write_graph(form: ExportedForm, path: Path, max_length: int | None) -> None:
     if CHARACTERS in form.inputs:
         axes[CHARACTERS][2] = "characters"
         given = (*given, (torch.arange(5) < 4).long().repeat(*ids.shape, 1))
-    form.eval()  # the exporter puts every part back into the mode that the whole is in
+    form.eval()
     with torch.no_grad(), quiet_tracer():
         outputs = form(*given)
-        for name, output in zip(names, outputs, strict=True):
-            if output.dim() < 3:
-                axes[name] = {0: "batch"}
+    for name, output in zip(names, outputs, strict=True):
+        if output.dim() < 3:
+            axes[name] = {0: "batch"}
+    write_traced(form, given, path, list(form.inputs), names, axes)
+
+
+def write_traced(
+    form: torch_nn.Module,
+    given: tuple[Tensor, ...],
+    path: Path,
+    read: list[str],
+    names: list[str],
+    axes: dict[str, dict[int, str]],
+) -> None:
+    """Write what a module does with some tensors as a graph.
+
+    Args:
+        form: The module, without a step that depends on the data.
+        given: The tensors.
+        path: The file.
+        read: Names of what is read.
+        names: Names of what is returned.
+        axes: Of both, the dimensions that may be of any size, each with a name.
+    """
+    form.eval()  # the exporter puts every part back into the mode that the whole is in
+    with torch.no_grad(), quiet_tracer():
         torch.onnx.export(
             form,
             given,
             str(path),
-            input_names=list(form.inputs),
+            input_names=read,
             output_names=names,
             dynamic_axes=axes,
             opset_version=OPSET,

@@ -25,8 +25,9 @@ from mtl_utils.data.tokenization import Tokenizer
 from mtl_utils.deployment.export.checking import open_session
 from mtl_utils.deployment.export.decoding import labels_of, probabilities_of
 from mtl_utils.deployment.export.graph import CHARACTERS, INPUTS
+from mtl_utils.deployment.export.places import check_files
 from mtl_utils.deployment.export.spelling import Spelling
-from mtl_utils.deployment.export.text_model import CONTENT, FORMAT, GRAPH, INT8_GRAPH, sha256
+from mtl_utils.deployment.export.text_model import CONTENT, FORMAT, GRAPH, INT8_GRAPH
 from mtl_utils.deployment.export.tokenizer_files import FILE as TOKENIZER
 from mtl_utils.deployment.export.tokenizer_files import tokenizer_of
 from mtl_utils.files import read_json
@@ -99,12 +100,7 @@ class OnnxModel:
         if not isinstance(content, dict) or content.get("format") != FORMAT:
             raise ValueError(f"{place / CONTENT} is of another format; expected {FORMAT}")
         _check_content(content, place / CONTENT)
-        for name in (graph, TOKENIZER):
-            if not (place / name).is_file():
-                hint = f"export with int8={int8}" if int8 else "perhaps there is one of int8=True"
-                raise FileNotFoundError(f"There is no {name} in {place}; {hint}")
-            if sha256(place / name) != content["sha256"].get(name):
-                raise ValueError(f"{place / name} is damaged: its SHA-256 is another")
+        check_files(place, (graph, TOKENIZER), content["sha256"], int8)
         tokenizer = tokenizer_of((place / TOKENIZER).read_text("utf-8"), content["tokenizer"])
         session = open_session(place / graph)
         spelling = Spelling.of(content["spelling"]) if content.get("spelling") else None

@@ -16,7 +16,7 @@ from mtl_utils.data.splitting import split_words
 from mtl_utils.data.tokenization import Tokenizer
 from mtl_utils.deployment.export.checking import open_session
 from mtl_utils.deployment.export.decoding import labels_of
-from mtl_utils.deployment.export.text_model import sha256
+from mtl_utils.deployment.export.places import check_files
 from mtl_utils.deployment.export.tokenizer_files import FILE as SOURCE
 from mtl_utils.deployment.export.tokenizer_files import tokenizer_of
 from mtl_utils.deployment.export.writer_graphs import LOOKED, NEXT, READ, TOKEN
@@ -97,18 +97,13 @@ class OnnxWriter:
         if not (place / CONTENT).is_file():
             raise FileNotFoundError(f"There is no exported translator in folder {str(folder)!r}")
         content = read_json(place / CONTENT)
-        graphs = [place / graph_file(name, int8) for name in (READER, WRITER)]
-        for path in (place / SOURCE, place / TARGET, *graphs):
-            if not path.is_file():
-                hint = f"export with int8={int8}" if int8 else "perhaps there is one of int8=True"
-                raise FileNotFoundError(f"There is no {path.name} in {place}; {hint}")
-            if sha256(path) != content["sha256"].get(path.name):
-                raise ValueError(f"{path} is damaged: its SHA-256 is another; export it again")
+        graphs = [graph_file(name, int8) for name in (READER, WRITER)]
+        check_files(place, [SOURCE, TARGET, *graphs], content["sha256"], int8)
         source, target = (
             tokenizer_of((place / file).read_text("utf-8"), content[known])
             for file, known in ((SOURCE, "tokenizer"), (TARGET, "target"))
         )
-        return cls(content, source, target, *map(open_session, graphs))
+        return cls(content, source, target, *(open_session(place / name) for name in graphs))
 
     def encode(self, text: str) -> tuple[list[int], list[int]]:
         """Return the ids of a sentence, and at which of them its words begin.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import platform
 from collections.abc import Mapping
@@ -17,7 +16,7 @@ from mtl_utils.deployment.export.cards import write_export_card
 from mtl_utils.deployment.export.checking import check_graph, largest_difference
 from mtl_utils.deployment.export.graph import OPSET, ExportedForm, write_graph
 from mtl_utils.deployment.export.kinds import description
-from mtl_utils.deployment.export.places import made_at
+from mtl_utils.deployment.export.places import made_at, sha256
 from mtl_utils.deployment.export.quantising import write_int8
 from mtl_utils.deployment.export.spelling import Spelling
 from mtl_utils.deployment.export.tokenizer_files import FILE as TOKENIZER
@@ -145,15 +144,6 @@ def versions() -> dict[str, str]:
     return {"python": platform.python_version()} | {
         package: metadata.version(package) for package in packages
     }
-
-
-def sha256(path: Path) -> str:
-    """Return the SHA-256 of a file.
-
-    Args:
-        path: The file.
-    """
-    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def check_precision(model: torch.nn.Module) -> None:

@@ -17,7 +17,7 @@ from torch import nn as torch_nn
 
 from mtl_utils.data.batch import Batch
 from mtl_utils.deployment.export.encoder_forms import encoder_form
-from mtl_utils.deployment.export.graph import OPSET, head_output, quiet_tracer, unchecked_inputs
+from mtl_utils.deployment.export.graph import head_output, unchecked_inputs, write_traced
 from mtl_utils.nn import AdditiveAttention, AttentionDecoder, SelfAttentiveDecoder
 
 READ = "input_ids"
@@ -274,7 +274,7 @@ def write_reader(form: ReaderForm, path: Path) -> None:
     writer = form.writer
     axes = {name: {1: "length"} for name in (READ, *writer.memory, *form.heads)}
     names = [*writer.memory, *writer.state, *form.heads]
-    _write(form, (torch.zeros(1, 7, dtype=torch.long),), path, [READ], names, axes)
+    write_traced(form, (torch.zeros(1, 7, dtype=torch.long),), path, [READ], names, axes)
 
 
 def write_writer(form: WriterForm, path: Path, width: int) -> None:
@@ -292,26 +292,4 @@ def write_writer(form: WriterForm, path: Path, width: int) -> None:
     axes = {name: {1: "length"} for name in (*form.memory, LOOKED)}
     axes |= {prefix + name: {1: f"{prefix}steps"} for name in form.grows for prefix in ("", NEXT)}
     names = [*form.writes, LOOKED, *(NEXT + name for name in form.state)]
-    _write(form, (token, *given), path, read, names, axes)
-
-
-def _write(
-    form: torch_nn.Module,
-    given: tuple[Tensor, ...],
-    path: Path,
-    read: list[str],
-    names: list[str],
-    axes: dict[str, dict[int, str]],
-) -> None:
-    form.eval()  # the exporter puts every part back into the mode that the whole is in
-    with torch.no_grad(), quiet_tracer():
-        torch.onnx.export(
-            form,
-            given,
-            str(path),
-            input_names=read,
-            output_names=names,
-            dynamic_axes=axes,
-            opset_version=OPSET,
-            dynamo=False,
-        )
+    write_traced(form, (token, *given), path, read, names, axes)

@@ -24,8 +24,9 @@ from mtl_utils.deployment.export.onnx_writer import (
     OnnxWriter,
     graph_file,
 )
+from mtl_utils.deployment.export.places import sha256
 from mtl_utils.deployment.export.quantising import write_int8
-from mtl_utils.deployment.export.text_model import sha256, versions
+from mtl_utils.deployment.export.text_model import versions
 from mtl_utils.deployment.export.tokenizer_files import FILE as SOURCE
 from mtl_utils.deployment.export.tokenizer_files import description as of_tokenizer
 from mtl_utils.deployment.export.tokenizer_files import tokenizer_json, word_marks

@@ -10,7 +10,7 @@ from test_onnx_writer import TEXTS, framework, translator
 
 from mtl_utils import atlas, deployment
 from mtl_utils.commands import main
-from mtl_utils.models import BiLSTMFramework, LSTMLanguageModel
+from mtl_utils.models import BiLSTMFramework, NGramLanguageModel
 
 pytest.importorskip("onnxruntime")
 
@@ -66,9 +66,9 @@ def test_the_command_exports_what_translates_and_names_what_it_cannot(
     assert "writer.int8.onnx" in said
     assert deployment.OnnxWriter.load(tmp_path / "out").translate(TEXTS) == model.translate(TEXTS)
     assert deployment.OnnxWriter.load(tmp_path / "out", int8=True).translate(TEXTS[:1])
-    LSTMLanguageModel(6, 4).save(tmp_path / "language")
-    assert main(["export", str(tmp_path / "language"), str(tmp_path / "never")]) == 2
-    assert "holds a LSTMLanguageModel, which cannot be exported" in capsys.readouterr().err
+    NGramLanguageModel(2).fit([["a", "b"]]).save(tmp_path / "counts")
+    assert main(["export", str(tmp_path / "counts"), str(tmp_path / "never")]) == 2
+    assert "holds a NGramLanguageModel, which cannot be exported" in capsys.readouterr().err
     assert not (tmp_path / "never").exists()
 
 
