@@ -38,14 +38,20 @@ def write_export_card(place: Path, content: Mapping[str, Any]) -> None:
         lines.append(f"| {cell(name)} | {task['kind']} | {_listed(task)} | {trained} | {apart} |")
     of_pairs = all(task["pair"] for task in content["tasks"].values())
     second = ', second=["Another."]' if of_pairs else ""
+    known = content.get("language")
+    told = f', languages="{known["names"][0]}"' if known else ""
     whole = (place / "model.onnx").is_file()
     loading = "" if whole else ", int8=True"
     hint = "  # int8=True: eight bits" if whole and int8_differences else ""
     code = [
         f'model = deployment.OnnxModel.load("this folder"{loading}){hint}',
-        f'model.predict(["A text."]{second})',
+        f'model.predict(["A text."]{second}{told})',
     ]
-    lines += ["", _DIFFERS, "", *_use(content, code), *_scores(content), *_files(place, content)]
+    lines += ["", _DIFFERS, ""]
+    if known:
+        names = ", ".join(cell(name) for name in known["names"])
+        lines += [f"It is told the language of each text, by number from 0: {names}.", ""]
+    lines += [*_use(content, code), *_scores(content), *_files(place, content)]
     write_card(place, "\n".join(lines) + "\n")
 
 

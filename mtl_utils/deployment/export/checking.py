@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 
 from mtl_utils.data.batch import Batch, Inputs
-from mtl_utils.deployment.export.encoder_forms import reads_characters
-from mtl_utils.deployment.export.graph import CHARACTERS, INPUTS, head_output
+from mtl_utils.deployment.export.encoder_forms import languages_of, reads_characters
+from mtl_utils.deployment.export.graph import CHARACTERS, INPUTS, LANGUAGES, head_output
 from mtl_utils.deployment.optional import needed
 from mtl_utils.multitask import MultiTaskModel
 from mtl_utils.nn import CharacterCNN
@@ -101,7 +101,7 @@ def check_graph(model: MultiTaskModel, path: Path) -> dict[str, float]:
 
 def _inputs(model: MultiTaskModel, trials: Sequence[Sequence[int]], seed: int) -> Iterator[Inputs]:
     generator = torch.Generator().manual_seed(seed)
-    known = min(_found(model, "vocab_size"))
+    known, num_languages = min(_found(model, "vocab_size")), len(languages_of(model))
     longest = getattr(model, "max_length", None) or max(map(max, trials))
     for lengths in trials:
         lengths = [min(length, longest) for length in lengths]
@@ -113,7 +113,10 @@ def _inputs(model: MultiTaskModel, trials: Sequence[Sequence[int]], seed: int) -
         middles = torch.tensor(lengths).unsqueeze(1) // 2 + 1
         segments = ((places >= middles) & mask).long()
         segments[0] = 0
-        yield Inputs(ids, mask, segments, _characters(model, shape, generator))
+        characters, languages = _characters(model, shape, generator), None
+        if num_languages:
+            languages = torch.randint(num_languages, shape[:1], generator=generator)
+        yield Inputs(ids, mask, segments, characters, language_ids=languages)
 
 
 def _found(model: MultiTaskModel, name: str) -> list[int]:
@@ -137,7 +140,9 @@ def _characters(
 
 
 def _feeds(inputs: Inputs, names: Sequence[str]) -> dict[str, Any]:
-    given = {name: getattr(inputs, name) for name in (*INPUTS, CHARACTERS) if name in names}
+    given = {
+        name: getattr(inputs, name) for name in (*INPUTS, CHARACTERS, LANGUAGES) if name in names
+    }
     return {name: tensor.long().numpy() for name, tensor in given.items()}
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 
@@ -24,22 +24,33 @@ from mtl_utils.data.splitting import split_words
 from mtl_utils.data.tokenization import Tokenizer
 from mtl_utils.deployment.export.checking import open_session
 from mtl_utils.deployment.export.decoding import labels_of, probabilities_of
-from mtl_utils.deployment.export.graph import CHARACTERS, INPUTS
+from mtl_utils.deployment.export.graph import CHARACTERS, INPUTS, LANGUAGES
 from mtl_utils.deployment.export.places import check_files
 from mtl_utils.deployment.export.spelling import Spelling
 from mtl_utils.deployment.export.text_model import CONTENT, FORMAT, GRAPH, INT8_GRAPH
 from mtl_utils.deployment.export.tokenizer_files import FILE as TOKENIZER
 from mtl_utils.deployment.export.tokenizer_files import tokenizer_of
 from mtl_utils.files import read_json
+from mtl_utils.models.beside import BesideColumns
 from mtl_utils.models.rows import chosen_tasks
 from mtl_utils.models.text_reading import TextReader, listed, numbered, paired
 from mtl_utils.tasks.text_task import Text
 
-Ids = tuple[tuple[int, ...], tuple[int, ...], tuple[tuple[int, ...], ...]]
-"""The ids of a text or a pair, which of the two texts each belongs to, and characters of each.
 
-The last is empty where words are not spelt.
-"""
+class Ids(NamedTuple):
+    """What a graph is given of a text or a pair.
+
+    Args:
+        ids: The ids of its pieces.
+        segments: Which of the two texts each belongs to.
+        characters: The characters of each; empty where words are not spelt.
+        language: Number of its language; 0 where nothing asks.
+    """
+
+    ids: tuple[int, ...]
+    segments: tuple[int, ...]
+    characters: tuple[tuple[int, ...], ...] = ()
+    language: int = 0
 
 
 _CONTENT = {"tasks": dict, "tokenizer": dict, "long": str, "sha256": dict}
@@ -68,6 +79,7 @@ class OnnxModel:
         session: The session of onnxruntime.
         spelling: How words are read by a model that was a
             :class:`mtl_utils.models.Tagger`; ``None`` otherwise.
+        beside: Whether the model is told the language of each text, and which there are.
     """
 
     tasks: dict[str, dict[str, Any]]
@@ -76,6 +88,7 @@ class OnnxModel:
     long: str
     session: Any = field(repr=False)
     spelling: Any = field(default=None, repr=False)
+    beside: Any = field(default_factory=BesideColumns, repr=False)
 
     @classmethod
     def load(cls, folder: str | os.PathLike[str], *, int8: bool = False) -> Self:
@@ -105,7 +118,10 @@ class OnnxModel:
         session = open_session(place / graph)
         spelling = Spelling.of(content["spelling"]) if content.get("spelling") else None
         longest, long = content.get("max_length"), content["long"]
-        return cls(content["tasks"], tokenizer, longest, long, session, spelling)
+        beside = BesideColumns()
+        if known := content.get("language"):
+            beside = BesideColumns(language=known["column"], languages=tuple(known["names"]))
+        return cls(content["tasks"], tokenizer, longest, long, session, spelling, beside)
 
     def predict(
         self,
@@ -113,6 +129,7 @@ class OnnxModel:
         tasks: Sequence[str] | None = None,
         *,
         second: Iterable[Text] | None = None,
+        languages: str | Iterable[str] | None = None,
         probabilities: bool = False,
         one_pass: bool = False,
         max_tokens: int = 4096,
@@ -123,6 +140,7 @@ class OnnxModel:
             texts: Texts, each a string or a sequence of words.
             tasks: Names of the tasks; if ``None``, all that can read what is given.
             second: The second text of each pair.
+            languages: Name of the language of all texts, or of each, where the model is told it.
             probabilities: Whether to return those of all labels instead of the best label.
             one_pass: Whether all tasks are to read the pair, its first text as words, as
                 ``analyse`` of :class:`mtl_utils.models.MultiTaskTransformer` does; otherwise each
@@ -134,8 +152,9 @@ class OnnxModel:
 
         Raises:
             ValueError: If a text is too long and ``long`` is ``"error"``, or numbers of texts
-                differ, or no task reads what is given.
-            KeyError: If a task is unknown.
+                differ, or no task reads what is given, or languages are given to a model that reads
+                none or to none that does.
+            KeyError: If a task or a language is unknown.
             TypeError: If a single string was given for many texts, or an argument is not of its
                 kind.
         """
@@ -148,7 +167,9 @@ class OnnxModel:
             pairs = list(paired(texts, second, ("texts", "second")))
         chosen = self._chosen(tasks, second, one_pass)
         how = {"reads_words": True, "pair": True} if one_pass else {}
-        readings = {name: self._readings(self.tasks[name] | how, pairs) for name in chosen}
+        beside = self.beside.given(None, languages, len(pairs))
+        told = [each.language_id or 0 for each in beside]
+        readings = {name: self._readings(self.tasks[name] | how, pairs, told) for name in chosen}
         needed = {ids for rows in readings.values() for row in rows for ids in row.parts}
         outputs = self._run(needed, chosen, max_tokens)
         say = probabilities_of if probabilities else labels_of
@@ -176,11 +197,14 @@ class OnnxModel:
         return [name for name in names if name not in of_pairs]
 
     def _readings(
-        self, task: Mapping[str, Any], pairs: Sequence[tuple[Text, Text | None]]
+        self,
+        task: Mapping[str, Any],
+        pairs: Sequence[tuple[Text, Text | None]],
+        languages: Sequence[int],
     ) -> list[_Reading]:
         reader = TextReader(self.tokenizer, self.max_length, self.long)
         found, num_cut = [], 0
-        for place, (text, other) in enumerate(pairs):
+        for place, ((text, other), language) in enumerate(zip(pairs, languages, strict=True)):
             other = other if task["pair"] else None
             with numbered(place, text):
                 if task["reads_words"]:
@@ -190,7 +214,8 @@ class OnnxModel:
                     encoded = reader.encoded(text, other)
                     ids = _ids(encoded.input_ids, encoded.segment_ids)
                     reading, cut = _Reading((ids,), None), encoded.num_cut
-            found.append(reading)
+            parts = tuple(part._replace(language=language) for part in reading.parts)
+            found.append(replace(reading, parts=parts))
             num_cut += bool(cut)
         reader.warn_of_cut(num_cut, len(pairs))
         return found
@@ -198,9 +223,9 @@ class OnnxModel:
     def _of_words(self, reader: TextReader, words: Sequence[str], other: Text | None) -> _Reading:
         if self.spelling is not None:
             read, characters = self.spelling.read(self.tokenizer, words)
-            found = (tuple(read), (0,) * len(read), characters)
+            found = Ids(tuple(read), (0,) * len(read), characters)
             # A graph reads something even where there is no word.
-            nothing = ((self.tokenizer.pad_id,), (0,), ((),))
+            nothing = Ids((self.tokenizer.pad_id,), (0,), ((),))
             return _Reading((found if words else nothing,), (tuple(range(len(read))),))
         if self.long == "windows" and self.max_length is not None:
             (windows,) = reader.windows([(words, other)])
@@ -237,7 +262,7 @@ def _check_content(content: Mapping[str, Any], path: Path) -> None:
 
 
 def _ids(ids: Sequence[int], segments: Sequence[int] | None) -> Ids:
-    return tuple(ids), (0,) * len(ids) if segments is None else tuple(segments), ()
+    return Ids(tuple(ids), (0,) * len(ids) if segments is None else tuple(segments))
 
 
 def _batches(texts: Sequence[Ids], max_tokens: int) -> Iterator[Sequence[Ids]]:
@@ -250,17 +275,18 @@ def _batches(texts: Sequence[Ids], max_tokens: int) -> Iterator[Sequence[Ids]]:
 
 
 def _feeds(batch: Sequence[Ids], pad: int) -> dict[str, Any]:
-    shape = len(batch), max(len(ids) for ids, *_ in batch)
-    longest = max((len(word) for *_, words in batch for word in words), default=0)
+    shape = len(batch), max(len(text.ids) for text in batch)
+    longest = max((len(word) for text in batch for word in text.characters), default=0)
     ids, mask, segments = np.full(shape, pad), np.zeros(shape, int), np.zeros(shape, int)
     characters = np.zeros((*shape, max(1, longest)), int)
-    for row, (of_row, segments_of_row, words) in enumerate(batch):
+    for row, (of_row, segments_of_row, words, _) in enumerate(batch):
         ids[row, : len(of_row)], mask[row, : len(of_row)] = of_row, 1
         segments[row, : len(of_row)] = segments_of_row
         for place, word in enumerate(words):
             characters[row, place, : len(word)] = word
-    given = (part.astype(np.int64) for part in (ids, mask, segments, characters))
-    return dict(zip((*INPUTS, CHARACTERS), given, strict=True))
+    languages = np.array([text.language for text in batch])
+    given = (part.astype(np.int64) for part in (ids, mask, segments, characters, languages))
+    return dict(zip((*INPUTS, CHARACTERS, LANGUAGES), given, strict=True))
 
 
 def _outputs(reading: _Reading, outputs: Mapping[Ids, Mapping[str, Any]], name: str) -> Any:
@@ -304,7 +330,10 @@ def measured(
             raise ValueError(f"No row has a label of {name!r}; there is nothing to measure")
         pairs = [task.read(row) for row in labelled]
         second = [other for _, other in pairs if other is not None]
-        said = model.predict([text for text, _ in pairs], [name], second=second or None)
+        column = model.beside.language
+        languages = None if column is None else [row[column] for row in labelled]
+        texts = [text for text, _ in pairs]
+        said = model.predict(texts, [name], second=second or None, languages=languages)
         references = [task.reference(row) for row in labelled]
         found = task.metrics([one[name] for one in said], references)
         scores |= {f"{name}_{metric}": value for metric, value in found.items()}

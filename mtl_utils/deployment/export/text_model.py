@@ -14,6 +14,7 @@ import torch
 from mtl_utils.arguments import check_flag, check_kind, check_path, check_text
 from mtl_utils.deployment.export.cards import write_export_card
 from mtl_utils.deployment.export.checking import check_graph, largest_difference
+from mtl_utils.deployment.export.encoder_forms import languages_of
 from mtl_utils.deployment.export.graph import OPSET, ExportedForm, write_graph
 from mtl_utils.deployment.export.kinds import description
 from mtl_utils.deployment.export.places import made_at, sha256
@@ -54,9 +55,11 @@ def export_onnx(
     Args:
         model: Tasks of the kinds classification, classification of pairs, multi-label, regression
             and tagging, over any way of sharing but :class:`mtl_utils.sharing.SharedDecoder`, and
-            encoders that are LSTMs in one or both directions, Transformers or pretrained; or a
-            tagger, whose graph reads characters ``[B, T, L]`` as well. Models that write go through
-            :func:`export_translator`.
+            encoders that are LSTMs in one or both directions, Transformers or pretrained, with
+            adapters by language or without; or a tagger. The graph of a tagger reads characters
+            ``[B, T, L]`` as well, and that of a model with adapters by language the language of
+            each text ``[B]``: one graph for all of them, which may share a batch. Models that write
+            go through :func:`export_translator`.
         folder: Where to; a folder that an earlier export wrote, and nothing else lies in, is
             replaced.
         int8: Whether to write a second graph with weights in eight bits.
@@ -71,8 +74,8 @@ def export_onnx(
     Raises:
         TypeError: If a part of the model is of a kind that cannot be exported, which is named, or
             an argument is of another type.
-        ValueError: If the model has no tokenizer, weights in half precision, or a task a name that
-            no output can have.
+        ValueError: If the model has no tokenizer, weights in half precision, adapters of several
+            sets of languages, or a task a name that no output can have.
         FileExistsError: If there is something else in the folder.
         RuntimeError: If the graph does not give what the model gives.
         ImportError: If onnx or onnxruntime is not installed.
@@ -130,12 +133,20 @@ def _content(model: TextModel | Tagger, place: Path) -> dict[str, Any]:
         "tokenizer": of_tokenizer(model.tokenizer),
         "word_marks": word_marks() if reads_words else [],
         "spelling": Spelling(model.characters).description() if isinstance(model, Tagger) else None,
+        "language": _language(model),
         "max_length": None if isinstance(model, Tagger) else model.max_length,
         "long": "error" if isinstance(model, Tagger) else model.long,
         "opset": OPSET,
         "versions": versions(),
         "sha256": {path.name: sha256(path) for path in sorted(place.iterdir())},
     }
+
+
+def _language(model: TextModel | Tagger) -> dict[str, Any] | None:
+    """Return the column of languages and their names, where the graph is told the language."""
+    names = languages_of(model)
+    column = None if isinstance(model, Tagger) else model.beside.language
+    return {"column": column or "language", "names": list(names)} if names else None
 
 
 def versions() -> dict[str, str]:
