@@ -243,6 +243,7 @@ ENTRY_POINTS = [
             "texts": (None, 3, "a text", [3]),
             "tasks": (3, ["no"], "no", []),
             "second": (3, "a text", ["b"]),
+            "pictures": (3, "picture", ["a"]),
             "languages": (3, "en", ["en"]),
             "probabilities": NOT_FLAGS,
             "one_pass": NOT_FLAGS,

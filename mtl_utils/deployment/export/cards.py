@@ -40,6 +40,7 @@ def write_export_card(place: Path, content: Mapping[str, Any]) -> None:
     second = ', second=["Another."]' if of_pairs else ""
     known = content.get("language")
     told = f', languages="{known["names"][0]}"' if known else ""
+    told += ", pictures=[picture]" if content.get("picture") else ""
     whole = (place / "model.onnx").is_file()
     loading = "" if whole else ", int8=True"
     hint = "  # int8=True: eight bits" if whole and int8_differences else ""
@@ -51,6 +52,9 @@ def write_export_card(place: Path, content: Mapping[str, Any]) -> None:
     if known:
         names = ", ".join(cell(name) for name in known["names"])
         lines += [f"It is told the language of each text, by number from 0: {names}.", ""]
+    if content.get("picture"):
+        size = content["picture"]["size"]
+        lines += [f"It reads pictures of {f'{size} by {size} pixels' if size else 'any size'}.", ""]
     lines += [*_use(content, code), *_scores(content), *_files(place, content)]
     write_card(place, "\n".join(lines) + "\n")
 

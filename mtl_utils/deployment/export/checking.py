@@ -12,7 +12,8 @@ from torch import Tensor
 
 from mtl_utils.data.batch import Batch, Inputs
 from mtl_utils.deployment.export.encoder_forms import languages_of, reads_characters
-from mtl_utils.deployment.export.graph import CHARACTERS, INPUTS, LANGUAGES, head_output
+from mtl_utils.deployment.export.fusion_forms import pictures_of
+from mtl_utils.deployment.export.graph import FURTHER, INPUTS, head_output
 from mtl_utils.deployment.optional import needed
 from mtl_utils.multitask import MultiTaskModel
 from mtl_utils.nn import CharacterCNN
@@ -116,7 +117,8 @@ def _inputs(model: MultiTaskModel, trials: Sequence[Sequence[int]], seed: int) -
         characters, languages = _characters(model, shape, generator), None
         if num_languages:
             languages = torch.randint(num_languages, shape[:1], generator=generator)
-        yield Inputs(ids, mask, segments, characters, language_ids=languages)
+        further = _pictures(model, shape[0], generator)
+        yield Inputs(ids, mask, segments, characters, language_ids=languages, **further)
 
 
 def _found(model: MultiTaskModel, name: str) -> list[int]:
@@ -139,11 +141,24 @@ def _characters(
     return drawn.masked_fill(torch.arange(most) >= lengths, 0)
 
 
+def _pictures(model: MultiTaskModel, rows: int, generator: torch.Generator) -> dict[str, Tensor]:
+    """Draw pictures, of another height than width where these may be any, and who has one."""
+    pictured = pictures_of(model)
+    if pictured is None:
+        return {}
+    drawn = torch.randint(5, 45, (2,), generator=generator).tolist()
+    height, width = drawn if pictured.size is None else (pictured.size,) * 2
+    pictures = torch.rand(rows, pictured.channels, height, width, generator=generator)
+    present = torch.rand(rows, generator=generator) < 0.7
+    return {"pictures": pictures, "has_picture": present}
+
+
 def _feeds(inputs: Inputs, names: Sequence[str]) -> dict[str, Any]:
-    given = {
-        name: getattr(inputs, name) for name in (*INPUTS, CHARACTERS, LANGUAGES) if name in names
+    given = {name: getattr(inputs, name) for name in (*INPUTS, *FURTHER) if name in names}
+    return {
+        name: (tensor if tensor.is_floating_point() else tensor.long()).numpy()
+        for name, tensor in given.items()
     }
-    return {name: tensor.long().numpy() for name, tensor in given.items()}
 
 
 @torch.no_grad()

@@ -10,6 +10,7 @@ from torch import Tensor
 from torch import nn as torch_nn
 
 from mtl_utils.data.batch import Inputs
+from mtl_utils.deployment.export.fusion_forms import fusion_form, is_fusion
 from mtl_utils.deployment.export.layer_forms import (
     AttendingForm,
     RecurrentForm,
@@ -55,13 +56,15 @@ def encoder_form(encoder: Encoder) -> torch_nn.Module:
         return _TransformerForm(own, _table(own, own.embedding))
     if kind is LanguageAdapters:
         return _AdaptedForm(own)
+    if is_fusion(kind):
+        return fusion_form(own, encoder_form(own.text))
     if kind is PretrainedEncoder and not own.by_length:
         return _PretrainedForm(own)
     why = " whose states change with padding" if kind is PretrainedEncoder else ""
     raise TypeError(
         f"An encoder of the kind {kind.__name__}{why} cannot be exported. Expected a "
-        "BiLSTMEncoder, LSTMEncoder, ProjectedEncoder, TransformerEncoder or PretrainedEncoder, or "
-        "LanguageAdapters between the layers of one."
+        "BiLSTMEncoder, LSTMEncoder, ProjectedEncoder, TransformerEncoder or PretrainedEncoder, "
+        "LanguageAdapters between the layers of one, or a fusion of one with pictures."
     )
 
 
@@ -174,12 +177,15 @@ class _TransformerForm(torch_nn.Module):
         self.layers, self.scale = AttendingForm(encoder.stack), encoder.width**0.5
 
     def forward(self, inputs: Inputs) -> Tensor:
+        states: Tensor = self.layers(self.embed(inputs), inputs.mask)
+        return states
+
+    def embed(self, inputs: Inputs) -> Tensor:
         assert inputs.segment_ids is not None
         places = places_of(inputs.mask)[0]
         hidden = self.table(inputs.input_ids) * self.scale + self.positions.table[places]
-        hidden = self.embedding_norm(hidden + self.segments(inputs.segment_ids))
-        states: Tensor = self.layers(hidden, inputs.mask)
-        return states
+        embedded: Tensor = self.embedding_norm(hidden + self.segments(inputs.segment_ids))
+        return embedded
 
 
 class _AdaptedForm(torch_nn.Module):

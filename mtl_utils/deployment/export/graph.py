@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,6 +16,7 @@ from torch import nn as torch_nn
 
 from mtl_utils.data.batch import Batch, Inputs
 from mtl_utils.deployment.export.encoder_forms import languages_of, reads_characters
+from mtl_utils.deployment.export.fusion_forms import TRACED, pictures_of
 from mtl_utils.deployment.export.kinds import kind_of
 from mtl_utils.deployment.export.sharing_forms import sharing_form
 from mtl_utils.multitask import MultiTaskModel
@@ -30,6 +32,13 @@ CHARACTERS = "character_ids"
 
 #: What it reads beside these where adapters are chosen by language: ``[B]``.
 LANGUAGES = "language_ids"
+
+#: What it reads beside these where there are pictures: ``[B, C, H, W]`` from 0 to 1, and ``[B]``, 1
+#: where a text has one and 0 where what stands in its place is not read.
+PICTURES = ("pictures", "has_picture")
+
+#: All of these.
+FURTHER = (CHARACTERS, LANGUAGES, *PICTURES)
 
 #: Of the operators. From 23 on a padding mask is refused when the model runs.
 OPSET = 17
@@ -51,7 +60,9 @@ class ExportedForm(torch_nn.Module):
         for name, task in model.tasks.items():
             _check_output(name)
             kind_of(name, task, model.head(name))
+        self.pictured = pictures_of(model)
         further = {CHARACTERS: reads_characters(model), LANGUAGES: bool(languages_of(model))}
+        further |= dict.fromkeys(PICTURES, self.pictured is not None)
         self.inputs = (*INPUTS, *(name for name, is_read in further.items() if is_read))
         self.sharing = sharing_form(model.sharing)
         heads = {name: copy.deepcopy(model.head(name)) for name in model.tasks}
@@ -70,8 +81,7 @@ class ExportedForm(torch_nn.Module):
             input_ids: ``[B, T]``.
             mask: ``[B, T]``, 1 at tokens.
             segment_ids: ``[B, T]``.
-            *further: Characters ``[B, T, L]``, where words are spelt, and languages ``[B]``, where
-                adapters are chosen by them.
+            *further: Those of :data:`FURTHER` that are read, in this order.
 
         Returns:
             For each task logits ``[B, C]``, emissions ``[B, T, C]`` or numbers ``[B]``.
@@ -84,7 +94,7 @@ class ExportedForm(torch_nn.Module):
 
 def _check_output(name: str) -> None:
     """Refuse what the tracer calls other things: inputs, numbered values, results of a module."""
-    taken = (*INPUTS, CHARACTERS, LANGUAGES)
+    taken = (*INPUTS, *FURTHER)
     if name in taken or name.isdigit() or name.startswith(("/", "onnx::")):
         raise ValueError(
             f"A task named {name!r} cannot be exported, since something else in the graph has or "
@@ -151,6 +161,12 @@ def write_graph(form: ExportedForm, path: Path, max_length: int | None) -> None:
     if LANGUAGES in form.inputs:
         axes[LANGUAGES] = {0: "batch"}
         given = (*given, ids[:, 0])
+    if form.pictured is not None:
+        size, (pictures, present) = form.pictured.size, PICTURES
+        axes |= {pictures: {0: "batch"}, present: {0: "batch"}}
+        axes[pictures] |= {2: "height", 3: "width"} if size is None else {}
+        shape = (len(ids), form.pictured.channels, size or TRACED, size or TRACED)
+        given = (*given, torch.linspace(0, 1, math.prod(shape)).view(shape), mask[:, -1])
     form.eval()
     with torch.no_grad(), quiet_tracer():
         outputs = form(*given)

@@ -12,6 +12,7 @@ import pytest
 import torch
 from exported_models import TAGS, TEXTS, small_model
 from shared_models import WAYS, shared_model
+from test_exported_pictures import FUSIONS, pictured
 from test_exported_tagger import tagger
 from test_exported_transformers_that_write import transformer
 from test_onnx_writer import framework, translator
@@ -147,19 +148,22 @@ def test_what_no_command_can_load_is_exported_from_python(tmp_path: Path) -> Non
     assert (tmp_path / "out/README.md").is_file()
 
 
+@pytest.mark.parametrize("kind", FUSIONS)
+def test_the_command_exports_what_reads_pictures(
+    kind: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert TABLE[kind][1] == "yes"
+    pictured(kind).save(tmp_path / "model")
+    assert main(["export", str(tmp_path / "model"), str(tmp_path / "out")]) == 0
+    assert capsys.readouterr().err == ""
+
+
 def test_what_is_left_is_refused() -> None:
     assert TABLE["SharedDecoder"][1] == "no"
     with pytest.raises(TypeError, match="SharedDecoder cannot be exported"):
         sharing_form(framework().sharing)
-    pictures = nn.ConvolutionalPictures(8, 2)
-    for kind in (nn.EarlyFusion, nn.LateFusion, nn.CrossAttentionFusion):
-        assert TABLE[kind.__name__][1] == "no"
-        fused = kind(nn.TransformerEncoder(9, 8, 1, 2), pictures)
-        with pytest.raises(TypeError, match=f"{kind.__name__} cannot be exported"):
-            sharing_form(sharing.HardSharing(fused))
 
 
 def test_all_that_is_tried_is_in_the_table() -> None:
     ways = {way.split(",")[0] for way in WAYS}
-    fusions = {"EarlyFusion", "LateFusion", "CrossAttentionFusion"}
-    assert set(TABLE) == {*MODELS, *ways, *fusions, "SharedDecoder", UNSTORED}
+    assert set(TABLE) == {*MODELS, *ways, *FUSIONS, "SharedDecoder", UNSTORED}
