@@ -19,6 +19,7 @@ from mtl_utils.deployment.export.places import check_files
 from mtl_utils.deployment.export.writer_graphs import NEXT
 from mtl_utils.files import read_json
 from mtl_utils.models.given import check_token_ids, listed_sentences
+from mtl_utils.models.language_model import State
 from mtl_utils.nn import decoding
 from mtl_utils.nn.recurrent import check_ids
 
@@ -26,9 +27,6 @@ CONTENT, GRAPH, INT8_GRAPH = "language_model.json", "model.onnx", "model.int8.on
 
 #: What the graph reads, ids ``[B, T]`` and the state ``[N, B, D]`` before them, and what it says.
 READ, STATE, WRITTEN = "input_ids", ("hidden", "cell"), "logits"
-
-State = tuple[Tensor, Tensor]
-"""Hidden and cell state ``[N, B, D]`` of N layers."""
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,8 @@ from mtl_utils.data.batch import Batch
 from mtl_utils.deployment.export.encoder_forms import encoder_form
 from mtl_utils.deployment.export.graph import head_output, unchecked_inputs, write_traced
 from mtl_utils.nn import AdditiveAttention, AttentionDecoder, SelfAttentiveDecoder
+from mtl_utils.nn.fusion import PictureFusion
+from mtl_utils.sharing import LanguageAdapters
 
 READ = "input_ids"
 """What the first graph reads: ids ``[1, T]``."""
@@ -229,12 +231,21 @@ class ReaderForm(torch_nn.Module):
         encoder: The encoder; left as it is.
         writer: The form of the decoder.
         heads: Heads that score words of the sentence, by name.
+
+    Raises:
+        TypeError: If the encoder is of a kind that cannot be exported, or reads more than a text.
     """
 
     def __init__(
         self, encoder: Any, writer: WriterForm, heads: Mapping[str, torch_nn.Module] | None = None
     ) -> None:
         super().__init__()
+        for part in encoder.modules():
+            if isinstance(part, LanguageAdapters | PictureFusion):
+                raise TypeError(
+                    f"A model that writes over {type(part).__name__} cannot be exported: its graph "
+                    "reads a sentence, and is told neither language nor picture"
+                )
         self.encoder, self.writer = encoder_form(plain(encoder)), writer
         self.width: int = encoder.width
         self.heads = torch_nn.ModuleDict({name: plain(h) for name, h in (heads or {}).items()})
