@@ -59,6 +59,31 @@ def _loading_writer() -> dict[str, Any]:
     return {"folder": _FOLDER / "writer"}
 
 
+def _language_model() -> models.LSTMLanguageModel:
+    vocabulary = data.Vocabulary.from_tokens("ab")
+    return models.LSTMLanguageModel(len(vocabulary), 4, vocabulary=vocabulary)
+
+
+@cache
+def _exported_language_model() -> deployment.OnnxLanguageModel:
+    deployment.export_language_model(_language_model(), _FOLDER / "language", int8=True)
+    return deployment.OnnxLanguageModel.load(_FOLDER / "language")
+
+
+def _loading_language_model() -> dict[str, Any]:
+    _exported_language_model()
+    return {"folder": _FOLDER / "language"}
+
+
+_NOTES: dict[str, Any] = {
+    "data": (3, "Atlas", ["Atlas"]),
+    "scores": (3, "f1", [0.5], Within({"f1": "good"}, "good")),
+    "licence": (3, ["MIT"], True),
+}
+_OTHER_STATE = Within((torch.zeros(1, 2, 4),) * 2, torch.zeros(1, 2, 4))
+_NOT_IDS = (None, 3, [[0]], "text", torch.zeros(1, 2), torch.zeros(2).long())
+
+
 def _serve(**given: Any) -> None:
     """Call it, unless all that was given is good: it would not come back."""
     if given != _SERVED:
@@ -121,10 +146,8 @@ ENTRY_POINTS = [
             "model": NOT_MODELS,
             "folder": NOT_PATHS,
             "int8": NOT_FLAGS,
-            "data": (3, "Atlas", ["Atlas"]),
-            "scores": (3, "f1", [0.5], Within({"f1": "good"}, "good")),
-            "licence": (3, ["MIT"], True),
-        },
+        }
+        | _NOTES,
     ),
     EntryPoint(
         "OnnxModel.load",
@@ -141,10 +164,8 @@ ENTRY_POINTS = [
             "folder": NOT_PATHS,
             "texts": (3, "a text", [3], []),
             "int8": NOT_FLAGS,
-            "data": (3, "Atlas", ["Atlas"]),
-            "scores": (3, "f1", [0.5], Within({"f1": "good"}, "good")),
-            "licence": (3, ["MIT"], True),
-        },
+        }
+        | _NOTES,
         called={"texts": "texts|text"},
     ),
     EntryPoint(
@@ -168,6 +189,53 @@ ENTRY_POINTS = [
         documented=deployment.OnnxWriter.translate,
     ),
     EntryPoint(
+        "export_language_model",
+        deployment.export_language_model,
+        lambda: {"model": _language_model(), "folder": _FOLDER / "one graph"},
+        {"model": (*NOT_MODELS, _model()), "folder": NOT_PATHS, "int8": NOT_FLAGS} | _NOTES,
+    ),
+    EntryPoint(
+        "OnnxLanguageModel.load",
+        deployment.OnnxLanguageModel.load,
+        _loading_language_model,
+        {"folder": (*NOT_PATHS, "nowhere"), "int8": NOT_FLAGS},
+    ),
+    EntryPoint(
+        "OnnxLanguageModel.score",
+        lambda **given: _exported_language_model().score(**given),
+        lambda: {"input_ids": torch.zeros(1, 2).long()},
+        {
+            "input_ids": (*_NOT_IDS, torch.zeros(1, 0).long()),
+            "state": (3, "state", torch.zeros(1, 1, 4), (3, 4), _OTHER_STATE),
+        },
+        documented=deployment.OnnxLanguageModel.score,
+    ),
+    EntryPoint(
+        "OnnxLanguageModel.perplexity",
+        lambda **given: _exported_language_model().perplexity(**given),
+        lambda: {"sentences": [["a", "b"]]},
+        {"sentences": (None, 3, "a b", [[3]], [])},
+        documented=deployment.OnnxLanguageModel.perplexity,
+        called={"sentences": "sentences|tokens"},
+    ),
+    EntryPoint(
+        "OnnxLanguageModel.sample",
+        lambda **given: _exported_language_model().sample(**given),
+        lambda: {"input_ids": torch.zeros(1, 2).long(), "max_new_tokens": 2},
+        {
+            "input_ids": (*_NOT_IDS, torch.zeros(1, 0).long()),
+            "max_new_tokens": NOT_COUNTS,
+            "temperature": (-1.0, NAN, "1", None, True),
+            "top_k": tuple(value for value in NOT_SIZES if value is not None),
+            "top_p": (0, 1.5, NAN, "0.5", True),
+            "stop_id": (-1, 1.5, "3", True, 99),
+            "forbidden_ids": (None, 3, "ab", [-1], [1.5], [99]),
+            "generator": (3, "seed"),
+        },
+        documented=deployment.OnnxLanguageModel.sample,
+        called={"input_ids": "prompt|input_ids"},
+    ),
+    EntryPoint(
         "OnnxModel.predict",
         lambda **given: _exported().predict(**given),
         lambda: {"texts": ["a b"]},
@@ -175,6 +243,8 @@ ENTRY_POINTS = [
             "texts": (None, 3, "a text", [3]),
             "tasks": (3, ["no"], "no", []),
             "second": (3, "a text", ["b"]),
+            "pictures": (3, "picture", ["a"]),
+            "languages": (3, "en", ["en"]),
             "probabilities": NOT_FLAGS,
             "one_pass": NOT_FLAGS,
             "max_tokens": NOT_SIZES,

@@ -10,8 +10,8 @@ from typing import Any
 from mtl_utils.commands import training
 from mtl_utils.commands.messages import Refused
 from mtl_utils.commands.using import any_model, trained_as
-from mtl_utils.deployment import export_onnx, export_translator
-from mtl_utils.models import BiLSTMFramework, Seq2Seq, Tagger, TextModel
+from mtl_utils.deployment import export_language_model, export_onnx, export_translator
+from mtl_utils.models import BiLSTMFramework, LSTMLanguageModel, Seq2Seq, Tagger, TextModel
 
 
 def export(options: argparse.Namespace) -> str:
@@ -41,6 +41,9 @@ def export(options: argparse.Namespace) -> str:
     elif isinstance(model, TextModel | Tagger):
         found = export_onnx(model, options.output, **notes)
         lines = [f"{name}: differs from PyTorch by {value:.1e}" for name, value in found.items()]
+    elif isinstance(model, LSTMLanguageModel):
+        apart = export_language_model(model, options.output, **notes)
+        lines = [f"language model: differs from PyTorch by {apart:.1e}"]
     else:
         raise Refused(
             f"{options.folder} holds a {type(model).__name__}, which cannot be exported; chapter "

@@ -7,9 +7,11 @@ and nothing of each other.
 
 from mtl_utils.deployment.drift import drift
 from mtl_utils.deployment.export import (
+    OnnxLanguageModel,
     OnnxModel,
     OnnxWriter,
     Written,
+    export_language_model,
     export_onnx,
     export_translator,
     measured,
@@ -19,12 +21,14 @@ from mtl_utils.deployment.server import ServerLimits, create_app, serve
 
 __all__ = [
     "AtlasSizes",
+    "OnnxLanguageModel",
     "OnnxModel",
     "OnnxWriter",
     "ServerLimits",
     "Written",
     "create_app",
     "drift",
+    "export_language_model",
     "export_onnx",
     "export_translator",
     "measured",

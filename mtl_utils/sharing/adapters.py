@@ -160,11 +160,27 @@ class TaskAdapters(Sharing):
             TypeError: If they are no :class:`mtl_utils.data.Inputs`, or no names.
         """
         names, index = rows_of_tasks(inputs, tasks, self.task_names)
+        return self.encode_chosen(inputs, names, index)
+
+    def encode_chosen(self, inputs: Inputs, tasks: Sequence[str], index: Tensor) -> Tensor:
+        """Read texts whose tasks are told by number, as :meth:`encode` does.
+
+        Args:
+            inputs: B texts of at most T tokens.
+            tasks: Names of tasks, G of them.
+            index: For each text the place of its task among them ``[B]``.
+
+        Returns:
+            Hidden states ``[B, T, D]``.
+
+        Raises:
+            KeyError: If there is no such task.
+        """
         hidden: Tensor = self.embeddings(inputs)
-        if not names:  # of no texts
+        if not tasks:  # of no texts
             return hidden
         for place, layer in enumerate(self.layers):
-            of_tasks = self.adapter_weights(names, place)
+            of_tasks = self.adapter_weights(tasks, place)
             of_rows = AdapterWeights(*(weights.index_select(0, index) for weights in of_tasks))
             hidden = self._adapted(layer(hidden, inputs.mask), of_rows)
         return hidden

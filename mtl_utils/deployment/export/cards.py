@@ -38,14 +38,24 @@ def write_export_card(place: Path, content: Mapping[str, Any]) -> None:
         lines.append(f"| {cell(name)} | {task['kind']} | {_listed(task)} | {trained} | {apart} |")
     of_pairs = all(task["pair"] for task in content["tasks"].values())
     second = ', second=["Another."]' if of_pairs else ""
+    known = content.get("language")
+    told = f', languages="{known["names"][0]}"' if known else ""
+    told += ", pictures=[picture]" if content.get("picture") else ""
     whole = (place / "model.onnx").is_file()
     loading = "" if whole else ", int8=True"
     hint = "  # int8=True: eight bits" if whole and int8_differences else ""
     code = [
         f'model = deployment.OnnxModel.load("this folder"{loading}){hint}',
-        f'model.predict(["A text."]{second})',
+        f'model.predict(["A text."]{second}{told})',
     ]
-    lines += ["", _DIFFERS, "", *_use(content, code), *_scores(content), *_files(place, content)]
+    lines += ["", _DIFFERS, ""]
+    if known:
+        names = ", ".join(cell(name) for name in known["names"])
+        lines += [f"It is told the language of each text, by number from 0: {names}.", ""]
+    if content.get("picture"):
+        size = content["picture"]["size"]
+        lines += [f"It reads pictures of {f'{size} by {size} pixels' if size else 'any size'}.", ""]
+    lines += [*_use(content, code), *_scores(content), *_files(place, content)]
     write_card(place, "\n".join(lines) + "\n")
 
 
@@ -73,6 +83,35 @@ def write_translator_card(place: Path, content: Mapping[str, Any]) -> None:
         "above 1.",
         "",
     ]
+    lines += [*_use(content, code), *_scores(content), *_files(place, content)]
+    write_card(place, "\n".join(lines) + "\n")
+
+
+def write_language_model_card(place: Path, content: Mapping[str, Any]) -> None:
+    """Write the card of a language model.
+
+    Args:
+        place: The folder; its files are there already.
+        content: What ``language_model.json`` holds.
+    """
+    small, known = content["int8_differs_by"], content["vocabulary"] is not None
+    tokens = "with its vocabulary" if known else "without its vocabulary: it reads ids alone"
+    trained = ", ".join(f"{cell(name)}: {cell(data)}" for name, data in content["data"].items())
+    eights = "" if small is None else f", that of eight bits by {small:.1e}"
+    lines = [
+        "# An exported language model",
+        "",
+        f"{content['num_layers']} layers of width {content['width']} over "
+        f"{content['vocab_size']} tokens, {tokens}. Trained on: {trained or 'not said'}.",
+        "",
+        f"Its graph differs from PyTorch by {content['differs_by']:.1e} at most{eights}, on random "
+        "ids of other lengths, relative to the greatest output where that is above 1.",
+        "",
+    ]
+    hint = "" if small is None else "  # int8=True: eight bits"
+    code = [f'model = deployment.OnnxLanguageModel.load("this folder"){hint}']
+    code += ['model.perplexity([["A", "sentence", "."]])'] if known else []
+    code += ["model.sample(input_ids, 40)"]
     lines += [*_use(content, code), *_scores(content), *_files(place, content)]
     write_card(place, "\n".join(lines) + "\n")
 

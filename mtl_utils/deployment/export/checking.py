@@ -11,8 +11,9 @@ import torch
 from torch import Tensor
 
 from mtl_utils.data.batch import Batch, Inputs
-from mtl_utils.deployment.export.encoder_forms import reads_characters
-from mtl_utils.deployment.export.graph import CHARACTERS, INPUTS, head_output
+from mtl_utils.deployment.export.encoder_forms import languages_of, reads_characters
+from mtl_utils.deployment.export.fusion_forms import pictures_of
+from mtl_utils.deployment.export.graph import FURTHER, INPUTS, head_output
 from mtl_utils.deployment.optional import needed
 from mtl_utils.multitask import MultiTaskModel
 from mtl_utils.nn import CharacterCNN
@@ -101,7 +102,7 @@ def check_graph(model: MultiTaskModel, path: Path) -> dict[str, float]:
 
 def _inputs(model: MultiTaskModel, trials: Sequence[Sequence[int]], seed: int) -> Iterator[Inputs]:
     generator = torch.Generator().manual_seed(seed)
-    known = min(_found(model, "vocab_size"))
+    known, num_languages = min(_found(model, "vocab_size")), len(languages_of(model))
     longest = getattr(model, "max_length", None) or max(map(max, trials))
     for lengths in trials:
         lengths = [min(length, longest) for length in lengths]
@@ -113,7 +114,11 @@ def _inputs(model: MultiTaskModel, trials: Sequence[Sequence[int]], seed: int) -
         middles = torch.tensor(lengths).unsqueeze(1) // 2 + 1
         segments = ((places >= middles) & mask).long()
         segments[0] = 0
-        yield Inputs(ids, mask, segments, _characters(model, shape, generator))
+        characters, languages = _characters(model, shape, generator), None
+        if num_languages:
+            languages = torch.randint(num_languages, shape[:1], generator=generator)
+        further = _pictures(model, shape[0], generator)
+        yield Inputs(ids, mask, segments, characters, language_ids=languages, **further)
 
 
 def _found(model: MultiTaskModel, name: str) -> list[int]:
@@ -136,9 +141,24 @@ def _characters(
     return drawn.masked_fill(torch.arange(most) >= lengths, 0)
 
 
+def _pictures(model: MultiTaskModel, rows: int, generator: torch.Generator) -> dict[str, Tensor]:
+    """Draw pictures, of another height than width where these may be any, and who has one."""
+    pictured = pictures_of(model)
+    if pictured is None:
+        return {}
+    drawn = torch.randint(5, 45, (2,), generator=generator).tolist()
+    height, width = drawn if pictured.size is None else (pictured.size,) * 2
+    pictures = torch.rand(rows, pictured.channels, height, width, generator=generator)
+    present = torch.rand(rows, generator=generator) < 0.7
+    return {"pictures": pictures, "has_picture": present}
+
+
 def _feeds(inputs: Inputs, names: Sequence[str]) -> dict[str, Any]:
-    given = {name: getattr(inputs, name) for name in (*INPUTS, CHARACTERS) if name in names}
-    return {name: tensor.long().numpy() for name, tensor in given.items()}
+    given = {name: getattr(inputs, name) for name in (*INPUTS, *FURTHER) if name in names}
+    return {
+        name: (tensor if tensor.is_floating_point() else tensor.long()).numpy()
+        for name, tensor in given.items()
+    }
 
 
 @torch.no_grad()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any, cast
 
 import torch
@@ -9,18 +10,26 @@ from torch import Tensor
 from torch import nn as torch_nn
 
 from mtl_utils.data.batch import Inputs
-from mtl_utils.deployment.export.layer_forms import AttendingForm, RecurrentForm, places_of
+from mtl_utils.deployment.export.fusion_forms import fusion_form, is_fusion
+from mtl_utils.deployment.export.layer_forms import (
+    AttendingForm,
+    RecurrentForm,
+    layers_form,
+    places_of,
+)
 from mtl_utils.nn import (
     BiLSTMEncoder,
     CachedEncoder,
     CharacterCNN,
     Encoder,
+    EncoderLayers,
     LSTMEncoder,
     PretrainedEncoder,
     ProjectedEncoder,
     TransformerEncoder,
     WordCharacterEmbedding,
 )
+from mtl_utils.sharing import LanguageAdapters
 
 
 def encoder_form(encoder: Encoder) -> torch_nn.Module:
@@ -45,12 +54,17 @@ def encoder_form(encoder: Encoder) -> torch_nn.Module:
         return _ProjectedForm(own, _embedding(read, read.embedding), RecurrentForm(read.lstm))
     if kind is TransformerEncoder:
         return _TransformerForm(own, _table(own, own.embedding))
+    if kind is LanguageAdapters:
+        return _AdaptedForm(own)
+    if is_fusion(kind):
+        return fusion_form(own, encoder_form(own.text))
     if kind is PretrainedEncoder and not own.by_length:
         return _PretrainedForm(own)
     why = " whose states change with padding" if kind is PretrainedEncoder else ""
     raise TypeError(
         f"An encoder of the kind {kind.__name__}{why} cannot be exported. Expected a "
-        "BiLSTMEncoder, LSTMEncoder, ProjectedEncoder, TransformerEncoder or PretrainedEncoder."
+        "BiLSTMEncoder, LSTMEncoder, ProjectedEncoder, TransformerEncoder or PretrainedEncoder, "
+        "LanguageAdapters between the layers of one, or a fusion of one with pictures."
     )
 
 
@@ -61,6 +75,27 @@ def reads_characters(model: torch_nn.Module) -> bool:
         model: The model.
     """
     return any(isinstance(part, CharacterCNN) for part in model.modules())
+
+
+def languages_of(model: torch_nn.Module) -> tuple[str, ...]:
+    """Return the names of the languages that a model tells apart, in the order of their ids.
+
+    Args:
+        model: The model.
+
+    Returns:
+        None where nothing asks for the language of a text.
+
+    Raises:
+        ValueError: If its encoders have adapters of other languages than each other.
+    """
+    found = {part.languages for part in model.modules() if isinstance(part, LanguageAdapters)}
+    if len(found) > 1:
+        raise ValueError(
+            "The encoders have adapters of other languages than each other, and a text is told one "
+            f"id: {[list(names) for names in sorted(found)]}"
+        )
+    return found.pop() if found else ()
 
 
 def _embedding(encoder: Encoder, embedding: torch_nn.Module) -> torch_nn.Module:
@@ -142,12 +177,30 @@ class _TransformerForm(torch_nn.Module):
         self.layers, self.scale = AttendingForm(encoder.stack), encoder.width**0.5
 
     def forward(self, inputs: Inputs) -> Tensor:
+        states: Tensor = self.layers(self.embed(inputs), inputs.mask)
+        return states
+
+    def embed(self, inputs: Inputs) -> Tensor:
         assert inputs.segment_ids is not None
         places = places_of(inputs.mask)[0]
         hidden = self.table(inputs.input_ids) * self.scale + self.positions.table[places]
-        hidden = self.embedding_norm(hidden + self.segments(inputs.segment_ids))
-        states: Tensor = self.layers(hidden, inputs.mask)
-        return states
+        embedded: Tensor = self.embedding_norm(hidden + self.segments(inputs.segment_ids))
+        return embedded
+
+
+class _AdaptedForm(torch_nn.Module):
+    """The adapters of all languages, of which the id of a text picks its own."""
+
+    def __init__(self, encoder: LanguageAdapters) -> None:
+        super().__init__()
+        self.languages, self.adapters = encoder.languages, copy.deepcopy(encoder.adapters)
+        layers = [layers_form(cast(EncoderLayers, part)) for part in self.adapters.layers]
+        self.adapters._modules["embeddings"] = encoder_form(self.adapters.embeddings)
+        self.adapters.layers = torch_nn.ModuleList(layers)
+
+    def forward(self, inputs: Inputs) -> Tensor:
+        assert inputs.language_ids is not None
+        return self.adapters.encode_chosen(inputs, self.languages, inputs.language_ids)
 
 
 class _PretrainedForm(torch_nn.Module):

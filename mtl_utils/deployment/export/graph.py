@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,7 +15,8 @@ from torch import Tensor
 from torch import nn as torch_nn
 
 from mtl_utils.data.batch import Batch, Inputs
-from mtl_utils.deployment.export.encoder_forms import reads_characters
+from mtl_utils.deployment.export.encoder_forms import languages_of, reads_characters
+from mtl_utils.deployment.export.fusion_forms import TRACED, pictures_of
 from mtl_utils.deployment.export.kinds import kind_of
 from mtl_utils.deployment.export.sharing_forms import sharing_form
 from mtl_utils.multitask import MultiTaskModel
@@ -27,6 +29,16 @@ INPUTS = ("input_ids", "mask", "segment_ids")
 
 #: What it reads beside these where words are spelt: ``[B, T, L]``, 0 after the last character.
 CHARACTERS = "character_ids"
+
+#: What it reads beside these where adapters are chosen by language: ``[B]``.
+LANGUAGES = "language_ids"
+
+#: What it reads beside these where there are pictures: ``[B, C, H, W]`` from 0 to 1, and ``[B]``, 1
+#: where a text has one and 0 where what stands in its place is not read.
+PICTURES = ("pictures", "has_picture")
+
+#: All of these.
+FURTHER = (CHARACTERS, LANGUAGES, *PICTURES)
 
 #: Of the operators. From 23 on a padding mask is refused when the model runs.
 OPSET = 17
@@ -48,7 +60,10 @@ class ExportedForm(torch_nn.Module):
         for name, task in model.tasks.items():
             _check_output(name)
             kind_of(name, task, model.head(name))
-        self.inputs = (*INPUTS, CHARACTERS) if reads_characters(model) else INPUTS
+        self.pictured = pictures_of(model)
+        further = {CHARACTERS: reads_characters(model), LANGUAGES: bool(languages_of(model))}
+        further |= dict.fromkeys(PICTURES, self.pictured is not None)
+        self.inputs = (*INPUTS, *(name for name, is_read in further.items() if is_read))
         self.sharing = sharing_form(model.sharing)
         heads = {name: copy.deepcopy(model.head(name)) for name in model.tasks}
         self.heads = torch_nn.ModuleDict(heads).cpu().float().eval()
@@ -58,7 +73,7 @@ class ExportedForm(torch_nn.Module):
         input_ids: Tensor,
         mask: Tensor,
         segment_ids: Tensor,
-        character_ids: Tensor | None = None,
+        *further: Tensor,
     ) -> tuple[Tensor, ...]:
         """Score.
 
@@ -66,22 +81,24 @@ class ExportedForm(torch_nn.Module):
             input_ids: ``[B, T]``.
             mask: ``[B, T]``, 1 at tokens.
             segment_ids: ``[B, T]``.
-            character_ids: ``[B, T, L]``, where words are spelt.
+            *further: Those of :data:`FURTHER` that are read, in this order.
 
         Returns:
             For each task logits ``[B, C]``, emissions ``[B, T, C]`` or numbers ``[B]``.
         """
-        inputs = unchecked_inputs(input_ids, mask.bool(), segment_ids, character_ids)
+        named = dict(zip(self.inputs[len(INPUTS) :], further, strict=True))
+        inputs = unchecked_inputs(input_ids, mask.bool(), segment_ids, **named)
         hidden, batch = self.sharing(inputs, list(self.heads)), Batch(inputs)
         return tuple(head_output(head, hidden[name], batch) for name, head in self.heads.items())
 
 
 def _check_output(name: str) -> None:
     """Refuse what the tracer calls other things: inputs, numbered values, results of a module."""
-    if name in (*INPUTS, CHARACTERS) or name.isdigit() or name.startswith(("/", "onnx::")):
+    taken = (*INPUTS, *FURTHER)
+    if name in taken or name.isdigit() or name.startswith(("/", "onnx::")):
         raise ValueError(
             f"A task named {name!r} cannot be exported, since something else in the graph has or "
-            f"could have that name. Expected none of {[*INPUTS, CHARACTERS]}, no number, and "
+            f"could have that name. Expected none of {list(taken)}, no number, and "
             "nothing that begins with '/' or 'onnx::'; give the task another name."
         )
 
@@ -106,7 +123,7 @@ def head_output(head: torch_nn.Module, hidden: Tensor, batch: Batch) -> Tensor:
 
 
 def unchecked_inputs(
-    input_ids: Tensor, mask: Tensor, segment_ids: Tensor, character_ids: Tensor | None = None
+    input_ids: Tensor, mask: Tensor, segment_ids: Tensor, **further: Tensor
 ) -> Inputs:
     """Make inputs without a look at the numbers, which a graph is not to remember.
 
@@ -114,11 +131,10 @@ def unchecked_inputs(
         input_ids: ``[B, T]``.
         mask: ``[B, T]``, boolean.
         segment_ids: ``[B, T]``.
-        character_ids: ``[B, T, L]``, where words are spelt.
+        **further: What else there is, by the names of :class:`mtl_utils.data.Inputs`.
     """
     inputs = object.__new__(Inputs)
-    given = {"input_ids": input_ids, "mask": mask, "segment_ids": segment_ids}
-    given |= {} if character_ids is None else {CHARACTERS: character_ids}
+    given = {"input_ids": input_ids, "mask": mask, "segment_ids": segment_ids} | further
     for field in fields(Inputs):
         object.__setattr__(inputs, field.name, given.get(field.name))
     return inputs
@@ -142,17 +158,49 @@ def write_graph(form: ExportedForm, path: Path, max_length: int | None) -> None:
     if CHARACTERS in form.inputs:
         axes[CHARACTERS][2] = "characters"
         given = (*given, (torch.arange(5) < 4).long().repeat(*ids.shape, 1))
-    form.eval()  # the exporter puts every part back into the mode that the whole is in
+    if LANGUAGES in form.inputs:
+        axes[LANGUAGES] = {0: "batch"}
+        given = (*given, ids[:, 0])
+    if form.pictured is not None:
+        size, (pictures, present) = form.pictured.size, PICTURES
+        axes |= {pictures: {0: "batch"}, present: {0: "batch"}}
+        axes[pictures] |= {2: "height", 3: "width"} if size is None else {}
+        shape = (len(ids), form.pictured.channels, size or TRACED, size or TRACED)
+        given = (*given, torch.linspace(0, 1, math.prod(shape)).view(shape), mask[:, -1])
+    form.eval()
     with torch.no_grad(), quiet_tracer():
         outputs = form(*given)
-        for name, output in zip(names, outputs, strict=True):
-            if output.dim() < 3:
-                axes[name] = {0: "batch"}
+    for name, output in zip(names, outputs, strict=True):
+        if output.dim() < 3:
+            axes[name] = {0: "batch"}
+    write_traced(form, given, path, list(form.inputs), names, axes)
+
+
+def write_traced(
+    form: torch_nn.Module,
+    given: tuple[Tensor, ...],
+    path: Path,
+    read: list[str],
+    names: list[str],
+    axes: dict[str, dict[int, str]],
+) -> None:
+    """Write what a module does with some tensors as a graph.
+
+    Args:
+        form: The module, without a step that depends on the data.
+        given: The tensors.
+        path: The file.
+        read: Names of what is read.
+        names: Names of what is returned.
+        axes: Of both, the dimensions that may be of any size, each with a name.
+    """
+    form.eval()  # the exporter puts every part back into the mode that the whole is in
+    with torch.no_grad(), quiet_tracer():
         torch.onnx.export(
             form,
             given,
             str(path),
-            input_names=list(form.inputs),
+            input_names=read,
             output_names=names,
             dynamic_axes=axes,
             opset_version=OPSET,

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch import nn as torch_nn
 
-from mtl_utils.nn import EncoderLayers, FeedForwardLayers
+from mtl_utils.nn import EncoderLayers, FeedForwardLayers, MultiHeadAttention
 from mtl_utils.nn.pretrained_layers import PretrainedLayers
 from mtl_utils.nn.recurrent_layers import LSTMLayers
 from mtl_utils.nn.transformer import TransformerStack
@@ -130,7 +130,7 @@ class AttendingForm(torch_nn.Module):
         allowed = mask.unsqueeze(1)  # [B, 1, T]; [B, T, T], rows of queries, where causal
         if self.causal:
             allowed = allowed & (places.unsqueeze(2) >= places.unsqueeze(1))
-        far = (~allowed).to(hidden.dtype).unsqueeze(1) * _FAR
+        far = far_from(allowed, hidden.dtype)
         for layer in self.layers:
             assert isinstance(layer, TransformerLayer)
             hidden = _layer(layer, hidden, far)
@@ -138,16 +138,43 @@ class AttendingForm(torch_nn.Module):
         return normed.masked_fill(padding, 0.0)
 
 
-def _layer(layer: TransformerLayer, hidden: Tensor, far: Tensor) -> Tensor:
-    attention = layer.attention
-    read = layer.attention_residual.before(hidden)
-    query, key, value = (
-        linear(read).unflatten(-1, (attention.num_heads, attention.head_width)).transpose(1, 2)
-        for linear in (attention.query, attention.key, attention.value)
+def far_from(allowed: Tensor, dtype: torch.dtype) -> Tensor:
+    """Return what is added to scores, far below 0 where a query may not look.
+
+    Args:
+        allowed: ``[B, T, T']``, or ``[B, 1, T']`` where it is the same for all queries.
+        dtype: That of the scores.
+
+    Returns:
+        With a dimension for the heads, ``[B, 1, T, T']`` or ``[B, 1, 1, T']``.
+    """
+    return (~allowed).to(dtype).unsqueeze(1) * _FAR
+
+
+def attended(attention: MultiHeadAttention, query: Tensor, memory: Tensor, far: Tensor) -> Tensor:
+    """Attend, step by step.
+
+    Args:
+        attention: The heads.
+        query: ``[B, T, D]``.
+        memory: ``[B, T', M]``.
+        far: From :func:`far_from`.
+
+    Returns:
+        ``[B, T, D]``.
+    """
+    asked, keys, values = (
+        part.unflatten(-1, (attention.num_heads, attention.head_width)).transpose(1, 2)
+        for part in (attention.query(query), attention.key(memory), attention.value(memory))
     )
-    scores = (query * attention.head_width**-0.5) @ key.transpose(-1, -2) + far
-    context = (scores.softmax(dim=-1) @ value).transpose(1, 2).flatten(2)
-    hidden = layer.attention_residual(hidden, attention.output(context))
+    scores = (asked * attention.head_width**-0.5) @ keys.transpose(-1, -2) + far
+    found: Tensor = attention.output((scores.softmax(dim=-1) @ values).transpose(1, 2).flatten(2))
+    return found
+
+
+def _layer(layer: TransformerLayer, hidden: Tensor, far: Tensor) -> Tensor:
+    read = layer.attention_residual.before(hidden)
+    hidden = layer.attention_residual(hidden, attended(layer.attention, read, read, far))
     changed = layer.feedforward(layer.feedforward_residual.before(hidden))
     done: Tensor = layer.feedforward_residual(hidden, changed)
     return done

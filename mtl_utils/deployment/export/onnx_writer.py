@@ -16,11 +16,12 @@ from mtl_utils.data.splitting import split_words
 from mtl_utils.data.tokenization import Tokenizer
 from mtl_utils.deployment.export.checking import open_session
 from mtl_utils.deployment.export.decoding import labels_of
-from mtl_utils.deployment.export.text_model import sha256
+from mtl_utils.deployment.export.places import check_files
 from mtl_utils.deployment.export.tokenizer_files import FILE as SOURCE
 from mtl_utils.deployment.export.tokenizer_files import tokenizer_of
 from mtl_utils.deployment.export.writer_graphs import LOOKED, NEXT, READ, TOKEN
 from mtl_utils.files import read_json
+from mtl_utils.nn.positions import check_length
 
 Array = NDArray[Any]
 
@@ -96,18 +97,13 @@ class OnnxWriter:
         if not (place / CONTENT).is_file():
             raise FileNotFoundError(f"There is no exported translator in folder {str(folder)!r}")
         content = read_json(place / CONTENT)
-        graphs = [place / graph_file(name, int8) for name in (READER, WRITER)]
-        for path in (place / SOURCE, place / TARGET, *graphs):
-            if not path.is_file():
-                hint = f"export with int8={int8}" if int8 else "perhaps there is one of int8=True"
-                raise FileNotFoundError(f"There is no {path.name} in {place}; {hint}")
-            if sha256(path) != content["sha256"].get(path.name):
-                raise ValueError(f"{path} is damaged: its SHA-256 is another; export it again")
+        graphs = [graph_file(name, int8) for name in (READER, WRITER)]
+        check_files(place, [SOURCE, TARGET, *graphs], content["sha256"], int8)
         source, target = (
             tokenizer_of((place / file).read_text("utf-8"), content[known])
             for file, known in ((SOURCE, "tokenizer"), (TARGET, "target"))
         )
-        return cls(content, source, target, *map(open_session, graphs))
+        return cls(content, source, target, *(open_session(place / name) for name in graphs))
 
     def encode(self, text: str) -> tuple[list[int], list[int]]:
         """Return the ids of a sentence, and at which of them its words begin.
@@ -132,6 +128,7 @@ class OnnxWriter:
 
         Raises:
             TypeError: If it is no string.
+            ValueError: If it is longer than the model reads.
         """
         check_text("text", text)
         ids, firsts = self.encode(text)
@@ -161,6 +158,7 @@ class OnnxWriter:
 
         Raises:
             TypeError: If they are no strings, or a single one was given for many.
+            ValueError: If one is longer than the model reads.
         """
         check_strings("texts", texts)
         return [self.target.decode(self.write(text).ids) for text in texts]
@@ -191,6 +189,12 @@ class OnnxWriter:
 
         Returns:
             Memory and state before the first token, and the scores of each head.
+
+        Raises:
+            ValueError: If there are more than the model reads.
         """
+        longest = self.content.get("longest")
+        if longest is not None:
+            check_length(len(ids), longest)
         names = [output.name for output in self.reader.get_outputs()]
         return dict(zip(names, self.reader.run(names, {READ: np.array([ids])}), strict=True))

@@ -1,11 +1,12 @@
-"""Where an export is put: whole or not at all, and never over what is somebody else's."""
+"""Where an export is put, whole or not at all, and that what lies there is what was put."""
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator, Set
+from collections.abc import Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -61,3 +62,33 @@ def _put(place: Path, target: Path) -> None:
         os.replace(old, target)
         raise
     shutil.rmtree(old)
+
+
+def check_files(place: Path, names: Sequence[str], digests: Mapping[str, str], int8: bool) -> None:
+    """Refuse files that are not those which were exported.
+
+    Args:
+        place: The folder.
+        names: Names of the files.
+        digests: The SHA-256 of each file of the export.
+        int8: Whether graphs of eight bits are among the names.
+
+    Raises:
+        FileNotFoundError: If a file is missing.
+        ValueError: If one is another.
+    """
+    for name in names:
+        if not (place / name).is_file():
+            hint = f"export with int8={int8}" if int8 else "perhaps there is one of int8=True"
+            raise FileNotFoundError(f"There is no {name} in {place}; {hint}")
+        if sha256(place / name) != digests.get(name):
+            raise ValueError(f"{place / name} is damaged: its SHA-256 is another; export it again")
+
+
+def sha256(path: Path) -> str:
+    """Return the SHA-256 of a file.
+
+    Args:
+        path: The file.
+    """
+    return hashlib.sha256(path.read_bytes()).hexdigest()

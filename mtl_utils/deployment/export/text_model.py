@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import platform
 from collections.abc import Mapping
@@ -10,12 +9,16 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from mtl_utils.arguments import check_flag, check_kind, check_path, check_text
 from mtl_utils.deployment.export.cards import write_export_card
 from mtl_utils.deployment.export.checking import check_graph, largest_difference
+from mtl_utils.deployment.export.encoder_forms import languages_of
+from mtl_utils.deployment.export.fusion_forms import pictures_of
 from mtl_utils.deployment.export.graph import OPSET, ExportedForm, write_graph
 from mtl_utils.deployment.export.kinds import description
-from mtl_utils.deployment.export.places import made_at
+from mtl_utils.deployment.export.places import made_at, sha256
 from mtl_utils.deployment.export.quantising import write_int8
 from mtl_utils.deployment.export.spelling import Spelling
 from mtl_utils.deployment.export.tokenizer_files import FILE as TOKENIZER
@@ -24,6 +27,7 @@ from mtl_utils.deployment.export.tokenizer_files import tokenizer_json, word_mar
 from mtl_utils.deployment.optional import needed
 from mtl_utils.files import read_json, write_json
 from mtl_utils.models import Tagger, TextModel
+from mtl_utils.models.beside import BesideColumns
 from mtl_utils.saving.cards import CARD, checked_notes
 
 GRAPH, INT8_GRAPH, CONTENT = "model.onnx", "model.int8.onnx", "export.json"
@@ -53,9 +57,12 @@ def export_onnx(
     Args:
         model: Tasks of the kinds classification, classification of pairs, multi-label, regression
             and tagging, over any way of sharing but :class:`mtl_utils.sharing.SharedDecoder`, and
-            encoders that are LSTMs in one or both directions, Transformers or pretrained; or a
-            tagger, whose graph reads characters ``[B, T, L]`` as well. Models that write go through
-            :func:`export_translator`.
+            encoders that are LSTMs in one or both directions, Transformers or pretrained, with
+            adapters by language, or with pictures, or without; or a tagger. The graph of a tagger
+            reads characters ``[B, T, L]`` as well. That of a model with adapters by language reads
+            the language of each text ``[B]``: one graph for all of them, which may share a batch.
+            That of a model with pictures reads them, ``[B, C, H, W]`` from 0 to 1, and which texts
+            have one ``[B]``. Models that write go through :func:`export_translator`.
         folder: Where to; a folder that an earlier export wrote, and nothing else lies in, is
             replaced.
         int8: Whether to write a second graph with weights in eight bits.
@@ -70,8 +77,9 @@ def export_onnx(
     Raises:
         TypeError: If a part of the model is of a kind that cannot be exported, which is named, or
             an argument is of another type.
-        ValueError: If the model has no tokenizer, weights in half precision, or a task a name that
-            no output can have.
+        ValueError: If the model has no tokenizer, weights in half precision, adapters of several
+            sets of languages, a pretrained network for pictures of no one size, or a task a name
+            that no output can have.
         FileExistsError: If there is something else in the folder.
         RuntimeError: If the graph does not give what the model gives.
         ImportError: If onnx or onnxruntime is not installed.
@@ -84,7 +92,7 @@ def export_onnx(
     data, scores = checked_notes(data, scores)
     if model.tokenizer is None:
         raise ValueError("The model has no tokenizer, without which nobody could use the export")
-    _check_precision(model)
+    check_precision(model)
     for module in ("onnx", "onnxruntime"):
         needed(module)
     form, written = ExportedForm(model), tokenizer_json(model.tokenizer)
@@ -129,12 +137,22 @@ def _content(model: TextModel | Tagger, place: Path) -> dict[str, Any]:
         "tokenizer": of_tokenizer(model.tokenizer),
         "word_marks": word_marks() if reads_words else [],
         "spelling": Spelling(model.characters).description() if isinstance(model, Tagger) else None,
+        **_beside(model),
         "max_length": None if isinstance(model, Tagger) else model.max_length,
         "long": "error" if isinstance(model, Tagger) else model.long,
         "opset": OPSET,
         "versions": versions(),
         "sha256": {path.name: sha256(path) for path in sorted(place.iterdir())},
     }
+
+
+def _beside(model: TextModel | Tagger) -> dict[str, dict[str, Any] | None]:
+    """Return the columns of languages and pictures, and which these are, where a graph has them."""
+    columns = BesideColumns() if isinstance(model, Tagger) else model.beside
+    names, pictured = languages_of(model), pictures_of(model)
+    language = {"column": columns.language or "language", "names": list(names)}
+    picture = {"column": columns.picture or "picture", "size": pictured and pictured.size}
+    return {"language": language if names else None, "picture": picture if pictured else None}
 
 
 def versions() -> dict[str, str]:
@@ -145,16 +163,15 @@ def versions() -> dict[str, str]:
     }
 
 
-def sha256(path: Path) -> str:
-    """Return the SHA-256 of a file.
+def check_precision(model: torch.nn.Module) -> None:
+    """Refuse weights in half precision.
 
     Args:
-        path: The file.
+        model: The model.
+
+    Raises:
+        ValueError: If it has some.
     """
-    return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
-def _check_precision(model: TextModel | Tagger) -> None:
     for name, parameter in model.named_parameters():
         if parameter.is_floating_point() and parameter.element_size() < 4:
             kind = str(parameter.dtype).removeprefix("torch.")

@@ -7,7 +7,6 @@ import random
 from collections.abc import Mapping, Sequence
 
 from mtl_utils.arguments import check_flag, check_kind, check_path, check_strings, check_text
-from mtl_utils.data.tokenization import Tokenizer
 from mtl_utils.data.vocabulary import SPECIALS
 from mtl_utils.deployment.export.cards import write_translator_card
 from mtl_utils.deployment.export.onnx_writer import (
@@ -19,7 +18,13 @@ from mtl_utils.deployment.export.onnx_writer import (
     graph_file,
 )
 from mtl_utils.deployment.export.places import made_at
-from mtl_utils.deployment.export.writing_model import export_writer, of_framework, of_translator
+from mtl_utils.deployment.export.text_model import check_precision
+from mtl_utils.deployment.export.writing_model import (
+    WritingModel,
+    export_writer,
+    of_framework,
+    of_translator,
+)
 from mtl_utils.deployment.optional import needed
 from mtl_utils.files import write_json
 from mtl_utils.models import BiLSTMFramework, Seq2Seq
@@ -51,8 +56,9 @@ def export_translator(
     model, before anything is at its place.
 
     Args:
-        model: A translator with attention, or a framework that translates; tags that it gives are
-            an output of the graph that reads.
+        model: A translator, whose decoder attends (to a BiLSTM or to a Transformer, or is that of a
+            Transformer), or a framework that translates; tags that it gives are an output of the
+            graph that reads.
         folder: Where to; a folder that an earlier export wrote, and nothing else lies in, is
             replaced.
         texts: Sentences on which the graphs are compared with the model; made of pieces that the
@@ -69,7 +75,9 @@ def export_translator(
     Raises:
         TypeError: If the model is of another kind, or its encoder or decoder cannot be exported, or
             an argument is of another type.
-        ValueError: If a framework does not translate, or there is no text to compare on.
+        ValueError: If a framework does not translate, there is no text to compare on, or one is
+            longer than the model reads; if a decoder has fewer positions than a translation may
+            have tokens, or weights are in half precision.
         FileExistsError: If there is something else in the folder.
         RuntimeError: If the graphs do not give what the model gives.
         ImportError: If onnx or onnxruntime is not installed.
@@ -86,8 +94,9 @@ def export_translator(
             raise ValueError(f"texts must be at least one sentence to compare on, got {texts!r}")
     for module in ("onnx", "onnxruntime"):
         needed(module)
+    check_precision(model)
     writing = of_translator(model) if isinstance(model, Seq2Seq) else of_framework(model)
-    compared = _drawn(writing.source) if texts is None else list(texts)
+    compared = _drawn(writing) if texts is None else list(texts)
     with made_at(folder, _FILES, CONTENT) as place:
         content = export_writer(writing, place, compared)
         if not int8:
@@ -101,9 +110,13 @@ def export_translator(
     return float(content["differs_by"])
 
 
-def _drawn(tokenizer: Tokenizer) -> list[str]:
-    """Return texts of several lengths that a tokenizer knows, the same each time."""
-    draw = random.Random(0)
+def _drawn(model: WritingModel) -> list[str]:
+    """Return texts of several lengths that a model can read, the same each time."""
+    draw, tokenizer = random.Random(0), model.source
     most = tokenizer.vocab_size
     low = min(len(SPECIALS), most - 1)
-    return [tokenizer.decode([draw.randrange(low, most) for _ in range(n)]) for n in _LENGTHS]
+    found = [tokenizer.decode([draw.randrange(low, most) for _ in range(n)]) for n in _LENGTHS]
+    if model.longest is None:
+        return found
+    most = model.longest - len(model.start) - 1
+    return [text for text in found if len(tokenizer.encode(" ".join(text.split()))) <= most] or [""]

@@ -17,8 +17,10 @@ from torch import nn as torch_nn
 
 from mtl_utils.data.batch import Batch
 from mtl_utils.deployment.export.encoder_forms import encoder_form
-from mtl_utils.deployment.export.graph import OPSET, head_output, quiet_tracer, unchecked_inputs
+from mtl_utils.deployment.export.graph import head_output, unchecked_inputs, write_traced
 from mtl_utils.nn import AdditiveAttention, AttentionDecoder, SelfAttentiveDecoder
+from mtl_utils.nn.fusion import PictureFusion
+from mtl_utils.sharing import LanguageAdapters
 
 READ = "input_ids"
 """What the first graph reads: ids ``[1, T]``."""
@@ -229,12 +231,21 @@ class ReaderForm(torch_nn.Module):
         encoder: The encoder; left as it is.
         writer: The form of the decoder.
         heads: Heads that score words of the sentence, by name.
+
+    Raises:
+        TypeError: If the encoder is of a kind that cannot be exported, or reads more than a text.
     """
 
     def __init__(
         self, encoder: Any, writer: WriterForm, heads: Mapping[str, torch_nn.Module] | None = None
     ) -> None:
         super().__init__()
+        for part in encoder.modules():
+            if isinstance(part, LanguageAdapters | PictureFusion):
+                raise TypeError(
+                    f"A model that writes over {type(part).__name__} cannot be exported: its graph "
+                    "reads a sentence, and is told neither language nor picture"
+                )
         self.encoder, self.writer = encoder_form(plain(encoder)), writer
         self.width: int = encoder.width
         self.heads = torch_nn.ModuleDict({name: plain(h) for name, h in (heads or {}).items()})
@@ -274,7 +285,7 @@ def write_reader(form: ReaderForm, path: Path) -> None:
     writer = form.writer
     axes = {name: {1: "length"} for name in (READ, *writer.memory, *form.heads)}
     names = [*writer.memory, *writer.state, *form.heads]
-    _write(form, (torch.zeros(1, 7, dtype=torch.long),), path, [READ], names, axes)
+    write_traced(form, (torch.zeros(1, 7, dtype=torch.long),), path, [READ], names, axes)
 
 
 def write_writer(form: WriterForm, path: Path, width: int) -> None:
@@ -292,26 +303,4 @@ def write_writer(form: WriterForm, path: Path, width: int) -> None:
     axes = {name: {1: "length"} for name in (*form.memory, LOOKED)}
     axes |= {prefix + name: {1: f"{prefix}steps"} for name in form.grows for prefix in ("", NEXT)}
     names = [*form.writes, LOOKED, *(NEXT + name for name in form.state)]
-    _write(form, (token, *given), path, read, names, axes)
-
-
-def _write(
-    form: torch_nn.Module,
-    given: tuple[Tensor, ...],
-    path: Path,
-    read: list[str],
-    names: list[str],
-    axes: dict[str, dict[int, str]],
-) -> None:
-    form.eval()  # the exporter puts every part back into the mode that the whole is in
-    with torch.no_grad(), quiet_tracer():
-        torch.onnx.export(
-            form,
-            given,
-            str(path),
-            input_names=read,
-            output_names=names,
-            dynamic_axes=axes,
-            opset_version=OPSET,
-            dynamo=False,
-        )
+    write_traced(form, (token, *given), path, read, names, axes)

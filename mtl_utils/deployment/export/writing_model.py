@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from mtl_utils.arguments import check_kind
+from mtl_utils.data.batch import Batch, Inputs
 from mtl_utils.deployment.export.checking import TOLERANCE
 from mtl_utils.deployment.export.graph import OPSET
 from mtl_utils.deployment.export.kinds import description
@@ -22,11 +24,13 @@ from mtl_utils.deployment.export.onnx_writer import (
     OnnxWriter,
     graph_file,
 )
+from mtl_utils.deployment.export.places import sha256
 from mtl_utils.deployment.export.quantising import write_int8
-from mtl_utils.deployment.export.text_model import sha256, versions
+from mtl_utils.deployment.export.text_model import versions
 from mtl_utils.deployment.export.tokenizer_files import FILE as SOURCE
 from mtl_utils.deployment.export.tokenizer_files import description as of_tokenizer
 from mtl_utils.deployment.export.tokenizer_files import tokenizer_json, word_marks
+from mtl_utils.deployment.export.transformer_writer import TransformerWriterForm
 from mtl_utils.deployment.export.writer_graphs import (
     LOOKED,
     AttentionWriterForm,
@@ -38,6 +42,15 @@ from mtl_utils.deployment.export.writer_graphs import (
 )
 from mtl_utils.files import write_json
 from mtl_utils.models import BiLSTMFramework, Seq2Seq
+from mtl_utils.nn import Encoder, SelfAttentiveDecoder, TransformerDecoder
+from mtl_utils.nn.evaluation_mode import evaluation_mode
+from mtl_utils.nn.search_limits import check_room
+
+Said = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
+"""From ids ``[1, T]`` and tokens ``[1, U]``, ``<bos>`` first, to what the model itself says.
+
+That is logits ``[U, V]`` of the token after each, and weights ``[U, T]``.
+"""
 
 
 @dataclass(frozen=True)
@@ -47,41 +60,56 @@ class WritingModel:
     Args:
         form: Its decoder as graphs have it.
         reader: Its encoder, with what the decoder starts from.
+        said: What the graphs are held against.
         source: Tokenizer of what it reads.
         target: Tokenizer of what it writes.
         start: Ids before the pieces of a sentence.
         max_length: The longest text that is written, in tokens.
         tasks: Tasks that label words, each with its head, by name.
         reads_words: Whether a sentence is split into words before it is read.
+        longest: The longest sentence that is read, in tokens; ``None`` where there is no limit.
     """
 
     form: WriterForm
     reader: ReaderForm
+    said: Said = field(repr=False)
     source: Any = field(repr=False)
     target: Any = field(repr=False)
     start: tuple[int, ...]
     max_length: int
     tasks: Mapping[str, tuple[Any, Any]] = field(default_factory=dict)
     reads_words: bool = False
+    longest: int | None = None
 
 
 def of_translator(model: Seq2Seq) -> WritingModel:
-    """Return what is exported of a translator with attention.
+    """Return what is exported of a translator that attends.
 
     Args:
         model: The translator; left as it is.
 
     Raises:
         TypeError: If its encoder or its decoder is of a kind that cannot be exported.
+        ValueError: If its decoder has fewer positions than a translation may have tokens.
     """
     check_kind("model", model, Seq2Seq, "a Seq2Seq")
-    name = model.translation.name
-    head: Any = model.head(name)
-    form = AttentionWriterForm(name, head.decoder)
-    encoder: Any = model.sharing.encoder
-    reader = ReaderForm(encoder, form)
-    length = model.translation.max_length
-    return WritingModel(form, reader, model.source, model.target, (), length)
+    name, length = model.translation.name, model.translation.max_length
+    decoder, encoder = cast(Any, model.head(name)).decoder, cast(Any, model.sharing).encoder
+    kind = TransformerWriterForm if isinstance(decoder, TransformerDecoder) else AttentionWriterForm
+    form = kind(name, decoder)
+    if isinstance(decoder, TransformerDecoder):
+        check_room(decoder, decoder.start_alone(1), length)
+    said = _said_by(model, encoder, decoder, decoder.output)
+    return WritingModel(
+        form,
+        ReaderForm(encoder, form),
+        said,
+        model.source,
+        model.target,
+        (),
+        length,
+        longest=encoder.max_length,
+    )
 
 
 def of_framework(model: BiLSTMFramework) -> WritingModel:
@@ -108,7 +136,25 @@ def of_framework(model: BiLSTMFramework) -> WritingModel:
     )
     reader = ReaderForm(sharing.encoder, form, {task: head for task, (_, head) in tasks.items()})
     start, length = (tokenizer.bos_id,), model.translation.max_length
-    return WritingModel(form, reader, tokenizer, tokenizer, start, length, tasks, True)
+    said = _said_by(model, cast(Encoder, sharing.encoder), sharing.decoder, head.output)
+    return WritingModel(form, reader, said, tokenizer, tokenizer, start, length, tasks, True)
+
+
+def _said_by(
+    model: torch.nn.Module, encoder: Encoder, decoder: Any, output: torch.nn.Module
+) -> Said:
+    @torch.no_grad()
+    def said(input_ids: Tensor, tokens: Tensor) -> tuple[Tensor, Tensor]:
+        device = next(model.parameters()).device
+        inputs = Batch(Inputs(input_ids, torch.ones_like(input_ids).bool())).to(device).inputs
+        with evaluation_mode(model):
+            state = decoder.start(encoder(inputs), inputs.mask)
+            decoded = decoder.decode(tokens.to(device), state)
+            own = isinstance(decoder, SelfAttentiveDecoder)  # it looks at what it wrote as well
+            weights = decoded.source_weights if own else decoded.weights
+            return output(decoded.hidden)[0].float().cpu(), weights[0].float().cpu()
+
+    return said
 
 
 def export_writer(model: WritingModel, folder: Path, texts: Sequence[str]) -> dict[str, Any]:
@@ -150,6 +196,7 @@ def _content(model: WritingModel, folder: Path) -> dict[str, Any]:
         "eos": target.eos_id,
         "forbidden": sorted({target.pad_id, target.bos_id} - {target.eos_id}),
         "max_length": model.max_length,
+        "longest": model.longest,
         "memory": list(model.form.memory),
         "state": list(model.form.state),
         "writes": model.form.writes[0],
@@ -166,25 +213,21 @@ def _content(model: WritingModel, folder: Path) -> dict[str, Any]:
 def _check(model: WritingModel, exported: OnnxWriter, texts: Sequence[str]) -> float:
     """Run the graphs beside the model over sentences of other lengths than they were traced on."""
     most = 0.0
-    names = (*model.form.memory, *model.form.state)
+    names = (*model.form.memory, *model.form.state, *model.reader.heads)
     for text in texts:
-        written = exported.write(text)
         ids, _ = exported.encode(text)
-        known = (*names, *model.reader.heads)
-        state = dict(zip(known, model.reader(torch.tensor([ids])), strict=True))
-        token, of_graph = exported.content["bos"], exported.read(ids)
-        apart = max(_apart(of_graph[name], state[name]) for name in known)
+        steps = [exported.content["bos"], *exported.write(text).ids][: model.max_length]
+        state, expected = exported.read(ids), model.reader(torch.tensor([ids]))
+        apart = max(_apart(state[name], of) for name, of in zip(names, expected, strict=True))
         _refuse(apart, f"of what is read of {text!r:.60}")
         most = max(most, apart)
-        for following in written.ids:
-            given = [state[name] for name in names]
-            outputs = model.form(torch.tensor([[token]]), *given)
-            logits, (weights, *after) = outputs[0], outputs[len(model.form.writes) :]
-            state |= dict(zip(model.form.state, after, strict=True))
-            found, of_graph = exported.step(token, of_graph)
-            apart = max(_apart(found, logits[0]), _apart(of_graph[LOOKED], weights))
+        said_of_all = model.said(torch.tensor([ids]), torch.tensor([steps]))
+        for token, *said in zip(steps, *said_of_all, strict=True):
+            logits, state = exported.step(token, state)
+            found = (logits, state[LOOKED][0])
+            apart = max(_apart(given, of) for given, of in zip(found, said, strict=True))
             _refuse(apart, f"after {token} in the translation of {text!r:.60}")
-            most, token = max(most, apart), following
+            most = max(most, apart)
     return most
 
 

@@ -56,7 +56,7 @@ def create_app(
         raise ValueError(
             f"The model {type(model).__name__} has no tokenizer, and a server reads texts"
         )
-    if isinstance(model, TextModel) and model.beside.language is not None:
+    if model.beside.language is not None:
         raise ValueError("The model is to be told the language of a text, which no request says")
     needed("fastapi", "serve")
     from mtl_utils.deployment.server.app import made_app

@@ -62,7 +62,8 @@ def test_characters_are_read_and_padding_is_not(tmp_path: Path) -> None:
 
     def emissions(words: list[str], beside: list[str]) -> np.ndarray:
         rows = [loaded.spelling.read(loaded.tokenizer, given) for given in (words, beside)]
-        feeds = onnx_model._feeds([(tuple(ids), (0,) * len(ids), spelt) for ids, spelt in rows], 0)
+        texts = [onnx_model.Ids(tuple(ids), (0,) * len(ids), spelt) for ids, spelt in rows]
+        feeds = onnx_model._feeds(texts, 0)
         return session.run(None, {name: feeds[name] for name in names})[0][0, : len(words)]
 
     short = emissions(["Ada", "met"], ["a"])

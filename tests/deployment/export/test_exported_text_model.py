@@ -18,7 +18,7 @@ from mtl_utils import deployment, nn, tasks
 from mtl_utils.commands import main
 from mtl_utils.deployment.export import checking, graph, places, text_model
 from mtl_utils.models import TextModel
-from mtl_utils.sharing import HardSharing, LanguageAdapters
+from mtl_utils.sharing import HardSharing
 
 KINDS = ("bilstm", "lstm", "projected", "transformer", "causal", "bert", "gpt2")
 
@@ -190,24 +190,16 @@ def test_a_graph_of_another_model_is_refused(plain, tmp_path):
 @pytest.mark.parametrize(
     ("make", "named"),
     [
-        (lambda: of_languages(), "LanguageAdapters"),
         (lambda: own_embedding(), "OwnEmbedding"),
         (lambda: small_model("bilstm", [tasks.Tagging("n", ("a", "b")), Own("own")]), "OwnHead"),
         (lambda: writes(), "LanguageModeling"),
     ],
-    ids=["languages", "embedding", "own", "language model"],
+    ids=["embedding", "own", "language model"],
 )
 def test_what_cannot_be_exported_is_named(make, named, tmp_path):
     with pytest.raises(TypeError, match=rf"{named}.*cannot be exported"):
         deployment.export_onnx(make(), tmp_path / "model")
     assert list(tmp_path.iterdir()) == []
-
-
-def of_languages():
-    kinds = [tasks.Classification(name, ("a", "b")) for name in ("s", "t")]
-    encoder = nn.BiLSTMEncoder(whole_words().vocab_size, 4)
-    shared = HardSharing(LanguageAdapters(encoder, ["en", "fr"], 2))
-    return TextModel(shared, kinds, whole_words(), language="language")
 
 
 class OwnEmbedding(torch.nn.Embedding):
@@ -363,9 +355,9 @@ def test_the_command_exports_and_refuses_in_one_line(plain, tmp_path, capsys):
     assert "topic: differs from PyTorch by" in said
     assert "model.int8.onnx" in said
     same(deployment.OnnxModel.load(tmp_path / "out").predict(TEXTS), model.predict(TEXTS))
-    of_languages().save(tmp_path / "languages")
-    assert main(["export", str(tmp_path / "languages"), str(tmp_path / "never")]) == 2
-    assert "LanguageAdapters cannot be exported" in capsys.readouterr().err
+    writes().save(tmp_path / "language")
+    assert main(["export", str(tmp_path / "language"), str(tmp_path / "never")]) == 2
+    assert "LanguageModelingHead, cannot be exported" in capsys.readouterr().err
     assert not (tmp_path / "never").exists()
 
 

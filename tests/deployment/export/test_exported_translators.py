@@ -8,9 +8,10 @@ import pytest
 import torch
 from test_onnx_writer import TEXTS, framework, translator
 
-from mtl_utils import atlas, deployment
+from mtl_utils import atlas, deployment, nn
 from mtl_utils.commands import main
-from mtl_utils.models import BiLSTMFramework, LSTMLanguageModel
+from mtl_utils.models import BiLSTMFramework, NGramLanguageModel
+from mtl_utils.sharing import LanguageAdapters
 
 pytest.importorskip("onnxruntime")
 
@@ -66,10 +67,18 @@ def test_the_command_exports_what_translates_and_names_what_it_cannot(
     assert "writer.int8.onnx" in said
     assert deployment.OnnxWriter.load(tmp_path / "out").translate(TEXTS) == model.translate(TEXTS)
     assert deployment.OnnxWriter.load(tmp_path / "out", int8=True).translate(TEXTS[:1])
-    LSTMLanguageModel(6, 4).save(tmp_path / "language")
-    assert main(["export", str(tmp_path / "language"), str(tmp_path / "never")]) == 2
-    assert "holds a LSTMLanguageModel, which cannot be exported" in capsys.readouterr().err
+    NGramLanguageModel(2).fit([["a", "b"]]).save(tmp_path / "counts")
+    assert main(["export", str(tmp_path / "counts"), str(tmp_path / "never")]) == 2
+    assert "holds a NGramLanguageModel, which cannot be exported" in capsys.readouterr().err
     assert not (tmp_path / "never").exists()
+
+
+def test_one_that_reads_more_than_a_sentence_is_named(tmp_path: Path) -> None:
+    size = translator().source.vocab_size
+    text, pictures = nn.TransformerEncoder(size, 16, 1, 2), nn.ConvolutionalPictures(16, 2)
+    for encoder in (LanguageAdapters(text, ["en", "fr"], 4), nn.LateFusion(text, pictures)):
+        with pytest.raises(TypeError, match=f"over {type(encoder).__name__} cannot be exported"):
+            deployment.export_translator(translator(encoder=encoder), tmp_path / "out")
 
 
 def test_what_is_no_translator_is_named_by_its_class_alone(tmp_path: Path) -> None:

@@ -10,9 +10,11 @@ from typing import Any
 
 import pytest
 import torch
-from exported_models import TAGS, TEXTS, byte_pairs, small_model
+from exported_models import TAGS, TEXTS, small_model
 from shared_models import WAYS, shared_model
+from test_exported_pictures import FUSIONS, pictured
 from test_exported_tagger import tagger
+from test_exported_transformers_that_write import transformer
 from test_onnx_writer import framework, translator
 
 from mtl_utils import deployment, models, nn, sharing, tasks
@@ -74,15 +76,6 @@ def test_chapters_of_the_table_use_what_they_are_named_for() -> None:
         kind = name.split()[0]
         named = [c for c in re.findall(r"\d\d", chapters) if re.search(rf"\b{kind}\b", sources[c])]
         assert named or kind == "ThreeTaskModel", name  # which chapter 06 uses by another name
-
-
-def of_transformer() -> models.Seq2Seq:
-    tokenizer = byte_pairs()
-
-    def decoder(size: int, memory: int) -> nn.TransformerDecoder:
-        return nn.TransformerDecoder(size, 16, 1, 2, memory_width=memory)
-
-    return models.Seq2Seq(tokenizer, tokenizer, 16, decoder=decoder)
 
 
 def three_tasks(kind: type[models.ThreeTaskModel]) -> models.TextModel:
@@ -149,22 +142,28 @@ def test_ways_of_sharing_are_what_the_table_says(way: str) -> None:
             sharing_form(model.sharing)
 
 
-def test_what_is_left_is_refused(tmp_path: Path) -> None:
-    assert TABLE[UNSTORED][1] == "no"
-    with pytest.raises(TypeError, match=r"TransformerDecoder.* cannot be exported"):
-        deployment.export_translator(of_transformer(), tmp_path / "out")
+def test_what_no_command_can_load_is_exported_from_python(tmp_path: Path) -> None:
+    assert TABLE[UNSTORED][1] == "yes"
+    deployment.export_translator(transformer(), tmp_path / "out", ["Rain."])
+    assert (tmp_path / "out/README.md").is_file()
+
+
+@pytest.mark.parametrize("kind", FUSIONS)
+def test_the_command_exports_what_reads_pictures(
+    kind: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert TABLE[kind][1] == "yes"
+    pictured(kind).save(tmp_path / "model")
+    assert main(["export", str(tmp_path / "model"), str(tmp_path / "out")]) == 0
+    assert capsys.readouterr().err == ""
+
+
+def test_what_is_left_is_refused() -> None:
     assert TABLE["SharedDecoder"][1] == "no"
     with pytest.raises(TypeError, match="SharedDecoder cannot be exported"):
         sharing_form(framework().sharing)
-    pictures = nn.ConvolutionalPictures(8, 2)
-    for kind in (nn.EarlyFusion, nn.LateFusion, nn.CrossAttentionFusion):
-        assert TABLE[kind.__name__][1] == "no"
-        fused = kind(nn.TransformerEncoder(9, 8, 1, 2), pictures)
-        with pytest.raises(TypeError, match=f"{kind.__name__} cannot be exported"):
-            sharing_form(sharing.HardSharing(fused))
 
 
 def test_all_that_is_tried_is_in_the_table() -> None:
     ways = {way.split(",")[0] for way in WAYS}
-    fusions = {"EarlyFusion", "LateFusion", "CrossAttentionFusion"}
-    assert set(TABLE) == {*MODELS, *ways, *fusions, "SharedDecoder", UNSTORED}
+    assert set(TABLE) == {*MODELS, *ways, *FUSIONS, "SharedDecoder", UNSTORED}
