@@ -216,7 +216,6 @@ CONSTRUCTORS = [
             "feedforward_width": NOT_OPTIONAL_SIZES,
             "dropout": NOT_PROBABILITIES,
             "token_dropout": NOT_PROBABILITIES,
-            "tied_token_dropout": NOT_FLAGS,
             "smoothing": NOT_SHARED,
             "max_length": NOT_SIZES,
             "positions": NOT_CHOICES,

@@ -78,8 +78,6 @@ CONSTRUCTORS = [
         causal=NOT_FLAGS,
         positions=NOT_CHOICES,
         num_segments=NOT_SIZES,
-        token_dropout=NOT_PROBABILITIES,
-        tied_token_dropout=NOT_FLAGS,
         **_norms,
     ),
     _constructor(
@@ -200,8 +198,7 @@ CONSTRUCTORS = [
         _constructor(kind, {"width": 4, "max_length": 8}, width=NOT_SIZES, max_length=NOT_SIZES)
         for kind in (nn.LearnedPositions, nn.SinusoidalPositions)
     ),
-    _constructor(nn.Dropout, {}, p=NOT_PROBABILITIES),
-    _constructor(nn.TokenDropout, {}, p=NOT_PROBABILITIES, tied=NOT_FLAGS),
+    *(_constructor(kind, {}, p=NOT_PROBABILITIES) for kind in (nn.Dropout, nn.TokenDropout)),
     _constructor(
         nn.LinearChainCRF,
         {"num_tags": 3},

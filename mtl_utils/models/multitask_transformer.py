@@ -69,7 +69,6 @@ class MultiTaskTransformer(ThreeTaskModel):
         dropout: Probability of dropping a unit or a weight, in the encoder and before each head.
         token_dropout: Probability of reading a token as unknown while training; see
             :class:`mtl_utils.nn.TokenDropout`.
-        tied_token_dropout: Whether a token is then unknown wherever it stands in a text or pair.
         crf: Whether to score whole sequences of tags; see :class:`mtl_utils.tasks.Tagging`.
         pair_pooling: What speaks for a pair: ``"first"``, its first token, or ``"align"``, the two
             texts compared token by token; see :class:`mtl_utils.tasks.PairClassification`.
@@ -105,7 +104,6 @@ class MultiTaskTransformer(ThreeTaskModel):
         feedforward_width: int | None = None,
         dropout: float = 0.1,
         token_dropout: float = 0.0,
-        tied_token_dropout: bool = False,
         smoothing: float = 0.0,
         max_length: int = 512,
         positions: str = "sinusoidal",
@@ -123,14 +121,12 @@ class MultiTaskTransformer(ThreeTaskModel):
             hidden_size=hidden_size,
         )
         check_probability("token_dropout", token_dropout)
-        check_flag("tied_token_dropout", tied_token_dropout)
         if tokenizer is not None:
             check_tokenizer("tokenizer", tokenizer)
         options: dict[str, Any] = {
             "feedforward_width": feedforward_width,
             "dropout": dropout,
             "token_dropout": token_dropout,
-            "tied_token_dropout": tied_token_dropout,
             "max_length": max_length,
             "positions": positions,
             "norm_first": norm_first,

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch import nn as torch_nn
 
-from mtl_utils.arguments import check_flag, check_probability
+from mtl_utils.arguments import check_probability
 from mtl_utils.data.vocabulary import SPECIALS, UNK
 from mtl_utils.nn.rebuilding import Rebuildable
 
@@ -82,25 +82,22 @@ class TokenDropout(Rebuildable):
 
     Args:
         p: Probability for each token.
-        tied: Whether a token is unknown wherever it stands in its row, or nowhere, as in Gal &
-            Ghahramani (2016). In a pair of texts a word that is in both then still matches itself.
 
     Raises:
         ValueError: If the probability is outside [0, 1).
-        TypeError: If it is no number, or ``tied`` no boolean.
+        TypeError: If it is no number.
     """
 
-    def __init__(self, p: float = 0.1, *, tied: bool = False) -> None:
+    def __init__(self, p: float = 0.1) -> None:
         super().__init__()
         check_probability("p", p)
-        check_flag("tied", tied)
-        self.p, self.tied = p, tied
+        self.p = p
 
     def forward(self, input_ids: Tensor) -> Tensor:
         """Make tokens unknown while training.
 
         Args:
-            input_ids: Of any shape; the last dimension is that of a row.
+            input_ids: Of any shape.
 
         Returns:
             Of the same shape; ``input_ids`` itself while evaluating.
@@ -108,12 +105,9 @@ class TokenDropout(Rebuildable):
         if not self.training or self.p == 0:
             return input_ids
         dropped = torch.rand(input_ids.shape, device=input_ids.device) < self.p
-        if self.tied:  # the first of equal tokens decides for all of them
-            equal = input_ids.unsqueeze(-1) == input_ids.unsqueeze(-2)
-            dropped = dropped.gather(-1, equal.to(torch.uint8).argmax(-1))
         ordinary = input_ids >= len(SPECIALS)
         return input_ids.masked_fill(dropped & ordinary, SPECIALS.index(UNK))
 
     def extra_repr(self) -> str:
         """Say how often."""
-        return f"p={self.p}" + (", tied=True" if self.tied else "")
+        return f"p={self.p}"

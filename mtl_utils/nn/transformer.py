@@ -200,7 +200,6 @@ class TransformerEncoder(Encoder):
             as it is.
         token_dropout: Probability of reading a token as unknown while training; see
             :class:`TokenDropout`. Another module as ``embedding`` has its own way.
-        tied_token_dropout: Whether a token is then unknown wherever it stands in its row.
 
     Raises:
         ValueError: If a size is below 1, H does not divide D, a probability is outside [0, 1), the
@@ -228,21 +227,18 @@ class TransformerEncoder(Encoder):
         activation_dropout: float | None = None,
         embedding: torch_nn.Module | None = None,
         token_dropout: float = 0.0,
-        tied_token_dropout: bool = False,
     ) -> None:
         super().__init__()
         check_sizes(vocab_size=vocab_size, width=width, num_segments=num_segments)
         check_probability("dropout", dropout)
-        check_probability("token_dropout", token_dropout)
         check_flag("norm_embeddings", norm_embeddings)
-        check_flag("tied_token_dropout", tied_token_dropout)
         self.vocab_size, self.width, self.causal = vocab_size, width, causal
         if embedding is None:
             embedding = token_embedding(vocab_size, width)
         check_module("embedding", embedding)
         check_width(embedding, width)
         self.embedding = embedding
-        self.token_dropout = TokenDropout(token_dropout, tied=tied_token_dropout)
+        self.token_dropout = TokenDropout(token_dropout)
         self.positions, self.max_length = make_positions(positions, width, max_length), max_length
         self.segments = torch_nn.Embedding(num_segments, width)
         torch_nn.init.zeros_(self.segments.weight)  # no effect until pairs have been learned from

@@ -87,30 +87,6 @@ def test_tokens_become_unknown_as_often_as_it_says_and_special_ones_never():
         TokenDropout(1.0)
 
 
-def test_tied_tokens_share_their_fate_within_a_row_and_not_across_rows():
-    torch.manual_seed(0)
-    ids = torch.randint(0, 50, (1000, 60))
-    unknown = TokenDropout(0.2, tied=True)(ids) == 1
-    fates = {}  # by row and token: what became of it, wherever it stood
-    for row, token, fate in zip(
-        torch.arange(1000).repeat_interleave(60).tolist(),
-        ids.flatten().tolist(),
-        unknown.flatten().tolist(),
-        strict=True,
-    ):
-        fates.setdefault((row, token), set()).add(fate)
-    ordinary = {place: fate for place, fate in fates.items() if place[1] >= 4}
-    assert {len(fate) for fate in ordinary.values()} == {1}
-    share = sum(fate == {True} for fate in ordinary.values()) / len(ordinary)
-    assert share == pytest.approx(0.2, abs=0.01)  # of some 32,000 words in their rows
-    words = {token: [f for (_, t), f in ordinary.items() if t == token] for token in range(4, 50)}
-    assert all({True} in of and {False} in of for of in words.values())
-    one = torch.tensor([7, 8, 7])
-    assert {tuple((TokenDropout(0.5, tied=True)(one) == 1).tolist()) for _ in range(60)} == {
-        (hidden, other, hidden) for hidden in (False, True) for other in (False, True)
-    }
-
-
 def test_an_encoder_reads_dropped_tokens_as_unknown_while_training():
     torch.manual_seed(0)
     encoder = TransformerEncoder(10, 8, 1, 2, dropout=0.0, token_dropout=0.999)
@@ -131,15 +107,3 @@ def test_compiled_code_drops_too() -> None:
         found = compiled(torch.ones(2, size))
         assert set(found.unique().tolist()) == {0.0, 2.0}
         assert 0.4 < (found == 0).double().mean() < 0.6
-
-
-def test_an_encoder_hides_a_word_in_both_texts_of_a_pair():
-    torch.manual_seed(0)
-    options = {"dropout": 0.0, "token_dropout": 0.5, "tied_token_dropout": True}
-    encoder = TransformerEncoder(10, 8, 1, 2, **options)
-    ids = torch.tensor([[2, 5, 3, 5, 3]])
-    inputs = Inputs(ids, torch.ones_like(ids).bool())
-    unknown = Inputs(torch.tensor([[2, 1, 3, 1, 3]]), inputs.mask)
-    found = {tuple(encoder(inputs).flatten().tolist()) for _ in range(40)}
-    expected = {tuple(encoder.eval()(given).flatten().tolist()) for given in (inputs, unknown)}
-    assert found == expected
