@@ -16,7 +16,7 @@ from mtl_utils.experiments.word_windows import hashed_windows, strict_f1
 EVALUATION_SIZE = 20_000
 """Every model is measured on the test split of a corpus of this size."""
 
-PAIRS = 20_000
+PAIRS = 64_000
 """Pairs of Atlas, all splits together, that chapter 06 trains and measures on."""
 
 SIZES = (500, 1_000, 2_000, 5_000, 10_000, 20_000)

@@ -13,17 +13,18 @@ from mtl_utils.experiments.experiment import Config
 
 _TRANSFORMER: dict[str, Any] = {"kind": "transformer", "num_layers": 2, "num_heads": 4}
 
-# The topic is learnt within a few hundred steps; the pairs need more than the words of either text,
-# so their head compares the texts token by token. Names on test are new: with 2,000 pieces most
-# words of training are whole, names are spelled, and entities stay below a linear tagger.
+# The pairs need more than the words of either text, so their head compares the texts token by token.
+# Names on test are new. With 2,000 pieces most words of training are whole and new names are not:
+# entities stay below a linear tagger. With half of the width, or a quarter of the pairs, trials on
+# validation had less of inference; hidden tokens, a third layer, learnt positions brought nothing.
 ATLAS: Config = {
-    "data": [["atlas:20000", None, 32]],
+    "data": [["atlas:64000", None, 32]],
     "tasks": ["topic", "entities", "inference"],
     "vocab_size": 800,
     "encoder": {
         **_TRANSFORMER,
-        "width": 96,
-        "feedforward_width": 192,
+        "width": 192,
+        "feedforward_width": 384,
         "dropout": 0.0,
         "max_length": 320,
     },
@@ -33,8 +34,8 @@ ATLAS: Config = {
     "head_dropout": 0.0,
     "scale": "text",
     "max_validation": 1000,
-    "steps": 2400,
-    "validations": 8,
+    "steps": 3600,
+    "validations": 6,
     "training": {"learning_rate": 0.002, "warmup_steps": 200, "schedule": "linear"},
 }
 
@@ -111,9 +112,7 @@ def _contrasts(*metrics: str) -> tuple[Contrast, ...]:
 # lose? Chapter 08 asks it of models that have learnt for sixty steps.
 _OWN_ADAM = Ablation("an Adam per task", "joint", {"balancer": {"kind": "AdaTask"}})
 
-_WHOLE_WORDS = tuple(
-    Ablation(f"2,000 pieces, {of}", of, {"vocab_size": 2000}) for of in ("joint", "separate")
-)
+_WHOLE_WORDS = (Ablation("2,000 pieces", "joint", {"vocab_size": 2000}),)
 
 # Alone, each task has a step size that was chosen for it, by little and at one seed. What is left
 # of a difference where the models of their own have that of the joint one?
@@ -153,15 +152,16 @@ _COMPANY = (
 
 ON_ATLAS = Comparison(
     name="joint_transformer_atlas",
-    description="One Transformer for three tasks on the same pairs of Atlas, or one for each.",
+    description="One Transformer for three tasks on 51,200 pairs of Atlas.",
     settings={"Atlas": ATLAS},
-    contenders=_contenders(_OF_THREE, 0.1, 0.2, 0.3),
+    contenders=(Contender("joint"),),
     rates=(0.0005, 0.001, 0.002, 0.004),
     seeds=(0, 1, 2, 3, 4),
-    contrasts={"Atlas": _contrasts("topic_accuracy", "entities_f1", "inference_accuracy")},
+    contrasts={},
+    reference=None,
     ablations=_WHOLE_WORDS,
     priority=30,
-    minutes=3,
+    minutes=6,
 )
 
 ON_SNIPS = Comparison(
