@@ -13,7 +13,7 @@ from mtl_utils.experiments.experiment import Config
 
 _TRANSFORMER: dict[str, Any] = {"kind": "transformer", "num_layers": 2, "num_heads": 4}
 
-# The pairs need more than the words of either text, so their head compares the texts token by token.
+# The pairs need more than the words of either text, so their head compares texts token by token.
 # Names on test are new. With 2,000 pieces most words of training are whole and new names are not:
 # entities stay below a linear tagger. With half of the width, or a quarter of the pairs, trials on
 # validation had less of inference; hidden tokens, a third layer, learnt positions brought nothing.
