@@ -35,8 +35,8 @@ predictions in the column of labels.
 """
 _EXPORT = """\
 Write a trained model for other programs: OUTPUT gets the graph, which is checked against the model
-before it is there, tokenizer.json, export.json (labels, and what else is needed to use the graph)
-and a card. Needs the extra export: pip install onnx onnxruntime.
+before it is there, tokenizers, a .json with labels and what else is needed to use the graph, and a
+card. Needs the extra export: pip install onnx onnxruntime.
 """
 _SERVE = """\
 Answer over HTTP for the model of a run, or for one that was exported, until told to stop (Ctrl-C,

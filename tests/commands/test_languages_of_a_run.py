@@ -23,6 +23,7 @@ from mtl_utils.commands.messages import Refused
 from mtl_utils.commands.run_file import ENCODERS, read_run_file
 from mtl_utils.commands.sharings import SHARINGS, WHOLE
 from mtl_utils.commands.using import loaded
+from mtl_utils.deployment import OnnxModel
 from mtl_utils.models import TextModel
 from mtl_utils.training import TrainerConfig
 
@@ -320,8 +321,12 @@ def test_what_cannot_be_read_in_a_language_is_refused(
     said = refused(capsys, "predict", run, table, "--language", "en")
     assert "for raw texts" in said
     assert "no request says" in refused(capsys, "serve", run)
-    said = refused(capsys, "export", run, tmp_path / "exported")
-    assert "LanguageAdapters" in said
+    pytest.importorskip("onnxruntime")
+    assert main(["export", str(run), str(tmp_path / "exported")]) == 0
+    exported, texts = OnnxModel.load(tmp_path / "exported"), ["we go to Rome", "Rome"]
+    for language in ("en", "da"):
+        found = exported.predict(texts, languages=language)
+        assert found == loaded(run, []).predict(texts, languages=language)
 
 
 def test_a_model_of_no_language_is_told_none(

@@ -28,6 +28,7 @@ from mtl_utils.commands.pictures import FUSIONS
 from mtl_utils.commands.run_file import ENCODERS, RunFile, read_run_file
 from mtl_utils.commands.sharings import SHARINGS, WHOLE
 from mtl_utils.commands.using import loaded
+from mtl_utils.deployment import OnnxModel
 from mtl_utils.models import TextModel
 from mtl_utils.models.beside import BesideColumns
 from mtl_utils.training import TrainerConfig
@@ -411,7 +412,11 @@ def test_what_a_model_of_pictures_cannot_read_is_refused(
     for command in ("evaluate", "predict"):
         said = refused(capsys, command, run, table)
         assert "row 0 (counted from 0) has the path 'gone.png'" in said
-    assert "LateFusion" in refused(capsys, "export", run, tmp_path / "exported")
+    assert "no request has" in refused(capsys, "serve", run)
+    pytest.importorskip("onnxruntime")
+    assert main(["export", str(run), str(tmp_path / "exported")]) == 0
+    exported = OnnxModel.load(tmp_path / "exported")
+    assert exported.predict(list(TEXTS)) == loaded(run, []).predict(list(TEXTS))
 
 
 def test_data_of_texts_alone_are_read_without_pictures(

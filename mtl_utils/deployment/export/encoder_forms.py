@@ -84,7 +84,7 @@ def languages_of(model: torch_nn.Module) -> tuple[str, ...]:
         model: The model.
 
     Returns:
-        None where nothing asks for the language of a text.
+        No names where nothing asks for the language of a text.
 
     Raises:
         ValueError: If its encoders have adapters of other languages than each other.

@@ -1,4 +1,4 @@
-"""Weights in eight bits: a quarter of the size, at a price that is to be measured."""
+"""Weights in eight bits: at best a quarter of the size, at a price that is to be measured."""
 
 from __future__ import annotations
 

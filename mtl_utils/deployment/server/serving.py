@@ -45,8 +45,8 @@ def create_app(
     Raises:
         ImportError: If fastapi is not installed.
         TypeError: If an argument is not of its kind.
-        ValueError: If the model has no tokenizer to read texts with, or is to be told the language
-            of each.
+        ValueError: If the model has no tokenizer to read texts with, is to be told the language of
+            each, or reads pictures beside them.
     """
     check_kind("model", model, (TextModel, OnnxModel), "a TextModel or an OnnxModel")
     limits = ServerLimits() if limits is None else limits
@@ -58,6 +58,8 @@ def create_app(
         )
     if model.beside.language is not None:
         raise ValueError("The model is to be told the language of a text, which no request says")
+    if model.beside.picture is not None:
+        raise ValueError("The model reads a picture beside a text, which no request has")
     needed("fastapi", "serve")
     from mtl_utils.deployment.server.app import made_app
 

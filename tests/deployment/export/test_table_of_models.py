@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 import torch
-from exported_models import TAGS, TEXTS, small_model
+from exported_models import TAGS, TEXTS, byte_pairs, small_model
 from shared_models import WAYS, shared_model
 from test_exported_pictures import FUSIONS, pictured
 from test_exported_tagger import tagger
@@ -63,7 +63,7 @@ def public() -> set[str]:
     found |= {n for n, k in held.items() if issubclass(k, sharing.Sharing | nn.Encoder)}
     fusions = (name for name in nn.__all__ if isinstance(getattr(nn, name), type))
     found |= {n for n in fusions if issubclass(getattr(nn, n), PictureFusion)}
-    return found - {"Sharing", "PictureFusion"}
+    return (found | {"LanguageEmbedding"}) - {"Sharing", "PictureFusion"}
 
 
 def test_every_model_is_in_the_table_and_nothing_else() -> None:
@@ -99,6 +99,16 @@ def counts() -> models.NGramLanguageModel:
     return models.NGramLanguageModel(2).fit([["a", "b"]])
 
 
+def told_languages() -> models.TextModel:
+    tokenizer = byte_pairs()
+    embedding = nn.LanguageEmbedding(tokenizer.vocab_size, 8, 2)
+    encoder = nn.BiLSTMEncoder(tokenizer.vocab_size, 8, 1, embedding=embedding)
+    topic = tasks.Classification("topic", ("a", "b"))
+    shared = sharing.HardSharing(encoder)
+    names = ("en", "ja")
+    return models.TextModel(shared, [topic], tokenizer, language="language", languages=names)
+
+
 MODELS: dict[str, Callable[[], Any]] = {
     "NGramLanguageModel": counts,
     "LSTMLanguageModel": lambda: models.LSTMLanguageModel(9, 4),
@@ -107,6 +117,7 @@ MODELS: dict[str, Callable[[], Any]] = {
     "BiLSTMFramework": framework,
     "TextModel": lambda: small_model("lstm"),
     "MultiTaskModel": bare,
+    "LanguageEmbedding": told_languages,
 } | {
     kind.__name__: lambda kind=kind: three_tasks(kind)
     for kind in (models.ThreeTaskModel, models.MultiTaskTransformer, models.PretrainedTextModel)

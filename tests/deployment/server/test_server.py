@@ -29,6 +29,7 @@ from starlette.testclient import TestClient
 from mtl_utils import commands, deployment
 from mtl_utils.deployment import OnnxModel, ServerLimits, create_app
 from mtl_utils.models import TextModel
+from mtl_utils.nn import ConvolutionalPictures, LateFusion
 from mtl_utils.sharing import HardSharing, LanguageAdapters
 from mtl_utils.tasks import Classification
 
@@ -95,6 +96,15 @@ def test_a_model_that_asks_for_languages_is_not_served() -> None:
     topic = Classification("topic", ("a", "b"))
     model = TextModel(HardSharing(reader), [topic], byte_pairs(), language="language")
     with pytest.raises(ValueError, match="told the language"):
+        create_app(model)
+
+
+def test_a_model_that_reads_pictures_is_not_served() -> None:
+    encoder = encoder_of("transformer", byte_pairs().vocab_size)
+    reader = LateFusion(encoder, ConvolutionalPictures(12, 2))
+    topic = Classification("topic", ("a", "b"))
+    model = TextModel(HardSharing(reader), [topic], byte_pairs(), picture="picture")
+    with pytest.raises(ValueError, match="a picture beside a text, which no request has"):
         create_app(model)
 
 
@@ -596,9 +606,12 @@ def test_the_command_says_in_a_line_what_it_cannot_do(
     model: TextModel, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     model.save(tmp_path / "model")
+    (tmp_path / "writer").mkdir()
+    (tmp_path / "writer" / "writer.json").write_text("{}")
     with socket.create_server(("127.0.0.1", 0)) as taken:
         cases = {
             ("serve", str(tmp_path / "no")): "no model",
+            ("serve", str(tmp_path / "writer")): "writes (writer.json), which is not served",
             ("serve", str(tmp_path / "model"), "--int8"): "export",
             ("serve", str(tmp_path / "model"), "--max-texts", "0"): "max_texts",
             ("serve", str(tmp_path / "model"), "--port", "70000"): "port",
