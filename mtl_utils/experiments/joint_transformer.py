@@ -91,17 +91,14 @@ DISJOINT: Config = {
 _OF_THREE = ({"entities": 0.3}, {"entities": 3.0}, {"inference": 3.0})
 
 
-def _joint(weights: Sequence[Mapping[str, float]], *others: Config) -> Contender:
-    return Contender("joint", trials=(*({"weights": dict(tried)} for tried in weights), *others))
-
-
 def _contenders(weights: Sequence[Mapping[str, float]], *drops: float) -> tuple[Contender, ...]:
     """One model whose losses are weighed, and one for each task, with as many trials.
 
     The models of their own have no weights to tune: they try how much dropout their head needs.
     """
     separate = Contender("separate", "apart", trials=tuple({"head_dropout": p} for p in drops))
-    return _joint(weights), separate
+    joint = Contender("joint", trials=tuple({"weights": dict(tried)} for tried in weights))
+    return joint, separate
 
 
 def _contrasts(*metrics: str) -> tuple[Contrast, ...]:
