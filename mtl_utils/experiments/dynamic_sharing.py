@@ -12,8 +12,9 @@ from mtl_utils.experiments.joint_pretrained import WORDS
 from mtl_utils.experiments.ways_of_sharing import COMPARISON as WAYS
 from mtl_utils.experiments.ways_of_sharing import ON_ITS_OWN, SETTINGS, TOGETHER, WEIGHTS
 
+_BARE = {"head_dropout": 0.0}  # what separate models gained most by, on validation
 _GATING: dict[str, Any] = {"per": "token", "balance_strength": 0.0}
-_GATINGS = ({"sharing.per": "text"}, {"sharing.balance_strength": 0.01}, *WEIGHTS)
+_GATINGS = (_BARE, {"sharing.per": "text"}, *WEIGHTS)
 
 
 def _gated(name: str, kind: str, **settings: Any) -> Contender:
@@ -31,14 +32,14 @@ CONTENDERS = (
     Contender(
         "adapters",
         settings={"sharing": {"kind": "adapters", "bottleneck": 32}},
-        trials=({"sharing.bottleneck": 8}, {"sharing.bottleneck": 128}, *WEIGHTS),
+        trials=(_BARE, {"sharing.bottleneck": 128}, *WEIGHTS),
     ),
 )
 """Experts are the upper layer of the encoder; the lower one and the embeddings are the trunk.
 
 Four experts have fewer parameters than two models of their own: "separate" is their control. Gates
-try to weigh experts per text, and a penalty on uneven use. With adapters the encoder is trained
-too, by all tasks.
+also try to weigh experts per text, and every contender heads without dropout. With adapters the
+encoder is trained too, by all tasks.
 """
 
 _CONTRASTS = (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from mtl_utils.experiments.ablations import Ablation
 from mtl_utils.experiments.comparison import Comparison
 from mtl_utils.experiments.contenders import Contender
 from mtl_utils.experiments.contrasts import Contrast
@@ -52,6 +53,15 @@ _CONTRASTS = (
     Contrast("sluice", "separate", "entities_f1"),
 )
 
+# Separate models were offered heads without dropout, the network was not; and its weights were
+# chosen by a tenth of a point at one seed. What is left of its loss where neither differs?
+_ABLATIONS = (
+    Ablation("dropout before the head", "separate", {"head_dropout": 0.1}),
+    Ablation("no dropout before the heads", "cross-stitch", {"head_dropout": 0.0}),
+    Ablation("equal weights", "cross-stitch", {"weights": {}}),
+    Ablation("both", "cross-stitch", {"head_dropout": 0.0, "weights": {}}),
+)
+
 COMPARISON = Comparison(
     name="hierarchies",
     description="Parts of speech below, beside and above entities, and learnt mixtures.",
@@ -60,6 +70,7 @@ COMPARISON = Comparison(
     rates=(0.001, 0.003, 0.01, 0.03, 0.1),
     seeds=(0, 1, 2, 3, 4),
     contrasts=dict.fromkeys(SETTINGS, _CONTRASTS),
+    ablations=_ABLATIONS,
     controls=WAYS,
     priority=8,
     minutes=1,

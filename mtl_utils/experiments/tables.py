@@ -8,6 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from mtl_utils.arguments import check_strings, check_text
+from mtl_utils.experiments.analysis import load_results
 from mtl_utils.experiments.comparison import Comparison
 from mtl_utils.experiments.contrasts import (
     ALPHA,
@@ -183,7 +184,7 @@ def ablation_table(
     check_text("metric", metric)
     if not comparison.ablations:
         raise ValueError(f"name must be that of a comparison with ablations, got {name!r}")
-    changed = runs_of(comparison, ABLATIONS, folder)
+    changed = load_results(comparison.name + ABLATIONS, folder)
     changed = changed[changed["setting"] == setting]
     rows = []
     for ablation in comparison.ablations:
