@@ -52,3 +52,22 @@ def test_words_read_as_unknown_are_neither_probed_nor_deleted(
         assert (inputs.mask & ~known).any()  # there is something to leave out
         assert torch.isneginf(scores[inputs.mask & ~known]).all()
         assert scores[known].isfinite().all()
+
+
+def test_a_louder_model_sums_the_losses_of_words(
+    asked: dict[str, list[tuple[Any, ...]]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    losses, real = [], interpretation.task_losses
+
+    def spy(model: Any, rows: Any) -> dict[str, float]:
+        losses.append(real(model, rows))
+        return losses[-1]
+
+    monkeypatch.setattr(interpretation, "task_losses", spy)
+    whole = {}
+    for kind in ("both", shared_features.LOUDER):
+        place = Place(tmp_path / kind, tmp_path)
+        found = shared_features.run({**TINY, "trained_on": kind}, 0, place)
+        assert {f"similarity to {other}" for other in shared_features.TRAINED_ON} <= set(found)
+        whole[kind], losses[:] = losses[0], []
+    assert whole["both"]["names"] < whole[shared_features.LOUDER]["names"] / 4

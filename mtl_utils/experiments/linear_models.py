@@ -13,6 +13,8 @@ from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.linear_model import LogisticRegression, SGDClassifier
 
 from mtl_utils.experiments.experiment import Config, Experiment, Place
+from mtl_utils.experiments.little_data import SIZES
+from mtl_utils.experiments.many_languages import LANGUAGES
 from mtl_utils.experiments.sharing_map import AMOUNTS
 from mtl_utils.experiments.text_set import Row
 from mtl_utils.experiments.text_sets import load
@@ -38,6 +40,18 @@ _OF_THE_WAYS = {"max_validation": 600, "max_test": 1000}
 _WAYS = (("atlas_sentences:6000@1/entities", 2000), ("uner_ud/entities", 1000))
 _DISJOINT = ("trec/question", "universal_ner/entities", "sick/inference")
 _REQUESTS = ("snips/intent", "snips/slots")
+
+# Chapter 11's six tasks, with the labels of a thousand texts each; chapter 14's four data sets;
+# chapter 16's few rows of two of them; chapter 17's five languages.
+_OF_SIX = {"max_validation": 500}
+_SIX = ("snips/intent", "snips/slots", "uner_ud/entities", "trec/question")
+_OF_FEW = {"max_validation": 300, "max_test": 1000}
+_FEW = ("uner_ud/entities/even", "snips/slots/even")
+_OTHERS = (
+    "cross_ner/entities",
+    "uner_ud/entities",
+    *(f"uner_{code}/entities" for code in LANGUAGES.values()),
+)
 
 _Tried = tuple[float, Callable[[str], float]]  # a setting, and the score of a split
 
@@ -119,19 +133,32 @@ def _split(text: str | Sequence[str]) -> list[str]:
     return (text if isinstance(text, str) else " ".join(text)).lower().split()
 
 
-EXPERIMENTS = (
-    Experiment(
-        name="linear_models",
-        description="Linear models of words on the data of chapters 06 and 08: the least to reach.",
-        configs=(
-            *({"data": data, "rows": rows, **_OF_THE_MAPS} for data in _MAPS for rows in AMOUNTS),
-            *({"data": data, "rows": rows, **_OF_THE_WAYS} for data, rows in _WAYS),
-            *({"data": data, "rows": None} for data in (*_DISJOINT, *_REQUESTS)),
-        ),
+def _experiment(name: str, of: str, *configs: Config) -> Experiment:
+    return Experiment(
+        name=name,
+        description=f"Linear models of words on the data of {of}: the least to reach.",
+        configs=configs,
         seeds=(0, 1, 2),
         run=run,
         deterministic=lambda config: config["rows"] is None,
         priority=32,
         minutes=0.5,
+    )
+
+
+EXPERIMENTS = (
+    _experiment(
+        "linear_models",
+        "chapters 06 and 08",
+        *({"data": data, "rows": rows, **_OF_THE_MAPS} for data in _MAPS for rows in AMOUNTS),
+        *({"data": data, "rows": rows, **_OF_THE_WAYS} for data, rows in _WAYS),
+        *({"data": data, "rows": None} for data in (*_DISJOINT, *_REQUESTS)),
+    ),
+    _experiment(
+        "linear_models_later",
+        "chapters 11, 14, 16 and 17",
+        *({"data": data, "rows": 1000, **_OF_SIX} for data in _SIX),
+        *({"data": data, "rows": rows, **_OF_FEW} for data in _FEW for rows in SIZES),
+        *({"data": data, "rows": None} for data in _OTHERS),
     ),
 )

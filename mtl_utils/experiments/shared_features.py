@@ -14,11 +14,15 @@ from mtl_utils.experiments.experiment import Config, Experiment, Place
 from mtl_utils.multitask import MultiTaskModel
 from mtl_utils.training import Trainer, TrainerConfig
 
+LOUDER = "both, names louder"
 TRAINED_ON: Mapping[str, tuple[str, ...]] = {
     "both": ("names", "topic"),
+    LOUDER: ("names", "topic"),
     "names": ("names",),
     "topic": ("topic",),
 }
+"""The tasks of a model. The loss of names is a mean over words, or, louder, a sum."""
+
 SIZE, WIDTH, LAYERS, HEADS, BATCH = 6_000, 64, 3, 4, 32
 EPOCHS = 12
 PROBED, DELETED, STRENGTH, DRAWS = 600, 300, 0.01, 5
@@ -78,8 +82,9 @@ def _trained(
 ) -> MultiTaskModel:
     torch.manual_seed(seed)
     encoder = nn.TransformerEncoder(vocab_size, WIDTH, LAYERS, HEADS, token_dropout=0.1)
+    scale = "text" if config["trained_on"] == LOUDER else "token"
     every: dict[str, tasks.Task] = {
-        "names": tasks.Tagging("names", atlas.NER_TAGS),
+        "names": tasks.Tagging("names", atlas.NER_TAGS, scale=scale),
         "topic": tasks.Classification("topic", atlas.TOPICS, pooling="mean"),
     }
     wanted = [every[name] for name in TRAINED_ON[config["trained_on"]]]
@@ -195,7 +200,7 @@ def _similarity(
     """Similarity of the last layer to that of models of another seed: of its kind, or of all."""
     own = config["trained_on"]
     found = {}
-    for kind in TRAINED_ON if own == "both" else (own,):
+    for kind in TRAINED_ON if len(TRAINED_ON[own]) > 1 else (own,):
         other = _trained({**config, "trained_on": kind}, seed + 100, sets, vocab_size)
         states = interpretation.collect_states(other, sets["test"][:PROBED])
         last = test.layers[-1]

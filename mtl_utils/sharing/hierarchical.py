@@ -30,8 +30,8 @@ class HierarchicalSharing(Sharing):
 
     With ``shortcuts`` the layers above a task read the embeddings again, beside the states (Sanh et
     al., 2019): what a lower task had no use for is not lost to those above. Sanh et al. put both
-    side by side, which for the first matrix of a layer is the same as such a sum. :math:`U_l`
-    starts at 0, so at first nothing is different; without shortcuts it is not there.
+    side by side, so that a layer has weights of its own for either; the sum is a little less.
+    :math:`U_l` starts at 0, so at first nothing is different; without shortcuts it is not there.
 
     With successive regularisation (Hashimoto et al., 2017) the shared parameters are held near
     :math:`\theta'`, where they were when :meth:`remember` was called last, so that a task does not
