@@ -121,6 +121,8 @@ def test_what_is_not_there_is_named(tmp_path: Path) -> None:
         verdicts("snips", "SNIPS", tmp_path)
     with pytest.raises(KeyError, match="has no setting 'Atlas'"):
         verdicts(ON_SNIPS.name, "Atlas", tmp_path)
+    with pytest.raises(KeyError, match="names no difference in 'SICK, TREC'"):
+        verdicts("joint_pretrained_texts", "SICK, TREC")
     with pytest.raises(FileNotFoundError, match="No recorded results"):
         verdicts(ON_SNIPS.name, "SNIPS", tmp_path)
 

@@ -39,12 +39,12 @@ def verdicts(name: str, setting: str, folder: str | Path | None = None) -> pd.Da
         is settled, and the verdict says so.
 
     Raises:
-        KeyError: If there is no such comparison, or no such setting.
+        KeyError: If there is no such comparison or setting, or it names no difference there.
         FileNotFoundError: If it is not on record.
         TypeError: If a name is no string.
     """
     comparison, frame, doubled = _recorded(name, setting, folder)
-    return contrast_table(frame, comparison.contrasts[setting], doubled)
+    return contrast_table(frame, _named(comparison, setting), doubled)
 
 
 def comparison_table(name: str, setting: str, folder: str | Path | None = None) -> pd.DataFrame:
@@ -59,12 +59,12 @@ def comparison_table(name: str, setting: str, folder: str | Path | None = None) 
         One row a contrast, see :func:`paired_table`.
 
     Raises:
-        KeyError: If there is no such comparison, or no such setting.
+        KeyError: If there is no such comparison or setting, or it names no difference there.
         FileNotFoundError: If it is not on record.
         TypeError: If a name is no string.
     """
     comparison, frame, doubled = _recorded(name, setting, folder)
-    return paired_table(frame, comparison.contrasts[setting], doubled)
+    return paired_table(frame, _named(comparison, setting), doubled)
 
 
 def contender_table(
@@ -291,11 +291,20 @@ def _recorded(
     """Look up a comparison, the records of one of its settings, and those at twice the steps."""
     comparison = find_comparison(name)
     check_text("setting", setting)
-    if setting not in comparison.contrasts:
-        raise KeyError(f"{name} has no setting {setting!r}; it has {list(comparison.contrasts)}")
+    if setting not in comparison.settings:
+        raise KeyError(f"{name} has no setting {setting!r}; it has {list(comparison.settings)}")
     frame, doubled = _runs_and_doubled(comparison, folder)
     ours, again = (runs[runs["setting"] == setting] for runs in (frame, doubled))
     return comparison, ours, again
+
+
+def _named(comparison: Comparison, setting: str) -> tuple[Contrast, ...]:
+    if setting not in comparison.contrasts:
+        raise KeyError(
+            f"{comparison.name} names no difference in {setting!r}; it does in "
+            f"{list(comparison.contrasts)}"
+        )
+    return tuple(comparison.contrasts[setting])
 
 
 def _runs_and_doubled(
