@@ -12,6 +12,7 @@ import torch
 from mtl_utils import atlas, data, interpretation, nn, sharing, tasks
 from mtl_utils.experiments.experiment import Config, Experiment, Place
 from mtl_utils.multitask import MultiTaskModel
+from mtl_utils.objectives import Scale
 from mtl_utils.training import Trainer, TrainerConfig
 
 LOUDER = "both, names louder"
@@ -82,7 +83,7 @@ def _trained(
 ) -> MultiTaskModel:
     torch.manual_seed(seed)
     encoder = nn.TransformerEncoder(vocab_size, WIDTH, LAYERS, HEADS, token_dropout=0.1)
-    scale = "text" if config["trained_on"] == LOUDER else "token"
+    scale: Scale = "text" if config["trained_on"] == LOUDER else "token"
     every: dict[str, tasks.Task] = {
         "names": tasks.Tagging("names", atlas.NER_TAGS, scale=scale),
         "topic": tasks.Classification("topic", atlas.TOPICS, pooling="mean"),
