@@ -353,6 +353,7 @@ def test_a_whole_comparison_on_tiny_data(tmp_path: Path) -> None:
         ("no contender", {"doubles": ("jiont",)}),
         ("not in", {"contrasts": {"Altas": ()}}),
         ("found names settings that are not in", {"found": {"Altas": ()}}),
+        ("withdrawn names", {"withdrawn": {"Atlas": (Contrast("separate", "joint", "a_f1"),)}}),
         ("others than the fresh", {"found": COMPARISON.contrasts, "seeds": (0, 14)}),
         ("no contender", {"ablations": (Ablation("louder", "jiont", LOUD),)}),
         ("at most 5", {"contrasts": {"Atlas": COMPARISON.contrasts["Atlas"] * 6}}),

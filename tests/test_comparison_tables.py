@@ -94,6 +94,8 @@ def test_verdicts_need_runs_at_twice_the_steps(tmp_path: Path) -> None:
         "at twice the steps": "+3.0",  # 3.0 and 3.1 on the two seeds
         "verdict": "joint is better",
     }
+    assert table["withdrawn"].tolist() == [False, True, True]
+    assert readable["verdict"].tolist()[1:] == ["joint is better, withdrawn"] * 2
 
 
 def test_contenders_stand_in_their_order_with_the_longer_runs_beside(tmp_path: Path) -> None:

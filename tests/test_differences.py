@@ -59,6 +59,9 @@ def test_metrics_are_named_where_there_are_several() -> None:
     labels = [label.get_text() for label in panel.get_yticklabels()]
     assert any(label.endswith(", slots f1") for label in labels)
     assert len(set(labels)) == len(labels)
+    _, means, claimed, _ = panel.lines
+    assert len(means.get_xdata()) == 3
+    assert not len(claimed.get_xdata())  # both that would be are withdrawn
     plt.close(figure)
 
 

@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from docutils import nodes
-from docutils.parsers.rst import directives
 from run_records import ResultsDirective, table
 from sphinx.application import Sphinx
 
@@ -34,12 +33,11 @@ def runs_on_record(name: str, folder: Path) -> tuple[int, int]:
     return sum(part.done for part in found), sum(part.runs for part in found)
 
 
-def comparison_rows(name: str, folder: Path, withdrawn: Sequence[str] = ()) -> list[list[str]]:
+def comparison_rows(name: str, folder: Path) -> list[list[str]]:
     """One row per contrast that the comparison named before it was run.
 
     A row tells the setting, the measure, the two contestants with their scores, A and B, and then
-    what was found: A minus B, the same at twice the steps, and the verdict, which says so where
-    the claim on a measure is ``withdrawn``.
+    what was found: A minus B, the same at twice the steps, and the verdict.
     """
     rows = []
     for setting in find_comparison(name).contrasts:
@@ -47,10 +45,8 @@ def comparison_rows(name: str, folder: Path, withdrawn: Sequence[str] = ()) -> l
         sides = [column for column in found.columns if column not in DIFFERENCE]
         for metric, row in found.iterrows():
             scores = [row[side] if side in SCORES else f"{side}: {row[side]}" for side in sides]
-            rest = [row[column] for column in DIFFERENCE]
-            if metric in withdrawn:
-                rest[-1] += ", withdrawn"
-            rows.append([setting, str(metric).replace("_", " "), *scores, *rest])
+            found_out = [row[column] for column in DIFFERENCE]
+            rows.append([setting, str(metric).replace("_", " "), *scores, *found_out])
     return rows
 
 
@@ -88,13 +84,9 @@ def compared(rows: Sequence[Sequence[str]]) -> nodes.table:
 
 
 class RecordedComparison(ResultsDirective):
-    """The table of a comparison, or how many of its runs are still to come.
-
-    The option ``withdrawn`` names measures on which the verdict stands, but not the claim.
-    """
+    """The table of a comparison, or how many of its runs are still to come."""
 
     required_arguments = 1
-    option_spec = {"withdrawn": directives.unchanged}  # noqa: RUF012 (docutils reads a plain dict)
 
     def run(self) -> list[nodes.Node]:
         """Build the table."""
@@ -107,8 +99,7 @@ class RecordedComparison(ResultsDirective):
         if done < wanted:
             text = f"{done} of {wanted} runs are on record; nothing is said before all are."
             return [nodes.paragraph("", "", nodes.emphasis(text, text))]
-        withdrawn = self.options.get("withdrawn", "").split()
-        return [compared(comparison_rows(name, self.folder, withdrawn))]
+        return [compared(comparison_rows(name, self.folder))]
 
 
 def setup(app: Sphinx) -> dict[str, bool]:

@@ -55,6 +55,8 @@ class Comparison:
         ablations: What is changed alone, to test a cause.
         found: By setting the differences that its runs showed and that are tried again, with seeds
             on which nothing was chosen, :data:`FRESH_SEEDS`.
+        withdrawn: By setting those of the named differences that are there and are not claimed any
+            more, since something was found that made them; tables say so behind the verdict.
         controls: A comparison in the same settings. What it runs of contenders that are in this
             one too is read from its records, and not run again.
         priority: Of its runs in the queue.
@@ -80,6 +82,7 @@ class Comparison:
     tuned_at: Mapping[str, str] = field(default_factory=dict)
     ablations: tuple[Ablation, ...] = ()
     found: Mapping[str, tuple[Contrast, ...]] = field(default_factory=dict)
+    withdrawn: Mapping[str, tuple[Contrast, ...]] = field(default_factory=dict)
     controls: Comparison | None = None
     priority: int = 0
     minutes: float | None = None
@@ -123,6 +126,11 @@ class Comparison:
             if set(given) - set(self.settings):
                 raise ValueError(
                     f"{argument} names settings that are not in {sorted(self.settings)}"
+                )
+        for setting, several in self.withdrawn.items():
+            if unnamed := set(several) - set(self.contrasts.get(setting, ())):
+                raise ValueError(
+                    f"withdrawn names {sorted(map(str, unnamed))}, of which {setting!r} claims none"
                 )
         if set(self.seeds) & set(FRESH_SEEDS) and self.found:
             raise ValueError(f"seeds must be others than the fresh ones {FRESH_SEEDS}")

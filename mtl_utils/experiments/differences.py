@@ -30,7 +30,7 @@ def plot_differences(
     Returns:
         The figure: one panel a setting, one row a contrast, a mark at the mean over seeds of first
         minus second, in the units of the records, and a bar over its 95% interval. A filled mark is
-        claimed, a hollow one is not (see :func:`contrast_table`); a cross is the mean at twice the
+        claimed, a hollow one is not (see :func:`verdicts`); a cross is the mean at twice the
         steps.
 
     Raises:
@@ -73,7 +73,7 @@ def _labels(table: pd.DataFrame) -> list[str]:
 
 def _draw(panel: matplotlib.axes.Axes, table: pd.DataFrame) -> None:
     places = range(len(table))
-    claimed = table["verdict"].isin(CLAIMED).to_numpy()
+    claimed = (table["verdict"].isin(CLAIMED) & ~table["withdrawn"]).to_numpy()
     panel.axvline(0, color="0.6", linewidth=1)
     panel.errorbar(
         table["difference"],

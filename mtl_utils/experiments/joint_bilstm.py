@@ -51,6 +51,7 @@ COMPARISON = Comparison(
     rates=(0.001, 0.003, 0.01, 0.03, 0.1),
     seeds=(0, 1, 2, 3, 4),
     contrasts={FEW: CONTRASTS},
+    withdrawn={FEW: (Contrast("joint", "separate", "tags_f1"),)},  # the third ablation undoes it
     ablations=(
         Ablation("without language", "joint", {}, ("tags", "translation")),
         Ablation("without tags", "joint", {}, ("translation", "language")),

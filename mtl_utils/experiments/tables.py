@@ -36,7 +36,8 @@ def verdicts(name: str, setting: str, folder: str | Path | None = None) -> pd.Da
 
     Returns:
         One row a contrast, see :func:`contrast_table`. Without records at twice the steps nothing
-        is settled, and the verdict says so.
+        is settled, and the verdict says so. ``withdrawn`` says whether what was claimed is claimed
+        no more.
 
     Raises:
         KeyError: If there is no such comparison or setting, or it names no difference there.
@@ -44,7 +45,8 @@ def verdicts(name: str, setting: str, folder: str | Path | None = None) -> pd.Da
         TypeError: If a name is no string.
     """
     comparison, frame, doubled = _recorded(name, setting, folder)
-    return contrast_table(frame, _named(comparison, setting), doubled)
+    table = contrast_table(frame, _named(comparison, setting), doubled)
+    return table.assign(withdrawn=_withdrawn(comparison, setting))
 
 
 def comparison_table(name: str, setting: str, folder: str | Path | None = None) -> pd.DataFrame:
@@ -56,7 +58,8 @@ def comparison_table(name: str, setting: str, folder: str | Path | None = None) 
         folder: Where its results are; see :func:`load_results`.
 
     Returns:
-        One row a contrast, see :func:`paired_table`.
+        One row a contrast, see :func:`paired_table`; a verdict that is not claimed any more ends in
+        ``", withdrawn"``.
 
     Raises:
         KeyError: If there is no such comparison or setting, or it names no difference there.
@@ -64,7 +67,9 @@ def comparison_table(name: str, setting: str, folder: str | Path | None = None) 
         TypeError: If a name is no string.
     """
     comparison, frame, doubled = _recorded(name, setting, folder)
-    return paired_table(frame, _named(comparison, setting), doubled)
+    table = paired_table(frame, _named(comparison, setting), doubled)
+    ends = [", withdrawn" if taken_back else "" for taken_back in _withdrawn(comparison, setting)]
+    return table.assign(verdict=table["verdict"] + ends)
 
 
 def contender_table(
@@ -305,6 +310,11 @@ def _named(comparison: Comparison, setting: str) -> tuple[Contrast, ...]:
             f"{list(comparison.contrasts)}"
         )
     return tuple(comparison.contrasts[setting])
+
+
+def _withdrawn(comparison: Comparison, setting: str) -> list[bool]:
+    taken_back = comparison.withdrawn.get(setting, ())
+    return [contrast in taken_back for contrast in _named(comparison, setting)]
 
 
 def _runs_and_doubled(
