@@ -23,6 +23,7 @@ _RUNS = pd.DataFrame(
 _CURVES = _RUNS.assign(curves=[{"a": [1.0, 2.0]}] * len(_RUNS))
 _GAINS = pd.DataFrame(
     {
+        "judged": ["entities"],
         "width": [64],
         "rows": [100],
         "beside": ["with pos"],

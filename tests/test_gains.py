@@ -88,6 +88,7 @@ def test_a_linear_model_is_held_against_the_task_alone(tmp_path: Path) -> None:
     assert drawn.get_xdata().tolist() == [0, 1, 2, 3]
     assert drawn.get_ydata().tolist() == wanted
     assert len(figure.legends[0].get_texts()) == 2
+    assert figure.axes[0].get_ylabel() == "gain of slots over training alone, points"
     plt.close(figure)
 
 

@@ -39,10 +39,11 @@ def encoder_decoder(attention: bool = True, shortcut: bool = False) -> Diagram:
     between, reads = (_ATTENTION, "$c_u$") if attention else (_ONE_VECTOR, r"$\bar h$")
     read = f"$s_u$, {reads} and $e_{{u-1}}$" if shortcut else f"$s_u$ and {reads}"
     role = 0 if attention else "shared"
+    row = 3 if attention else 2  # among states, unless the decoder's question passes there
     boxes = [
         Box("attention", between, "layer", (1, 0), (1, 4), role),
         Box("output", f"output layer, reads\n{read}", "head", (1, first), (1, 3), 0),
-        Box("start", "$s_0$", "layer", (3, len(_SOURCE)), role=0, tight=True),
+        Box("start", "$s_0$", "layer", (row, len(_SOURCE)), role=0, tight=True),
         Box("source embedding", "embeddings", "embedding", (3, 0), (1, 3), "shared"),
         Box("target embedding", "embeddings", "embedding", (3, first), (1, 3), 0),
     ]

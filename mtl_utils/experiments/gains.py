@@ -21,7 +21,7 @@ if TYPE_CHECKING:  # whole names, so that the API page finds them without import
 
 #: What is said of a gain whose sign may be claimed.
 _CLAIMED = {"first": "helps", "second": "hurts"}
-_COLUMNS = ["width", "rows", "beside", "gain", "half_width", "doubled", "verdict"]
+_COLUMNS = ["judged", "width", "rows", "beside", "gain", "half_width", "doubled", "verdict"]
 _LINEAR = "linear model of words, alone"
 
 
@@ -34,7 +34,7 @@ def gain_map(name: str, folder: str | Path | None = None) -> pd.DataFrame:
         folder: Where its results are; see :func:`load_results`.
 
     Returns:
-        One row a contrast: ``width``, ``rows`` of the judged task, the contender ``beside``
+        One row a contrast: the ``judged`` task, ``width``, ``rows`` of that task, the contender ``beside``
         it, the ``gain`` in points, the mean over seeds of the difference seed by seed, its
         ``half_width``, ``p``, adjusted for the contrasts of the point alone, the gain at
         ``doubled`` steps, the ``verdict``: ``"helps"`` or
@@ -59,6 +59,7 @@ def gain_map(name: str, folder: str | Path | None = None) -> pd.DataFrame:
         parts.append(
             pd.DataFrame(
                 {
+                    "judged": [metric.rpartition("_")[0] for metric in found["metric"]],
                     "width": config["encoder"]["width"],
                     "rows": config["data"][0][1],
                     "beside": found["first"],
@@ -152,7 +153,8 @@ def plot_gains(gains: pandas.DataFrame) -> matplotlib.figure.Figure:
             panel.plot(at, linear, "x--", color="0.4", linewidth=1, label=_LINEAR)
         panel.set_xticks(range(len(amounts)), [f"{rows:,}" for rows in amounts])
         panel.set(title=f"width {width}", xlabel="rows of the judged task")
-    panels[0][0].set(ylabel="gain over training alone, points")
+    judged = ", ".join(gains["judged"].unique())
+    panels[0][0].set(ylabel=f"gain of {judged} over training alone, points")
     named = dict(zip(*reversed(panels[0][0].get_legend_handles_labels()), strict=True))
     labels = sorted(named, key=lambda label: label == _LINEAR)  # last
     columns = len(labels) if len(labels) < 5 else 3

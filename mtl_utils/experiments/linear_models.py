@@ -35,7 +35,7 @@ The least is next to none: nothing below it is left to try.
 
 # As the comparisons have them: rows of training, and as many to choose by and to be measured on.
 _OF_THE_MAPS = {"max_validation": 500, "max_test": 2000}
-_MAPS = ("atlas_sentences:20000@1/event/even", "uner_ud/entities/even")
+_MAPS = ("atlas_sentences:20000@1/event/even", "uner_ud/entities/even", "snips/slots/even")
 _OF_THE_WAYS = {"max_validation": 600, "max_test": 1000}
 _WAYS = (("atlas_sentences:6000@1/entities", 2000), ("uner_ud/entities", 1000))
 _DISJOINT = ("trec/question", "universal_ner/entities", "sick/inference")
