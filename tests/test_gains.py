@@ -62,6 +62,16 @@ def test_a_map_is_drawn_as_it_stands(tmp_path: Path) -> None:
     plt.close(figure)
 
 
+def test_what_was_withdrawn_stays_hollow() -> None:
+    gains = gain_map("sharing_map_uner")
+    assert gains["verdict"].tolist()[-1] == "withdrawn"
+    assert not set(gains["verdict"]) & {"helps", "hurts"}
+    figure = plot_gains(gains)
+    filled = [line for line in figure.axes[0].lines if line.get_linestyle() == "None"]
+    assert [len(line.get_xdata()) for line in filled] == [0]
+    plt.close(figure)
+
+
 def test_a_point_that_is_claimed_nowhere_stays_hollow(tmp_path: Path) -> None:
     record(tmp_path, SNIPS.name, range(3))  # no runs at twice the steps
     gains = gain_map(SNIPS.name, tmp_path)

@@ -34,13 +34,13 @@ def gain_map(name: str, folder: str | Path | None = None) -> pd.DataFrame:
         folder: Where its results are; see :func:`load_results`.
 
     Returns:
-        One row a contrast: the ``judged`` task, ``width``, ``rows`` of that task, the contender ``beside``
-        it, the ``gain`` in points, the mean over seeds of the difference seed by seed, its
-        ``half_width``, ``p``, adjusted for the contrasts of the point alone, the gain at
-        ``doubled`` steps, the ``verdict``: ``"helps"`` or
-        ``"hurts"`` where that may be claimed, otherwise as in :func:`contrast_table`, and
-        ``linear``: what a linear model of words, trained on the judged task's rows, has over the
-        network trained on them alone, in points; nan where it is not on record.
+        One row a contrast: the ``judged`` task, ``width``, ``rows`` of that task, the contender
+        ``beside`` it, the ``gain`` in points, the mean over seeds of the difference seed by seed,
+        its ``half_width``, ``p``, adjusted for the contrasts of the point alone, the gain at
+        ``doubled`` steps, the ``verdict``: ``"helps"`` or ``"hurts"`` where that may be claimed,
+        ``"withdrawn"`` where it was and is not any more, otherwise as in :func:`contrast_table`,
+        and ``linear``: what a linear model of words, trained on the judged task's rows, has over
+        the network trained on them alone, in points; nan where it is not on record.
 
     Raises:
         KeyError: If there is no such comparison.
@@ -67,7 +67,9 @@ def gain_map(name: str, folder: str | Path | None = None) -> pd.DataFrame:
                     "half_width": found["half_width"],
                     "p": found["p"],
                     "doubled": found["doubled"],
-                    "verdict": found["verdict"].replace(_CLAIMED),
+                    "verdict": found["verdict"]
+                    .replace(_CLAIMED)
+                    .mask(found["withdrawn"], "withdrawn"),
                     "linear": [
                         _linear_score(config["data"][0], metric, linear)
                         - here.loc[here["contender"] == alone, metric].mean()
