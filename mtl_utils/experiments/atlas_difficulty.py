@@ -16,9 +16,6 @@ from mtl_utils.experiments.word_windows import hashed_windows, strict_f1
 EVALUATION_SIZE = 20_000
 """Every model is measured on the test split of a corpus of this size."""
 
-PAIRS = 64_000
-"""Pairs of Atlas, all splits together, that chapter 06 trains and measures on."""
-
 SIZES = (500, 1_000, 2_000, 5_000, 10_000, 20_000)
 _KNOBS = ({"ambiguity": 0.0}, {"ambiguity": 1.0}, {"noise": 0.2}, {"relatedness": 0.0})
 
@@ -49,21 +46,6 @@ def run(config: Config, seed: int, place: Place) -> dict[str, Any]:
         "premise_only": classifier_accuracy(pairs["train"], test_pairs, "premise", "label"),
         "chance": _largest_share(test_pairs["label"]),
     }
-
-
-def run_on_pairs(config: Config, seed: int, place: Place) -> dict[str, Any]:
-    """Train the linear tagger on the premises that the Transformers of chapter 06 learn from.
-
-    Args:
-        config: ``size`` of :func:`mtl_utils.atlas.load_inference`.
-        seed: Of the corpus and of the tagger.
-        place: Not needed: a run is short.
-
-    Returns:
-        ``entities_f1``, strict, on the premises of the test split, in percent.
-    """
-    pairs = atlas.load_inference(**config, seed=seed)
-    return {"entities_f1": round(100 * tagger_f1(pairs["train"], pairs["test"], seed), 2)}
 
 
 def tagger_f1(train: Dataset, test: Dataset, seed: int) -> float:
@@ -97,14 +79,5 @@ EXPERIMENTS = (
         ),
         seeds=(0, 1, 2, 3, 4),
         run=run,
-    ),
-    Experiment(
-        name="atlas_pairs_tagger",
-        description="The linear tagger on the pairs of chapter 06: what a Transformer is held to.",
-        configs=({"size": PAIRS},),
-        seeds=(0, 1, 2, 3, 4),
-        run=run_on_pairs,
-        priority=31,
-        minutes=2.0,
     ),
 )

@@ -161,4 +161,13 @@ EXPERIMENTS = (
         *({"data": data, "rows": rows, **_OF_FEW} for data in _FEW for rows in SIZES),
         *({"data": data, "rows": None} for data in _OTHERS),
     ),
+    Experiment(
+        name="atlas_pairs_tagger",
+        description="The linear tagger on the pairs of chapter 06: what a Transformer is held to.",
+        configs=({"data": "atlas:64000/entities", "rows": None},),
+        seeds=(0, 1, 2, 3, 4),
+        run=run,
+        priority=31,
+        minutes=8.0,
+    ),
 )
