@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+import time
 
 import another_process
 import pandas as pd
@@ -176,6 +177,13 @@ def test_a_killed_run_finds_its_workspace_again_and_a_finished_one_leaves_none(t
     assert os.listdir(tmp_path) == ["toy.jsonl"]
     assert [record["seconds"] for record in records.read(path)] == [77.0] * 4
     assert all("seconds" not in record["metrics"] for record in records.read(path))
+
+
+def test_a_resumed_run_took_no_less_than_its_training() -> None:
+    resumed = records.of_run("name", {}, 0, {"training_seconds": 342.6}, time.perf_counter())
+    assert resumed["seconds"] == 342.6
+    whole = records.of_run("name", {}, 0, {"training_seconds": 0.5}, time.perf_counter() - 60)
+    assert whole["seconds"] >= 60
 
 
 def test_damaged_files_are_named(tmp_path):

@@ -293,12 +293,13 @@ def of_run(
         config: The configuration.
         seed: The seed.
         metrics: What it returned. Its ``seconds``, where it has some, are those of all sessions: a
-            run that was resumed knows them.
+            run that was resumed knows them. One that knows ``training_seconds`` took no less.
         began: When it began, by ``time.perf_counter``.
 
     Raises:
         ValueError: As :func:`make`.
     """
-    seconds = metrics.get("seconds", time.perf_counter() - began)
+    took = max(time.perf_counter() - began, metrics.get("training_seconds", 0.0))
+    seconds = metrics.get("seconds", took)
     measured = {name: value for name, value in metrics.items() if name != "seconds"}
     return make(experiment, config, seed, measured, seconds)
