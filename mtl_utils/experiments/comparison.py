@@ -12,6 +12,7 @@ import pandas as pd
 
 from mtl_utils.arguments import check_file_name, check_kind, check_number, check_several
 from mtl_utils.experiments.ablations import Ablation
+from mtl_utils.experiments.comparison_checks import check_settings
 from mtl_utils.experiments.contenders import Contender, Unit, overlaid
 from mtl_utils.experiments.contrasts import MOST_CONTRASTS, Contrast
 from mtl_utils.experiments.controls import RATES, TRIALS, check_controls, runs_of
@@ -65,7 +66,9 @@ class Comparison:
     Raises:
         ValueError: If step sizes are too few, or there are none and a trial has none either,
             contenders have another number of trials or a name twice, or a contrast or the reference
-            names what there is not.
+            names what there is not; if settings, those of contenders, trials and ablations among
+            them, have names that the training does not read, or tasks that there are not.
+        KeyError: If a dotted name of theirs leads through something that is not there.
         TypeError: If something is not of its kind.
     """
 
@@ -136,6 +139,7 @@ class Comparison:
             raise ValueError(f"seeds must be others than the fresh ones {FRESH_SEEDS}")
         if max((len(several) for several in self.contrasts.values()), default=0) > MOST_CONTRASTS:
             raise ValueError(f"contrasts may be at most {MOST_CONTRASTS} for each setting")
+        check_settings(self)
         if self.controls is not None:
             check_controls(self, self.controls)
 
