@@ -276,11 +276,11 @@ class Comparison:
 
         Raises:
             FileNotFoundError: If nothing is on record.
-            ValueError: If a trial is missing.
+            ValueError: If one is of settings that the comparison has not.
         """
         parts = [RATES] if self.rates else []
         parts += [TRIALS] if self.contenders[0].trials else []
-        return self._read(parts, self.tuned_at.get(setting, setting), place.results)
+        return self._read(parts, self.tuned_at.get(setting, setting), place.results, beside=True)
 
     def grid(self, setting: str, folder: str | Path | None = None) -> Tuning:
         """Read what was tried of step sizes alone.
@@ -291,12 +291,15 @@ class Comparison:
 
         Raises:
             FileNotFoundError: If nothing is on record.
+            ValueError: If a record is of settings that the comparison has not.
         """
         return self._read([RATES], self.tuned_at.get(setting, setting), folder)
 
-    def _read(self, parts: Iterable[str], setting: str, folder: str | Path | None) -> Tuning:
+    def _read(
+        self, parts: Iterable[str], setting: str, folder: str | Path | None, beside: bool = False
+    ) -> Tuning:
         frame = pd.concat([runs_of(self, part, folder) for part in parts])
-        return Tuning(self, setting, frame[frame["setting"] == setting])
+        return Tuning(self, setting, frame[frame["setting"] == setting], beside)
 
     def configs(self) -> tuple[dict[str, Any], ...]:
         """Return one configuration a setting and contender."""

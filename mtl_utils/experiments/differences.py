@@ -34,7 +34,8 @@ def plot_differences(
         steps.
 
     Raises:
-        KeyError: If there is no such comparison.
+        KeyError: If there is no such comparison, or it names no difference.
+        ValueError: As :func:`verdicts`.
         FileNotFoundError: If it is not on record.
         TypeError: If the name is no string.
     """

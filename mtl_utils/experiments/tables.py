@@ -8,7 +8,6 @@ from pathlib import Path
 import pandas as pd
 
 from mtl_utils.arguments import check_strings, check_text
-from mtl_utils.experiments.analysis import load_results
 from mtl_utils.experiments.comparison import Comparison
 from mtl_utils.experiments.contrasts import (
     ALPHA,
@@ -20,7 +19,7 @@ from mtl_utils.experiments.contrasts import (
     plus_minus,
     score_table,
 )
-from mtl_utils.experiments.controls import ABLATIONS, FRESH, TWICE, runs_of
+from mtl_utils.experiments.controls import ABLATIONS, FRESH, TWICE, own_runs, runs_of
 from mtl_utils.experiments.parts import ABLATED
 from mtl_utils.experiments.registry import find_comparison
 from mtl_utils.experiments.tuning import RATE
@@ -41,6 +40,7 @@ def verdicts(name: str, setting: str, folder: str | Path | None = None) -> pd.Da
 
     Raises:
         KeyError: If there is no such comparison or setting, or it names no difference there.
+        ValueError: If a record is of settings that the comparison has not.
         FileNotFoundError: If it is not on record.
         TypeError: If a name is no string.
     """
@@ -63,6 +63,7 @@ def comparison_table(name: str, setting: str, folder: str | Path | None = None) 
 
     Raises:
         KeyError: If there is no such comparison or setting, or it names no difference there.
+        ValueError: If a record is of settings that the comparison has not.
         FileNotFoundError: If it is not on record.
         TypeError: If a name is no string.
     """
@@ -90,7 +91,7 @@ def contender_table(
 
     Raises:
         KeyError: If there is no such comparison, or a run has no such metric.
-        ValueError: If there is no metric.
+        ValueError: If there is no metric, or a record is of settings that the comparison has not.
         FileNotFoundError: If it is not on record.
         TypeError: If a name is no string.
     """
@@ -123,7 +124,8 @@ def fresh_table(name: str, folder: str | Path | None = None) -> pd.DataFrame:
 
     Raises:
         KeyError: If there is no such comparison.
-        ValueError: If it tries nothing again.
+        ValueError: If it tries nothing again, or a record is of settings that the comparison has
+            not.
         FileNotFoundError: If it is not on record.
         TypeError: If the name is no string.
     """
@@ -131,8 +133,7 @@ def fresh_table(name: str, folder: str | Path | None = None) -> pd.DataFrame:
     if not comparison.found:
         raise ValueError(f"name must be that of a comparison with fresh seeds, got {name!r}")
     parts = []
-    for part in ("", FRESH):
-        runs = runs_of(comparison, part, folder)
+    for runs in (runs_of(comparison, "", folder), own_runs(comparison, FRESH, folder)):
         of = {setting: runs[runs["setting"] == setting] for setting in comparison.found}
         parts.append(
             [
@@ -181,7 +182,8 @@ def ablation_table(
 
     Raises:
         KeyError: If there is no such comparison or setting, or no change was judged by the metric.
-        ValueError: If the comparison changes nothing alone.
+        ValueError: If the comparison changes nothing alone, or a record is of settings that the
+            comparison has not.
         FileNotFoundError: If it is not on record.
         TypeError: If a name is no string.
     """
@@ -189,7 +191,7 @@ def ablation_table(
     check_text("metric", metric)
     if not comparison.ablations:
         raise ValueError(f"name must be that of a comparison with ablations, got {name!r}")
-    changed = load_results(comparison.name + ABLATIONS, folder)
+    changed = own_runs(comparison, ABLATIONS, folder)
     changed = changed[changed["setting"] == setting]
     rows = []
     for ablation in comparison.ablations:
@@ -236,7 +238,8 @@ def change_table(
 
     Raises:
         KeyError: If there is no such comparison or setting, or no change was judged by a metric.
-        ValueError: If the comparison changes nothing alone, or there is no metric.
+        ValueError: If the comparison changes nothing alone, there is no metric, or a record is of
+            settings that the comparison has not.
         FileNotFoundError: If it is not on record.
         TypeError: If a name is no string.
     """
@@ -271,7 +274,8 @@ def step_size_table(name: str, setting: str, folder: str | Path | None = None) -
 
     Raises:
         KeyError: If there is no such comparison, or no such setting.
-        ValueError: If its step sizes were drawn with its other settings, or one is missing.
+        ValueError: If its step sizes were drawn with its other settings, one is missing, or a
+            record is of settings that the comparison has not.
         FileNotFoundError: If it is not on record.
         TypeError: If a name is no string.
     """
