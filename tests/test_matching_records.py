@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -14,12 +15,14 @@ from mtl_utils.experiments import (
     change_table,
     comparison_table,
     contender_table,
+    fresh_table,
     gain_map,
     plot_differences,
     records,
     step_size_table,
     verdicts,
 )
+from mtl_utils.experiments.__main__ import main
 from mtl_utils.experiments.contenders import overlaid
 from mtl_utils.experiments.joint_transformer import ON_ATLAS, ON_SNIPS
 from mtl_utils.experiments.registry import comparisons
@@ -83,7 +86,7 @@ def test_records_of_other_settings_are_refused(tmp_path: Path) -> None:
         folder_with(folder, {f"{NAME}{part}": of_other_settings})
     with pytest.raises(ValueError, match=rf"{NAME}_rates has 14 records of settings that {NAME}"):
         chosen(parts["_rates"], "joint")
-    with pytest.raises(ValueError, match=r"'rate': 0.00025} with seed 100: delete them from"):
+    with pytest.raises(ValueError, match=r"'rate': 0.001} with seed 100: delete them from"):
         step_size_table(NAME, "SNIPS", parts["_rates"])
     with pytest.raises(ValueError, match=rf"work {NAME}_trials`"):
         chosen(parts["_trials"], "joint")
@@ -135,3 +138,74 @@ def test_a_map_is_of_the_settings_that_it_has(tmp_path: Path) -> None:
     records.append(tmp_path / "sharing_map_snips.jsonl", of_other_settings(run))
     with pytest.raises(ValueError, match="sharing_map_snips has 1 records of settings"):
         gain_map("sharing_map_snips", tmp_path)
+
+
+def seeds_of(contender: str, *seeds: int) -> Edit:
+    """Leave out all runs of a contender but those of some seeds."""
+
+    def edit(run: records.Record) -> records.Record | None:
+        return None if run["config"]["contender"] == contender and run["seed"] not in seeds else run
+
+    return edit
+
+
+def test_nothing_is_said_of_half_a_record(tmp_path: Path) -> None:
+    folder = folder_with(tmp_path, {NAME: seeds_of("joint", 0, 1, 3)})
+    said = rf"{NAME} has no run of 'joint' on 'SNIPS' with the seeds \[2, 4\], and compares all of"
+    for table in (verdicts, comparison_table):
+        with pytest.raises(ValueError, match=said):
+            table(NAME, "SNIPS", folder)
+    with pytest.raises(ValueError, match=said):
+        plot_differences(NAME, folder)
+    assert contender_table(NAME, ["slots_f1"], folder)["n"].tolist() == [3, 5]
+    assert main(["list", "--output", str(folder)]) == 0  # what is under way is listed
+
+
+@pytest.mark.parametrize("contender", ["joint", "separate"])
+def test_a_claim_needs_all_runs_of_both_sides_at_twice_the_steps(
+    contender: str, tmp_path: Path
+) -> None:
+    whole = verdicts(NAME, "SNIPS")
+    folder = folder_with(tmp_path, {f"{NAME}_doubled": seeds_of(contender, 1)})
+    found = verdicts(NAME, "SNIPS", folder)
+    assert found["doubled"].isna().all()
+    claimed = whole["verdict"].isin(["first", "second"])
+    assert claimed.any()
+    assert set(found["verdict"][claimed]) == {"not doubled"}
+    assert not found["withdrawn"].any()  # nothing would be claimed
+    assert found["p"].equals(whole["p"])
+
+
+def test_what_was_found_is_confirmed_by_all_fresh_seeds(tmp_path: Path) -> None:
+    committed = records.repository() / "book" / "results"
+    for part in ("", "_fresh"):
+        shutil.copy(committed / f"sharing_map_uner{part}.jsonl", tmp_path)
+    assert fresh_table("sharing_map_uner", tmp_path).equals(fresh_table("sharing_map_uner"))
+    path = tmp_path / "sharing_map_uner_fresh.jsonl"
+    *kept, last = path.read_text("utf-8").splitlines(keepends=True)
+    path.write_text("".join(kept), "utf-8")
+    seed = json.loads(last)["seed"]
+    with pytest.raises(ValueError, match=rf"sharing_map_uner_fresh has no run .* seeds \[{seed}\]"):
+        fresh_table("sharing_map_uner", tmp_path)
+
+
+def test_only_a_claim_is_withdrawn(tmp_path: Path) -> None:
+    def level(run: records.Record) -> records.Record:
+        return {**run, "metrics": {**run["metrics"], "slots_f1": 90.0 + run["seed"]}}
+
+    folder = folder_with(tmp_path, {NAME: level})
+    found = comparison_table(NAME, "SNIPS", folder)
+    assert found.loc["slots_f1", "verdict"] == "no difference shown"
+    assert verdicts(NAME, "SNIPS", folder)["withdrawn"].tolist() == [False, False, True]
+    assert found.loc["snips_exact", "verdict"].endswith("is better, withdrawn")
+
+
+def test_runs_with_other_seeds_alone_are_no_record(tmp_path: Path) -> None:
+    folder = folder_with(tmp_path, {NAME: lambda run: {**run, "seed": run["seed"] + 50}})
+    with pytest.raises(FileNotFoundError, match=rf"{NAME}' with the seeds \[0, 1, 2, 3, 4\]"):
+        verdicts(NAME, "SNIPS", folder)
+
+
+def test_a_comparison_that_names_no_difference_has_none_to_draw() -> None:
+    with pytest.raises(KeyError, match="joint_transformer_atlas names no difference"):
+        plot_differences("joint_transformer_atlas")

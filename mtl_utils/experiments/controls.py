@@ -123,4 +123,10 @@ def own_runs(comparison: Comparison, part: str, folder: str | Path | None = None
             f"record what it has with `python -m mtl_utils.experiments work {name}`"
         )
     seeds = {seed for _, seed in cells}
-    return as_frame([run for run in found if run["seed"] in seeds])
+    ours = [run for run in found if run["seed"] in seeds]
+    if not ours:
+        raise FileNotFoundError(
+            f"No recorded results of {name!r} with the seeds {sorted(seeds)}. Record them with "
+            f"`python -m mtl_utils.experiments work {name}`."
+        )
+    return as_frame(ours)

@@ -7,15 +7,13 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from mtl_utils.experiments.contrasts import CLAIMED
 from mtl_utils.experiments.registry import find_comparison
 from mtl_utils.experiments.tables import verdicts
 
 if TYPE_CHECKING:
     import matplotlib.axes
     import matplotlib.figure
-
-CLAIMED = ("first", "second")
-"""Verdicts by which one side is better."""
 
 
 def plot_differences(
@@ -40,6 +38,8 @@ def plot_differences(
         TypeError: If the name is no string.
     """
     settings = list(find_comparison(name).contrasts)
+    if not settings:
+        raise KeyError(f"{name} names no difference, in any of its settings: there is none to draw")
     tables = [verdicts(name, setting, folder) for setting in settings]
     from matplotlib import pyplot as plt  # takes a while, and records are read without it
 
