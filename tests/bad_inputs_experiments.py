@@ -10,7 +10,6 @@ from bad_input_cases import INF, NAN, NOT_SIZES, EntryPoint, temporary_folder
 
 from mtl_utils import experiments
 from mtl_utils.experiments import Contrast, joint_transformer, records
-from mtl_utils.experiments.parts import ABLATED
 
 _CONTRAST = Contrast("joint", "separate", "f1")
 _RUNS = pd.DataFrame(
@@ -46,7 +45,7 @@ def _results() -> Path:
         if experiment.name not in ("joint_transformer_snips", "joint_transformer_snips_ablations"):
             continue
         for config in experiment.configs:
-            for seed in range(ABLATED):
+            for seed in experiment.seeds:
                 record = records.make(experiment.name, config, seed, metrics, 1.0)
                 records.append(folder / f"{experiment.name}.jsonl", record)
     return folder

@@ -54,6 +54,11 @@ COMPARISON = Comparison(
     seeds=(0, 1),
     contrasts={"Atlas": (Contrast("joint", "separate", "topic_accuracy"),)},
 )
+BOTH_WAYS = (
+    Contrast("joint", "separate", "topic_accuracy"),
+    Contrast("separate", "joint", "topic_accuracy"),
+)
+LOUDER = Ablation("a", "joint", LOUD)
 TOPIC, ENTITIES = Unit(("topic",)), Unit(("entities",))
 
 
@@ -357,11 +362,53 @@ def test_a_whole_comparison_on_tiny_data(tmp_path: Path) -> None:
         ("others than the fresh", {"found": COMPARISON.contrasts, "seeds": (0, 14)}),
         ("no contender", {"ablations": (Ablation("louder", "jiont", LOUD),)}),
         ("at most 5", {"contrasts": {"Atlas": COMPARISON.contrasts["Atlas"] * 6}}),
+        ("each difference once", {"contrasts": {"Atlas": COMPARISON.contrasts["Atlas"] * 2}}),
+        ("each difference once", {"contrasts": {"Atlas": BOTH_WAYS}}),
+        ("each difference once", {"found": {"Atlas": BOTH_WAYS}}),
+        ("withdrawn names settings that are not in", {"withdrawn": {"Altas": ()}}),
+        ("seeds must be at least one", {"seeds": ()}),
+        ("none twice", {"seeds": (0, 0, 1)}),
+        ("that of the tuning, 100, got", {"seeds": (0, 1, 100)}),
+        ("no other one has, got 'a'", {"ablations": (LOUDER, replace(LOUDER, of="separate"))}),
+        ("no contender and", {"ablations": (replace(LOUDER, name="separate"),)}),
+        (
+            r"leave tasks of 'Atlas', \['entities', 'topic'\], got \['topics'\]",
+            {"ablations": (Ablation("alone", "joint", {}, ("topics",)),)},
+        ),
     ],
 )
 def test_what_a_comparison_refuses(message: str, changes: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=message):
         replace(COMPARISON, **changes)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        *({name: COMPARISON.contrasts["Atlas"]} for name in ("contrasts", "found", "withdrawn")),
+        {"contrasts": {"Atlas": COMPARISON.contrasts["Atlas"][0]}},
+        {"found": {"Atlas": ("joint",)}},
+        {"seeds": 3},
+        {"seeds": ("0",)},
+        {"settings": {"Atlas": None}},
+        {"settings": (TINY,)},
+        {"ablations": ("louder",)},
+        {"contenders": ("joint",)},
+        {"doubles": "joint"},
+        {"tuned_at": ("Atlas",)},
+    ],
+    ids=str,
+)
+def test_what_is_not_of_its_kind(changes: dict[str, Any]) -> None:
+    (name,) = changes
+    with pytest.raises(TypeError, match=f"^{name}.* must be"):
+        replace(COMPARISON, **changes)
+
+
+def test_one_contender_helped_by_a_task_may_be_left_with_it() -> None:
+    helped = Contender("joint", trials=(LOUD,), helpers=("event",))
+    alone = Ablation("fewer", "joint", {}, ("topic", "event"))
+    replace(COMPARISON, contenders=(helped, COMPARISON.contenders[1]), ablations=(alone,))
 
 
 def test_an_ablation_changes_one_thing_of_what_was_tuned(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """Runs that were made before something better was tried: found, deleted, and none in the book."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,13 @@ COMPARISON = Comparison(
     seeds=(0, 1),
     contrasts={},
 )
+TRIED_LATER = replace(
+    COMPARISON,
+    contenders=(
+        Contender("joint", trials=(LOUD, QUIET)),
+        Contender("separate", "apart", trials=({"head_dropout": 0.1}, {"head_dropout": 0.2})),
+    ),
+)
 BEST = {
     "joint": {"topic+entities": {RATE: 0.003, **LOUD}},
     "separate": {"topic": {RATE: 0.01}, "entities": {RATE: 0.01}},
@@ -40,9 +48,17 @@ def tried(folder: Path, contender: str, part: str, settings: dict[str, Any], sco
         "tried": dict.fromkeys(units, settings),
         "curves": {task: [score] for task in ("topic", "entities")},
     }
-    config = {"setting": "Atlas", "contender": contender, "settings": str(settings)}
+    (config,) = (c for c in COMPARISON.configs() if c["contender"] == contender)
+    beside = {name: value for name, value in settings.items() if name != RATE}
+    config |= {"trial": beside} if part == "_trials" else {"rate": settings[RATE]}
     made = records.make(f"tried{part}", config, 100, metrics, 1.0)
     records.append(folder / f"tried{part}.jsonl", made)
+
+
+def tried_later(folder: Path) -> None:
+    """Record what was tried when everything was run: one trial is better than all before."""
+    tried(folder, "joint", "_trials", {RATE: 0.003, **QUIET}, 80.0)
+    tried(folder, "separate", "_trials", {RATE: 0.01, "head_dropout": 0.2}, 30.0)
 
 
 @pytest.fixture
@@ -74,27 +90,28 @@ def test_what_ran_with_the_best_is_not_superseded(folder: Path) -> None:
 
 
 def test_a_better_trial_supersedes_the_runs_of_its_contender_alone(folder: Path) -> None:
-    tried(folder, "joint", "_trials", {RATE: 0.003, **QUIET}, 80.0)
-    found = superseded(COMPARISON, folder)
+    tried_later(folder)
+    found = superseded(TRIED_LATER, folder)
     assert {name: len(old) for name, old in found.items()} == {"tried": 2, "tried_doubled": 2}
     assert {record["config"]["contender"] for old in found.values() for record in old} == {"joint"}
-    assert delete_superseded(COMPARISON, folder) == {"tried": 2, "tried_doubled": 2}
+    assert delete_superseded(TRIED_LATER, folder) == {"tried": 2, "tried_doubled": 2}
     for name in found:
         assert seeds_of(folder, name) == [("separate", 0), ("separate", 1)]
-    assert superseded(COMPARISON, folder) == {}
+    assert superseded(TRIED_LATER, folder) == {}
 
 
 def test_nothing_is_said_before_all_was_tried(folder: Path) -> None:
-    wider = Comparison(**{**vars(COMPARISON), "rates": (*COMPARISON.rates, 0.1)})
-    tried(folder, "joint", "_trials", {RATE: 0.003, **QUIET}, 80.0)
+    wider = replace(TRIED_LATER, rates=(*COMPARISON.rates, 0.1))
+    assert superseded(TRIED_LATER, folder) == {}
+    tried_later(folder)
     assert superseded(wider, folder) == {}
 
 
 def test_the_command_names_files_and_deletes_when_told(
     folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    tried(folder, "joint", "_trials", {RATE: 0.003, **QUIET}, 80.0)
-    monkeypatch.setattr("mtl_utils.experiments.__main__.find_comparison", lambda name: COMPARISON)
+    tried_later(folder)
+    monkeypatch.setattr("mtl_utils.experiments.__main__.find_comparison", lambda name: TRIED_LATER)
     assert main(["superseded", "tried", "--output", str(folder)]) == 0
     assert capsys.readouterr().out == "tried: 2 superseded\ntried_doubled: 2 superseded\n"
     assert main(["superseded", "tried", "--output", str(folder), "--delete"]) == 0

@@ -36,6 +36,21 @@ def load_results(name: str, folder: str | Path | None = None) -> pd.DataFrame:
         ValueError: If it is damaged, or the name is a path.
         TypeError: If an argument is not of its kind.
     """
+    return as_frame(read_results(name, folder))
+
+
+def read_results(name: str, folder: str | Path | None = None) -> list[records.Record]:
+    """Read the records of an experiment.
+
+    Args:
+        name: Name of the experiment.
+        folder: Where its results file is; see :func:`load_results`.
+
+    Raises:
+        FileNotFoundError: As :func:`load_results`.
+        ValueError: Likewise.
+        TypeError: Likewise.
+    """
     check_file_name("name", name)
     path = records.results_folder(folder) / f"{name}.jsonl"
     if not path.is_file():
@@ -45,6 +60,15 @@ def load_results(name: str, folder: str | Path | None = None) -> pd.DataFrame:
             f"{', '.join(there) or 'none'}. Record them with "
             f"`python -m mtl_utils.experiments run {name}`."
         )
+    return records.read(path)
+
+
+def as_frame(runs: Sequence[records.Record]) -> pd.DataFrame:
+    """Return one row a run, as :func:`load_results` does.
+
+    Args:
+        runs: Their records.
+    """
     rows = [
         {
             **record["config"],
@@ -54,7 +78,7 @@ def load_results(name: str, folder: str | Path | None = None) -> pd.DataFrame:
             "commit": record["commit"],
             "date": record.get("date"),
         }
-        for record in records.read(path)
+        for record in runs
     ]
     return pd.DataFrame(rows)
 

@@ -10,13 +10,26 @@ from typing import Any
 
 import pandas as pd
 
-from mtl_utils.arguments import check_file_name, check_kind, check_number, check_several
+from mtl_utils.arguments import (
+    check_file_name,
+    check_kind,
+    check_names,
+    check_number,
+    check_several,
+)
 from mtl_utils.experiments.ablations import Ablation
+from mtl_utils.experiments.comparison_checks import (
+    check_ablations,
+    check_contenders_named,
+    check_differences,
+    check_runs,
+    check_settings,
+)
 from mtl_utils.experiments.contenders import Contender, Unit, overlaid
-from mtl_utils.experiments.contrasts import MOST_CONTRASTS, Contrast
+from mtl_utils.experiments.contrasts import Contrast
 from mtl_utils.experiments.controls import RATES, TRIALS, check_controls, runs_of
 from mtl_utils.experiments.experiment import Config, Experiment, Place
-from mtl_utils.experiments.parts import FRESH_SEEDS, parts_of
+from mtl_utils.experiments.parts import parts_of
 from mtl_utils.experiments.tuning import RATE, Tuning, check_grid, check_random_search
 from mtl_utils.experiments.unit_training import Trained, Watch, exact, train_unit
 
@@ -65,7 +78,11 @@ class Comparison:
     Raises:
         ValueError: If step sizes are too few, or there are none and a trial has none either,
             contenders have another number of trials or a name twice, or a contrast or the reference
-            names what there is not.
+            names what there is not; if there is no seed, one twice, or that of the tuning; if a
+            setting has a contrast twice, either way round; if ablations share a name, have that of
+            a contender, or tasks that there are not; if settings, those of contenders, trials and
+            ablations among them, have names that the training does not read, or such tasks.
+        KeyError: If a dotted name of theirs leads through something that is not there.
         TypeError: If something is not of its kind.
     """
 
@@ -89,11 +106,15 @@ class Comparison:
 
     def __post_init__(self) -> None:
         check_file_name("name", self.name)
-        check_kind("settings", self.settings, Mapping, "a mapping")
+        check_names("settings", self.settings, "settings by name")
+        for setting, settings in self.settings.items():
+            check_kind(f"settings[{setting!r}]", settings, Mapping, "a mapping")
         check_several("contenders", self.contenders, "Contenders")
         check_several("rates", self.rates, "step sizes")
         for place, rate in enumerate(self.rates):
             check_number(f"rates[{place}]", rate, above=0)
+        for place, contender in enumerate(self.contenders):
+            check_kind(f"contenders[{place}]", contender, Contender, "a Contender")
         names = [contender.name for contender in self.contenders]
         if len(set(names)) < len(names):
             raise ValueError(f"contenders must have different names, got {names}")
@@ -104,38 +125,19 @@ class Comparison:
         trials = {contender.name: len(contender.trials) for contender in self.contenders}
         if len(set(trials.values())) > 1:
             raise ValueError(f"contenders must have as many trials each, got {trials}")
-        named = [
-            c
-            for given in (self.contrasts, self.found)
-            for several in given.values()
-            for c in several
-        ]
-        strangers = {c.first for c in named} | {c.second for c in named}
-        strangers |= set(self.doubles or ()) | {ablation.of for ablation in self.ablations}
-        strangers |= set() if self.reference is None else {self.reference}
-        if strangers - set(names):
-            raise ValueError(f"There is no contender {sorted(strangers - set(names))} in {names}")
+        check_runs(self)
+        check_differences(self)
+        check_ablations(self)
+        check_contenders_named(self)
         if self.reference is not None and self.contender(self.reference).grouping != "apart":
             raise ValueError(f"reference must be trained apart, got {self.reference!r}")
+        check_names("tuned_at", self.tuned_at, "settings by setting")
         untuned = set(self.tuned_at) | set(self.tuned_at.values())
         if untuned - set(self.settings) or set(self.tuned_at) & set(self.tuned_at.values()):
             raise ValueError(
                 f"tuned_at must lead from settings to settings that are tuned, got {self.tuned_at}"
             )
-        for argument, given in (("contrasts", self.contrasts), ("found", self.found)):
-            if set(given) - set(self.settings):
-                raise ValueError(
-                    f"{argument} names settings that are not in {sorted(self.settings)}"
-                )
-        for setting, several in self.withdrawn.items():
-            if unnamed := set(several) - set(self.contrasts.get(setting, ())):
-                raise ValueError(
-                    f"withdrawn names {sorted(map(str, unnamed))}, of which {setting!r} claims none"
-                )
-        if set(self.seeds) & set(FRESH_SEEDS) and self.found:
-            raise ValueError(f"seeds must be others than the fresh ones {FRESH_SEEDS}")
-        if max((len(several) for several in self.contrasts.values()), default=0) > MOST_CONTRASTS:
-            raise ValueError(f"contrasts may be at most {MOST_CONTRASTS} for each setting")
+        check_settings(self)
         if self.controls is not None:
             check_controls(self, self.controls)
 
@@ -272,11 +274,11 @@ class Comparison:
 
         Raises:
             FileNotFoundError: If nothing is on record.
-            ValueError: If a trial is missing.
+            ValueError: If one is of settings that the comparison has not.
         """
         parts = [RATES] if self.rates else []
         parts += [TRIALS] if self.contenders[0].trials else []
-        return self._read(parts, self.tuned_at.get(setting, setting), place.results)
+        return self._read(parts, self.tuned_at.get(setting, setting), place.results, beside=True)
 
     def grid(self, setting: str, folder: str | Path | None = None) -> Tuning:
         """Read what was tried of step sizes alone.
@@ -287,12 +289,15 @@ class Comparison:
 
         Raises:
             FileNotFoundError: If nothing is on record.
+            ValueError: If a record is of settings that the comparison has not.
         """
         return self._read([RATES], self.tuned_at.get(setting, setting), folder)
 
-    def _read(self, parts: Iterable[str], setting: str, folder: str | Path | None) -> Tuning:
+    def _read(
+        self, parts: Iterable[str], setting: str, folder: str | Path | None, beside: bool = False
+    ) -> Tuning:
         frame = pd.concat([runs_of(self, part, folder) for part in parts])
-        return Tuning(self, setting, frame[frame["setting"] == setting])
+        return Tuning(self, setting, frame[frame["setting"] == setting], beside)
 
     def configs(self) -> tuple[dict[str, Any], ...]:
         """Return one configuration a setting and contender."""

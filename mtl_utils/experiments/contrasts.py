@@ -18,6 +18,9 @@ MOST_CONTRASTS = 5
 
 ALPHA = 0.05
 
+CLAIMED = ("first", "second")
+"""Verdicts by which one side is better."""
+
 
 @dataclass(frozen=True)
 class Contrast:

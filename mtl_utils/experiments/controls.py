@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from mtl_utils.arguments import check_kind
-from mtl_utils.experiments.analysis import load_results
+from mtl_utils.experiments import records
+from mtl_utils.experiments.analysis import as_frame, read_results
 
 if TYPE_CHECKING:
     from mtl_utils.experiments.comparison import Comparison
@@ -83,9 +84,49 @@ def runs_of(comparison: Comparison, part: str, folder: str | Path | None = None)
 
     Raises:
         FileNotFoundError: If they are not on record.
+        ValueError: As :func:`own_runs`.
     """
-    own = load_results(comparison.name + part, folder)
+    own = own_runs(comparison, part, folder)
     if comparison.controls is None:
         return own
     theirs = runs_of(comparison.controls, part, folder)
     return pd.concat([theirs[theirs["contender"].isin(borrowed(comparison))], own])
+
+
+def own_runs(comparison: Comparison, part: str, folder: str | Path | None = None) -> pd.DataFrame:
+    """Read the runs of one part of a comparison that it makes itself.
+
+    Args:
+        comparison: The comparison.
+        part: See :func:`runs_of`.
+        folder: Where the records are; see :func:`load_results`.
+
+    Returns:
+        The runs with the seeds of the comparison; others, of more seeds, are left out.
+
+    Raises:
+        FileNotFoundError: If they are not on record.
+        ValueError: If one is of settings that the comparison has not.
+    """
+    name = comparison.name + part
+    found = read_results(name, folder)
+    cells = [
+        cell for made in comparison.experiments() if made.name == name for cell in made.cells()
+    ]
+    planned = {records.canonical(config) for config, _ in cells}
+    strangers = [run for run in found if records.canonical(run["config"]) not in planned]
+    if strangers:
+        which = {key: value for key, value in strangers[0]["config"].items() if key != "settings"}
+        raise ValueError(
+            f"{name} has {len(strangers)} records of settings that {comparison.name} has not, the "
+            f"first of {which} with seed {strangers[0]['seed']}: delete them from {name}.jsonl and "
+            f"record what it has with `python -m mtl_utils.experiments work {name}`"
+        )
+    seeds = {seed for _, seed in cells}
+    ours = [run for run in found if run["seed"] in seeds]
+    if not ours:
+        raise FileNotFoundError(
+            f"No recorded results of {name!r} with the seeds {sorted(seeds)}. Record them with "
+            f"`python -m mtl_utils.experiments work {name}`."
+        )
+    return as_frame(ours)

@@ -7,15 +7,13 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from mtl_utils.experiments.contrasts import CLAIMED
 from mtl_utils.experiments.registry import find_comparison
 from mtl_utils.experiments.tables import verdicts
 
 if TYPE_CHECKING:
     import matplotlib.axes
     import matplotlib.figure
-
-CLAIMED = ("first", "second")
-"""Verdicts by which one side is better."""
 
 
 def plot_differences(
@@ -34,11 +32,14 @@ def plot_differences(
         steps.
 
     Raises:
-        KeyError: If there is no such comparison.
+        KeyError: If there is no such comparison, or it names no difference.
+        ValueError: As :func:`verdicts`.
         FileNotFoundError: If it is not on record.
         TypeError: If the name is no string.
     """
     settings = list(find_comparison(name).contrasts)
+    if not settings:
+        raise KeyError(f"{name} names no difference, in any of its settings: there is none to draw")
     tables = [verdicts(name, setting, folder) for setting in settings]
     from matplotlib import pyplot as plt  # takes a while, and records are read without it
 

@@ -90,7 +90,7 @@ class Experiment:
             check_kind(f"configs[{place}]", config, Mapping, "a mapping")
         if not self.configs:
             raise ValueError(f"configs must have at least one configuration, got {self.configs!r}")
-        _check_seeds(self.seeds)
+        check_seeds(self.seeds)
         check_callable("run", self.run)
         check_callable("deterministic", self.deterministic)
         check_strings("needs", self.needs, distinct=True)
@@ -115,7 +115,7 @@ class Experiment:
             ValueError: If there is none, or one is negative or occurs twice.
         """
         if seeds is not None:
-            _check_seeds(seeds)
+            check_seeds(seeds)
         chosen = self.seeds if seeds is None else tuple(seeds)
         return [
             (config, seed)
@@ -125,7 +125,16 @@ class Experiment:
         ]
 
 
-def _check_seeds(seeds: Sequence[int]) -> None:
+def check_seeds(seeds: Sequence[int]) -> None:
+    """Refuse what are no seeds of the runs of a configuration.
+
+    Args:
+        seeds: The seeds.
+
+    Raises:
+        TypeError: If they are not several, or one is no whole number.
+        ValueError: If there is none, or one is negative or occurs twice.
+    """
     check_several("seeds", seeds, "whole numbers")
     for place, seed in enumerate(seeds):
         check_seed(f"seeds[{place}]", seed)

@@ -13,7 +13,8 @@ from mtl_utils.experiments.atlas_tasks import NAMES, Labelled, corpus, examples_
 from mtl_utils.experiments.contenders import Unit
 from mtl_utils.experiments.experiment import Config
 from mtl_utils.experiments.joint_measures import framework_scores
-from mtl_utils.experiments.unit_training import Trained, fit_judged, judged_columns
+from mtl_utils.experiments.settings_read import reads
+from mtl_utils.experiments.unit_training import FITTED, Trained, fit_judged, judged_columns
 from mtl_utils.models import BiLSTMFramework, MultiTaskModel
 
 METRICS: Mapping[str, str] = {"tags": "f1", "translation": "bleu", "language": "probability"}
@@ -43,6 +44,10 @@ class FrameworkJudge:
         return judged_columns(_scores(model, self.part, self.tasks), self.reference)
 
 
+_READ = FITTED.and_others("sentences", "max_tokens", "width", "dropout", "scale", "measured")
+
+
+@reads(_READ)
 def train_framework(
     settings: Config,
     unit: Unit,
@@ -66,6 +71,9 @@ def train_framework(
 
     Returns:
         What was learnt, measured with the weights of the best validation.
+
+    Raises:
+        ValueError: If there are settings that nothing reads, or weights of no task.
     """
     splits = corpus(seed)
     torch.manual_seed(seed)

@@ -44,7 +44,7 @@ def gain_map(name: str, folder: str | Path | None = None) -> pd.DataFrame:
 
     Raises:
         KeyError: If there is no such comparison.
-        ValueError: If it has no rows that differ.
+        ValueError: If it has no rows that differ, or as :func:`verdicts`.
         FileNotFoundError: If it is not on record.
         TypeError: If the name is no string.
     """

@@ -14,7 +14,8 @@ from mtl_utils.experiments.comparison import Comparison
 from mtl_utils.experiments.contenders import Contender, Unit
 from mtl_utils.experiments.contrasts import Contrast
 from mtl_utils.experiments.experiment import Config
-from mtl_utils.experiments.unit_training import Prepared, Trained, train_unit
+from mtl_utils.experiments.settings_read import reads
+from mtl_utils.experiments.unit_training import OF_TEXTS, Prepared, Trained, train_unit
 from mtl_utils.models import MultiTaskModel
 from mtl_utils.nn.evaluation_mode import evaluation_mode
 from mtl_utils.tasks import calibration
@@ -53,6 +54,7 @@ def smoothed(share: float) -> str:
     return f"smoothing {share:g}"
 
 
+@reads(OF_TEXTS)
 def train_and_calibrate(
     settings: Config,
     unit: Unit,
@@ -75,6 +77,9 @@ def train_and_calibrate(
         As :func:`unit_training.train_unit`, and among the metrics ``ece``, the expected calibration
         error on test, and ``ece_scaled``, that after scores were divided by the temperature that
         suits the validation rows (Guo et al., 2017).
+
+    Raises:
+        ValueError: If there are settings that nothing reads.
     """
     kept: list[Prepared] = []
 

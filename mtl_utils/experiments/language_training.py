@@ -12,10 +12,17 @@ import torch
 from mtl_utils.data import BatchLoader, Example, Tokenizer
 from mtl_utils.experiments.contenders import Unit
 from mtl_utils.experiments.experiment import Config
+from mtl_utils.experiments.settings_read import Reading, reads
 from mtl_utils.experiments.text_set import Row, TextSet
 from mtl_utils.experiments.text_sets import examples, load
-from mtl_utils.experiments.text_training import encoder_of, tokenizer_of
-from mtl_utils.experiments.unit_training import Trained, fit_judged, judged_columns, of_unit
+from mtl_utils.experiments.text_training import encoder_of, names_of_encoder, tokenizer_of
+from mtl_utils.experiments.unit_training import (
+    FITTED,
+    Trained,
+    fit_judged,
+    judged_columns,
+    of_unit,
+)
 from mtl_utils.models import MultiTaskModel
 from mtl_utils.nn import BiLSTMEncoder, Encoder, LanguageEmbedding
 from mtl_utils.sharing import HardSharing, LanguageAdapters
@@ -148,6 +155,18 @@ def encoder_for(settings: Config, vocab_size: int) -> Encoder:
     raise KeyError(f"by_language must be 'nothing', 'embedding' or 'adapters', got {kind!r}")
 
 
+_READ = Reading(
+    FITTED.names - {"weights", "balancer"},  # there is one task
+    FITTED.within,
+).and_others(
+    *("data", "vocab_size", "tokenizer_data", "own_pieces", "batch"),
+    *("all_languages", "by_language", "bottleneck", "elsewhere"),
+    *("max_length", "max_validation", "max_test", "head_dropout", "scale"),
+    encoder=names_of_encoder,
+)
+
+
+@reads(_READ)
 def train_languages(
     settings: Config,
     unit: Unit,
@@ -179,6 +198,9 @@ def train_languages(
     Returns:
         What was learnt. The metrics of a language are those on its test, and
         ``<elsewhere>_f1`` of what was read with its id.
+
+    Raises:
+        ValueError: If there are settings that nothing reads.
     """
     languages = Languages(settings, pieces_for(settings, unit, seed), seed)
     torch.manual_seed(seed)

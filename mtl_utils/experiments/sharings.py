@@ -36,6 +36,31 @@ _DYNAMIC: Mapping[str, Callable[..., Sharing]] = {
     "lora": TaskLoRA,
 }
 
+_READ: Mapping[str, set[str]] = {
+    "hard": set(),
+    "separate": set(),
+    "branched": {"shared_layers"},
+    "soft": {"penalty", "strength"},
+    "shared-private": {"orthogonality", "adversary"},
+    "hierarchical": {"depth"},
+    "cross-stitch": {"own"},
+    "sluice": {"own", "subspaces", "orthogonality"},
+}
+"""What is read of the settings of kinds whose classes are not given all that there is."""
+
+
+def names_of_sharing(settings: Mapping[str, Any]) -> set[str] | None:
+    """Name the settings of a way of sharing; see :func:`sharing_of`.
+
+    Args:
+        settings: Its ``kind``, and others.
+
+    Returns:
+        What it may have; ``None`` where its class refuses others, or there is no such kind.
+    """
+    read = _READ.get(settings.get("kind", ""))
+    return None if read is None else {"kind", *read}
+
 
 def sharing_of(
     settings: Mapping[str, Any], tasks: Sequence[str], make: Callable[[], Encoder]

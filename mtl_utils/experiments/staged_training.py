@@ -14,6 +14,7 @@ from mtl_utils.data import BatchLoader, Example, Tokenizer
 from mtl_utils.data.batch import MISSING_LABEL
 from mtl_utils.experiments.contenders import Unit
 from mtl_utils.experiments.experiment import Config
+from mtl_utils.experiments.settings_read import reads
 from mtl_utils.experiments.text_set import TextSet
 from mtl_utils.experiments.text_sets import examples, load
 from mtl_utils.experiments.text_training import (
@@ -25,6 +26,7 @@ from mtl_utils.experiments.text_training import (
     tokenizer_of,
 )
 from mtl_utils.experiments.unit_training import (
+    OF_TEXTS,
     Compared,
     Judge,
     Trained,
@@ -40,9 +42,26 @@ from mtl_utils.tasks import MaskedLanguageModeling
 from mtl_utils.training import JointBatches, Loader, Trainer, TrainerConfig
 from mtl_utils.transfer import adapted, pseudo_labelled, set_prototypes
 
-ROUTES = ("joint", "then", "words", "pseudo-labels", "prototypes")
-
 _WORDS = "words"
+
+ROUTES: Mapping[str, set[str]] = {
+    "joint": set(),
+    "then": {"share", "first"},
+    "words": set(),
+    "pseudo-labels": {"share", "confidence"},
+    "prototypes": set(),
+}
+"""By kind of route what else its settings have."""
+
+
+def _names_of_route(settings: Mapping[str, Any]) -> set[str]:
+    return {"kind", *ROUTES.get(settings.get("kind", ""), ())}
+
+
+_READ = OF_TEXTS.and_others(
+    *("rows_seed", "weights_seed", "tokenizer_seed"), route=_names_of_route, beside=(_WORDS,)
+)
+
 _POOL = 2000
 """Most texts without labels that are read: those of the training rows that were not drawn."""
 
@@ -126,6 +145,7 @@ class _Staged:
         ).fit(JointBatches(list(train.values()), num_batches=steps))
 
 
+@reads(_READ)
 def train_in_stages(
     settings: Config,
     unit: Unit,
@@ -156,13 +176,18 @@ def train_in_stages(
         the last stage.
 
     Raises:
-        ValueError: If there is no such route, or more than one task is judged.
+        ValueError: If there is no such route, or it begins with tasks that are not the unit's; if
+            more than one task is judged; or if there are settings that nothing reads, or weights of
+            no task.
     """
     route = settings["route"]
     if route["kind"] not in ROUTES or len(unit.judged) != 1:
         raise ValueError(
-            f"Expected one of the routes {ROUTES} and one judged task, got {route} and {unit}"
+            f"Expected one of the routes {tuple(ROUTES)} and one judged task, got {route} and "
+            f"{unit}"
         )
+    if strangers := set(route.get("first") or ()) - set(unit.tasks):
+        raise ValueError(f"first must name tasks of {unit.tasks}, got {sorted(strangers)}")
     own = of_unit(settings, unit, seed)
     rows_seed = own.get("rows_seed", seed)
     sets = [load(name, size, rows_seed) for name, size, _ in own["data"]]

@@ -27,7 +27,8 @@ def superseded(comparison: Comparison, folder: str | Path) -> dict[str, list[rec
 
     Returns:
         By name of the results file its records to be made again; nothing of a setting whose trials
-        are not all on record, or whose best step size is at the edge of the grid.
+        are not all on record or are of other settings, or whose best step size is at the edge of
+        the grid.
     """
     best = _best_of_all(comparison, folder)
     found = {}

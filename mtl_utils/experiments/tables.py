@@ -8,10 +8,10 @@ from pathlib import Path
 import pandas as pd
 
 from mtl_utils.arguments import check_strings, check_text
-from mtl_utils.experiments.analysis import load_results
 from mtl_utils.experiments.comparison import Comparison
 from mtl_utils.experiments.contrasts import (
     ALPHA,
+    CLAIMED,
     Contrast,
     contrast_table,
     holm,
@@ -20,8 +20,8 @@ from mtl_utils.experiments.contrasts import (
     plus_minus,
     score_table,
 )
-from mtl_utils.experiments.controls import ABLATIONS, FRESH, TWICE, runs_of
-from mtl_utils.experiments.parts import ABLATED
+from mtl_utils.experiments.controls import ABLATIONS, FRESH, TWICE, own_runs, runs_of
+from mtl_utils.experiments.parts import ABLATED, DOUBLED, FRESH_SEEDS
 from mtl_utils.experiments.registry import find_comparison
 from mtl_utils.experiments.tuning import RATE
 
@@ -35,18 +35,20 @@ def verdicts(name: str, setting: str, folder: str | Path | None = None) -> pd.Da
         folder: Where its results are; see :func:`load_results`.
 
     Returns:
-        One row a contrast, see :func:`contrast_table`. Without records at twice the steps nothing
-        is settled, and the verdict says so. ``withdrawn`` says whether what was claimed is claimed
-        no more.
+        One row a contrast, see :func:`contrast_table`. Without all records of both sides at twice
+        the steps nothing is settled, and the verdict says so. ``withdrawn`` says whether what would
+        be claimed is claimed no more.
 
     Raises:
         KeyError: If there is no such comparison or setting, or it names no difference there.
+        ValueError: If a record is of settings that the comparison has not, or runs of a contender
+            that is named are missing.
         FileNotFoundError: If it is not on record.
         TypeError: If a name is no string.
     """
-    comparison, frame, doubled = _recorded(name, setting, folder)
+    comparison, frame, doubled = _claimable(name, setting, folder)
     table = contrast_table(frame, _named(comparison, setting), doubled)
-    return table.assign(withdrawn=_withdrawn(comparison, setting))
+    return table.assign(withdrawn=_withdrawn(comparison, setting, table))
 
 
 def comparison_table(name: str, setting: str, folder: str | Path | None = None) -> pd.DataFrame:
@@ -58,17 +60,21 @@ def comparison_table(name: str, setting: str, folder: str | Path | None = None) 
         folder: Where its results are; see :func:`load_results`.
 
     Returns:
-        One row a contrast, see :func:`paired_table`; a verdict that is not claimed any more ends in
-        ``", withdrawn"``.
+        One row a contrast, see :func:`paired_table` and :func:`verdicts`; a claim that is made no
+        more ends in ``", withdrawn"``.
 
     Raises:
         KeyError: If there is no such comparison or setting, or it names no difference there.
+        ValueError: If a record is of settings that the comparison has not, or runs of a contender
+            that is named are missing.
         FileNotFoundError: If it is not on record.
         TypeError: If a name is no string.
     """
-    comparison, frame, doubled = _recorded(name, setting, folder)
-    table = paired_table(frame, _named(comparison, setting), doubled)
-    ends = [", withdrawn" if taken_back else "" for taken_back in _withdrawn(comparison, setting)]
+    comparison, frame, doubled = _claimable(name, setting, folder)
+    named = _named(comparison, setting)
+    table = paired_table(frame, named, doubled)
+    taken_back = _withdrawn(comparison, setting, contrast_table(frame, named, doubled))
+    ends = [", withdrawn" if each else "" for each in taken_back]
     return table.assign(verdict=table["verdict"] + ends)
 
 
@@ -90,7 +96,7 @@ def contender_table(
 
     Raises:
         KeyError: If there is no such comparison, or a run has no such metric.
-        ValueError: If there is no metric.
+        ValueError: If there is no metric, or a record is of settings that the comparison has not.
         FileNotFoundError: If it is not on record.
         TypeError: If a name is no string.
     """
@@ -123,7 +129,8 @@ def fresh_table(name: str, folder: str | Path | None = None) -> pd.DataFrame:
 
     Raises:
         KeyError: If there is no such comparison.
-        ValueError: If it tries nothing again.
+        ValueError: If it tries nothing again, a record is of settings that the comparison has not,
+            or runs of a contender that is named are missing.
         FileNotFoundError: If it is not on record.
         TypeError: If the name is no string.
     """
@@ -131,9 +138,11 @@ def fresh_table(name: str, folder: str | Path | None = None) -> pd.DataFrame:
     if not comparison.found:
         raise ValueError(f"name must be that of a comparison with fresh seeds, got {name!r}")
     parts = []
-    for part in ("", FRESH):
-        runs = runs_of(comparison, part, folder)
+    for part, read, seeds in (("", runs_of, comparison.seeds), (FRESH, own_runs, FRESH_SEEDS)):
+        runs = read(comparison, part, folder)
         of = {setting: runs[runs["setting"] == setting] for setting in comparison.found}
+        for setting, several in comparison.found.items():
+            _check_seeds(comparison.name + part, setting, of[setting], several, seeds)
         parts.append(
             [
                 (setting, contrast, paired_difference(of[setting], contrast))
@@ -181,7 +190,8 @@ def ablation_table(
 
     Raises:
         KeyError: If there is no such comparison or setting, or no change was judged by the metric.
-        ValueError: If the comparison changes nothing alone.
+        ValueError: If the comparison changes nothing alone, or a record is of settings that the
+            comparison has not.
         FileNotFoundError: If it is not on record.
         TypeError: If a name is no string.
     """
@@ -189,7 +199,7 @@ def ablation_table(
     check_text("metric", metric)
     if not comparison.ablations:
         raise ValueError(f"name must be that of a comparison with ablations, got {name!r}")
-    changed = load_results(comparison.name + ABLATIONS, folder)
+    changed = own_runs(comparison, ABLATIONS, folder)
     changed = changed[changed["setting"] == setting]
     rows = []
     for ablation in comparison.ablations:
@@ -236,7 +246,8 @@ def change_table(
 
     Raises:
         KeyError: If there is no such comparison or setting, or no change was judged by a metric.
-        ValueError: If the comparison changes nothing alone, or there is no metric.
+        ValueError: If the comparison changes nothing alone, there is no metric, or a record is of
+            settings that the comparison has not.
         FileNotFoundError: If it is not on record.
         TypeError: If a name is no string.
     """
@@ -271,7 +282,8 @@ def step_size_table(name: str, setting: str, folder: str | Path | None = None) -
 
     Raises:
         KeyError: If there is no such comparison, or no such setting.
-        ValueError: If its step sizes were drawn with its other settings, or one is missing.
+        ValueError: If its step sizes were drawn with its other settings, one is missing, or a
+            record is of settings that the comparison has not.
         FileNotFoundError: If it is not on record.
         TypeError: If a name is no string.
     """
@@ -312,9 +324,47 @@ def _named(comparison: Comparison, setting: str) -> tuple[Contrast, ...]:
     return tuple(comparison.contrasts[setting])
 
 
-def _withdrawn(comparison: Comparison, setting: str) -> list[bool]:
+def _withdrawn(comparison: Comparison, setting: str, found: pd.DataFrame) -> list[bool]:
+    """Say which claims are made no more: a difference that is not shown is none."""
     taken_back = comparison.withdrawn.get(setting, ())
-    return [contrast in taken_back for contrast in _named(comparison, setting)]
+    return [
+        contrast in taken_back and verdict in CLAIMED
+        for contrast, verdict in zip(_named(comparison, setting), found["verdict"], strict=True)
+    ]
+
+
+def _claimable(
+    name: str, setting: str, folder: str | Path | None
+) -> tuple[Comparison, pd.DataFrame, pd.DataFrame]:
+    """Read what :func:`_recorded` does: all seeds of what is compared, at twice the steps or none.
+
+    Raises:
+        ValueError: If runs of a contender that is named are missing.
+    """
+    comparison, frame, doubled = _recorded(name, setting, folder)
+    _check_seeds(comparison.name, setting, frame, _named(comparison, setting), comparison.seeds)
+    seeds = set(comparison.seeds[:DOUBLED])
+    whole = [name for name, runs in doubled.groupby("contender") if seeds <= {*runs["seed"]}]
+    return comparison, frame, doubled[doubled["contender"].isin(whole)]
+
+
+def _check_seeds(
+    name: str,
+    setting: str,
+    frame: pd.DataFrame,
+    contrasts: Sequence[Contrast],
+    seeds: Sequence[int],
+) -> None:
+    """Refuse half of a record: a mean over the seeds that happened to be first is no result."""
+    for contender in dict.fromkeys(side for c in contrasts for side in (c.first, c.second)):
+        there = set(frame.loc[frame["contender"] == contender, "seed"])
+        missing = [seed for seed in seeds if seed not in there]
+        if missing:
+            raise ValueError(
+                f"{name} has no run of {contender!r} on {setting!r} with the seeds {missing}, and "
+                f"compares all of {list(seeds)}; record them with `python -m mtl_utils.experiments "
+                f"work {name}`"
+            )
 
 
 def _runs_and_doubled(

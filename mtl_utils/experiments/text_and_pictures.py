@@ -22,7 +22,9 @@ from mtl_utils.experiments.comparison import Comparison
 from mtl_utils.experiments.contenders import Contender, Unit
 from mtl_utils.experiments.contrasts import Contrast
 from mtl_utils.experiments.experiment import Config
+from mtl_utils.experiments.settings_read import reads
 from mtl_utils.experiments.unit_training import (
+    FITTED,
     Compared,
     Judge,
     Trained,
@@ -150,6 +152,12 @@ def examples_of(rows: Any, vocabulary: Vocabulary, shuffled: int | None) -> list
     ]
 
 
+_OF_ENCODER = {"fusion", "width", "num_layers", "num_heads", "dropout"}
+_OF_ENCODER |= {"picture_dropout", "drawings", "drawing_steps"}
+_READ = FITTED.and_others("corpus", "shuffled", "blind", "batch", encoder=lambda _: _OF_ENCODER)
+
+
+@reads(_READ)
 def train_unit(
     settings: Config,
     unit: Unit,
@@ -173,6 +181,9 @@ def train_unit(
 
     Returns:
         What was learnt, with the weights of the best validation.
+
+    Raises:
+        ValueError: If there are settings that nothing reads, or weights of no task.
     """
     corpus = atlas.load(seed=seed, pictures=True, **settings["corpus"])
     words = itertools.chain.from_iterable(corpus["train"]["tokens"][:])

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from mtl_utils.data import BatchLoader, BytePairTokenizer, PretrainedTokenizer, Tokenizer
 from mtl_utils.experiments.experiment import Config
+from mtl_utils.experiments.settings_read import arguments_of
 from mtl_utils.experiments.sharings import sharing_of
 from mtl_utils.experiments.text_set import Row, TextSet
 from mtl_utils.experiments.text_sets import examples, load
@@ -34,6 +35,36 @@ MAIN_METRICS = ("f1", "micro_f1", "accuracy")
 """What a task is judged by on validation: the first of these that it has."""
 
 MEAN = "mean"
+
+ENCODERS = ("transformer", "bilstm", "pretrained")
+
+
+def names_of_encoder(settings: Mapping[str, Any]) -> set[str] | None:
+    """Name the settings of an encoder; see :func:`encoder_of`.
+
+    Args:
+        settings: Its ``kind``, and others.
+
+    Returns:
+        What it may have; ``None`` if there is no such kind.
+    """
+    if settings.get("kind") == "pretrained":
+        return {"kind", "frozen"}
+    classes: Mapping[str, type[Encoder]] = {
+        "transformer": TransformerEncoder,
+        "bilstm": BiLSTMEncoder,
+    }
+    made = classes.get(settings.get("kind", ""))
+    return None if made is None else {"kind"} | arguments_of(made, "vocab_size")
+
+
+def names_of_groups(settings: Mapping[str, Any]) -> set[str]:
+    """Name the settings of step sizes by layer; see :func:`groups_of`.
+
+    Args:
+        settings: Those that are given.
+    """
+    return {"head_times"} | arguments_of(layerwise_groups, "model", "learning_rate")
 
 
 def tokenizer_of(config: Config, seed: int) -> Tokenizer:
@@ -68,12 +99,17 @@ def encoder_of(settings: Mapping[str, Any], vocab_size: int) -> Encoder:
             arguments of its class. A pretrained one has ``frozen``, the number of its lowest layers
             that are not trained.
         vocab_size: Number of ids, V.
+
+    Raises:
+        KeyError: If there is no such kind.
     """
     rest = {name: value for name, value in settings.items() if name != "kind"}
     if settings["kind"] == "transformer":
         return TransformerEncoder(vocab_size, **rest)
     if settings["kind"] == "bilstm":
         return BiLSTMEncoder(vocab_size, **rest)
+    if settings["kind"] != "pretrained":
+        raise KeyError(f"No encoder of the kind {settings['kind']!r}; there are {ENCODERS}")
     encoder = PretrainedEncoder(packaged_encoder())
     if rest.get("frozen"):
         encoder.freeze(rest["frozen"])

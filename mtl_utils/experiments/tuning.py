@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from mtl_utils.experiments import records
 from mtl_utils.experiments.contenders import Contender, Unit
 
 if TYPE_CHECKING:
@@ -58,11 +59,13 @@ class Tuning:
         comparison: Whose trials they are.
         setting: Name of the setting.
         frame: The records of its trials.
+        beside: Whether what contenders try beside step sizes is to be among them.
     """
 
     comparison: Comparison
     setting: str
     frame: pd.DataFrame
+    beside: bool = False
 
     def reference(self) -> dict[str, float]:
         """Return by task the best validation score of the reference, from 0 to 1; 1 without one."""
@@ -151,7 +154,7 @@ class Tuning:
             (dict(tried[unit.name]), curves)
             for tried, curves in zip(ours["tried"], ours["curves"], strict=True)
         ]
-        missing = self._missing(contender, [tried for tried, _ in found])
+        missing = self._missing(contender, ours, [tried for tried, _ in found])
         if missing:
             raise ValueError(
                 f"{contender!r} has no trial on {self.setting!r} with {missing}; record them with "
@@ -159,14 +162,25 @@ class Tuning:
             )
         return found
 
-    def _missing(self, contender: str, tried: Sequence[Mapping[str, Any]]) -> str:
+    def _missing(
+        self, contender: str, runs: pd.DataFrame, tried: Sequence[Mapping[str, Any]]
+    ) -> str:
         """Say what was to be tried and is not on record; nothing if all is."""
-        if self.comparison.rates:
-            there = {settings[RATE] for settings in tried}
-            rates = [rate for rate in self.comparison.rates if rate not in there]
-            return f"the step sizes {rates}" if rates else ""
-        drawn = [dict(trial) for trial in self.comparison.contender(contender).trials]
-        missing = [trial for trial in drawn if trial not in tried]
+        trials = list(runs["trial"]) if "trial" in runs else [None] * len(tried)
+        alone = [
+            settings
+            for settings, trial in zip(tried, trials, strict=True)
+            if not isinstance(trial, Mapping)
+        ]
+        there = {settings[RATE] for settings in alone}
+        rates = [rate for rate in self.comparison.rates if rate not in there]
+        if rates:
+            return f"the step sizes {rates}"
+        if self.comparison.rates and not self.beside:
+            return ""
+        made = {records.canonical(trial) for trial in trials if isinstance(trial, Mapping)}
+        drawn = map(dict, self.comparison.contender(contender).trials)
+        missing = [trial for trial in drawn if records.canonical(trial) not in made]
         return f"the settings {missing}" if missing else ""
 
 

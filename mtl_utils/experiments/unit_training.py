@@ -14,6 +14,8 @@ from mtl_utils.data import BatchLoader, Tokenizer
 from mtl_utils.experiments.balancing import balancer_of
 from mtl_utils.experiments.contenders import Unit
 from mtl_utils.experiments.experiment import Config
+from mtl_utils.experiments.settings_read import Reading, arguments_of, reads
+from mtl_utils.experiments.sharings import names_of_sharing
 from mtl_utils.experiments.text_set import TextSet
 from mtl_utils.experiments.text_sets import load, tasks_of
 from mtl_utils.experiments.text_training import (
@@ -22,6 +24,8 @@ from mtl_utils.experiments.text_training import (
     main_scores,
     measure,
     model_of,
+    names_of_encoder,
+    names_of_groups,
     tokenizer_of,
 )
 from mtl_utils.models import MultiTaskModel
@@ -39,6 +43,21 @@ from mtl_utils.training.sampling import with_epochs
 JUDGED = "judged"
 """Column of the history: the mean over judged tasks of score over reference."""
 
+FITTED = Reading(
+    frozenset({"tasks", "steps", "validations", "training", "weights", "balancer", "sampling"}),
+    {"training": lambda _: arguments_of(TrainerConfig, "epochs", "seed")},
+)
+"""What :func:`fit_judged` reads."""
+
+OF_TEXTS = FITTED.and_others(
+    *("data", "apart", "vocab_size", "tokenizer_data"),
+    *("max_length", "max_validation", "max_test"),
+    *("head_dropout", "pooling", "pair_pooling", "smoothing", "crf", "scale"),
+    encoder=names_of_encoder,
+    sharing=names_of_sharing,
+    layerwise=names_of_groups,
+)
+"""What :func:`train_unit` reads."""
 
 Compared = Mapping[str, Mapping[str, Sequence[tuple[Any, Any]]]]
 """By task and data set, what was predicted and what is right for each row."""
@@ -153,6 +172,7 @@ def prepare(settings: Config, unit: Unit, seed: int) -> Prepared:
     return Prepared(model_of(own, sets, tokenizer.vocab_size), own, sets, tokenizer, seed)
 
 
+@reads(OF_TEXTS)
 def train_unit(
     settings: Config,
     unit: Unit,
@@ -180,6 +200,9 @@ def train_unit(
 
     Returns:
         What was learnt, measured with the weights of the best validation.
+
+    Raises:
+        ValueError: If there are settings that nothing reads, or weights of no task.
     """
     made = prepare(settings, unit, seed)
     model, own, tokenizer = made.model, made.settings, made.tokenizer
