@@ -29,11 +29,13 @@ DIGITS = 4  # significant ones of a number in a report
 MOST_PRINTED = 2000  # characters
 MIME = "application/json"
 
-# What is shown of a solution that passed; arrays and tensors become lists.
+# What is shown of a solution that passed: its own report, not the stub's, with lists for arrays.
 SHOW = f"""\
 import json
 from IPython.display import display
-report = json.dumps(names.get("report"), default=lambda value: value.tolist())
+report = names.get("report")
+report = None if report is globals().get("report") else report
+report = json.dumps(report, default=lambda value: value.tolist())
 display({{{MIME!r}: {{"report": json.loads(report), "spent": spent}}}}, raw=True)
 """
 
