@@ -27,6 +27,7 @@ from measured import (
 )
 from run_records import (
     NOTEBOOKS,
+    SOLUTIONS,
     Record,
     ResultsDirective,
     mean_and_half_width,
@@ -140,7 +141,8 @@ class RecordedRuns(ResultsDirective):
 
     def run(self) -> list[nodes.Node]:
         """Build the sections."""
-        files = [path for path in sorted(self.folder.glob("*.jsonl")) if path.name != NOTEBOOKS]
+        others = (NOTEBOOKS, SOLUTIONS)
+        files = [path for path in sorted(self.folder.glob("*.jsonl")) if path.name not in others]
         self.env.note_reread()
         built = [self._experiment(path.stem, read_records(self.watch(path))) for path in files]
         return built or [nodes.paragraph("", "No experiment has been recorded yet.")]

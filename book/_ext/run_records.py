@@ -1,8 +1,9 @@
 """What pages make of stored run records, and the table of when notebooks ran: ``notebook-status``.
 
-``book/results/notebooks.jsonl`` holds one line per notebook execution, the other files of that
-folder one line per configuration and seed of an experiment, which ``recorded-runs`` shows. Both
-directives work while there are none.
+``book/results/notebooks.jsonl`` holds one line per notebook execution, ``solutions.jsonl`` one per
+exercise whose solution measures something, the other files of that folder one line per
+configuration and seed of an experiment, which ``recorded-runs`` shows. Both directives work while
+there are none.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from sphinx.util.docutils import SphinxDirective
 
 RESULTS = "book/results"
 NOTEBOOKS = "notebooks.jsonl"
+SOLUTIONS = "solutions.jsonl"
 Record = dict[str, Any]
 Cell = nodes.Node | str
 _MINUS = re.compile(r"(?<!\S)-(?=\d)")

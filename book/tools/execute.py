@@ -285,6 +285,17 @@ def execute(path: Path, records: Path = RECORDS, *, real_data: bool = True) -> T
 
 def run_record(notebook: str, taken: Taken, real_data: bool) -> dict[str, Any]:
     """Describe a run: what ran, how long, when, with what, on what."""
+    return {
+        "notebook": notebook,
+        "seconds": round(taken.seconds, 1),
+        "processor_seconds": round(taken.processor_seconds, 1),
+        **circumstances(),
+        "real_data": real_data,
+    }
+
+
+def circumstances() -> dict[str, Any]:
+    """Say when, with what and on what something runs."""
     versions = {}
     for name in VERSIONS_RECORDED:
         try:
@@ -292,22 +303,20 @@ def run_record(notebook: str, taken: Taken, real_data: bool) -> dict[str, Any]:
         except importlib.metadata.PackageNotFoundError:
             continue
     return {
-        "notebook": notebook,
-        "seconds": round(taken.seconds, 1),
-        "processor_seconds": round(taken.processor_seconds, 1),
         "date": datetime.now(UTC).strftime("%Y-%m-%d"),
         "python": platform.python_version(),
         "versions": versions,
         "hardware": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores, CPU",
-        "real_data": real_data,
     }
 
 
-def store_record(record: Mapping[str, Any], records: Path) -> None:
-    """Put a record in the place of the notebook's last one; records are sorted by notebook."""
+def store_record(
+    record: Mapping[str, Any], records: Path, key: Sequence[str] = ("notebook",)
+) -> None:
+    """Put a record in the place of the last one of the same key; records are sorted by it."""
     lines = records.read_text("utf-8").splitlines() if records.exists() else []
-    kept = {entry["notebook"]: entry for entry in map(json.loads, filter(None, lines))}
-    kept[record["notebook"]] = record
+    read = [*map(json.loads, filter(None, lines)), record]
+    kept = {tuple(entry[name] for name in key): entry for entry in read}
     text = "".join(json.dumps(kept[name], ensure_ascii=False) + "\n" for name in sorted(kept))
     records.parent.mkdir(parents=True, exist_ok=True)
     _write_atomically(records, lambda file: file.write(text))

@@ -2,6 +2,7 @@
 
 import ast
 import re
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -87,22 +88,39 @@ def check_call(source: str) -> str | None:
     return None
 
 
-def trial(item: ExerciseCell) -> str:
+def measures(item: ExerciseCell) -> bool:
+    """Say whether a solution measures something: its answer is a ``report``, or it prints."""
+    nodes = list(ast.walk(ast.parse(item.solution or "")))
+    names = [node.id for node in nodes if isinstance(node, ast.Name)]
+    return "report" in names or "print" in names
+
+
+def trial(item: ExerciseCell, then: str = "") -> str:
     """Return code that tries stub and solution in the namespace of the executed chapter.
 
     It works on copies, so that one solution cannot lean on another. It raises where the stub is
     taken for an answer or the solution is refused.
+
+    Args:
+        item: The exercise.
+        then: Statements on a solution that passed: on its ``names`` and on the ``spent`` seconds
+            that it took, by the clock and of the processor.
     """
     return f"""\
 def _try_exercise():
+    import time
+
     names = dict(globals())
     exec(compile({item.stub!r}, "<stub of {item.name}>", "exec"), names)
     verdict = eval({check_call(item.stub)!r}, names)
     assert verdict.state == "unanswered", f"the stub counts as an answer: {{verdict}}"
     names = dict(globals())
+    began = time.perf_counter(), time.process_time()
     exec(compile({item.solution!r}, "<solution of {item.name}>", "exec"), names)
+    spent = time.perf_counter() - began[0], time.process_time() - began[1]
     verdict = eval({check_call(item.stub)!r}, names)
     assert verdict.passed, f"the solution is refused: {{verdict}}"
+{textwrap.indent(then, "    ")}
 
 _try_exercise()
 del _try_exercise
