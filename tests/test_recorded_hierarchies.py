@@ -96,6 +96,6 @@ def test_the_whole_comparison_stays_under_its_cap(tmp_path: Path) -> None:
     names = [experiment.name for experiment in hierarchies.EXPERIMENTS]
     costs = [cost for cost in estimate(names, tmp_path) if cost.name in names]
     assert len(costs) == 4 + 1  # what its one loss rests on
-    assert sum(cost.hours for cost in costs) <= 2.5
+    assert sum(cost.hours for cost in costs) <= 2.8
     assert all(cost.unknown == 0 for cost in costs)
     assert {e.priority for e in hierarchies.EXPERIMENTS} == {8}
