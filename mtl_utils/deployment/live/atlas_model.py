@@ -37,8 +37,7 @@ class AtlasSizes:
         steps: Steps of 32 texts.
         strange_steps: Steps after these, in which single sentences have words that do not exist:
             otherwise every word that Atlas has not is taken for a name.
-        vocab_size: Number of pieces. Few: a name that readers type is spelled in pieces, and those
-            must be known.
+        vocab_size: Number of pieces.
         width: Size of a state, D.
 
     Raises:
@@ -48,10 +47,10 @@ class AtlasSizes:
 
     pairs: int = 40_000
     sentences: int = 15_000
-    steps: int = 4800
+    steps: int = 2400
     strange_steps: int = 500
-    vocab_size: int = 800
-    width: int = 128
+    vocab_size: int = 3000
+    width: int = 96
 
     def __post_init__(self) -> None:
         least = {"pairs": 10, "sentences": 10, "steps": 1, "strange_steps": 1}
@@ -63,7 +62,7 @@ class AtlasSizes:
 def train_atlas_model(
     sizes: AtlasSizes | None = None, *, seed: int = 0, progress: bool = True
 ) -> MultiTaskTransformer:
-    """Train the model of the page, some ten minutes of one core.
+    """Train the model of the page, some five minutes of one core.
 
     Args:
         sizes: How much; the sizes of the page if ``None``.
