@@ -112,10 +112,12 @@ def test_five_go_on_drawing_where_they_stopped() -> None:
 def test_the_mean_over_tasks_is_of_shares_of_the_reference(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
+    planned = COMPARISON.experiments()[0].configs
     for contender in COMPARISON.contenders:
         units = contender.units(TASKS)
         for trial in contender.trials:
-            config = {"setting": CONFLICTING, "contender": contender.name, "trial": dict(trial)}
+            named = {"setting": CONFLICTING, "contender": contender.name, "trial": dict(trial)}
+            (config,) = (c for c in planned if named.items() <= c.items())
             metrics = {
                 "tried": {unit.name: dict(trial) for unit in units},
                 "curves": {"topic": [10.0, 40.0], "event": [50.0], "entities": [80.0]},

@@ -84,9 +84,12 @@ def words(name: str) -> str:
 
 
 def measures(record: Record) -> dict[str, float]:
-    """Return the numbers of a run, or the highest point of each task where it has curves alone."""
+    """Return the numbers of a run, or the highest point of each task where it has curves alone.
+
+    What tuning has ``chosen`` is a setting and no measure.
+    """
     metrics = record["metrics"]
-    found = {name: value for name, value in metrics.items() if _scalar(value)}
+    found = {n: value for n, value in metrics.items() if n != "chosen" and _scalar(value)}
     curves = metrics.get("curves")
     if isinstance(curves, Mapping) and set(found) <= set(COSTS):
         found |= {

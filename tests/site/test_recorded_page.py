@@ -79,6 +79,7 @@ def test_a_curve_counts_by_its_highest_point() -> None:
     found = measures(record({}, 0, curves=curves, parameters=4, named="x"))
     assert found == {"parameters": 4, "tags_best_on_validation": 3.0}
     assert measures(record({}, 0, curves=curves, tags_f1=2.0)) == {"tags_f1": 2.0}
+    assert measures(record({}, 0, chosen=1e-07, tags_f1=2.0)) == {"tags_f1": 2.0}
 
 
 def test_seeds_have_an_interval_and_tries_their_highest() -> None:
