@@ -55,7 +55,7 @@ _CONTRASTS = (
 
 # Separate models were offered heads without dropout, the network was not; and its weights were
 # chosen by a tenth of a point at one seed. What is left of its loss where neither differs? With
-# equal weights it gains as much as it was behind, or nearly, so that the loss is withdrawn.
+# equal weights it gains half of what it was behind, so that the loss is withdrawn.
 _ABLATIONS = (
     Ablation("no dropout before the heads", "cross-stitch", {"head_dropout": 0.0}),
     Ablation("equal weights", "cross-stitch", {"weights": {}}),
