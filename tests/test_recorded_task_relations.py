@@ -8,9 +8,10 @@ from itertools import combinations
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 
-from mtl_utils.experiments import estimate, runner
+from mtl_utils.experiments import estimate, load_results, runner, task_relations
 from mtl_utils.experiments.comparison import Comparison
 from mtl_utils.experiments.contenders import Contender, Unit
 from mtl_utils.experiments.experiment import Place
@@ -25,6 +26,7 @@ from mtl_utils.experiments.task_relations import (
     run_signs,
 )
 from mtl_utils.experiments.unit_training import train_unit
+from mtl_utils.models import MultiTaskModel
 from mtl_utils.relations import transfer_matrix
 
 TINY: dict[str, Any] = {
@@ -33,6 +35,7 @@ TINY: dict[str, Any] = {
     "tasks": ["topic", "event", "pos", "inference"],
     "encoder": {"kind": "bilstm", "width": 8, "num_layers": 1, "dropout": 0.1},
     "vocab_size": 300,
+    "weights": {},
     "steps": 24,
     "validations": 2,
     "training": {"learning_rate": 0.03, "warmup_steps": 4, "schedule": "linear"},
@@ -114,6 +117,37 @@ def test_signs_come_from_the_training_that_is_compared(
     settings = {**TINY, "training": {**TINY["training"], "learning_rate": 0.02}}
     trained = train_unit(settings, Unit(tuple(tasks)), 0, tmp_path / "unit", test=False)
     assert found["loss"] == [round(loss, 6) for loss in trained.history["train_loss"]]
+
+
+def test_a_task_without_a_gradient_has_no_cosine_on_record(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A head whose units are all off gives the encoder nothing: its cosines are not known."""
+
+    def without_inference(model: MultiTaskModel, *_: Any, **__: Any) -> pd.DataFrame:
+        tasks = list(model.tasks)
+        table = pd.DataFrame(0.25, index=tasks, columns=tasks)
+        table.loc["inference"] = table["inference"] = math.nan
+        return table
+
+    class Tuned:
+        def best(self, *_: str) -> dict[str, float]:
+            return {}
+
+    monkeypatch.setattr(Comparison, "tuning", lambda *_: Tuned())
+    monkeypatch.setitem(PAIRS.settings, SETTING, TINY)
+    monkeypatch.setattr(task_relations, "gradient_cosines", without_inference)
+    experiment = next(found for found in EXPERIMENTS if found.name == "task_signs")
+    made = replace(experiment, configs=({"settings": TINY},), seeds=(0,), needs=())
+    runner.run(made, tmp_path, progress=False)
+    (record,) = load_results("task_signs", tmp_path).to_dict("records")
+    assert record["cosines"]["topic"] == {
+        "topic": 0.25,
+        "event": 0.25,
+        "pos": 0.25,
+        "inference": None,
+    }
+    assert set(record["cosines"]["inference"].values()) == {None}
 
 
 def test_it_costs_what_the_issue_allows(tmp_path: Path) -> None:
