@@ -312,9 +312,9 @@ def test_swedish_is_validated_on_rows_that_are_not_trained(
     assert texts["train"] | texts["validation"] == {f"train{place}" for place in range(40)}
 
 
-def test_they_cost_two_and_a_quarter_core_hours_at_most(tmp_path: Path) -> None:
+def test_they_cost_three_core_hours_at_most(tmp_path: Path) -> None:
     names = {experiment.name for experiment in EXPERIMENTS}
     assert find("many_languages_count").name in names
     found = [e for e in estimate(sorted(names), tmp_path) if e.name in names]
-    assert sum(e.hours for e in found) <= 2.25
+    assert sum(e.hours for e in found) <= 3
     assert not sum(e.unknown for e in found)

@@ -161,7 +161,7 @@ _READ = Reading(
 ).and_others(
     *("data", "vocab_size", "tokenizer_data", "own_pieces", "batch"),
     *("all_languages", "by_language", "bottleneck", "elsewhere"),
-    *("max_length", "max_validation", "max_test", "head_dropout", "scale"),
+    *("max_length", "max_validation", "max_test", "head_dropout", "scale", "crf"),
     encoder=names_of_encoder,
 )
 
@@ -205,7 +205,11 @@ def train_languages(
     languages = Languages(settings, pieces_for(settings, unit, seed), seed)
     torch.manual_seed(seed)
     labels = languages.text_set(unit.tasks[0]).labels[unit.tasks[0]]
-    of_head = {"dropout": settings["head_dropout"], "scale": settings["scale"]}
+    of_head = {
+        "dropout": settings["head_dropout"],
+        "scale": settings["scale"],
+        "crf": settings.get("crf", False),
+    }
     # Danish has tags that continue nothing; each counts as an entity here.
     task = Tagging(ENTITIES, labels, invalid="convert", **of_head)
     encoder = encoder_for(settings, languages.tokenizer.vocab_size)
