@@ -96,7 +96,7 @@ COMPARISON = Comparison(
     ),
     settings={SETTING: _settings()},
     contenders=CONTENDERS,
-    rates=(0.003, 0.01, 0.03, 0.1),
+    rates=(0.001, 0.003, 0.01, 0.03, 0.1),
     seeds=(0, 1, 2, 3, 4),
     contrasts={
         SETTING: (

@@ -81,7 +81,7 @@ COMPARISON = Weighed(
     description="Data sets of 100 to 13,000 rows, drawn alike, by size or by what is learnt.",
     settings=SETTINGS,
     contenders=CONTENDERS,
-    rates=(0.003, 0.01, 0.03, 0.1),
+    rates=(0.001, 0.003, 0.01, 0.03, 0.1),
     seeds=(0, 1, 2, 3, 4),
     contrasts={
         SETTING: (

@@ -5,15 +5,16 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pandas as pd
 import torch
 
-from mtl_utils.experiments.analysis import load_results
+from mtl_utils.arguments import check_choice
 from mtl_utils.experiments.comparison import Comparison
 from mtl_utils.experiments.contenders import Contender
 from mtl_utils.experiments.contrasts import Contrast
+from mtl_utils.experiments.controls import own_runs
 from mtl_utils.experiments.experiment import Config, Experiment, Place
 from mtl_utils.experiments.text_sets import load
 from mtl_utils.experiments.unit_training import Prepared
@@ -93,21 +94,22 @@ def _round_name(number: int) -> str:
     return f"pairs, round {number + 1}"
 
 
-_WEIGHTS = tuple({"weights": whole_texts(weight)} for weight in (1.0, 12.0))
+WEIGHTS = tuple({"weights": whole_texts(weight)} for weight in (1.0, 12.0))
+"""What every contender tries, beside the step size."""
 
 PAIRS = Comparison(
     name="task_pairs",
     description="Six tasks of real texts, each alone, all together, and in each pair.",
     settings={SETTING: _SIX},
     contenders=(
-        Contender("separate", "apart", trials=_WEIGHTS),
-        Contender("together", trials=_WEIGHTS),
+        Contender("separate", "apart", trials=WEIGHTS),
+        Contender("together", trials=WEIGHTS),
         *(
-            Contender(_round_name(number), trials=_WEIGHTS, groups=pairs)
+            Contender(_round_name(number), trials=WEIGHTS, groups=pairs)
             for number, pairs in enumerate(rounds(TASKS))
         ),
     ),
-    rates=(0.003, 0.01, 0.03, 0.1),
+    rates=(0.001, 0.003, 0.01, 0.03, 0.1),
     seeds=(0, 1, 2, 3, 4),
     contrasts={
         SETTING: tuple(
@@ -119,11 +121,15 @@ PAIRS = Comparison(
 )
 
 
-def pair_runs(folder: str | Path | None = None) -> pd.DataFrame:
+def pair_runs(
+    folder: str | Path | None = None, *, on: Literal["test", "validation"] = "test"
+) -> pd.DataFrame:
     """Read the scores of each task alone and with each partner.
 
     Args:
         folder: Where the records are; see :func:`load_results`.
+        on: The split whose scores are read: who chooses groups by them, and judges the groups on
+            test data, reads those on validation.
 
     Returns:
         One row a score, in percent, as :func:`mtl_utils.relations.transfer_matrix` takes them:
@@ -131,14 +137,16 @@ def pair_runs(folder: str | Path | None = None) -> pd.DataFrame:
 
     Raises:
         FileNotFoundError: If they are not on record.
+        ValueError: If a record is of other settings, or ``on`` is something else.
     """
-    frame = load_results(PAIRS.name, folder)
+    check_choice("on", on, ("test", "validation"))
+    frame = own_runs(PAIRS, "", folder)
     partners: dict[str, dict[str, str | None]] = {"separate": dict.fromkeys(TASKS)}
     for number, pairs in enumerate(rounds(TASKS)):
         both = [pair for one, other in pairs for pair in ((one, other), (other, one))]
         partners[_round_name(number)] = dict(both)
     rows = [
-        (task, partner, record["seed"], record[SCORES[task]])
+        (task, partner, record["seed"], record[SCORES[task] if on == "test" else f"{task}_{on}"])
         for name, of in partners.items()
         for record in frame[frame["contender"] == name].to_dict("records")
         for task, partner in of.items()
@@ -196,8 +204,11 @@ def run_signs(config: Config, seed: int, place: Place) -> dict[str, Any]:
 def _cells(table: pd.DataFrame) -> dict[str, dict[str, float | None]]:
     """Return what a record may hold of a table: what is not known is ``None``, not nan."""
     return {
-        row: {column: round(value, 6) if math.isfinite(value) else None for column, value in of}
-        for row, of in ((name, cells.items()) for name, cells in table.iterrows())
+        str(giver): {
+            str(receiver): round(value, 6) if math.isfinite(value) else None
+            for receiver, value in cells.items()
+        }
+        for giver, cells in table.iterrows()
     }
 
 
