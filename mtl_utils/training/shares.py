@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import torch
 from accelerate import Accelerator  # type: ignore[import-untyped]
@@ -45,6 +45,8 @@ class GradientShares:
         self._accelerator = accelerator
         self._weights: dict[str, float] = {}
         self._gradients: dict[str, Gradients] = {}
+        self._norms: dict[str, float] = {}
+        self._losses: dict[str, float] = {}
 
     def add(self, losses: Losses, weights: Mapping[str, float]) -> None:
         """Take the gradients of one batch of a step.
@@ -63,6 +65,7 @@ class GradientShares:
             before = self._gradients.get(task)
             self._gradients[task] = found if before is None else _added(before, found)
             self._weights[task] = weights[task]
+            self._losses[task] = self._losses.get(task, 0.0) + float(loss.detach())
 
     def weigh(self, weights: Mapping[str, float]) -> None:
         """Take note of what losses were multiplied by where that was not known beforehand.
@@ -81,14 +84,33 @@ class GradientShares:
         """
         if len(self._gradients) < 2:
             return None
-        norms = {
-            task: abs(self._weights[task]) * _norm(found, self._trained, self._accelerator)
+        self._norms = {
+            task: _norm(found, self._trained, self._accelerator)
             for task, found in self._gradients.items()
         }
+        norms = {task: abs(self._weights[task]) * norm for task, norm in self._norms.items()}
         total = sum(norms.values())
         if not (math.isfinite(total) and total > 0):
             return None
         return {task: norm / total for task, norm in norms.items()}
+
+    def without_gradient(self) -> frozenset[str]:
+        """Name the tasks that should move what is shared, and do not.
+
+        Call it after :meth:`measured`.
+
+        Returns:
+            Those with a weight, a loss, and a gradient that is exactly zero. A task whose loss does
+            not depend on what is shared is not among them.
+        """
+        return frozenset(
+            task
+            for task, norm in self._norms.items()
+            if norm == 0
+            and self._weights[task] != 0
+            and self._losses[task] > 0
+            and any(gradient is not None for gradient in self._gradients[task])
+        )
 
 
 def _gradients(loss: Tensor, parameters: Sequence[torch_nn.Parameter]) -> Gradients:
@@ -117,22 +139,34 @@ def _norm(
     return float(torch.linalg.vector_norm(norms))
 
 
-def warn_if_faint(measured: Sequence[Mapping[str, float]]) -> None:
-    """Say of a task that it is hardly heard, when it has been so for the third time running.
+def warn_if_faint(
+    measured: Sequence[Mapping[str, float]], without_gradient: Collection[str] = ()
+) -> None:
+    """Say of a task that it is hardly heard, or not at all, for the third time running.
 
-    It is said once in a run, which may have been resumed. A share of exactly 0, as of a task with
-    the weight 0, is meant to be so.
+    Each is said once in a run, which may have been resumed. A share of exactly 0, as of a task with
+    the weight 0, is meant to be so unless the task is said to be without a gradient.
 
     Args:
         measured: All shares of the run so far, each with its ``step``; a task may be absent.
+        without_gradient: See :meth:`GradientShares.without_gradient`.
     """
     for task in [name for name in measured[-1] if name != STEP]:
         rows = [row for row in measured if task in row]
-        faint = [0 < row[task] < FAINT / (len(row) - 1) for row in rows]
-        ends = [end for end in range(PATIENCE, len(rows) + 1) if all(faint[end - PATIENCE : end])]
-        if ends[:1] != [len(rows)]:
-            continue
         last = rows[-1]
+        if task in without_gradient and _third_time([row[task] == 0 for row in rows]):
+            warnings.warn(
+                f"{task!r} has no gradient on shared parameters at step {int(last[STEP])}, the "
+                "third time running, though it has a loss and a weight: nothing that it learns "
+                "reaches them, nor will it again if the units of its head are off for good, as "
+                "after too great a step. Train anew with a smaller learning_rate, or with another "
+                "head (pooling=). Trainer.shares has the shares of all tasks.",
+                FaintTaskWarning,
+                stacklevel=2,
+            )
+        faint = [0 < row[task] < FAINT / (len(row) - 1) for row in rows]
+        if not _third_time(faint):
+            continue
         warnings.warn(
             f"{task!r} has {last[task]:.2%} of the gradient on shared parameters at step "
             f"{int(last[STEP])}, the third time running that it is less than "
@@ -142,3 +176,13 @@ def warn_if_faint(measured: Sequence[Mapping[str, float]]) -> None:
             FaintTaskWarning,
             stacklevel=2,
         )
+
+
+def _third_time(found: Sequence[bool]) -> bool:
+    """Tell whether something was found the last three times, and never before three times running.
+
+    Args:
+        found: By measurement, the latest last.
+    """
+    ends = (end for end in range(PATIENCE, len(found) + 1) if all(found[end - PATIENCE : end]))
+    return next(ends, None) == len(found)

@@ -237,7 +237,7 @@ class Updates:
             return
         progress.shares.append({STEP: progress.step + 1, **measured})
         if self.accelerator.is_main_process and not self.balancer.leaves_steps:
-            warn_if_faint(progress.shares)
+            warn_if_faint(progress.shares, shares.without_gradient())
 
     def _check_penalty(self, losses: Losses, totals: Totals | None) -> None:
         """Refuse a penalty on states that comes in no parts, in all processes alike."""

@@ -242,3 +242,32 @@ def test_training_warns_of_a_task_that_is_drowned() -> None:
         warnings.simplefilter("error", FaintTaskWarning)
         fit(shares_every=1)
         fit(balancer=FixedWeights({"tags": 0.0, "topic": 1.0}), shares_every=1)
+
+
+def test_a_task_without_any_gradient_is_said_once() -> None:
+    measured = rows(0.2, 0.0, 0.0, 0.0, 0.0)
+    said = []
+    for end in range(1, len(measured) + 1):
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            warn_if_faint(measured[:end], {"tags"})
+        said += [(end, str(found.message)) for found in caught]
+    ((when, message),) = said
+    assert when == 4
+    assert "'tags' has no gradient on shared parameters at step 200" in message
+
+
+class _Off(torch.nn.Module):
+    """Units that are off whatever comes in, as a step that was too great leaves them."""
+
+    def forward(self, states: torch.Tensor) -> torch.Tensor:
+        return (states - 1e6).relu()
+
+
+def test_training_warns_of_a_head_whose_units_are_off() -> None:
+    model = tiny_model()
+    head = model.head("tags")
+    head.output = torch.nn.Sequential(_Off(), head.output)
+    with pytest.warns(FaintTaskWarning, match="'tags' has no gradient") as caught:
+        fit(model=model, shares_every=1)
+    assert len([found for found in caught if found.category is FaintTaskWarning]) == 1
