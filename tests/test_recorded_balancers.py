@@ -9,8 +9,15 @@ from typing import Any
 import pytest
 
 from mtl_utils import objectives
-from mtl_utils.experiments import Place, balancers, estimate, records
-from mtl_utils.experiments.balancers import COMPARISON, CONFLICTING, MORE, SETTINGS, TUNED
+from mtl_utils.experiments import Place, balancers, balancers_real, estimate, records
+from mtl_utils.experiments.balancers import (
+    COMPARISON,
+    CONFLICTING,
+    MORE,
+    SETTINGS,
+    TUNED,
+    Weighed,
+)
 from mtl_utils.experiments.balancing import balancer_of
 from mtl_utils.experiments.contenders import Unit, overlaid
 from mtl_utils.experiments.tuning import RATE
@@ -148,3 +155,27 @@ def test_the_whole_comparison_stays_under_its_cap(tmp_path: Path) -> None:
     assert sum(cost.hours for cost in costs) <= 6
     assert all(cost.unknown == 0 for cost in costs)
     assert {e.priority for e in balancers.EXPERIMENTS} == {5}
+
+
+@pytest.mark.parametrize("comparison", balancers_real.COMPARISONS, ids=lambda found: found.name)
+def test_on_real_texts_all_draw_as_on_atlas(comparison: Weighed) -> None:
+    (settings,) = comparison.settings.values()
+    tasks = settings["tasks"]
+    assert set(tasks) <= set(balancers_real.METRICS)
+    rates = [trial[RATE] for trial in COMPARISON.contender(TUNED).trials]
+    assert [c.name for c in comparison.contenders] == ["separate", TUNED, *balancers_real.BALANCERS]
+    for contender in comparison.contenders:
+        assert [trial[RATE] for trial in contender.trials] == rates
+        if contender.name not in ("separate", TUNED):
+            assert contender == COMPARISON.contender(contender.name)
+    drawn = [trial["weights"] for trial in comparison.contender(TUNED).trials]
+    assert all(list(weights) == tasks for weights in drawn)
+    (named,) = comparison.contrasts.values()
+    assert {contrast.second for contrast in named} == {TUNED}
+    assert all(balancers_real.METRICS[task].startswith(task) for task in tasks)
+
+
+def test_real_texts_stay_under_what_is_left_of_the_cap(tmp_path: Path) -> None:
+    costs = estimate([e.name for e in balancers_real.EXPERIMENTS], tmp_path)
+    assert sum(cost.hours for cost in costs) <= 4
+    assert all(cost.unknown == 0 for cost in costs)

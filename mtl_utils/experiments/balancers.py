@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import fmean
 from typing import Any
@@ -64,9 +64,9 @@ def _of_balancer(**ranges: Callable[[random.Random], Any]) -> Draw:
     return lambda source: {f"balancer.{name}": draw(source) for name, draw in ranges.items()}
 
 
-def _weights(source: random.Random) -> dict[str, Any]:
+def _weights_of(tasks: Iterable[str]) -> Draw:
     draw = _log_uniform(0.1, 30.0)
-    return {"weights": {task: round(draw(source), 4) for task in METRICS}}
+    return lambda source: {"weights": {task: round(draw(source), 4) for task in tasks}}
 
 
 def _betas(source: random.Random) -> list[float]:
@@ -120,19 +120,31 @@ def _rounded(trial: Mapping[str, Any]) -> dict[str, Any]:
     return {k: round(v, 6) if isinstance(v, float) else v for k, v in trial.items()}
 
 
-def _draws() -> dict[str, Draw]:
-    plain = {TUNED: _weights, SEPARATE: _of_balancer()}
+def _draws(tasks: Iterable[str]) -> dict[str, Draw]:
+    plain = {TUNED: _weights_of(tasks), SEPARATE: _of_balancer()}
     return plain | {name: draw for name, (_, draw) in _BALANCERS.items()}
 
 
-def _contenders() -> tuple[Contender, ...]:
-    trials = {name: _drawn(name, draw, TRIALS) for name, draw in _draws().items()}
+def contenders_for(
+    tasks: Sequence[str], balancers: Iterable[str] = tuple(_BALANCERS)
+) -> tuple[Contender, ...]:
+    """Return separate models, a weighted sum whose weights are drawn, and balancers.
+
+    Args:
+        tasks: Names of the tasks.
+        balancers: Which balancers.
+
+    Returns:
+        Contenders with eight trials each, all of which have the same eight step sizes.
+    """
+    trials = {name: _drawn(name, draw, TRIALS) for name, draw in _draws(tasks).items()}
     return (
         Contender(SEPARATE, "apart", trials=trials[SEPARATE]),
         Contender(TUNED, trials=trials[TUNED]),
         *(
             Contender(name, settings={"balancer": {"kind": kind}}, trials=trials[name])
             for name, (kind, _) in _BALANCERS.items()
+            if name in balancers
         ),
     )
 
@@ -172,7 +184,7 @@ COMPARISON = Weighed(
     name="balancers",
     description="Weights of losses that are tuned, learnt or drawn, and combined gradients.",
     settings=SETTINGS,
-    contenders=_contenders(),
+    contenders=contenders_for(tuple(METRICS)),
     rates=(),
     seeds=tuple(range(10)),
     contrasts={
@@ -196,7 +208,7 @@ def _more() -> tuple[Config, ...]:
     return tuple(
         {**bases[name], "trial": dict(trial)}
         for name in (TUNED, *CONTRASTED[1:])
-        for trial in _drawn(name, _draws()[name], MORE_TRIALS)[TRIALS:]
+        for trial in _drawn(name, _draws(METRICS)[name], MORE_TRIALS)[TRIALS:]
     )
 
 
