@@ -206,6 +206,12 @@ ENTRY_POINTS = [
         {"affinity": NOT_AFFINITIES, "num_groups": (*NOT_SIZES, 3)},
     ),
     EntryPoint(
+        "plot_relations",
+        relations.plot_relations,
+        lambda: {"table": _table()},
+        {"table": NOT_TABLES, "half_width": NOT_TABLES[1:], "digits": (-1, 1.5, "1", True)},
+    ),
+    EntryPoint(
         "rank_agreement",
         relations.rank_agreement,
         lambda: {"first": _table(), "second": _table()},

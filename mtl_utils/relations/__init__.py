@@ -7,6 +7,7 @@ from mtl_utils.relations.embeddings import task_embeddings
 from mtl_utils.relations.gradients import cosines, gradient_cosines, task_gradients
 from mtl_utils.relations.grouping import Grouping, best_groups, pairwise_scores
 from mtl_utils.relations.label_distribution import LabelDistribution, label_distribution
+from mtl_utils.relations.plots import plot_relations
 from mtl_utils.relations.transfer import transfer_differences, transfer_matrix
 
 __all__ = [
@@ -20,6 +21,7 @@ __all__ = [
     "label_distribution",
     "lookahead_affinity",
     "pairwise_scores",
+    "plot_relations",
     "rank_agreement",
     "task_embeddings",
     "task_gradients",

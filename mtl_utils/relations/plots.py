@@ -1,0 +1,88 @@
+"""A table of relations as a picture."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from itertools import islice
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from mtl_utils.arguments import check_whole
+from mtl_utils.relations.square import GIVER, RECEIVER, check_square
+
+if TYPE_CHECKING:
+    import matplotlib.axes
+    import matplotlib.figure
+
+DARK = 0.179
+"""Relative luminance below which white can be read better than black, by the formula of WCAG 2."""
+
+
+def plot_relations(
+    table: pd.DataFrame,
+    half_width: pd.DataFrame | None = None,
+    *,
+    digits: int = 1,
+    axes: matplotlib.axes.Axes | None = None,
+) -> matplotlib.figure.Figure:
+    """Draw what each task gives to each other, such as a transfer matrix.
+
+    Args:
+        table: ``[K, K]``, a row a giver, a column a receiver. The diagonal is not looked at.
+        half_width: Half of the interval of each number, written below it; left out if ``None``.
+        digits: Digits behind the point.
+        axes: Where to draw; a figure of its own if ``None``.
+
+    Returns:
+        The figure: gains violet, losses orange, the darker the greater, white at 0. What is not
+        finite has a dot in place of a number.
+
+    Raises:
+        ValueError: If a table has not the same tasks as rows and as columns, the two tables have
+            other tasks, or ``digits`` is negative.
+        TypeError: If a table is no table of numbers, or ``digits`` no whole number.
+    """
+    tasks = check_square("table", table)
+    if half_width is not None and check_square("half_width", half_width) != tasks:
+        raise ValueError(
+            f"half_width must be of the tasks of table, {tasks}, got {list(half_width.index)}"
+        )
+    check_whole("digits", digits, least=0)
+    from matplotlib import pyplot as plt  # takes a while, and relations are measured without it
+
+    if axes is None:
+        _, axes = plt.subplots(figsize=(1.6 + 0.75 * len(tasks), 1.3 + 0.55 * len(tasks)))
+    values = table.to_numpy(dtype=np.float64, copy=True)
+    np.fill_diagonal(values, np.nan)
+    halves = None if half_width is None else half_width.to_numpy(dtype=np.float64)
+    limit = np.abs(values[np.isfinite(values)]).max(initial=0.0) or 1.0
+    image = axes.imshow(values, cmap="PuOr", vmin=-limit, vmax=limit, aspect="auto")
+    for row, column in zip(*np.nonzero(~np.eye(len(tasks), dtype=bool)), strict=True):
+        text = _number(values[row, column], digits, "+")
+        if halves is not None:
+            text += f"\n± {_number(halves[row, column], digits)}"
+        cell = image.cmap(image.norm(values[row, column]))
+        colour = "white" if _luminance(cell) < DARK else "black"
+        axes.text(column, row, text, ha="center", va="center", fontsize=8, color=colour)
+    axes.set_xticks(range(len(tasks)), tasks, rotation=30, ha="right")
+    axes.set_yticks(range(len(tasks)), tasks)
+    axes.set(xlabel=RECEIVER, ylabel=GIVER)
+    axes.grid(False)
+    figure = axes.get_figure(root=True)
+    assert figure is not None
+    return figure
+
+
+def _luminance(colour: Iterable[float]) -> float:
+    red, green, blue = (
+        part / 12.92 if part <= 0.03928 else ((part + 0.055) / 1.055) ** 2.4
+        for part in islice(colour, 3)
+    )
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+def _number(value: float, digits: int, sign: str = "") -> str:
+    return f"{value:{sign}.{digits}f}" if math.isfinite(value) else "·"
