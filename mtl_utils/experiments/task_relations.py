@@ -11,12 +11,14 @@ import pandas as pd
 import torch
 
 from mtl_utils.arguments import check_choice
+from mtl_utils.experiments.ablations import Ablation
 from mtl_utils.experiments.comparison import Comparison
 from mtl_utils.experiments.contenders import Contender
 from mtl_utils.experiments.contrasts import Contrast
 from mtl_utils.experiments.controls import own_runs
 from mtl_utils.experiments.experiment import Config, Experiment, Place
 from mtl_utils.experiments.text_sets import load
+from mtl_utils.experiments.tuning import RATE
 from mtl_utils.experiments.unit_training import Prepared
 from mtl_utils.models import MultiTaskModel
 from mtl_utils.relations import AffinityTracker, gradient_cosines, label_distribution
@@ -116,6 +118,9 @@ PAIRS = Comparison(
             Contrast("together", "separate", SCORES[task]) for task in TASKS if task != "pos"
         )
     },
+    ablations=tuple(
+        Ablation(f"step size {rate} for each", "separate", {RATE: rate}) for rate in (0.01, 0.03)
+    ),
     doubles=("separate", "together"),  # of single pairs nothing is claimed
     priority=6,
     minutes=0.9,
