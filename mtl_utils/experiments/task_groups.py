@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from mtl_utils.experiments.ablations import Ablation
 from mtl_utils.experiments.analysis import load_results
 from mtl_utils.experiments.balancers import RELATIVE, Weighed
 from mtl_utils.experiments.contenders import Contender
@@ -20,7 +21,9 @@ from mtl_utils.experiments.task_relations import (
     TASKS,
     WEIGHTS,
     pair_runs,
+    whole_texts,
 )
+from mtl_utils.experiments.tuning import RATE
 from mtl_utils.relations import best_groups, pairwise_scores, transfer_matrix
 
 Groups = tuple[tuple[str, ...], ...]
@@ -126,6 +129,11 @@ COMPARISON = Weighed(
             Contrast(CHOSEN, other, RELATIVE) for other in (BY_LOT, WORST, "together", "separate")
         )
     },
+    ablations=(
+        Ablation("step size 0.01", WORST, {RATE: 0.01}),
+        Ablation("weights of 4", WORST, {"weights": whole_texts(4.0)}),
+        Ablation("both", WORST, {RATE: 0.01, "weights": whole_texts(4.0)}),
+    ),
     metrics=SCORES,
     priority=6,
     minutes=1,
