@@ -159,19 +159,11 @@ class Weighed(Comparison):
 
     metrics: Mapping[str, str] = field(default_factory=lambda: METRICS)
 
-    def run(self, config: Config, seed: int, place: Place) -> dict[str, Any]:
-        """Train a contender with the best of what was tried, and measure it on test.
-
-        Args:
-            config: As for :meth:`Comparison.run`.
-            seed: Of everything.
-            place: Of checkpoints and earlier records.
-
-        Returns:
-            As :meth:`Comparison.run`, and the mean over tasks of the score on test as a share of
-            the reference's best on validation, in percent.
-        """
-        found = super().run(config, seed, place)
+    def _measured(
+        self, config: Config, seed: int, place: Place, change: Callable[[Config], Config]
+    ) -> dict[str, Any]:
+        """Add the mean over tasks of test score over the reference's best on validation."""
+        found = super()._measured(config, seed, place, change)
         reference = self.tuning(config["setting"], place).reference()
         shares = [found[self.metrics[task]] / score for task, score in reference.items()]
         return {**found, RELATIVE: round(fmean(shares), 2)}

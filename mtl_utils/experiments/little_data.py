@@ -110,7 +110,8 @@ def contenders_for(target: str) -> tuple[Contender, ...]:
         ),
         way("hidden words", kind="words"),
         way("pseudo-labels", kind="pseudo-labels", share=FIRST, confidence=0.9),
-        Contender(  # prototypes are means of states: they have no transitions
+        # Prototypes are means of states: they have no transitions, nor have the heads beside them.
+        Contender(
             "prototypes", "apart", {"route": {"kind": "prototypes"}, "crf": False}, helpers=others
         ),
     )

@@ -59,8 +59,13 @@ def _drawn(name: str, sampling: Any, settings: Config | None = None) -> Contende
     return Contender(name, settings={"sampling": sampling, **(settings or {})})
 
 
+_QUARTER: Config = {
+    "steps": STEPS // len(METRICS),
+    "training.warmup_steps": STEPS // 30 // len(METRICS),
+}
+
 CONTENDERS = (
-    Contender("separate", "apart", settings={"steps": STEPS // len(METRICS)}),
+    Contender("separate", "apart", settings=_QUARTER),
     _drawn("uniform", "uniform"),
     _drawn("proportional", "size"),
     _drawn("square root", "sqrt"),

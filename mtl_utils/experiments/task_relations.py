@@ -97,7 +97,11 @@ def _round_name(number: int) -> str:
 
 
 WEIGHTS = tuple({"weights": whole_texts(weight)} for weight in (1.0, 12.0))
-"""What every contender tries, beside the step size."""
+"""What every contender tries, beside the step size.
+
+They change nothing where no task has one label per text: models of tags alone choose among step
+sizes only.
+"""
 
 PAIRS = Comparison(
     name="task_pairs",

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from mtl_utils.arguments import check_whole
+from mtl_utils.arguments import check_whole, shown
 from mtl_utils.relations.square import GIVER, RECEIVER, check_square
 
 if TYPE_CHECKING:
@@ -42,30 +42,37 @@ def plot_relations(
 
     Raises:
         ValueError: If a table has not the same tasks as rows and as columns, the two tables have
-            other tasks, or ``digits`` is negative.
-        TypeError: If a table is no table of numbers, or ``digits`` no whole number.
+            other tasks, a half-width is negative, or ``digits`` is.
+        TypeError: If a table is no table of real numbers, or ``digits`` no whole number.
     """
     tasks = check_square("table", table)
     if half_width is not None and check_square("half_width", half_width) != tasks:
         raise ValueError(
             f"half_width must be of the tasks of table, {tasks}, got {list(half_width.index)}"
         )
+    for name, given in (("table", table), ("half_width", half_width)):
+        if given is not None and any(kind.kind in "bc" for kind in given.dtypes):
+            raise TypeError(f"{name} must hold real numbers, got {shown(given)}")
+    if half_width is not None and (half_width.to_numpy() < 0).any():
+        raise ValueError(f"half_width must not be negative, got {shown(half_width)}")
     check_whole("digits", digits, least=0)
     from matplotlib import pyplot as plt  # takes a while, and relations are measured without it
 
     if axes is None:
-        _, axes = plt.subplots(figsize=(1.6 + 0.75 * len(tasks), 1.3 + 0.55 * len(tasks)))
+        size = 1.6 + 0.75 * len(tasks), 1.3 + 0.55 * len(tasks)
+        _, axes = plt.subplots(figsize=size, layout="constrained")
     values = table.to_numpy(dtype=np.float64, copy=True)
     np.fill_diagonal(values, np.nan)
     halves = None if half_width is None else half_width.to_numpy(dtype=np.float64)
     limit = np.abs(values[np.isfinite(values)]).max(initial=0.0) or 1.0
     image = axes.imshow(values, cmap="PuOr", vmin=-limit, vmax=limit, aspect="auto")
+    seen = np.where(np.isfinite(values), values, 0.0)  # what is not finite is left white
+    cells = np.asarray(image.cmap(image.norm(seen)))
     for row, column in zip(*np.nonzero(~np.eye(len(tasks), dtype=bool)), strict=True):
         text = _number(values[row, column], digits, "+")
         if halves is not None:
             text += f"\n± {_number(halves[row, column], digits)}"
-        cell = image.cmap(image.norm(values[row, column]))
-        colour = "white" if _luminance(cell) < DARK else "black"
+        colour = "white" if _luminance(cells[row, column]) < DARK else "black"
         axes.text(column, row, text, ha="center", va="center", fontsize=8, color=colour)
     axes.set_xticks(range(len(tasks)), tasks, rotation=30, ha="right")
     axes.set_yticks(range(len(tasks)), tasks)
@@ -85,4 +92,4 @@ def _luminance(colour: Iterable[float]) -> float:
 
 
 def _number(value: float, digits: int, sign: str = "") -> str:
-    return f"{value:{sign}.{digits}f}" if math.isfinite(value) else "·"
+    return f"{value:{sign}z.{digits}f}" if math.isfinite(value) else "·"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import torch
 from accelerate import Accelerator  # type: ignore[import-untyped]
@@ -94,21 +95,26 @@ class GradientShares:
             return None
         return {task: norm / total for task, norm in norms.items()}
 
+    @property
+    def tasks(self) -> tuple[str, ...]:
+        """Names of the tasks of the step."""
+        return tuple(self._gradients)
+
     def without_gradient(self) -> frozenset[str]:
         """Name the tasks that should move what is shared, and do not.
 
         Call it after :meth:`measured`.
 
         Returns:
-            Those with a weight, a loss, and a gradient that is exactly zero. A task whose loss does
-            not depend on what is shared is not among them.
+            Those with a weight, a loss, and a gradient of which nothing is left. A task whose loss
+            does not depend on what is shared is not among them.
         """
         return frozenset(
             task
             for task, norm in self._norms.items()
             if norm == 0
             and self._weights[task] != 0
-            and self._losses[task] > 0
+            and self._losses[task] != 0
             and any(gradient is not None for gradient in self._gradients[task])
         )
 
@@ -139,33 +145,53 @@ def _norm(
     return float(torch.linalg.vector_norm(norms))
 
 
-def warn_if_faint(
-    measured: Sequence[Mapping[str, float]], without_gradient: Collection[str] = ()
-) -> None:
-    """Say of a task that it is hardly heard, or not at all, for the third time running.
+@dataclass
+class Silence:
+    """Counts for how many measurements running a task has had no gradient.
 
-    Each is said once in a run, which may have been resumed. A share of exactly 0, as of a task with
-    the weight 0, is meant to be so unless the task is said to be without a gradient.
+    Attributes:
+        running: By task, the measurements; a task that a step lacks keeps its number.
+    """
+
+    running: dict[str, int] = field(default_factory=dict)
+
+    def note(self, tasks: Collection[str], silent: Collection[str], step: int) -> None:
+        """Say of a task that it has had no gradient for the third time running.
+
+        Args:
+            tasks: Those of the step.
+            silent: See :meth:`GradientShares.without_gradient`.
+            step: Number of the step, from 1.
+        """
+        for task in tasks:
+            self.running[task] = self.running.get(task, 0) + 1 if task in silent else 0
+            if self.running[task] == PATIENCE:
+                warnings.warn(
+                    f"{task!r} has no gradient on shared parameters at step {step}, the third time "
+                    "running, though it has a loss and a weight: nothing that it learns reaches "
+                    "them, nor will it again if the units of its head are off for good, as after "
+                    "too great a step. Train anew with a smaller learning_rate, or with another "
+                    "head (pooling=). Trainer.shares has the shares of all tasks.",
+                    FaintTaskWarning,
+                    stacklevel=2,
+                )
+
+
+def warn_if_faint(measured: Sequence[Mapping[str, float]]) -> None:
+    """Say of a task that it is hardly heard, when it has been so for the third time running.
+
+    It is said once in a run, which may have been resumed. A share of exactly 0, as of a task with
+    the weight 0, is meant to be so, or :class:`Silence` speaks of it.
 
     Args:
         measured: All shares of the run so far, each with its ``step``; a task may be absent.
-        without_gradient: See :meth:`GradientShares.without_gradient`.
     """
     for task in [name for name in measured[-1] if name != STEP]:
         rows = [row for row in measured if task in row]
         last = rows[-1]
-        if task in without_gradient and _third_time([row[task] == 0 for row in rows]):
-            warnings.warn(
-                f"{task!r} has no gradient on shared parameters at step {int(last[STEP])}, the "
-                "third time running, though it has a loss and a weight: nothing that it learns "
-                "reaches them, nor will it again if the units of its head are off for good, as "
-                "after too great a step. Train anew with a smaller learning_rate, or with another "
-                "head (pooling=). Trainer.shares has the shares of all tasks.",
-                FaintTaskWarning,
-                stacklevel=2,
-            )
         faint = [0 < row[task] < FAINT / (len(row) - 1) for row in rows]
-        if not _third_time(faint):
+        ends = [end for end in range(PATIENCE, len(rows) + 1) if all(faint[end - PATIENCE : end])]
+        if ends[:1] != [len(rows)]:
             continue
         warnings.warn(
             f"{task!r} has {last[task]:.2%} of the gradient on shared parameters at step "
@@ -176,13 +202,3 @@ def warn_if_faint(
             FaintTaskWarning,
             stacklevel=2,
         )
-
-
-def _third_time(found: Sequence[bool]) -> bool:
-    """Tell whether something was found the last three times, and never before three times running.
-
-    Args:
-        found: By measurement, the latest last.
-    """
-    ends = (end for end in range(PATIENCE, len(found) + 1) if all(found[end - PATIENCE : end]))
-    return next(ends, None) == len(found)

@@ -83,9 +83,10 @@ class Trainer:
         shares_every: Measure each task's share of the gradient on shared parameters every so many
             steps; 0 or ``None`` never does. A measurement takes as many backward passes through
             what is shared as there are tasks, and changes nothing of the training. Of a task whose
-            share is below a tenth of an equal one three times running, or that has a loss and no
-            gradient at all, a :class:`FaintTaskWarning` says so, unless the balancer makes the
-            steps of shared parameters itself.
+            share is below a tenth of an equal one three times running, a
+            :class:`FaintTaskWarning` says so, unless the balancer makes the steps of shared
+            parameters itself; and of one that has a loss, a weight and no gradient at all. Steps
+            with one task alone, as samplers draw them, are not measured.
         callbacks: What is told of each step or epoch, and may end the training: each a
             :class:`Callback`, or a function that is called after each epoch with its row of the
             history.

@@ -32,7 +32,7 @@ from mtl_utils.training.processes import (
 from mtl_utils.training.progress import Progress
 from mtl_utils.training.randomness import generator_states, kept_generators, restore_generators
 from mtl_utils.training.sharding import is_sharded
-from mtl_utils.training.shares import GradientShares, warn_if_faint
+from mtl_utils.training.shares import GradientShares, Silence, warn_if_faint
 
 
 class LossesOf(torch_nn.Module):
@@ -89,6 +89,7 @@ class Updates:
         self.config, self.balancer = config, balancer
         self.optimizer, self.accelerator = optimizer, accelerator
         self.total_steps, self.shares_every = total_steps, shares_every
+        self._silence = Silence()
         every = [p for group in optimizer.param_groups for p in group["params"]]
         of_balancer = {id(parameter) for parameter in balancer.parameters()}
         self.parameters = [p for p in every if id(p) not in of_balancer]
@@ -233,11 +234,13 @@ class Updates:
 
     def _note(self, shares: GradientShares, progress: Progress) -> None:
         measured = shares.measured()
+        if self.accelerator.is_main_process:
+            self._silence.note(shares.tasks, shares.without_gradient(), progress.step + 1)
         if measured is None:
             return
         progress.shares.append({STEP: progress.step + 1, **measured})
         if self.accelerator.is_main_process and not self.balancer.leaves_steps:
-            warn_if_faint(progress.shares, shares.without_gradient())
+            warn_if_faint(progress.shares)
 
     def _check_penalty(self, losses: Losses, totals: Totals | None) -> None:
         """Refuse a penalty on states that comes in no parts, in all processes alike."""

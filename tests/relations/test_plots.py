@@ -75,6 +75,35 @@ def test_every_number_can_be_read() -> None:
         assert (max(cell, ink) + 0.05) / (min(cell, ink) + 0.05) > 4.5
 
 
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+def test_what_is_not_finite_is_seen(value: float) -> None:
+    """By its pixels: there is ink in a cell that has no colour."""
+    half = square(np.full((2, 2), 0.5), ["a", "b"])
+    figure = plot_relations(square([[0.0, value], [1.0, 0.0]], ["a", "b"]), half)
+    figure.canvas.draw()
+    (axes,) = figure.axes
+    (text,) = (text for text in axes.texts if text.get_text().startswith("·"))
+    box = text.get_window_extent()
+    pixels = np.asarray(figure.canvas.buffer_rgba())[::-1]  # rows from below, as boxes count
+    inside = pixels[int(box.y0) : int(box.y1) + 1, int(box.x0) : int(box.x1) + 1, :3]
+    assert inside.min() < 100 < 200 < inside.max()
+
+
+def test_names_of_tasks_are_inside_of_the_picture() -> None:
+    tasks = [f"a rather long name of a task, number {place}" for place in range(4)]
+    figure = plot_relations(square(np.eye(4), tasks))
+    figure.canvas.draw()
+    (axes,) = figure.axes
+    labels = [*axes.get_yticklabels(), axes.yaxis.label, axes.xaxis.label]
+    boxes = [label.get_window_extent() for label in labels]
+    assert min(min(box.x0, box.y0) for box in boxes) >= 0
+
+
+def test_a_small_loss_is_no_negative_zero() -> None:
+    assert "+0.0" in texts(plot_relations(TABLE * 0 - 0.04)).values()
+    assert "-0.0" not in texts(plot_relations(TABLE * 0 - 0.04)).values()
+
+
 @pytest.mark.parametrize("values", [np.zeros((3, 3)), np.full((3, 3), np.nan)])
 def test_a_table_without_a_size_is_drawn_too(values: np.ndarray) -> None:
     figure = plot_relations(square(values, TASKS))
@@ -94,5 +123,10 @@ def test_tables_of_other_tasks_are_refused() -> None:
         plot_relations(TABLE, square(np.zeros((2, 2)), ["a", "b"]))
     with pytest.raises(ValueError, match="same tasks as rows and as columns"):
         plot_relations(TABLE.iloc[:2])
+    with pytest.raises(ValueError, match="half_width must not be negative"):
+        plot_relations(TABLE, TABLE)
+    for kind in (bool, complex):
+        with pytest.raises(TypeError, match="table must hold real numbers"):
+            plot_relations(TABLE.astype(kind))
     with pytest.raises(TypeError, match="DataFrame"):
         plot_relations(np.zeros((2, 2)))  # type: ignore[arg-type]

@@ -29,7 +29,7 @@ from torch import Tensor
 
 from mtl_utils.data import Batch
 from mtl_utils.models import MultiTaskModel
-from mtl_utils.objectives import Balancer, EqualWeights, FixedWeights
+from mtl_utils.objectives import AdaTask, Balancer, EqualWeights, FixedWeights
 from mtl_utils.sharing import HardSharing, SoftSharing
 from mtl_utils.training import (
     FaintTaskWarning,
@@ -38,7 +38,7 @@ from mtl_utils.training import (
     load_checkpoint,
     save_checkpoint,
 )
-from mtl_utils.training.shares import warn_if_faint
+from mtl_utils.training.shares import Silence, warn_if_faint
 
 LOADERS = {"aligned": TinyLoader, "disjoint": DisjointLoader}
 CONFIG = TrainerConfig(epochs=4, learning_rate=0.02)
@@ -244,17 +244,35 @@ def test_training_warns_of_a_task_that_is_drowned() -> None:
         fit(balancer=FixedWeights({"tags": 0.0, "topic": 1.0}), shares_every=1)
 
 
-def test_a_task_without_any_gradient_is_said_once() -> None:
-    measured = rows(0.2, 0.0, 0.0, 0.0, 0.0)
-    said = []
-    for end in range(1, len(measured) + 1):
+def silences(*steps: tuple[set[str], set[str]]) -> list[int]:
+    """Return at which of some steps, each with its tasks and the silent ones, something is said."""
+    silence, said = Silence(), []
+    for step, (tasks, silent) in enumerate(steps, 1):
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
-            warn_if_faint(measured[:end], {"tags"})
-        said += [(end, str(found.message)) for found in caught]
-    ((when, message),) = said
-    assert when == 4
-    assert "'tags' has no gradient on shared parameters at step 200" in message
+            silence.note(tasks, silent, step)
+        said += [step for _ in caught]
+    return said
+
+
+TAGS, BOTH, NONE = {"tags"}, {"tags", "topic"}, set[str]()
+
+
+@pytest.mark.parametrize(
+    ("steps", "said"),
+    [
+        ([(BOTH, TAGS)] * 6, [3]),
+        ([(BOTH, NONE)] * 4 + [(BOTH, TAGS)] * 3, [7]),  # a weight of 0 at first
+        ([(BOTH, TAGS)] * 2 + [(BOTH, NONE)] + [(BOTH, TAGS)] * 2, []),
+        ([(BOTH, TAGS), ({"topic"}, NONE), (BOTH, TAGS), (BOTH, TAGS)], [4]),
+        ([(BOTH, BOTH)] * 3, [3, 3]),
+        ([(BOTH, NONE)] * 9, []),
+    ],
+)
+def test_three_measurements_without_a_gradient_are_said_once(
+    steps: list[tuple[set[str], set[str]]], said: list[int]
+) -> None:
+    assert silences(*steps) == said
 
 
 class _Off(torch.nn.Module):
@@ -264,10 +282,43 @@ class _Off(torch.nn.Module):
         return (states - 1e6).relu()
 
 
-def test_training_warns_of_a_head_whose_units_are_off() -> None:
+def with_tags_off(*others: str) -> MultiTaskModel:
+    model = tiny_model()
+    for task in ("tags", *others):
+        head = model.head(task)
+        head.output = torch.nn.Sequential(_Off(), head.output)
+    return model
+
+
+def messages(**given_settings: Any) -> list[str]:
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        fit(shares_every=1, **given_settings)
+    said = [str(found.message) for found in caught if found.category is FaintTaskWarning]
+    return [text for text in said if "has no gradient" in text]
+
+
+@pytest.mark.parametrize("balancer", [EqualWeights, AdaTask])
+def test_training_warns_of_a_head_whose_units_are_off(balancer: Any) -> None:
+    (said,) = messages(model=with_tags_off(), balancer=balancer())
+    assert said.startswith("'tags' has no gradient on shared parameters at step")
+
+
+def test_training_warns_if_all_heads_are_off() -> None:
+    said = messages(model=with_tags_off("topic"))
+    assert sorted(text.split()[0] for text in said) == ["'tags'", "'topic'"]
+
+
+class _Detached(torch.nn.Module):
+    def forward(self, states: torch.Tensor) -> torch.Tensor:
+        return states.detach()
+
+
+def test_a_task_that_is_meant_to_move_nothing_is_not_said() -> None:
+    weights = FixedWeights({"tags": 0.0, "topic": 1.0})
+    assert not messages(model=with_tags_off(), balancer=weights)
     model = tiny_model()
     head = model.head("tags")
-    head.output = torch.nn.Sequential(_Off(), head.output)
-    with pytest.warns(FaintTaskWarning, match="'tags' has no gradient") as caught:
-        fit(model=model, shares_every=1)
-    assert len([found for found in caught if found.category is FaintTaskWarning]) == 1
+    head.output = torch.nn.Sequential(_Detached(), head.output)  # its own layer learns
+    assert not messages(model=model)
+    assert not messages(model=tiny_model())
