@@ -8,7 +8,7 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
+import pandas
 
 from mtl_utils.arguments import check_whole, shown
 from mtl_utils.relations.square import GIVER, RECEIVER, check_square
@@ -22,8 +22,8 @@ DARK = 0.179
 
 
 def plot_relations(
-    table: pd.DataFrame,
-    half_width: pd.DataFrame | None = None,
+    table: pandas.DataFrame,
+    half_width: pandas.DataFrame | None = None,
     *,
     digits: int = 1,
     axes: matplotlib.axes.Axes | None = None,
