@@ -10,6 +10,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
+import torch
 
 from mtl_utils.experiments import estimate, load_results, runner, task_relations
 from mtl_utils.experiments.comparison import Comparison
@@ -113,6 +114,8 @@ def test_signs_come_from_the_training_that_is_compared(
         for other in tasks:
             assert found["cosines"][one][other] == found["cosines"][other][one]
             assert math.isfinite(found["affinity"][one][other])
+    assert set(found["with_itself"]) == set(tasks)
+    assert all(-1 <= cosine < 1 for cosine in found["with_itself"].values())
     assert 0 < found["entropy"]["inference"] <= math.log(3) + 1e-4
     settings = {**TINY, "training": {**TINY["training"], "learning_rate": 0.02}}
     trained = train_unit(settings, Unit(tuple(tasks)), 0, tmp_path / "unit", test=False)
@@ -155,3 +158,25 @@ def test_it_costs_what_the_issue_allows(tmp_path: Path) -> None:
     costs = [cost for cost in estimate(names, tmp_path) if cost.name in names]
     assert len(costs) == len(names) == 6
     assert sum(cost.hours for cost in costs) < 4
+
+
+def test_a_task_is_held_against_itself_on_the_next_batch() -> None:
+    """By hand, on gradients that are given."""
+
+    class Given:
+        def batches(self, epoch: int) -> list[int]:
+            assert epoch == 0
+            return [0, 1, 2]
+
+    class Model:
+        tasks = ("a", "b", "c")
+
+    gradients = [
+        {"a": torch.tensor([1.0, 0.0]), "b": torch.tensor([2.0, 0.0])},
+        {"a": torch.tensor([1.0, 1.0]), "b": torch.tensor([-1.0, 0.0])},
+        {"a": torch.tensor([0.0, 3.0])},
+    ]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(task_relations, "task_gradients", lambda _, number: gradients[number])
+        found = task_relations._with_itself(Model(), Given())  # type: ignore[arg-type]
+    assert found == {"a": pytest.approx(math.sqrt(0.5), abs=1e-6), "b": -1.0, "c": None}

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import islice, pairwise
 from pathlib import Path
+from statistics import fmean
 from typing import Any, Literal
 
 import pandas as pd
@@ -21,8 +23,14 @@ from mtl_utils.experiments.text_sets import load
 from mtl_utils.experiments.tuning import RATE
 from mtl_utils.experiments.unit_training import Prepared
 from mtl_utils.models import MultiTaskModel
-from mtl_utils.relations import AffinityTracker, gradient_cosines, label_distribution
-from mtl_utils.training import JointBatches
+from mtl_utils.relations import (
+    AffinityTracker,
+    cosines,
+    gradient_cosines,
+    label_distribution,
+    task_gradients,
+)
+from mtl_utils.training import JointBatches, Loader
 
 SCORES = {
     "intent": "intent_accuracy",
@@ -184,7 +192,8 @@ def run_signs(config: Config, seed: int, place: Place) -> dict[str, Any]:
     Returns:
         ``affinity`` by giver and receiver, averaged over the training without its first eighth;
         ``cosines`` of the gradients of the weights that are kept, on training batches, ``None``
-        with a task that has no gradient in any of them; by task the
+        with a task that has no gradient in any of them; ``with_itself``, by task the mean cosine of
+        its gradients on one such batch and the next, which is what noise leaves of 1; by task the
         ``entropy`` of its labels in nats; ``loss`` by epoch; ``seconds`` of the training, those
         that were spent on affinities included.
     """
@@ -205,10 +214,22 @@ def run_signs(config: Config, seed: int, place: Place) -> dict[str, Any]:
     return {
         "affinity": _cells(tracker.matrix(after=steps // 8)),
         "cosines": _cells(cosine),
+        "with_itself": _with_itself(model, tracker.data),
         "entropy": {task: _entropy(settings, task, seed) for task in settings["tasks"]},
         "loss": trained.history["train_loss"].round(6).tolist(),
         "seconds": round(float(trained.history["seconds"].iloc[-1]), 1),
     }
+
+
+def _with_itself(model: MultiTaskModel, data: Loader) -> dict[str, float | None]:
+    seen = [task_gradients(model, each) for each in islice(data.batches(0), COSINE_BATCHES)]
+    found: dict[str, list[float]] = {task: [] for task in model.tasks}
+    for one, following in pairwise(seen):
+        for task in one.keys() & following.keys():
+            both = torch.stack([one[task], following[task]])
+            found[task].append(float(cosines(both)[0, 1]))
+    means = {task: fmean(values) if values else math.nan for task, values in found.items()}
+    return {task: round(mean, 6) if math.isfinite(mean) else None for task, mean in means.items()}
 
 
 def _cells(table: pd.DataFrame) -> dict[str, dict[str, float | None]]:
