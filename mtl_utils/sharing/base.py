@@ -125,6 +125,14 @@ class Sharing(Rebuildable):
         run was interrupted, and must then change nothing.
         """
 
+    def hand_on(self, made: Sharing) -> None:
+        """Give a copy for other tasks what is remembered of weights; most remember nothing.
+
+        Args:
+            made: The same way of sharing for one task more or less, which has the weights already
+                and will take the place of this one.
+        """
+
     def shared_parameters(self) -> list[torch_nn.Parameter]:
         """Return the parameters that more than one task may move."""
         return shared_of(self._uses())

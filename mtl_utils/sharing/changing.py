@@ -137,7 +137,7 @@ def _check_kept(
             )
 
 
-def _become(sharing: torch_nn.Module, made: torch_nn.Module) -> None:
+def _become(sharing: Any, made: Any) -> None:
     """Give a module the parts of another, and these the weights and modes that it has."""
     old = dict(sharing.named_modules())
     like = next(sharing.parameters())
@@ -156,6 +156,7 @@ def _become(sharing: torch_nn.Module, made: torch_nn.Module) -> None:
                 buffer.data = buffers[name].detach().clone()
             else:
                 buffer.data = buffer.data.to(like.device)
+    sharing.hand_on(made)
     for name, module in made.named_modules():
         known = old.get(name)
         module.training = sharing.training if known is None else known.training

@@ -153,6 +153,25 @@ class HierarchicalSharing(Sharing):
         for number, parameter in enumerate(self.shared_parameters()):
             self.get_buffer(f"{_ANCHOR}{number}").copy_(parameter)
 
+    @torch.no_grad()
+    def hand_on(self, made: Sharing) -> None:
+        """Hold weights where they were held; what comes to be shared, where it is.
+
+        Args:
+            made: See :meth:`Sharing.hand_on`.
+        """
+        if self.successive_strength == 0:
+            return
+        names = {id(parameter): name for name, parameter in self.named_parameters()}
+        anchors = {
+            names[id(parameter)]: self.get_buffer(f"{_ANCHOR}{number}")
+            for number, parameter in enumerate(self.shared_parameters())
+        }
+        names = {id(parameter): name for name, parameter in made.named_parameters()}
+        for number, parameter in enumerate(made.shared_parameters()):
+            anchor = made.get_buffer(f"{_ANCHOR}{number}")
+            anchor.data = anchors.get(names[id(parameter)], parameter).detach().clone()
+
     def epoch_ended(self) -> None:
         """Remember, if there is successive regularisation; see :meth:`Sharing.epoch_ended`."""
         if self.successive_strength > 0:

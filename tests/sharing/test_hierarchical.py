@@ -183,6 +183,31 @@ def test_successive_regularisation_is_the_squared_distance_from_what_is_remember
         HierarchicalSharing(bilstm(), {"pos": 1}).remember()
 
 
+@pytest.mark.parametrize("shortcuts", [False, True])
+@pytest.mark.parametrize("layer", [0, 1, 2])
+def test_with_a_task_more_or_less_weights_are_held_near_where_they_were_held(shortcuts, layer):
+    """Layers that come to be shared were of one task before: nothing remembers them yet."""
+    depth = {"pos": 1, "entities": 2}
+    sharing = HierarchicalSharing(deep(bilstm), depth, shortcuts=shortcuts, successive_strength=0.5)
+    with torch.no_grad():
+        for parameter in sharing.parameters():
+            parameter.add_(0.25)  # trained, and remembered
+    sharing.remember()
+    shared = len(sharing.shared_parameters())
+    sharing.add_task("chunk", layer)
+    assert sharing.drift().item() == 0
+    assert (len(sharing.shared_parameters()) > shared) == (layer == 2)
+    with torch.no_grad():
+        for parameter in sharing.shared_parameters():
+            parameter.add_(0.5)
+    count = sum(parameter.numel() for parameter in sharing.shared_parameters())
+    before = sharing.drift().item()
+    assert before == pytest.approx(0.5 * 0.25 * count)
+    sharing.remove_task("chunk")
+    left = sum(parameter.numel() for parameter in sharing.shared_parameters())
+    assert sharing.drift().item() == pytest.approx(0.5 * 0.25 * left)
+
+
 class Batches:
     """Three batches, the same in each epoch."""
 
