@@ -89,7 +89,7 @@ ON_PRETRAINED = Comparison(
         _added("hyper-adapters", "hyper-adapters", bottleneck=_BOTTLENECK, embedding_size=32),
         _added("LoRA", "lora", rank=8, alpha=16.0, on=["query", "value"]),
     ),
-    rates=(0.0001, 0.0003, 0.001, 0.003),
+    rates=(0.00003, 0.0001, 0.0003, 0.001, 0.003),
     seeds=(0, 1, 2),
     contrasts={
         "SNIPS, UNER": tuple(
