@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from itertools import product
 from pathlib import Path
+from statistics import fmean
 
 import pandas as pd
 import pytest
@@ -26,7 +27,12 @@ from mtl_utils.experiments.task_groups import (
     proposed,
 )
 from mtl_utils.experiments.task_relations import PAIRS, SIGNS, TASKS, pair_runs
-from mtl_utils.relations import transfer_matrix
+from mtl_utils.relations import (
+    best_groups,
+    pairwise_scores,
+    rank_agreement,
+    transfer_matrix,
+)
 
 
 def _by_labels(tasks: Sequence[str], groups: int) -> set[frozenset[frozenset[str]]]:
@@ -99,3 +105,29 @@ def test_scores_of_pairs_are_read_from_the_split_that_is_asked_for() -> None:
     assert (test["score"] != validation["score"]).mean() > 0.9
     with pytest.raises(ValueError, match="on must be one of"):
         pair_runs(on="train")  # type: ignore[arg-type]
+
+
+def test_what_the_chapter_says_beside_its_cells_follows_from_records() -> None:
+    """How far seeds agree, which groups each proposes, and tasks' gradients with themselves."""
+    runs, validation, signs = pair_runs(), pair_runs(on="validation"), load_results("task_signs")
+    agreed = [
+        rank_agreement(
+            transfer_matrix(runs[runs["seed"] == seed], relative=True),
+            transfer_matrix(runs[runs["seed"] != seed], relative=True),
+        )
+        for seed in PAIRS.seeds
+    ]
+    assert fmean(agreed) == pytest.approx(0.51, abs=0.005)
+    gains = [
+        transfer_matrix(rows, relative=True) for _, rows in validation.groupby("seed", sort=True)
+    ]
+    affinities = [pd.DataFrame(cells).T.loc[[*TASKS], [*TASKS]] for cells in signs["affinity"]]
+    chosen = [
+        [best_groups(pairwise_scores(table), MODELS, disjoint=True).groups for table in tables]
+        for tables in (gains, affinities)
+    ]
+    assert [groups.count(GROUPS[CHOSEN]) for groups in chosen] == [3, 1]
+    itself = pd.DataFrame([*signs["with_itself"]]).mean()
+    assert (round(itself.min(), 3), round(itself.max(), 3)) == (-0.003, 0.021)
+    between = mean_sign("cosines").to_numpy()
+    assert abs(between[between < 0.9]).max() < 0.01

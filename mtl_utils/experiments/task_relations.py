@@ -228,19 +228,19 @@ def _with_itself(model: MultiTaskModel, data: Loader) -> dict[str, float | None]
         for task in one.keys() & following.keys():
             both = torch.stack([one[task], following[task]])
             found[task].append(float(cosines(both)[0, 1]))
-    means = {task: fmean(values) if values else math.nan for task, values in found.items()}
-    return {task: round(mean, 6) if math.isfinite(mean) else None for task, mean in means.items()}
+    return {task: _known(fmean(values)) if values else None for task, values in found.items()}
 
 
 def _cells(table: pd.DataFrame) -> dict[str, dict[str, float | None]]:
-    """Return what a record may hold of a table: what is not known is ``None``, not nan."""
     return {
-        str(giver): {
-            str(receiver): round(value, 6) if math.isfinite(value) else None
-            for receiver, value in cells.items()
-        }
+        str(giver): {str(receiver): _known(value) for receiver, value in cells.items()}
         for giver, cells in table.iterrows()
     }
+
+
+def _known(value: float) -> float | None:
+    """Return what a record may hold of a number: ``None`` for one that is not known, not nan."""
+    return round(value, 6) if math.isfinite(value) else None
 
 
 def _entropy(settings: Config, task: str, seed: int) -> float:

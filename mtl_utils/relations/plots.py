@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
-from itertools import islice
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,9 +14,6 @@ from mtl_utils.relations.square import GIVER, RECEIVER, check_square
 if TYPE_CHECKING:
     import matplotlib.axes
     import matplotlib.figure
-
-DARK = 0.179
-"""Relative luminance below which white can be read better than black, by the formula of WCAG 2."""
 
 
 def plot_relations(
@@ -56,7 +51,11 @@ def plot_relations(
     if half_width is not None and (half_width.to_numpy() < 0).any():
         raise ValueError(f"half_width must not be negative, got {shown(half_width)}")
     check_whole("digits", digits, least=0)
-    from matplotlib import pyplot as plt  # takes a while, and relations are measured without it
+    # Both take a while, and relations are measured without them.
+    from matplotlib import colors
+    from matplotlib import pyplot as plt
+
+    from mtl_utils.diagrams.theme import contrast
 
     if axes is None:
         size = 1.6 + 0.75 * len(tasks), 1.3 + 0.55 * len(tasks)
@@ -72,8 +71,9 @@ def plot_relations(
         text = _number(values[row, column], digits, "+")
         if halves is not None:
             text += f"\n± {_number(halves[row, column], digits)}"
-        colour = "white" if _luminance(cells[row, column]) < DARK else "black"
-        axes.text(column, row, text, ha="center", va="center", fontsize=8, color=colour)
+        ground = colors.to_hex(cells[row, column])
+        ink = "white" if contrast("white", ground) > contrast("black", ground) else "black"
+        axes.text(column, row, text, ha="center", va="center", fontsize=8, color=ink)
     axes.set_xticks(range(len(tasks)), tasks, rotation=30, ha="right")
     axes.set_yticks(range(len(tasks)), tasks)
     axes.set(xlabel=RECEIVER, ylabel=GIVER)
@@ -81,14 +81,6 @@ def plot_relations(
     figure = axes.get_figure(root=True)
     assert figure is not None
     return figure
-
-
-def _luminance(colour: Iterable[float]) -> float:
-    red, green, blue = (
-        part / 12.92 if part <= 0.03928 else ((part + 0.055) / 1.055) ** 2.4
-        for part in islice(colour, 3)
-    )
-    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
 
 
 def _number(value: float, digits: int, sign: str = "") -> str:

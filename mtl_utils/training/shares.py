@@ -149,6 +149,8 @@ def _norm(
 class Silence:
     """Counts for how many measurements running a task has had no gradient.
 
+    It is in no checkpoint: a resumed run counts anew.
+
     Attributes:
         running: By task, the measurements; a task that a step lacks keeps its number.
     """
