@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from mtl_utils.experiments.ablations import Ablation
 from mtl_utils.experiments.comparison import Comparison
 from mtl_utils.experiments.contenders import Contender
 from mtl_utils.experiments.contrasts import Contrast
+from mtl_utils.experiments.experiment import Config
 from mtl_utils.experiments.ways_of_sharing import BILSTM, ON_ITS_OWN, SETTINGS, TOGETHER, WEIGHTS
 from mtl_utils.experiments.ways_of_sharing import COMPARISON as WAYS
 
@@ -22,13 +24,29 @@ def _placed(name: str, depth: dict[str, int]) -> Contender:
     return Contender(name, settings={"sharing": sharing}, trials=TOGETHER)
 
 
-def _mixed(name: str, **settings: Any) -> Contender:
+def mixed(name: str, weights: Sequence[Config], **settings: Any) -> Contender:
+    """Return a network that learns how much each task reads of the others.
+
+    Args:
+        name: Its kind.
+        weights: What it tries beside two other starts.
+        settings: Its others.
+    """
     own, *others = 0.9, 0.5, 0.7
     return Contender(
         name,
         settings={"sharing": {"kind": name, "own": own, **settings}},
-        trials=(*({"sharing.own": other} for other in others), *WEIGHTS),
+        trials=(*({"sharing.own": other} for other in others), *weights),
     )
+
+
+def sluice(weights: Sequence[Config]) -> Contender:
+    """Return the sluice network of the comparison.
+
+    Args:
+        weights: What it tries beside two other starts.
+    """
+    return mixed("sluice", weights, subspaces=2, orthogonality=0.01)
 
 
 CONTENDERS = (
@@ -36,8 +54,8 @@ CONTENDERS = (
     Contender("hard", trials=TOGETHER),
     _placed("pos inner", INNER),
     _placed("pos outer", OUTER),
-    _mixed("cross-stitch"),
-    _mixed("sluice", subspaces=2, orthogonality=0.01),
+    mixed("cross-stitch", WEIGHTS),
+    sluice(WEIGHTS),
 )
 """Ways to place two tasks on two layers.
 

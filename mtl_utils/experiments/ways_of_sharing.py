@@ -44,39 +44,60 @@ ON_ITS_OWN = (*_DROPS, {"encoder.dropout": 0.0}, {"encoder.dropout": 0.3})
 WEIGHTS = ({"weights": {"entities": 3.0}}, {"weights": {"pos": 3.0}})
 """What every model for both tasks tries, beside two settings of its own."""
 
-TOGETHER = (*_DROPS, *WEIGHTS)
+_BRANCHED = {"kind": "branched", "shared_layers": 1}
+_PRIVATE = {"kind": "shared-private", "orthogonality": 0.01, "adversary": 0.05}
 
 
-def _soft(penalty: str, strengths: Sequence[float]) -> Contender:
+def together(weights: Sequence[Config]) -> tuple[Config, ...]:
+    """Return what a model for both tasks tries where its way of sharing has nothing to try.
+
+    Args:
+        weights: Settings with other weights of the losses.
+    """
+    return (*_DROPS, *weights)
+
+
+TOGETHER = together(WEIGHTS)
+
+
+def _soft(penalty: str, strengths: Sequence[float], weights: Sequence[Config]) -> Contender:
     middle, *others = strengths
     return Contender(
         f"soft, {penalty}",
         settings={"sharing": {"kind": "soft", "penalty": penalty, "strength": middle}},
-        trials=(*({"sharing.strength": strength} for strength in others), *WEIGHTS),
+        trials=(*({"sharing.strength": strength} for strength in others), *weights),
     )
 
 
-_BRANCHED = {"kind": "branched", "shared_layers": 1}
-_PRIVATE = {"kind": "shared-private", "orthogonality": 0.01, "adversary": 0.05}
+def contenders_with(weights: Sequence[Config]) -> tuple[Contender, ...]:
+    """Return ways to share and their controls.
 
-CONTENDERS = (
-    Contender("separate", "apart", trials=ON_ITS_OWN),
-    Contender("separate, wider", "apart", {"encoder.width": WIDER}, ON_ITS_OWN),
-    Contender("hard", trials=TOGETHER),
-    Contender("branched", settings={"sharing": _BRANCHED}, trials=TOGETHER),
-    _soft("distance", (0.01, 0.001, 0.1)),
-    _soft("trace norm", (0.001, 0.0001, 0.01)),
-    Contender(
-        "shared-private",
-        settings={"sharing": _PRIVATE},
-        trials=(
-            {"sharing.orthogonality": 0.001, "sharing.adversary": 0.005},
-            {"sharing.orthogonality": 0.0, "sharing.adversary": None},
-            *WEIGHTS,
+    Shared-private encoders try the strengths of Liu et al. (2017), a tenth of them, and none.
+
+    Args:
+        weights: What every model for both tasks tries, beside two settings of its own.
+    """
+    joint = together(weights)
+    return (
+        Contender("separate", "apart", trials=ON_ITS_OWN),
+        Contender("separate, wider", "apart", {"encoder.width": WIDER}, ON_ITS_OWN),
+        Contender("hard", trials=joint),
+        Contender("branched", settings={"sharing": _BRANCHED}, trials=joint),
+        _soft("distance", (0.01, 0.001, 0.1), weights),
+        _soft("trace norm", (0.001, 0.0001, 0.01), weights),
+        Contender(
+            "shared-private",
+            settings={"sharing": _PRIVATE},
+            trials=(
+                {"sharing.orthogonality": 0.001, "sharing.adversary": 0.005},
+                {"sharing.orthogonality": 0.0, "sharing.adversary": None},
+                *weights,
+            ),
         ),
-    ),
-)
-"""Shared-private encoders try the strengths of Liu et al. (2017), a tenth of them, and none."""
+    )
+
+
+CONTENDERS = contenders_with(WEIGHTS)
 
 
 def _contrasts(metric: str) -> tuple[Contrast, ...]:

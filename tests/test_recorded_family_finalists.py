@@ -1,0 +1,72 @@
+"""The best families on commands: who they are and what their steps cost follows from records."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from statistics import median
+
+import pytest
+
+from mtl_utils.experiments import family_finalists, load_results
+from mtl_utils.experiments.contenders import overlaid
+from mtl_utils.experiments.experiment import Place
+from mtl_utils.experiments.family_finalists import (
+    COMPARISON,
+    FINALISTS,
+    SECONDS,
+    SETTING,
+    STEP_TIMES,
+    run_times,
+)
+from mtl_utils.experiments.ways_of_sharing import CONTENDERS as WAYS
+
+CONTROLS = ("separate", "separate, wider", "hard")
+
+
+def test_finalists_are_those_that_were_best_on_validation_of_atlas() -> None:
+    means: dict[str, float] = {}
+    for name in ("ways_of_sharing", "hierarchies", "dynamic_sharing"):
+        frame = load_results(name).query("setting == 'Atlas'")
+        means |= frame.groupby("contender")["entities_validation"].mean().to_dict()
+    others = {name: mean for name, mean in means.items() if name not in CONTROLS}
+    assert tuple(sorted(others, key=others.__getitem__, reverse=True)[:5]) == FINALISTS
+    assert {of.name for of in COMPARISON.contenders} == {*CONTROLS, *FINALISTS}
+
+
+def test_seconds_are_those_on_record() -> None:
+    measured = list(load_results(STEP_TIMES.name)["step_seconds"])
+    for name, ratio in SECONDS.items():
+        found = median(times[name] / times["separate"] for times in measured)
+        assert found == pytest.approx(ratio, rel=0.06)
+
+
+def test_equal_seconds_leave_more_steps_to_whose_steps_are_cheap() -> None:
+    settings = COMPARISON.settings[SETTING]
+    for ablation in COMPARISON.ablations:
+        changed = overlaid(settings, ablation.changes)
+        assert changed["steps"] % changed["validations"] == 0
+        spent = changed["steps"] * SECONDS[ablation.of]
+        assert spent == pytest.approx(settings["steps"], rel=0.01)
+        assert changed["steps"] > changed["training"]["warmup_steps"]
+
+
+def test_families_are_those_of_the_earlier_comparisons() -> None:
+    before = {of.name: of for of in WAYS}
+    for contender in COMPARISON.contenders:
+        if contender.name in before:
+            known = before[contender.name]
+            assert replace(contender, trials=()) == replace(known, trials=())
+        for trial in contender.trials:
+            assert {"pos", "entities"}.isdisjoint(trial.get("weights", {}))
+
+
+def test_every_contender_is_timed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(family_finalists, "STEPS", 2)
+    monkeypatch.setattr(family_finalists, "ROUNDS", 2)
+    settings = COMPARISON.settings[SETTING]
+    changes = {"data": [["atlas_sentences:200@1", 60, 4]], "tasks": ["pos", "entities"]}
+    small = overlaid(settings, {**changes, "vocab_size": 300})
+    found = run_times({"settings": small}, 0, Place(tmp_path, tmp_path))["step_seconds"]
+    assert set(found) == {contender.name for contender in COMPARISON.contenders}
+    assert all(seconds > 0 for seconds in found.values())
