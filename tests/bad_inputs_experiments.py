@@ -20,6 +20,9 @@ _RUNS = pd.DataFrame(
     ]
 )
 _CURVES = _RUNS.assign(curves=[{"a": [1.0, 2.0]}] * len(_RUNS))
+_STANDING = pd.DataFrame(
+    {"setting": "here", "contender": list("aabb"), "seed": [0, 1, 0, 1], "x": [1.0, 2.0, 3.0, 5.0]}
+)
 _GAINS = pd.DataFrame(
     {
         "judged": ["entities"],
@@ -195,6 +198,18 @@ ENTRY_POINTS = [
         lambda: {"name": "joint_transformer_snips", "folder": _results()},
         {"name": (None, 3, b"snips", "", "snips")},
         called={"name": "name|named"},
+    ),
+    EntryPoint(
+        "standings",
+        experiments.standings,
+        lambda: {"runs": _STANDING, "zero": "a", "metric": "x"},
+        {"runs": _NOT_FRAMES, "zero": (*_NOT_NAMES, "c"), "metric": (*_NOT_NAMES, "y")},
+    ),
+    EntryPoint(
+        "plot_standings",
+        experiments.plot_standings,
+        lambda: {"runs": _STANDING, "zero": "a", "metric": "x"},
+        {"runs": _NOT_FRAMES, "zero": (*_NOT_NAMES, "c"), "metric": (*_NOT_NAMES, "y")},
     ),
     EntryPoint(
         "plot_gains",

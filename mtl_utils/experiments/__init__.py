@@ -24,6 +24,7 @@ from mtl_utils.experiments.records import results_folder
 from mtl_utils.experiments.registry import find, registry
 from mtl_utils.experiments.relative import ALL_TASKS, relative_performance, relative_table
 from mtl_utils.experiments.runner import run
+from mtl_utils.experiments.standings import plot_standings, standings
 from mtl_utils.experiments.tables import (
     ablation_table,
     change_table,
@@ -61,12 +62,14 @@ __all__ = [
     "plot_curves",
     "plot_differences",
     "plot_gains",
+    "plot_standings",
     "registry",
     "relative_performance",
     "relative_table",
     "results_folder",
     "run",
     "score_table",
+    "standings",
     "step_size_table",
     "student_t_distribution",
     "student_t_quantile",
