@@ -6,9 +6,10 @@ from dataclasses import replace
 from pathlib import Path
 from statistics import median
 
+import pandas as pd
 import pytest
 
-from mtl_utils.experiments import family_finalists, load_results
+from mtl_utils.experiments import family_finalists, load_results, standings, verdicts
 from mtl_utils.experiments.contenders import overlaid
 from mtl_utils.experiments.experiment import Place
 from mtl_utils.experiments.family_finalists import (
@@ -61,6 +62,28 @@ def test_families_are_those_of_the_earlier_comparisons() -> None:
             assert replace(contender, trials=()) == replace(known, trials=())
         for trial in contender.trials:
             assert {"pos", "entities"}.isdisjoint(trial.get("weights", {}))
+
+
+def test_what_the_chapter_says_beside_its_cells_follows_from_records() -> None:
+    runs, changed = (load_results(f"{COMPARISON.name}{part}") for part in ("", "_ablations"))
+
+    def ahead(first: str, second: str) -> tuple[float, float]:
+        """Of slots, each a contender as it was tuned or the name of a change."""
+        named = changed.assign(contender=changed["ablation"])
+        table = standings(pd.concat([runs, named]), second, "slots_f1")[SETTING].loc[first]
+        return round(table["mean"], 1), round(table["half_width"], 1)
+
+    assert ahead("shared-private", "separate, wider") == (1.0, 0.7)
+    assert ahead("soft, trace norm", "separate") == (2.3, 0.7)
+    assert ahead("no penalty", "separate") == (0.3, 0.9)
+    assert ahead("weight decay of 0.1", "separate") == (1.6, 1.4)
+    assert ahead("soft, trace norm", "weight decay of 0.1") == (0.4, 1.0)
+    (twice,) = verdicts(COMPARISON.name, SETTING).query("first == 'soft, trace norm'")["doubled"]
+    assert round(twice, 1) == 3.0
+    (steps,) = (a.changes["steps"] for a in COMPARISON.ablations if a.name.startswith("soft, t"))
+    assert steps == 448
+    linear = load_results("linear_models").query("data == 'snips/slots/even' and rows == 6000")
+    assert round(linear["slots_f1"].mean()) == 83
 
 
 def test_every_contender_is_timed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

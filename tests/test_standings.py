@@ -61,5 +61,5 @@ def test_the_picture_shows_the_table() -> None:
     labels = [label.get_text() for label in figure.axes[0].get_yticklabels()]
     assert labels == ["joint", "apart"]
     assert figure.axes[0].yaxis_inverted()
-    assert figure.axes[1].get_xlabel() == "less sum, points"
+    assert figure.axes[1].get_xlabel() == "minus sum, points"
     plt.close(figure)

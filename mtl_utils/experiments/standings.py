@@ -92,7 +92,7 @@ def plot_standings(runs: pd.DataFrame, zero: str, metric: str) -> matplotlib.fig
         of = table[setting]
         panel.axvline(0, color="0.6", linewidth=1)
         panel.errorbar(of["mean"], places, xerr=of["half_width"], fmt="o", markerfacecolor="white")
-        panel.set(title=setting, xlabel=f"less {zero}, points")
+        panel.set(title=setting, xlabel=f"minus {zero}, points")
     panels[0][0].set_yticks(places, table.index)
     panels[0][0].invert_yaxis()  # an axis that is shared turns for all
     return figure
