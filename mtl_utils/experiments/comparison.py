@@ -29,7 +29,7 @@ from mtl_utils.experiments.contenders import Contender, Unit, overlaid
 from mtl_utils.experiments.contrasts import Contrast
 from mtl_utils.experiments.controls import RATES, TRIALS, check_controls, runs_of
 from mtl_utils.experiments.experiment import Config, Experiment, Place
-from mtl_utils.experiments.parts import parts_of
+from mtl_utils.experiments.parts import ABLATED, parts_of
 from mtl_utils.experiments.tuning import RATE, Tuning, check_grid, check_random_search
 from mtl_utils.experiments.unit_training import Trained, Watch, exact, train_unit
 
@@ -66,6 +66,7 @@ class Comparison:
         tuned_at: By setting another one, near it, whose tuning serves it too; a setting that is
             left out is tuned itself.
         ablations: What is changed alone, to test a cause.
+        ablated: How many of the seeds, the first, they are run with.
         found: By setting the differences that its runs showed and that are tried again, with seeds
             on which nothing was chosen, :data:`FRESH_SEEDS`.
         withdrawn: By setting those of the named differences that are there and are not claimed any
@@ -98,6 +99,7 @@ class Comparison:
     train: Callable[..., Trained] = train_unit
     tuned_at: Mapping[str, str] = field(default_factory=dict)
     ablations: tuple[Ablation, ...] = ()
+    ablated: int = ABLATED
     found: Mapping[str, tuple[Contrast, ...]] = field(default_factory=dict)
     withdrawn: Mapping[str, tuple[Contrast, ...]] = field(default_factory=dict)
     controls: Comparison | None = None

@@ -5,7 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from mtl_utils.arguments import check_kind, check_names, check_several, check_strings
+from mtl_utils.arguments import (
+    check_kind,
+    check_names,
+    check_several,
+    check_strings,
+    check_whole,
+)
 from mtl_utils.experiments.ablations import Ablation
 from mtl_utils.experiments.contenders import Contender, overlaid
 from mtl_utils.experiments.contrasts import MOST_CONTRASTS, Contrast
@@ -90,10 +96,11 @@ def check_ablations(comparison: Comparison) -> None:
 
     Raises:
         ValueError: If two share a name, one has a contender's, or a task that it would leave is
-            none of its contender's.
-        TypeError: If one is no ablation.
+            none of its contender's; if they are run with no seed.
+        TypeError: If one is no ablation, or the number of seeds no whole number.
     """
     check_several("ablations", comparison.ablations, "Ablations")
+    check_whole("ablated", comparison.ablated, least=1)
     taken = {contender.name for contender in comparison.contenders}
     for place, ablation in enumerate(comparison.ablations):
         check_kind(f"ablations[{place}]", ablation, Ablation, "an Ablation")

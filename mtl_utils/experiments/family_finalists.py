@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from statistics import median
 from typing import Any
 
@@ -15,7 +15,7 @@ from mtl_utils.experiments.contenders import Contender, overlaid
 from mtl_utils.experiments.contrasts import Contrast
 from mtl_utils.experiments.experiment import Config, Experiment, Place
 from mtl_utils.experiments.hierarchies import sluice
-from mtl_utils.experiments.unit_training import prepare
+from mtl_utils.experiments.unit_training import balancer_of_unit, prepare
 from mtl_utils.experiments.ways_of_sharing import BILSTM, contenders_with
 from mtl_utils.training import JointBatches, Trainer, TrainerConfig
 
@@ -42,32 +42,38 @@ They are written down, since settings of records may not depend on records; cont
 """
 
 SECONDS = {
-    "hard": 0.9,
-    "branched": 0.94,
-    "soft, distance": 2.01,
-    "soft, trace norm": 3.56,
-    "shared-private": 1.79,
-    "sluice": 1.82,
+    "separate, wider": 1.0,
+    "hard": 1.0,
+    "branched": 1.0,
+    "soft, distance": 1.0,
+    "soft, trace norm": 1.0,
+    "shared-private": 1.0,
+    "sluice": 1.0,
 }
-"""Of a step, those of separate encoders being 1: the medians of :data:`STEP_TIMES`."""
+"""Of a step as it was tuned, those of separate encoders being 1: medians of :data:`STEP_TIMES`."""
 
 CONTENDERS = (*contenders_with(_WEIGHTS), sluice(_WEIGHTS))
 
 
 def _in_the_time(of: str) -> Ablation:
-    """As many steps as take the seconds of separate encoders."""
-    each = _COMMANDS["validations"]
-    steps = each * round(_COMMANDS["steps"] / SECONDS[of] / each)
-    return Ablation(f"{of}, equal seconds", of, {"steps": steps})
+    """As many steps as take the seconds of separate encoders, with as great a part of warm-up."""
+    each, training = _COMMANDS["validations"], _COMMANDS["training"]
+    changes = {
+        "steps": each * round(_COMMANDS["steps"] / SECONDS[of] / each),
+        "training.warmup_steps": round(training["warmup_steps"] / SECONDS[of]),
+    }
+    return Ablation(f"{of}, equal seconds", of, changes)
 
 
-# The trace norm draws the weights of both tasks together, and all of them towards zero. Without it
-# a gain by either is gone; with weight decay separate encoders have what there is of the second.
+# The trace norm draws the weights of both tasks together, and all of them towards zero. A gain by
+# either is gone without it; of one encoder alone it has the second, and so has weight decay.
+_ALONE = {"kind": "soft", "penalty": "trace norm", "strength": 0.01}
 _CAUSES = (
     Ablation("no penalty", "soft, trace norm", {"sharing.strength": 0.0}),
+    Ablation("trace norm of each encoder alone", "separate", {"sharing": _ALONE}),
     *(
         Ablation(f"weight decay of {decay}", "separate", {"training.weight_decay": decay})
-        for decay in (0.1, 0.3, 1.0)
+        for decay in (0.03, 0.1, 0.3, 1.0)
     ),
 )
 
@@ -85,6 +91,7 @@ COMPARISON = Comparison(
         )
     },
     ablations=(*map(_in_the_time, SECONDS), *_CAUSES),
+    ablated=5,
     priority=6,
     minutes=0.6,
 )
@@ -93,19 +100,20 @@ STEPS, ROUNDS = 20, 7
 
 
 def run_times(config: Config, seed: int, place: Place) -> dict[str, Any]:
-    """Time the steps of every contender, in turns, so that what slows one slows all.
+    """Time the steps of every contender as it was tuned, in turns: what slows one slows all.
 
     Args:
-        config: The settings that all share.
+        config: Its ``setting``.
         seed: Of weights and batches.
-        place: Not needed: a run is short.
+        place: Of the records that tuned the contenders.
 
     Returns:
         ``step_seconds`` by contender: seconds of the processor for a step of all its models; the
         median over rounds, without the first.
     """
     torch.set_num_threads(1)
-    timed = {of.name: _steps_of(of, config["settings"], seed) for of in CONTENDERS}
+    tuning = COMPARISON.tuning(config["setting"], place)
+    timed = {of.name: _steps_of(of, tuning.chosen(of.name), seed) for of in CONTENDERS}
     rounds: dict[str, list[float]] = {name: [] for name in timed}
     for _ in range(ROUNDS):
         for name, step in timed.items():
@@ -115,14 +123,16 @@ def run_times(config: Config, seed: int, place: Place) -> dict[str, Any]:
     return {"step_seconds": {name: round(median(found[1:]), 5) for name, found in rounds.items()}}
 
 
-def _steps_of(contender: Contender, settings: Config, seed: int) -> Callable[[], None]:
-    settings = overlaid(settings, contender.settings)
+def _steps_of(contender: Contender, chosen: Mapping[str, Config], seed: int) -> Callable[[], None]:
+    shared = overlaid(COMPARISON.settings[SETTING], contender.settings)
     trainers = []
-    for unit in contender.units(settings["tasks"]):
+    for unit in contender.units(shared["tasks"]):
+        settings = overlaid(shared, chosen[unit.name])
         made = prepare(settings, unit, seed)
         config = TrainerConfig(**settings["training"], epochs=1, seed=seed)
-        data = JointBatches(made.loaders("train"), num_batches=STEPS)
-        trainers.append((Trainer(made.model, config, progress=False), data))
+        balancer = balancer_of_unit(settings, unit, seed)
+        trainer = Trainer(made.model, config, balancer=balancer, progress=False)
+        trainers.append((trainer, JointBatches(made.loaders("train"), num_batches=STEPS)))
 
     def steps() -> None:
         for trainer, data in trainers:
@@ -134,11 +144,12 @@ def _steps_of(contender: Contender, settings: Config, seed: int) -> Callable[[],
 STEP_TIMES = Experiment(
     name="family_step_times",
     description="Seconds of a step of the families on intents and slots, beside separate encoders.",
-    configs=({"settings": _COMMANDS},),
-    seeds=(0, 1, 2),
+    configs=({"setting": SETTING},),
+    seeds=(0, 1, 2, 3, 4),
     run=run_times,
+    needs=("family_finalists_rates", "family_finalists_trials"),
     priority=6,
-    minutes=2,
+    minutes=1,
 )
 
 COMPARISONS = (COMPARISON,)

@@ -24,7 +24,7 @@ DOUBLED = 2
 """How many of the seeds, the first, are run at twice the steps."""
 
 ABLATED = 3
-"""How many of the seeds, the first, are run with one thing changed."""
+"""How many of the seeds, the first, are run with one thing changed, unless a comparison says."""
 
 FRESH_SEEDS = (10, 11, 12, 13, 14)
 """Of the runs that try again what was found with others."""
@@ -77,7 +77,9 @@ def _of_the_best(comparison: Comparison, tuned: Sequence[str]) -> list[Experimen
     ]
     if changed:
         text, again = "With one thing changed.", comparison.run_ablation
-        made.append(_part(comparison, ABLATIONS, text, changed, seeds[:ABLATED], again, tuned))
+        made.append(
+            _part(comparison, ABLATIONS, text, changed, seeds[: comparison.ablated], again, tuned)
+        )
     found = _found(comparison)
     if found:
         text = "What was found, with fresh seeds."

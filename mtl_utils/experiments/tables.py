@@ -21,7 +21,7 @@ from mtl_utils.experiments.contrasts import (
     score_table,
 )
 from mtl_utils.experiments.controls import ABLATIONS, FRESH, TWICE, own_runs, runs_of
-from mtl_utils.experiments.parts import ABLATED, DOUBLED, FRESH_SEEDS
+from mtl_utils.experiments.parts import DOUBLED, FRESH_SEEDS
 from mtl_utils.experiments.registry import find_comparison
 from mtl_utils.experiments.tuning import RATE
 
@@ -199,12 +199,13 @@ def ablation_table(
     check_text("metric", metric)
     if not comparison.ablations:
         raise ValueError(f"name must be that of a comparison with ablations, got {name!r}")
+    wanted = len(comparison.seeds[: comparison.ablated])
     changed = own_runs(comparison, ABLATIONS, folder)
     changed = changed[changed["setting"] == setting]
     rows = []
     for ablation in comparison.ablations:
         runs = changed[changed["ablation"] == ablation.name]
-        if metric not in runs or runs[metric].isna().all() or len(runs) < ABLATED:
+        if metric not in runs or runs[metric].isna().all() or len(runs) < wanted:
             continue
         both = pd.concat([tuned, runs.assign(contender=ablation.name)])
         found = paired_difference(both, Contrast(ablation.name, ablation.of, metric))
