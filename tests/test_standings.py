@@ -49,6 +49,31 @@ def test_who_counts_as_zero_must_be_there_and_not_alone() -> None:
         standings(RUNS.query("contender == 'sum'"), "sum", "f1")
 
 
+def test_what_has_no_score_has_no_standing() -> None:
+    without = RUNS.assign(f1=RUNS["f1"].where(RUNS["contender"] != "apart"))
+    table = standings(without, "sum", "f1")
+    assert list(table.index) == ["joint", "apart"]
+    assert table.loc["apart"].isna().all()
+    assert table["here"].loc["joint", "mean"] == 2.0
+
+
+def test_settings_are_told_apart_by_more_than_their_text() -> None:
+    numbered = RUNS.assign(setting=RUNS["setting"].map({"here": 1, "there": "1"}))
+    table = standings(numbered, "sum", "f1")
+    assert table.loc["joint", (1, "mean")] == 2.0
+    assert table.loc["joint", ("1", "mean")] == 1.0
+
+
+def test_rows_that_cannot_be_placed_are_refused() -> None:
+    with pytest.raises(ValueError, match="runs must have rows"):
+        standings(RUNS[:0], "sum", "f1")
+    with pytest.raises(ValueError, match="each with setting and contender"):
+        standings(RUNS.assign(setting=RUNS["setting"].where(RUNS["seed"] > 0)), "sum", "f1")
+    for metric in ("seed", "words"):
+        with pytest.raises(TypeError, match="metric must be a column of scores"):
+            standings(RUNS.assign(words="a"), "sum", metric)
+
+
 def test_the_picture_shows_the_table() -> None:
     figure = plot_standings(RUNS, "sum", "f1")
     assert [panel.get_title() for panel in figure.axes] == ["here", "there"]
@@ -61,5 +86,5 @@ def test_the_picture_shows_the_table() -> None:
     labels = [label.get_text() for label in figure.axes[0].get_yticklabels()]
     assert labels == ["joint", "apart"]
     assert figure.axes[0].yaxis_inverted()
-    assert figure.axes[1].get_xlabel() == "minus sum, points"
+    assert figure.axes[1].get_xlabel() == "f1, minus sum"
     plt.close(figure)

@@ -10,7 +10,11 @@ from mtl_utils.arguments import check_kind, check_text
 from mtl_utils.experiments.contrasts import Contrast, paired_difference
 
 if TYPE_CHECKING:
+    from collections.abc import Hashable
+
     import matplotlib.figure
+
+_NAMES = ("setting", "contender")
 
 
 def standings(runs: pd.DataFrame, zero: str, metric: str) -> pd.DataFrame:
@@ -32,21 +36,24 @@ def standings(runs: pd.DataFrame, zero: str, metric: str) -> pd.DataFrame:
 
     Raises:
         KeyError: If a column is missing, or ``zero`` in a setting.
-        ValueError: If ``zero`` is alone in a setting, or a contender has a seed twice there, or
-            none in common with ``zero``.
-        TypeError: If an argument is not of its kind.
+        ValueError: If there are no rows, or one without a setting or contender; if ``zero`` is
+            alone in a setting, or a contender has a seed twice there, or none in common with
+            ``zero``.
+        TypeError: If an argument is not of its kind, or the metric no numbers.
     """
     check_kind("runs", runs, pd.DataFrame, "a DataFrame")
     check_text("zero", zero)
     check_text("metric", metric)
-    missing = [name for name in ("setting", "contender") if name not in runs.columns]
+    missing = [name for name in (*_NAMES, "seed", metric) if name not in runs.columns]
     if missing:
-        raise KeyError(f"No column {missing}; the results have {list(runs.columns)}")
-    if metric not in runs.columns:
-        raise KeyError(f"metric must be a column of the results, {list(runs)}, got {metric!r}")
+        raise KeyError(f"metric and names must be columns, {list(runs)}, and {missing} are not")
+    if metric in (*_NAMES, "seed") or not pd.api.types.is_numeric_dtype(runs[metric]):
+        raise TypeError(f"metric must be a column of scores, got {metric!r}")
+    if runs.empty or runs[list(_NAMES)].isna().any(axis=None):
+        raise ValueError(f"runs must have rows, each with {' and '.join(_NAMES)}, got {len(runs)}")
     others = [name for name in runs["contender"].unique() if name != zero]
-    found: dict[tuple[str, str], dict[str, float]] = {}
-    for setting, here in runs.groupby("setting", sort=False):
+    found: dict[tuple[Hashable, str], dict[str, float]] = {}
+    for setting, here in runs.dropna(subset=[metric]).groupby("setting", sort=False):
         present = set(here["contender"])
         if zero not in present:
             raise KeyError(f"zero must have runs in {setting}, as {sorted(present)}, got {zero!r}")
@@ -55,7 +62,7 @@ def standings(runs: pd.DataFrame, zero: str, metric: str) -> pd.DataFrame:
         for name in present - {zero}:
             against = paired_difference(here, Contrast(name, zero, metric))
             for column in ("mean", "half_width", "n"):
-                found.setdefault((str(setting), column), {})[name] = getattr(against, column)
+                found.setdefault((setting, column), {})[name] = getattr(against, column)
     return pd.DataFrame(found).reindex(others)
 
 
@@ -68,8 +75,8 @@ def plot_standings(runs: pd.DataFrame, zero: str, metric: str) -> matplotlib.fig
         metric: Likewise.
 
     Returns:
-        The figure: one panel a setting, one row a contender, a mark at the mean of the differences
-        and a bar over its 95% interval.
+        The figure: one panel a setting with a scale of its own, one row a contender, a mark at the
+        mean of the differences and a bar over its 95% interval; no bar where there is one seed.
 
     Raises:
         KeyError: As :func:`standings`.
@@ -87,12 +94,12 @@ def plot_standings(runs: pd.DataFrame, zero: str, metric: str) -> matplotlib.fig
         sharey=True,
         figsize=(2.0 + 3.0 * len(settings), 1.1 + 0.22 * len(table)),
     )
-    places = range(len(table))
+    places, label = range(len(table)), f"{metric.replace('_', ' ')}, minus {zero}"
     for panel, setting in zip(panels[0], settings, strict=True):
         of = table[setting]
         panel.axvline(0, color="0.6", linewidth=1)
         panel.errorbar(of["mean"], places, xerr=of["half_width"], fmt="o", markerfacecolor="white")
-        panel.set(title=setting, xlabel=f"minus {zero}, points")
+        panel.set(title=setting, xlabel=label)
     panels[0][0].set_yticks(places, table.index)
     panels[0][0].invert_yaxis()  # an axis that is shared turns for all
     return figure

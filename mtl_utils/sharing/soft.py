@@ -77,6 +77,10 @@ def trace_norm(copies: Tensor) -> Tensor:
         return norm
     if not bool(matrix.isfinite().all()):
         return matrix.sum() * math.nan  # where a decomposition would stop with an error
+    return _by_decomposition(matrix)
+
+
+def _by_decomposition(matrix: Tensor) -> Tensor:
     values = torch.linalg.svdvals(matrix)
     return values.masked_fill(values.detach() <= _rounding(values, matrix.dtype), 0.0).sum()
 
@@ -112,9 +116,11 @@ class _TraceNorm(torch.autograd.Function):
         return values.masked_fill(zero, 0.0).sum().to(matrix.dtype)
 
     @staticmethod
-    @torch.autograd.function.once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> Tensor:
         matrix, root = ctx.saved_tensors
+        if torch.is_grad_enabled():  # the slope is to be differentiated again
+            norm = _by_decomposition(matrix)
+            return torch.autograd.grad(norm, matrix, gradient, create_graph=True)[0]
         slope: Tensor = gradient * (root @ matrix)
         return slope
 

@@ -97,6 +97,44 @@ def test_the_trace_norm_of_equal_copies_and_of_nothing(num_tasks):
     assert not torch.autograd.grad(trace_norm(nothing), nothing)[0].any()
 
 
+@pytest.mark.parametrize("apart", [1.0, 1e-2, 1e-4])
+@pytest.mark.parametrize("num_tasks", [1, 2, 5])
+def test_the_trace_norm_of_numbers_of_32_bits_is_that_of_64(num_tasks, apart):
+    """Also where copies of a large parameter hardly differ: that is no rounding."""
+    one = draw(0, 40, 1000)
+    exact = (one + apart * draw(1, num_tasks, 40, 1000)).float().double().requires_grad_()
+    copies = exact.detach().float().requires_grad_()
+    found, expected = trace_norm(copies), trace_norm(exact)
+    assert found.dtype == torch.float32
+    assert found.item() == pytest.approx(expected.item(), rel=1e-6)
+    pair = [torch.autograd.grad(n, c)[0] for n, c in ((found, copies), (expected, exact))]
+    assert (pair[0] - pair[1]).norm() < 5e-3 * pair[1].norm()  # 1e-7 over what they differ by
+    if num_tasks > 1:  # a pull along what they differ by
+        between = pair[1] - pair[1].mean(dim=0)
+        assert between.norm() > 0.5
+
+
+def test_the_trace_norm_of_equal_copies_of_32_bits_has_no_direction_between_them():
+    one = draw(0, 64000).float()
+    copies = one.expand(2, 64000).clone().requires_grad_()
+    (found,) = torch.autograd.grad(3 * trace_norm(copies), copies)
+    torch.testing.assert_close(found, (3 * one / one.norm() / math.sqrt(2)).expand_as(found))
+    assert torch.equal(found[0], found[1])
+    nothing = torch.zeros(2, 5, requires_grad=True)
+    assert not torch.autograd.grad(trace_norm(nothing), nothing)[0].any()
+
+
+def test_the_trace_norm_of_32_bits_may_be_differentiated_twice():
+    exact = draw(0, 2, 5).float().double().requires_grad_()
+    copies = exact.detach().float().requires_grad_()
+    found = []
+    for numbers in (copies, exact):
+        loss = numbers.square().sum() + trace_norm(numbers)
+        (slope,) = torch.autograd.grad(loss, numbers, create_graph=True)
+        found.append(torch.autograd.grad(slope.square().sum(), numbers)[0])
+    torch.testing.assert_close(found[0].double(), found[1], rtol=1e-4, atol=1e-5)
+
+
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
 def test_the_trace_norm_of_numbers_of_16_bits(dtype):
     copies = draw(0, 3, 2, 4).to(dtype).requires_grad_()
