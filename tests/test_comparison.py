@@ -370,6 +370,7 @@ def test_a_whole_comparison_on_tiny_data(tmp_path: Path) -> None:
         ("none twice", {"seeds": (0, 0, 1)}),
         ("that of the tuning, 100, got", {"seeds": (0, 1, 100)}),
         ("no other one has, got 'a'", {"ablations": (LOUDER, replace(LOUDER, of="separate"))}),
+        ("ablated must be at least 1", {"ablated": 0}),
         ("no contender and", {"ablations": (replace(LOUDER, name="separate"),)}),
         (
             r"leave tasks of 'Atlas', \['entities', 'topic'\], got \['topics'\]",
@@ -393,6 +394,7 @@ def test_what_a_comparison_refuses(message: str, changes: dict[str, Any]) -> Non
         {"settings": {"Atlas": None}},
         {"settings": (TINY,)},
         {"ablations": ("louder",)},
+        {"ablated": 1.5},
         {"contenders": ("joint",)},
         {"doubles": "joint"},
         {"tuned_at": ("Atlas",)},
@@ -424,6 +426,7 @@ def test_an_ablation_changes_one_thing_of_what_was_tuned(tmp_path: Path) -> None
     rates, trials, final, _, ablations = changed.experiments()
     assert ablations.name == "tiny_ablations"
     assert (len(ablations.cells()), ablations.seeds) == (9, (0, 1, 2))
+    assert replace(changed, ablated=2).experiments()[-1].seeds == (0, 1)
     inner = {"topic": {0.003: 90.0}, "entities": {0.01: 90.0}}
     for record in records_of(rates, {"joint": inner, "separate": inner}):
         records.append(tmp_path / "tiny_rates.jsonl", record)
