@@ -77,14 +77,31 @@ def test_what_the_chapter_says_beside_its_cells_follows_from_records() -> None:
         return round(table["mean"], 1), round(table["half_width"], 1)
 
     assert ahead("shared-private", "separate, wider") == (1.0, 0.7)
-    assert ahead("soft, trace norm", "separate") == (2.3, 0.7)
-    assert ahead("no penalty", "separate") == (0.3, 0.9)
-    assert ahead("weight decay of 0.1", "separate") == (1.6, 1.4)
-    assert ahead("soft, trace norm", "weight decay of 0.1") == (0.4, 1.0)
-    (twice,) = verdicts(COMPARISON.name, SETTING).query("first == 'soft, trace norm'")["doubled"]
-    assert round(twice, 1) == 3.0
-    (steps,) = (a.changes["steps"] for a in COMPARISON.ablations if a.name.startswith("soft, t"))
-    assert steps == 448
+    assert ahead("soft, trace norm", "separate") == (2.4, 1.5)
+    assert ahead("sluice", "separate") == (1.2, 1.2)
+    assert ahead("trace norm of each encoder alone", "separate") == (2.4, 1.3)
+    left = ahead("soft, trace norm", "trace norm of each encoder alone")
+    assert (abs(left[0]), left[1]) == (0, 1.5)
+    assert ahead("weight decay of 0.1", "separate") == (2.2, 1.2)
+    told = verdicts(COMPARISON.name, SETTING)
+    assert set(told["verdict"]) == {"no difference shown"}
+    lead = told[told["first"].isin(["soft, trace norm", "sluice", "shared-private"])]
+    assert (lead["doubled"] > lead["difference"]).all()
+    for way in ("soft, trace norm", "soft, distance"):
+        mean, half_width = ahead(f"{way}, equal seconds", "separate")
+        assert mean + half_width < 0
+    for way in ("shared-private", "sluice"):
+        mean, half_width = ahead(f"{way}, equal seconds", "separate")
+        assert 0.9 < mean < half_width + 0.1
+    names = ("ways_of_sharing", "hierarchies", "dynamic_sharing")
+    everyone = pd.concat([load_results(name) for name in names])
+    table = standings(everyone, "hard", "entities_f1")
+    web = table["UNER"][["mean", "half_width"]].round(1)
+    assert web.loc["soft, trace norm"].tolist() == [4.4, 2.7]
+    assert web.loc["soft, distance"].tolist() == [4.3, 2.5]
+    assert web.loc["sluice"].tolist() == [4.0, 1.6]
+    assert web.loc["separate, wider"].tolist() == [2.8, 1.8]
+    assert table["Atlas"]["mean"].between(-0.35, 2.0).all()
     linear = load_results("linear_models").query("data == 'snips/slots/even' and rows == 6000")
     assert round(linear["slots_f1"].mean()) == 83
 

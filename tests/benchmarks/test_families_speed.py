@@ -15,6 +15,7 @@ from mtl_utils.sharing import (
     Sharing,
     TaskAdapters,
     TaskLoRA,
+    trace_norm,
 )
 
 VOCABULARY, REPEATS = 100, 7
@@ -81,3 +82,16 @@ def test_a_batch_of_four_tasks_costs_little_more_than_one_of_one(kind: type[Shar
         lambda: batch_of(["a"] * 16),
     )
     assert found < 1.15  # measured: 1.05
+
+
+def test_a_trace_norm_costs_a_part_of_the_decomposition() -> None:
+    copies = torch.randn(2, 4000, 64, requires_grad=True)
+
+    def ours() -> None:
+        torch.autograd.grad(trace_norm(copies), copies)
+
+    def decomposed() -> None:
+        torch.autograd.grad(torch.linalg.svdvals(copies.flatten(1)).sum(), copies)
+
+    # measured: 0.18
+    assert times("the trace norm of two embeddings; their decomposition", ours, decomposed) < 0.5
