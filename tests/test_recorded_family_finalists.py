@@ -96,11 +96,11 @@ def test_what_the_chapter_says_beside_its_cells_follows_from_records() -> None:
     names = ("ways_of_sharing", "hierarchies", "dynamic_sharing")
     everyone = pd.concat([load_results(name) for name in names])
     table = standings(everyone, "hard", "entities_f1")
-    web = table["UNER"][["mean", "half_width"]].round(1)
-    assert web.loc["soft, trace norm"].tolist() == [4.4, 2.7]
-    assert web.loc["soft, distance"].tolist() == [4.3, 2.5]
-    assert web.loc["sluice"].tolist() == [4.0, 1.6]
-    assert web.loc["separate, wider"].tolist() == [2.8, 1.8]
+    web = table["UNER"][["mean", "half_width"]]
+    assert web.loc["soft, trace norm"].tolist() == pytest.approx([4.374, 2.702], abs=0.001)
+    assert web.loc["soft, distance"].tolist() == pytest.approx([4.3, 2.5], abs=0.051)
+    assert web.loc["sluice"].tolist() == pytest.approx([3.948, 1.621], abs=0.001)
+    assert web.loc["separate, wider"].tolist() == pytest.approx([2.8, 1.8], abs=0.051)
     assert table["Atlas"]["mean"].between(-0.35, 2.0).all()
     linear = load_results("linear_models").query("data == 'snips/slots/even' and rows == 6000")
     assert round(linear["slots_f1"].mean()) == 83
