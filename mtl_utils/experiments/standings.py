@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import pandas as pd
+import pandas
 
 from mtl_utils.arguments import check_kind, check_text
 from mtl_utils.experiments.contrasts import Contrast, paired_difference
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 _NAMES = ("setting", "contender")
 
 
-def standings(runs: pd.DataFrame, zero: str, metric: str) -> pd.DataFrame:
+def standings(runs: pandas.DataFrame, zero: str, metric: str) -> pandas.DataFrame:
     """Return what every contender has more than one of them, seed by seed.
 
     Nothing is claimed by it: a comparison names few differences beforehand, which
@@ -41,13 +41,13 @@ def standings(runs: pd.DataFrame, zero: str, metric: str) -> pd.DataFrame:
             ``zero``.
         TypeError: If an argument is not of its kind, or the metric no numbers.
     """
-    check_kind("runs", runs, pd.DataFrame, "a DataFrame")
+    check_kind("runs", runs, pandas.DataFrame, "a DataFrame")
     check_text("zero", zero)
     check_text("metric", metric)
     missing = [name for name in (*_NAMES, "seed", metric) if name not in runs.columns]
     if missing:
         raise KeyError(f"metric and names must be columns, {list(runs)}, and {missing} are not")
-    if metric in (*_NAMES, "seed") or not pd.api.types.is_numeric_dtype(runs[metric]):
+    if metric in (*_NAMES, "seed") or not pandas.api.types.is_numeric_dtype(runs[metric]):
         raise TypeError(f"metric must be a column of scores, got {metric!r}")
     if runs.empty or runs[list(_NAMES)].isna().any(axis=None):
         raise ValueError(f"runs must have rows, each with {' and '.join(_NAMES)}, got {len(runs)}")
@@ -63,10 +63,10 @@ def standings(runs: pd.DataFrame, zero: str, metric: str) -> pd.DataFrame:
             against = paired_difference(here, Contrast(name, zero, metric))
             for column in ("mean", "half_width", "n"):
                 found.setdefault((setting, column), {})[name] = getattr(against, column)
-    return pd.DataFrame(found).reindex(others)
+    return pandas.DataFrame(found).reindex(others)
 
 
-def plot_standings(runs: pd.DataFrame, zero: str, metric: str) -> matplotlib.figure.Figure:
+def plot_standings(runs: pandas.DataFrame, zero: str, metric: str) -> matplotlib.figure.Figure:
     """Draw :func:`standings`: hollow marks, since nothing is claimed by them.
 
     Args:
