@@ -15,6 +15,7 @@ from mtl_utils.experiments.experiment import Place
 from mtl_utils.experiments.family_finalists import (
     COMPARISON,
     FINALISTS,
+    MEMORY,
     SECONDS,
     SETTING,
     STEP_TIMES,
@@ -42,6 +43,16 @@ def test_seconds_are_those_on_record() -> None:
     for name, ratio in SECONDS.items():
         found = median(times[name] / times["separate"] for times in measured)
         assert round(found, 2) == ratio
+
+
+def test_memory_grows_with_what_a_way_keeps() -> None:
+    (counted,) = load_results(MEMORY.name)["megabytes"]
+    assert set(counted) == {contender.name for contender in COMPARISON.contenders}
+    assert counted["separate"] < counted["separate, wider"] < counted["shared-private"]
+    # Four numbers of four bytes a weight, and what is kept for the pass back beside them
+    weights = load_results(COMPARISON.name).groupby("contender")["parameters"].first()
+    for name in ("hard", "branched", "soft, trace norm", "shared-private", "sluice"):
+        assert counted[name] > 16 * weights[name] / 1e6
 
 
 def test_equal_seconds_leave_more_steps_to_whose_steps_are_cheap() -> None:

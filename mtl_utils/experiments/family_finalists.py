@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import torch
 
 from mtl_utils.experiments.ablations import Ablation
 from mtl_utils.experiments.comparison import Comparison
-from mtl_utils.experiments.contenders import Contender, overlaid
+from mtl_utils.experiments.contenders import Contender, Unit, overlaid
 from mtl_utils.experiments.contrasts import Contrast
 from mtl_utils.experiments.experiment import Config, Experiment, Place
 from mtl_utils.experiments.hierarchies import sluice
-from mtl_utils.experiments.unit_training import balancer_of_unit, prepare
+from mtl_utils.experiments.unit_training import Prepared, balancer_of_unit, prepare
 from mtl_utils.experiments.ways_of_sharing import BILSTM, contenders_with
-from mtl_utils.training import JointBatches, Trainer, TrainerConfig
+from mtl_utils.training import JointBatches, Trainer, TrainerConfig, count_memory
 
 SETTING = "SNIPS"
 
@@ -122,16 +122,50 @@ def run_times(config: Config, seed: int, place: Place) -> dict[str, Any]:
     return {"step_seconds": {name: round(min(found), 5) for name, found in rounds.items()}}
 
 
-def _steps_of(contender: Contender, chosen: Mapping[str, Config], seed: int) -> Callable[[], None]:
+def run_memory(config: Config, seed: int, place: Place) -> dict[str, Any]:
+    """Count what a step of every contender as it was tuned needs of memory.
+
+    Args:
+        config: Its ``setting``.
+        seed: Of weights and batches.
+        place: Of the records that tuned the contenders.
+
+    Returns:
+        ``megabytes`` by contender, of its largest model, since several are trained one after the
+        other: weights, their gradients, Adam's two numbers for each, and what the first batch of
+        training leaves for the pass back, as :func:`mtl_utils.training.count_memory` counts.
+    """
+    tuning = COMPARISON.tuning(config["setting"], place)
+    found = {}
+    for contender in CONTENDERS:
+        sizes = []
+        for unit, made in _prepared(contender, tuning.chosen(contender.name), seed):
+            torch.manual_seed(seed)
+            batches = next(iter(_steps(made).batches(0)))
+            sizes.append(count_memory(made.model, batches).total)
+        found[contender.name] = round(max(sizes) / 1e6, 2)
+    return {"megabytes": found}
+
+
+def _prepared(
+    contender: Contender, chosen: Mapping[str, Config], seed: int
+) -> Iterator[tuple[Unit, Prepared]]:
     shared = overlaid(COMPARISON.settings[SETTING], contender.settings)
-    trainers = []
     for unit in contender.units(shared["tasks"]):
-        settings = overlaid(shared, chosen[unit.name])
-        made = prepare(settings, unit, seed)
-        config = TrainerConfig(**settings["training"], epochs=1, seed=seed)
-        balancer = balancer_of_unit(settings, unit, seed)
+        yield unit, prepare(overlaid(shared, chosen[unit.name]), unit, seed)
+
+
+def _steps(made: Prepared) -> JointBatches:
+    return JointBatches(made.loaders("train"), num_batches=STEPS)
+
+
+def _steps_of(contender: Contender, chosen: Mapping[str, Config], seed: int) -> Callable[[], None]:
+    trainers = []
+    for unit, made in _prepared(contender, chosen, seed):
+        config = TrainerConfig(**made.settings["training"], epochs=1, seed=seed)
+        balancer = balancer_of_unit(made.settings, unit, seed)
         trainer = Trainer(made.model, config, balancer=balancer, progress=False)
-        trainers.append((trainer, JointBatches(made.loaders("train"), num_batches=STEPS)))
+        trainers.append((trainer, _steps(made)))
 
     def steps() -> None:
         for trainer, data in trainers:
@@ -140,16 +174,28 @@ def _steps_of(contender: Contender, chosen: Mapping[str, Config], seed: int) -> 
     return steps
 
 
+_TUNED = ("family_finalists_rates", "family_finalists_trials")
 STEP_TIMES = Experiment(
     name="family_step_times",
     description="Seconds of a step of the families on intents and slots, beside separate encoders.",
     configs=({"setting": SETTING},),
     seeds=(0, 1, 2),
     run=run_times,
-    needs=("family_finalists_rates", "family_finalists_trials"),
+    needs=_TUNED,
     priority=6,
     minutes=1,
 )
 
+MEMORY = Experiment(
+    name="family_memory",
+    description="Memory of a step of the families on intents and slots, counted.",
+    configs=({"setting": SETTING},),
+    seeds=(0,),
+    run=run_memory,
+    needs=_TUNED,
+    priority=6,
+    minutes=0.3,
+)
+
 COMPARISONS = (COMPARISON,)
-EXPERIMENTS = (*COMPARISON.experiments(), STEP_TIMES)
+EXPERIMENTS = (*COMPARISON.experiments(), STEP_TIMES, MEMORY)
