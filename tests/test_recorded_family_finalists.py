@@ -49,6 +49,10 @@ def test_memory_grows_with_what_a_way_keeps() -> None:
     (counted,) = load_results(MEMORY.name)["megabytes"]
     assert set(counted) == {contender.name for contender in COMPARISON.contenders}
     assert counted["separate"] < counted["separate, wider"] < counted["shared-private"]
+    times = {name: round(size / counted["separate"], 1) for name, size in counted.items()}
+    assert {times["hard"], times["branched"]} == {1.4}
+    several = [times[name] for name in FINALISTS if name != "branched"]
+    assert (min(several), max(several)) == (2.5, 3.3)
     # Four numbers of four bytes a weight, and what is kept for the pass back beside them
     weights = load_results(COMPARISON.name).groupby("contender")["parameters"].first()
     for name in ("hard", "branched", "soft, trace norm", "shared-private", "sluice"):

@@ -139,7 +139,7 @@ def run_memory(config: Config, seed: int, place: Place) -> dict[str, Any]:
     found = {}
     for contender in CONTENDERS:
         sizes = []
-        for unit, made in _prepared(contender, tuning.chosen(contender.name), seed):
+        for _, made in _prepared(contender, tuning.chosen(contender.name), seed):
             torch.manual_seed(seed)
             batches = next(iter(_steps(made).batches(0)))
             sizes.append(count_memory(made.model, batches).total)
